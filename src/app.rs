@@ -1,0 +1,79 @@
+//! The service's routers and its document. `serve` and the tests build both here.
+//!
+//! Layers, from the outside in, each with the reason for its place:
+//! 1. `edge`: request id, load shedding, timeout, error shapes, access line. Outermost, because
+//!    every answer needs them.
+//! 2. `CatchPanic`: inside the edge, so that a panic gets an id, a shape and a line as well.
+//! 3. the router: 404 and 405 need no credentials, the routes are public knowledge.
+//! 4. `gate`: identity, then the feature table. On matched routes only.
+//! 5. the handler: media type, size, then all problems of path, query and body.
+
+use std::any::Any;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::error::{ApiError, Code};
+use crate::features::{FEATURES, Feature};
+use crate::http::edge;
+use crate::http::gate::{self, Gate};
+use crate::openapi;
+use crate::routes::{docs, features, health};
+use crate::state::App;
+
+/// The public listener's routes.
+#[must_use]
+pub fn public(app: &App) -> Router {
+    let (api, document) = api(Some(app));
+    let router = api.merge(docs::routes(openapi::to_json(&document))).merge(health::probes());
+    finish(app, router)
+}
+
+/// The internal listener's routes.
+#[must_use]
+pub fn internal(app: &App) -> Router {
+    finish(app, health::probes().merge(health::metrics()))
+}
+
+/// The OpenAPI document.
+#[must_use]
+pub fn document() -> OpenApi {
+    api(None).1
+}
+
+/// Every feature's routes behind its gate; without `app` for the document alone.
+fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
+    let gated = |router: OpenApiRouter<App>, feature: Option<&'static Feature>| match app {
+        Some(app) => router.route_layer(from_fn_with_state(Gate { app: app.clone(), feature }, gate::pass)),
+        None => router,
+    };
+    let mut router = OpenApiRouter::with_openapi(openapi::info()).merge(gated(features::routes(), None));
+    for feature in FEATURES {
+        if feature.has_routes() {
+            router = router.merge(gated(feature.router(), Some(feature)));
+        }
+    }
+    let (router, mut document) = router.split_for_parts();
+    openapi::complete(&mut document);
+    (router, document)
+}
+
+fn finish(app: &App, router: Router<App>) -> Router {
+    router
+        .fallback(async || ApiError::new(Code::NotFound))
+        .method_not_allowed_fallback(async || ApiError::new(Code::MethodNotAllowed))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(app.clone(), edge::wrap))
+        .with_state(app.clone())
+}
+
+/// A panic is one request's 500. Its message goes to the log only.
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let message = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+    let message = message.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    ApiError::internal(format!("panic: {message}")).into_response()
+}

@@ -1,0 +1,88 @@
+//! The command line (contract 11). `--json` prints exactly one JSON object on standard output;
+//! everything else goes to standard error.
+
+mod database;
+mod healthcheck;
+mod org;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// Users, API keys, signing secrets and public keys for partners.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service (the default)
+    Serve,
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Manage orgs, the tenants
+    #[command(subcommand)]
+    Org(org::OrgCommand),
+    /// Print the OpenAPI document
+    Openapi,
+    /// Ask a running service whether it is ready; for container health checks
+    Healthcheck,
+}
+
+/// Any failure of a command; printed once, on standard error.
+type CliError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    // A missing file is the normal case; a broken one must not be half believed.
+    if let Err(error) = dotenvy::dotenv()
+        && !error.not_found()
+    {
+        return fail(&format!(".env: {}", redacted(&error)));
+    }
+    match dispatch(cli.command.unwrap_or(Command::Serve)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
+/// dotenvy's parse errors quote the line, which may hold a secret.
+fn redacted(error: &dotenvy::Error) -> String {
+    match error {
+        dotenvy::Error::LineParse(..) => "a line is not NAME=value (quote values with spaces)".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn fail(message: &str) -> ExitCode {
+    eprintln!("partner-api: {message}");
+    ExitCode::FAILURE
+}
+
+fn dispatch(command: Command) -> Result<(), CliError> {
+    if let Command::Openapi = command {
+        print!("{}", crate::openapi::to_json(&crate::app::document()));
+        return Ok(());
+    }
+    let config = Config::from_env()?;
+    if let Command::Healthcheck = command {
+        return healthcheck::run(config.internal_listen_addr);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve => serve::run(config).await,
+            Command::Migrate => database::migrate(&config).await,
+            Command::Org(command) => org::run(&config, command).await,
+            Command::Openapi | Command::Healthcheck => Ok(()),
+        }
+    })
+}

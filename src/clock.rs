@@ -1,0 +1,56 @@
+//! The one source of wall-clock time, so that tests can move it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// UTC instants in whole microseconds, the precision Postgres keeps.
+///
+/// Cloning is cheap and every clone of a manual clock moves with it.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// The machine's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands still until [`Clock::advance`].
+    #[must_use]
+    pub fn manual(start: DateTime<Utc>) -> Self {
+        Self(Source::Manual(Arc::new(AtomicI64::new(start.timestamp_micros()))))
+    }
+
+    /// Now, cut to microseconds so that what is compared in memory equals what Postgres stored.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        let micros = match &self.0 {
+            #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+            Source::System => Utc::now().timestamp_micros(),
+            Source::Manual(micros) => micros.load(Ordering::SeqCst),
+        };
+        DateTime::from_timestamp_micros(micros).unwrap_or_default()
+    }
+
+    /// Moves a manual clock forward; the system's clock cannot be moved.
+    ///
+    /// # Panics
+    /// On the system's clock.
+    pub fn advance(&self, by: TimeDelta) {
+        match &self.0 {
+            Source::System => panic!("only a manual clock can be advanced"),
+            Source::Manual(micros) => {
+                micros.fetch_add(by.num_microseconds().unwrap_or(i64::MAX), Ordering::SeqCst);
+            }
+        }
+    }
+}

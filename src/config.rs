@@ -1,0 +1,275 @@
+//! The configuration, read once from the environment (contract 11). Every variable is documented
+//! in `.env.example`; a test holds the two lists together.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+
+use crate::features::DisabledFeatures;
+use crate::identity::GatewaySecrets;
+use crate::telemetry::Format;
+
+/// What the service was told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `LISTEN_ADDR`: where partners (through the gateway) connect.
+    pub listen_addr: SocketAddr,
+    /// `INTERNAL_LISTEN_ADDR`: where the gateway asks, and Prometheus scrapes.
+    pub internal_listen_addr: SocketAddr,
+    /// `DATABASE_URL`; without it the service runs a Postgres of its own.
+    pub database: Option<Database>,
+    /// `DATABASE_MAX_CONNECTIONS`, for requests.
+    pub max_connections: u32,
+    /// `DATA_DIR`: where the embedded Postgres lives.
+    pub data_dir: PathBuf,
+    /// `PG_BIN`: where its binaries are, if not in the usual places.
+    pub pg_bin: Option<PathBuf>,
+    /// `MIGRATE_ON_START`.
+    pub migrate_on_start: bool,
+    /// `GATEWAY_SECRETS`: current, previous.
+    pub gateway_secrets: GatewaySecrets,
+    /// `TRUST_ORG_ID`: the network guarantees that only the gateway can connect.
+    pub trust_org_id: bool,
+    /// `DISABLED_FEATURES`.
+    pub disabled_features: DisabledFeatures,
+    /// `INTEGRATION_CONTACT`: whom the 503 of a feature points to.
+    pub integration_contact: String,
+    /// `REQUEST_TIMEOUT_SECONDS`.
+    pub request_timeout: Duration,
+    /// `MAX_IN_FLIGHT`: requests that run at the same time; more are told to come back.
+    pub max_in_flight: usize,
+    /// `MAX_CONNECTIONS`: open client connections per listener.
+    pub max_client_connections: usize,
+    /// `SHUTDOWN_DELAY_SECONDS`: between failing readiness and closing the door.
+    pub shutdown_delay: Duration,
+    /// `LOG_FORMAT`.
+    pub log_format: Format,
+    /// `LOG`: a `tracing` filter such as `info,sqlx=warn`.
+    pub log_filter: String,
+}
+
+/// A database of the operator's.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// `DATABASE_URL`.
+    pub options: PgConnectOptions,
+    /// `DATABASE_DIRECT_URL`: past a pooler, for migrations and LISTEN.
+    pub direct: Option<PgConnectOptions>,
+}
+
+/// A variable that stops the start.
+#[derive(Debug, thiserror::Error)]
+#[error("{variable}: {problem}")]
+pub struct ConfigError {
+    variable: &'static str,
+    problem: String,
+}
+
+/// Every variable, in the order of `.env.example`.
+pub const VARIABLES: &[&str] = &[
+    "LISTEN_ADDR",
+    "INTERNAL_LISTEN_ADDR",
+    "DATABASE_URL",
+    "DATABASE_DIRECT_URL",
+    "DATABASE_MAX_CONNECTIONS",
+    "DATA_DIR",
+    "PG_BIN",
+    "MIGRATE_ON_START",
+    "GATEWAY_SECRETS",
+    "TRUST_ORG_ID",
+    "DISABLED_FEATURES",
+    "INTEGRATION_CONTACT",
+    "REQUEST_TIMEOUT_SECONDS",
+    "MAX_IN_FLIGHT",
+    "MAX_CONNECTIONS",
+    "SHUTDOWN_DELAY_SECONDS",
+    "LOG_FORMAT",
+    "LOG",
+];
+
+impl Config {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// Names the first variable that is wrong.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Reads variables through `get`.
+    ///
+    /// # Errors
+    /// Names the first variable that is wrong.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let vars = Variables { get: &get };
+        let config = Self {
+            listen_addr: vars.parsed("LISTEN_ADDR", "127.0.0.1:8080")?,
+            internal_listen_addr: vars.parsed("INTERNAL_LISTEN_ADDR", "127.0.0.1:8081")?,
+            database: vars.database()?,
+            max_connections: vars.in_range("DATABASE_MAX_CONNECTIONS", 16, 1..=1_000)?,
+            data_dir: vars.optional("DATA_DIR").unwrap_or_else(|| "./.data".to_owned()).into(),
+            pg_bin: vars.optional("PG_BIN").map(PathBuf::from),
+            migrate_on_start: vars.parsed("MIGRATE_ON_START", "true")?,
+            gateway_secrets: match vars.optional("GATEWAY_SECRETS") {
+                Some(list) => {
+                    GatewaySecrets::parse(&list).map_err(|problem| wrong("GATEWAY_SECRETS", problem))?
+                }
+                None => GatewaySecrets::default(),
+            },
+            trust_org_id: vars.parsed("TRUST_ORG_ID", "false")?,
+            disabled_features: DisabledFeatures::parse(
+                &vars.optional("DISABLED_FEATURES").unwrap_or_default(),
+            )
+            .map_err(|problem| wrong("DISABLED_FEATURES", problem))?,
+            integration_contact: vars.optional("INTEGRATION_CONTACT").unwrap_or_else(|| "support".to_owned()),
+            request_timeout: vars.seconds("REQUEST_TIMEOUT_SECONDS", 10, 1..=300)?,
+            max_in_flight: vars.in_range("MAX_IN_FLIGHT", 1_024, 1..=100_000)?,
+            max_client_connections: vars.in_range("MAX_CONNECTIONS", 10_000, 1..=1_000_000)?,
+            shutdown_delay: vars.seconds("SHUTDOWN_DELAY_SECONDS", 0, 0..=600)?,
+            log_format: match vars.optional("LOG_FORMAT").as_deref() {
+                Some("json") => Format::Json,
+                None | Some("pretty") => Format::Pretty,
+                Some(_) => return Err(wrong("LOG_FORMAT", "must be json or pretty")),
+            },
+            log_filter: vars.optional("LOG").unwrap_or_else(|| "info".to_owned()),
+        };
+        config.check_trust()?;
+        Ok(config)
+    }
+
+    /// Contract 0: whoever can connect may claim any `OrgId`, so without proof the address must
+    /// be one that only this machine can reach.
+    fn check_trust(&self) -> Result<(), ConfigError> {
+        let is_local = self.listen_addr.ip().is_loopback();
+        if is_local || self.trust_org_id || !self.gateway_secrets.is_empty() {
+            return Ok(());
+        }
+        let problem = format!(
+            "{} can be reached from other machines, and OrgId would be believed from all of them. Set \
+             GATEWAY_SECRETS, or TRUST_ORG_ID=true if the network lets only the gateway connect",
+            self.listen_addr
+        );
+        Err(wrong("LISTEN_ADDR", problem))
+    }
+}
+
+struct Variables<'g> {
+    get: &'g dyn Fn(&str) -> Option<String>,
+}
+
+impl Variables<'_> {
+    /// Set to nothing is not set: that is how compose files and CI leave a variable out.
+    fn optional(&self, name: &'static str) -> Option<String> {
+        debug_assert!(VARIABLES.contains(&name), "{name} is not in the list of variables");
+        (self.get)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn parsed<T: FromStr<Err: Display>>(&self, name: &'static str, default: &str) -> Result<T, ConfigError> {
+        let text = self.optional(name).unwrap_or_else(|| default.to_owned());
+        text.parse().map_err(|error| wrong(name, format!("{error}; the default is {default}")))
+    }
+
+    fn in_range<T>(
+        &self,
+        name: &'static str,
+        default: T,
+        range: std::ops::RangeInclusive<T>,
+    ) -> Result<T, ConfigError>
+    where
+        T: FromStr<Err: Display> + PartialOrd + Display,
+    {
+        let value = self.parsed(name, &default.to_string())?;
+        if range.contains(&value) {
+            return Ok(value);
+        }
+        Err(wrong(name, format!("must be between {} and {}", range.start(), range.end())))
+    }
+
+    fn seconds(
+        &self,
+        name: &'static str,
+        default: u64,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Result<Duration, ConfigError> {
+        self.in_range(name, default, range).map(Duration::from_secs)
+    }
+
+    fn database(&self) -> Result<Option<Database>, ConfigError> {
+        let url = |name| {
+            // The parser's error may quote the URL, and with it a password.
+            let parse = |url: String| url.parse().map_err(|_| wrong(name, "must be a postgres:// URL"));
+            self.optional(name).map(parse).transpose()
+        };
+        match (url("DATABASE_URL")?, url("DATABASE_DIRECT_URL")?) {
+            (Some(options), direct) => Ok(Some(Database { options, direct })),
+            (None, Some(_)) => Err(wrong("DATABASE_DIRECT_URL", "needs DATABASE_URL beside it")),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+fn wrong(variable: &'static str, problem: impl Into<String>) -> ConfigError {
+    ConfigError { variable, problem: problem.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(set: &[(&str, &str)]) -> Result<Config, String> {
+        let get = |name: &str| set.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+        Config::read(get).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_set_listens_on_loopback_with_a_postgres_of_its_own() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.listen_addr.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.internal_listen_addr.to_string(), "127.0.0.1:8081");
+        assert!(config.database.is_none());
+    }
+
+    #[test]
+    fn org_ids_are_believed_from_afar_only_with_proof_or_a_promise() {
+        let afar = ("LISTEN_ADDR", "0.0.0.0:8080");
+        assert!(read(&[afar]).unwrap_err().starts_with("LISTEN_ADDR: "));
+        assert!(read(&[afar, ("TRUST_ORG_ID", "true")]).is_ok());
+        assert!(read(&[afar, ("GATEWAY_SECRETS", "0123456789abcdef0123456789abcdef")]).is_ok());
+        assert!(read(&[("LISTEN_ADDR", "[::1]:8080")]).is_ok());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_secrets_are_not_repeated() {
+        for (name, value) in [
+            ("LISTEN_ADDR", "8080"),
+            ("DATABASE_URL", "marker://marker"),
+            ("DATABASE_DIRECT_URL", "postgres://localhost/x"),
+            ("DATABASE_MAX_CONNECTIONS", "0"),
+            ("MIGRATE_ON_START", "yes"),
+            ("GATEWAY_SECRETS", "marker"),
+            ("DISABLED_FEATURES", "nonsense"),
+            ("REQUEST_TIMEOUT_SECONDS", "-1"),
+            ("LOG_FORMAT", "xml"),
+        ] {
+            let error = read(&[(name, value)]).unwrap_err();
+            assert!(error.starts_with(&format!("{name}: ")), "{error}");
+            assert!(!error.contains("marker"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_example_file_lists_every_variable_in_order() {
+        let example = include_str!("../.env.example");
+        let listed: Vec<_> = example
+            .lines()
+            .filter_map(|line| line.trim_start_matches("# ").split_once('='))
+            .map(|(name, _)| name)
+            .filter(|name| name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
+            .collect();
+        assert_eq!(listed, VARIABLES);
+    }
+}

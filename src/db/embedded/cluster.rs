@@ -1,0 +1,330 @@
+//! The cluster on disk: made once, then started and started again.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+
+use super::account::Account;
+use super::binaries::{Binaries, cluster_version};
+use super::guard::{self, Guard};
+use super::lock::{Record, ServiceLock};
+use super::process::{self, Holder, Log, Server};
+use super::{EmbeddedError, NAME, ORPHAN_PATIENCE, Options, PORT};
+
+/// An unfinished cluster beside the real one; what follows is the maker's pid.
+const UNFINISHED: &str = "postgres.new-";
+/// Writing and syncing some fifty megabytes; minutes only on a disk that is no good.
+const INITDB_PATIENCE: Duration = Duration::from_secs(120);
+/// An orphan that is still at its checkpoint by then is stopped without it.
+const CHECKPOINT_PATIENCE: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(10);
+
+/// A cluster that is ready to be started, and the right to start it.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    directory: PathBuf,
+    binaries: Binaries,
+    account: Account,
+    ephemeral: bool,
+    pub(super) guard: Guard,
+    pub(super) lock: ServiceLock,
+}
+
+impl Cluster {
+    /// Takes the lock, waits for what a dead service left behind, makes the cluster if missing.
+    pub(super) fn prepare(options: &Options) -> Result<Self, EmbeddedError> {
+        let data_dir = make_data_dir(&options.data_dir)?;
+        let directory = data_dir.join("postgres");
+        let (lock, before) = ServiceLock::take(&data_dir)?;
+        await_orphan(&directory)?;
+        if let Some(leftover) = before.and_then(|record| record.leftover) {
+            guard::remove_leftover(&leftover);
+        }
+        remove_unfinished(&data_dir);
+        let binaries = Binaries::find(options.pg_bin.as_deref(), &directory)?;
+        let account = Account::choose(&directory)?;
+        let guard = Guard::over_cluster(&account)?;
+        Self { directory, binaries, account, ephemeral: false, guard, lock }.initialized(&data_dir)
+    }
+
+    /// The same in a fresh directory, which the guard removes in the end.
+    pub(super) fn prepare_ephemeral(pg_bin: Option<PathBuf>) -> Result<Self, EmbeddedError> {
+        let data_dir = std::env::temp_dir().join(guard::fresh_name());
+        let directory = data_dir.join("postgres");
+        let binaries = Binaries::find(pg_bin.as_deref(), &directory)?;
+        let account = Account::choose(&directory)?;
+        let guard = Guard::over_ephemeral(&account, &data_dir)?;
+        let data_dir = make_data_dir(&data_dir)?;
+        let (lock, _) = ServiceLock::take(&data_dir)?;
+        Self { directory: data_dir.join("postgres"), binaries, account, ephemeral: true, guard, lock }
+            .initialized(&data_dir)
+    }
+
+    fn initialized(self, data_dir: &Path) -> Result<Self, EmbeddedError> {
+        self.lock.write(&Record::starting(self.guard.sockets()))?;
+        if cluster_version(&self.directory).is_none() {
+            self.initdb(data_dir)?;
+        }
+        Ok(self)
+    }
+
+    /// `initdb` works beside the final place and moves there in one step, so that an `initdb`
+    /// that was killed half way is never mistaken for a cluster.
+    fn initdb(&self, data_dir: &Path) -> Result<(), EmbeddedError> {
+        let unfinished = data_dir.join(format!("{UNFINISHED}{}", std::process::id()));
+        tracing::info!(directory = %self.directory.display(), "making a Postgres cluster");
+        guard::make_private(&unfinished)
+            .and_then(|()| self.account.own(&unfinished))
+            .map_err(EmbeddedError::io("make", &unfinished))?;
+        let outcome = self.run_initdb(&unfinished).and_then(|()| {
+            fs::rename(&unfinished, &self.directory).map_err(|error| self.not_empty(error))?;
+            self.sync(data_dir)
+        });
+        if outcome.is_err() {
+            let _ = fs::remove_dir_all(&unfinished);
+        }
+        let _ = fs::remove_file(log_of(&unfinished));
+        outcome
+    }
+
+    fn run_initdb(&self, target: &Path) -> Result<(), EmbeddedError> {
+        let log = log_of(target);
+        let log = Log::open(log.clone(), None).map_err(EmbeddedError::io("open", log))?;
+        let explain = |error| self.account.explain(error, target, &self.binaries.directory);
+        let mut command = process::bare_command(self.binaries.path("initdb"));
+        command
+            .arg("-D")
+            .arg(target)
+            .arg(format!("--username={NAME}"))
+            .args(["--encoding=UTF8", "--locale=C"])
+            .args(["--auth-local=trust", "--auth-host=reject"])
+            .args(self.ephemeral.then_some("--no-sync"))
+            .current_dir(target)
+            .stdout(log.stdio().map_err(explain)?)
+            .stderr(log.stdio().map_err(explain)?);
+        self.account.apply(&mut command);
+        process::stop_with_this_process(&mut command, Signal::KILL);
+        let mut child = command.spawn().map_err(explain)?;
+        let deadline = Instant::now() + INITDB_PATIENCE;
+        loop {
+            match child.try_wait().map_err(explain)? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(initdb_failed(Some(status), &log)),
+                None if Instant::now() < deadline => thread::sleep(POLL),
+                None => {
+                    kill_group(child.id());
+                    let _ = child.wait();
+                    return Err(initdb_failed(None, &log));
+                }
+            }
+        }
+    }
+
+    fn not_empty(&self, error: io::Error) -> EmbeddedError {
+        match error.kind() {
+            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory => {
+                EmbeddedError::NotACluster { path: self.directory.clone() }
+            }
+            _ => EmbeddedError::io("move the new cluster to", &self.directory)(error),
+        }
+    }
+
+    fn sync(&self, data_dir: &Path) -> Result<(), EmbeddedError> {
+        if self.ephemeral {
+            return Ok(());
+        }
+        File::open(data_dir)
+            .and_then(|directory| directory.sync_all())
+            .map_err(EmbeddedError::io("sync", data_dir))
+    }
+
+    /// Starts a postmaster and tells the guard about it. Does not wait until it is ready.
+    pub(super) fn spawn(mut self) -> Result<(Self, Server), EmbeddedError> {
+        let path = self.directory.join("postgres.log");
+        let log =
+            Log::open(path.clone(), self.account.ownership()).map_err(EmbeddedError::io("open", &path))?;
+        let mut command = process::bare_command(self.binaries.path("postgres"));
+        command
+            .arg("-D")
+            .arg(&self.directory)
+            .args(arguments(self.guard.sockets(), self.ephemeral))
+            .current_dir(&self.directory);
+        self.account.apply(&mut command);
+        let server = Server::spawn(command, log)
+            .map_err(|error| self.account.explain(error, &self.directory, &self.binaries.directory))?;
+        if let Err(error) = self.guard.watch(server.pid()) {
+            server.signal(Signal::QUIT);
+            return Err(error);
+        }
+        Ok((self, server))
+    }
+}
+
+/// Given on the command line, they win over what the cluster's files say.
+fn arguments(sockets: &Path, ephemeral: bool) -> Vec<OsString> {
+    let mut directories = OsString::from("unix_socket_directories=");
+    directories.push(sockets);
+    let port = format!("port={PORT}");
+    let mut settings = vec![
+        // No TCP: the socket's directory is what keeps others out, so local trust is enough.
+        "listen_addresses=",
+        &port,
+        "unix_socket_permissions=0700",
+        "cluster_name=partner_api",
+        "max_connections=200",
+        "shared_buffers=128MB",
+        "timezone=UTC",
+        "log_timezone=UTC",
+        "log_destination=stderr",
+        "logging_collector=off",
+        // Personal data stands in statements, parameters and details. Errors of statements are
+        // the service's to log: here a client that repeats one would fill the disk.
+        "log_min_messages=log",
+        "log_min_error_statement=panic",
+        "log_parameter_max_length=0",
+        "log_parameter_max_length_on_error=0",
+        "log_error_verbosity=terse",
+        "log_statement=none",
+        "log_min_duration_statement=-1",
+        "log_checkpoints=off",
+    ];
+    if ephemeral {
+        settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"]);
+    }
+    settings
+        .into_iter()
+        .map(OsString::from)
+        .chain([directories])
+        .flat_map(|setting| [OsString::from("-c"), setting])
+        .collect()
+}
+
+/// A directory made here lets the cluster's user through, and shows nobody its list. One that
+/// exists is left as its owner wants it.
+fn make_data_dir(path: &Path) -> Result<PathBuf, EmbeddedError> {
+    let failed = || EmbeddedError::io("make DATA_DIR", path);
+    if !path.exists() {
+        DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(failed())?;
+        fs::set_permissions(path, Permissions::from_mode(0o711)).map_err(failed())?;
+    }
+    path.canonicalize().map_err(failed())
+}
+
+fn remove_unfinished(data_dir: &Path) {
+    for entry in fs::read_dir(data_dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
+            let _ = fs::remove_dir_all(entry.path());
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Beside the directory, as `initdb` wants that empty.
+fn log_of(unfinished: &Path) -> PathBuf {
+    unfinished.with_added_extension("log")
+}
+
+fn initdb_failed(status: Option<ExitStatus>, log: &Log) -> EmbeddedError {
+    EmbeddedError::Initdb {
+        outcome: match status {
+            Some(status) => status.to_string(),
+            None => format!("not done after {} seconds", INITDB_PATIENCE.as_secs()),
+        },
+        log: log.tail(),
+    }
+}
+
+fn kill_group(leader: u32) {
+    if let Some(pid) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
+        let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+    }
+}
+
+/// A dead service's Postgres is on its way out; wait for it, and press it if it lingers. A pid
+/// file that names another program would keep Postgres from starting: it is removed.
+fn await_orphan(cluster: &Path) -> Result<(), EmbeddedError> {
+    let began = Instant::now();
+    let mut pressed = None;
+    loop {
+        let Some(pid) = postmaster(cluster) else {
+            return Ok(());
+        };
+        match process::holder(pid, cluster) {
+            // A pid file of a dead process is Postgres's own to judge: it knows to look for
+            // that process's children first.
+            Holder::Gone => return Ok(()),
+            Holder::Foreign => {
+                let file = cluster.join("postmaster.pid");
+                return fs::remove_file(&file).map_err(EmbeddedError::io("remove", &file));
+            }
+            Holder::Orphan if began.elapsed() < ORPHAN_PATIENCE => {
+                let signal = match began.elapsed() < CHECKPOINT_PATIENCE {
+                    true => Signal::INT,
+                    false => Signal::QUIT,
+                };
+                if pressed != Some(signal) {
+                    process::send(pid, signal);
+                    pressed = Some(signal);
+                }
+                thread::sleep(POLL);
+            }
+            Holder::Orphan | Holder::Unclear => {
+                return Err(EmbeddedError::Occupied { pid, path: cluster.to_path_buf() });
+            }
+        }
+    }
+}
+
+/// The first line of the pid file; a standalone backend writes its pid with a minus sign.
+fn postmaster(cluster: &Path) -> Option<u32> {
+    let text = fs::read_to_string(cluster.join("postmaster.pid")).ok()?;
+    let line = text.lines().next()?.trim();
+    line.trim_start_matches('-').parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(ephemeral: bool) -> String {
+        let arguments = arguments(Path::new("/tmp/pa-0"), ephemeral);
+        let words: Vec<_> = arguments.iter().filter_map(|word| word.to_str()).collect();
+        words.join(" ")
+    }
+
+    #[test]
+    fn listens_on_a_private_socket_only() {
+        let settings = text(false);
+        assert!(settings.contains("-c listen_addresses= "), "{settings}");
+        assert!(settings.ends_with("-c unix_socket_directories=/tmp/pa-0"), "{settings}");
+    }
+
+    #[test]
+    fn only_an_ephemeral_cluster_gives_up_durability() {
+        assert!(!text(false).contains("fsync"));
+        assert!(!text(false).contains("synchronous_commit"));
+        assert!(text(true).contains("-c fsync=off"));
+    }
+
+    #[test]
+    fn reads_the_pid_of_a_postmaster_and_of_a_standalone_backend() {
+        let directory = std::env::temp_dir().join(guard::fresh_name());
+        guard::make_private(&directory).expect("makes a directory");
+        let file = directory.join("postmaster.pid");
+        let mut read = Vec::new();
+        for content in ["4711\n/data\n", "-4711\n", "", "x\n"] {
+            fs::write(&file, content).expect("writes");
+            read.push(postmaster(&directory));
+        }
+        fs::remove_dir_all(&directory).expect("cleans up");
+        assert_eq!(read, [Some(4711), Some(4711), None, None]);
+    }
+}

@@ -1,0 +1,165 @@
+//! What can go wrong, in words for the operator at the terminal.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+/// Why the embedded Postgres did not start. The messages name what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// The machine has no Postgres server, or not where it was looked for.
+    #[error(
+        "no Postgres found (`initdb` and `postgres` in one directory), looked in: {looked}. \
+         Install it (Debian, Ubuntu: `apt-get install postgresql`; Fedora: `dnf install \
+         postgresql-server`; macOS: `brew install postgresql@17`), set PG_BIN to the directory \
+         that has it, or set DATABASE_URL to use another database"
+    )]
+    NoBinaries {
+        /// The directories, separated by commas.
+        looked: String,
+    },
+    /// The cluster was made by another major version.
+    #[error(
+        "the cluster in {} is of Postgres {cluster}, but the binaries found are of Postgres \
+         {found}: install Postgres {cluster} (or name its directory in PG_BIN), or upgrade the \
+         cluster with pg_upgrade", .path.display()
+    )]
+    WrongVersion {
+        /// The cluster's directory.
+        path: PathBuf,
+        /// Its major version.
+        cluster: u32,
+        /// Versions and their directories, separated by commas.
+        found: String,
+    },
+    /// Another living process holds the lock on `DATA_DIR`.
+    #[error(
+        "another partner-api{} already uses DATA_DIR {}; stop it or set DATA_DIR",
+        .pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default(), .data_dir.display()
+    )]
+    InUse {
+        /// Who, as far as known.
+        pid: Option<u32>,
+        /// The directory.
+        data_dir: PathBuf,
+    },
+    /// A directory above the cluster, or above the binaries, keeps the cluster's user out.
+    #[error(
+        "Postgres does not run as root, so the cluster runs as user `{user}`, and that user \
+         cannot enter {} (mode {mode:04o}): {fix}, or run `chmod o+x {}`",
+        .directory.display(), .directory.display()
+    )]
+    Unreachable {
+        /// The unprivileged user.
+        user: String,
+        /// The outermost directory that it cannot enter.
+        directory: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// What to set instead.
+        fix: &'static str,
+    },
+    /// The cluster belongs to somebody else than the user that would run it.
+    #[error(
+        "{} belongs to uid {owner}, but the cluster would run as `{user}` (uid {uid}): start the \
+         service as the owner, or run `chown -R {uid} {}`", .path.display(), .path.display()
+    )]
+    WrongOwner {
+        /// The cluster's directory.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// The user's name.
+        user: String,
+        /// The user's id.
+        uid: u32,
+    },
+    /// Root, and neither `postgres` nor `nobody` exists.
+    #[error(
+        "Postgres does not run as root, and there is neither a user `postgres` nor `nobody` to \
+         run it: start the service as an ordinary user"
+    )]
+    NoAccount,
+    /// Something else sits where the cluster belongs.
+    #[error("{} is not a Postgres cluster: move it away or set DATA_DIR", .path.display())]
+    NotACluster {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Sockets fit nowhere.
+    #[error("no directory for a socket could be made in any of: {tried}")]
+    NoSocketDirectory {
+        /// The directories and why not, separated by commas.
+        tried: String,
+    },
+    /// `initdb` failed.
+    #[error("initdb failed ({outcome}): {log}")]
+    Initdb {
+        /// Its exit status, or that it took too long.
+        outcome: String,
+        /// Its last lines.
+        log: String,
+    },
+    /// Postgres exited before it was ready.
+    #[error("Postgres did not start ({status}): {log}")]
+    Exited {
+        /// How it exited.
+        status: ExitStatus,
+        /// The last lines of its log.
+        log: String,
+    },
+    /// Postgres runs but does not answer.
+    #[error("Postgres was not ready within {seconds} seconds: {log}")]
+    NotReady {
+        /// The deadline.
+        seconds: u64,
+        /// The last lines of its log.
+        log: String,
+    },
+    /// Processes of an earlier Postgres do not go away.
+    #[error("processes of an earlier Postgres still use the cluster: {log}")]
+    StillInUse {
+        /// The last lines of the log.
+        log: String,
+    },
+    /// A Postgres that is not ours, or that ignores signals, uses the cluster.
+    #[error(
+        "process {pid} seems to be a Postgres that uses {}, and not one that can be stopped \
+         from here: stop it; if it is another program, remove {}/postmaster.pid",
+        .path.display(), .path.display()
+    )]
+    Occupied {
+        /// The process.
+        pid: u32,
+        /// The cluster's directory.
+        path: PathBuf,
+    },
+    /// Postgres answers, but with an error.
+    #[error("Postgres refused a connection: {0}")]
+    Refused(#[from] sqlx::Error),
+    /// The operating system refused something.
+    #[error("cannot {action}{}: {source}", in_words(.path))]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what; may be empty.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl EmbeddedError {
+    /// For `map_err`: says what was tried, and on what.
+    pub(super) fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+fn in_words(path: &Path) -> String {
+    match path.as_os_str().is_empty() {
+        true => String::new(),
+        false => format!(" {}", path.display()),
+    }
+}

@@ -1,0 +1,106 @@
+//! Postgres: connections, migrations, transactions that outlive a client, and the signals by
+//! which replicas keep their memory honest.
+
+pub mod cache;
+pub mod embedded;
+pub mod listener;
+pub mod trust;
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::error::ApiError;
+
+/// Every change of the schema, compiled in.
+pub static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// How long a request waits for a connection before it is told to come back.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Connections set aside for identity look-ups and the heartbeat, so that a crowd of ordinary
+/// requests can neither starve them nor be starved by a flood of unknown keys.
+const LOOKUP_CONNECTIONS: u32 = 4;
+const LOOKUP_TIMEOUT: Duration = Duration::from_millis(800);
+
+/// The service's connections.
+#[derive(Clone, Debug)]
+pub struct Db {
+    /// For requests.
+    pub pool: PgPool,
+    /// For identity look-ups and the heartbeat.
+    pub lookups: PgPool,
+    /// Past any pooler: LISTEN and migrations need a session of their own.
+    direct: PgConnectOptions,
+}
+
+impl Db {
+    /// Prepares the pools; connections are made as they are needed.
+    #[must_use]
+    pub fn new(options: PgConnectOptions, direct: Option<PgConnectOptions>, max_connections: u32) -> Self {
+        let options = options.application_name("partner-api");
+        let direct = direct.map_or_else(|| options.clone(), |o| o.application_name("partner-api"));
+        Self {
+            pool: pool(max_connections, ACQUIRE_TIMEOUT).connect_lazy_with(options.clone()),
+            lookups: pool(LOOKUP_CONNECTIONS, LOOKUP_TIMEOUT).connect_lazy_with(options),
+            direct,
+        }
+    }
+
+    /// A pool of one, past any pooler.
+    #[must_use]
+    pub fn direct(&self) -> PgPool {
+        pool(1, ACQUIRE_TIMEOUT).connect_lazy_with(self.direct.clone())
+    }
+
+    /// Applies what is missing of the schema.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or a migration fails or was edited after it ran.
+    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
+        let direct = self.direct();
+        let outcome = MIGRATIONS.run(&direct).await;
+        direct.close().await;
+        outcome
+    }
+
+    /// How many migrations of this build the database lacks.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn pending_migrations(&self) -> Result<usize, sqlx::Error> {
+        // Not checked at compile time: sqlx makes this table itself, outside the migrations.
+        let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+            .fetch_all(&self.lookups)
+            .await?;
+        Ok(MIGRATIONS.iter().filter(|m| !applied.contains(&m.version)).count())
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+        self.lookups.close().await;
+    }
+}
+
+fn pool(max: u32, patience: Duration) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(max)
+        .acquire_timeout(patience)
+        .idle_timeout(Duration::from_secs(600))
+        .max_lifetime(Duration::from_secs(1800))
+        // A ping before every use costs a fifth of the throughput (shared/performance.md).
+        .test_before_acquire(false)
+}
+
+/// Runs a change to its end even if the client hangs up: axum drops a handler's future then, and
+/// sqlx would hand the connection on with the transaction still open in it (architecture.md 4).
+///
+/// # Errors
+/// What the change returns; 500 if it panicked.
+pub async fn to_the_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::spawn(change).await.unwrap_or_else(|panic| Err(ApiError::internal(panic)))
+}

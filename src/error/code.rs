@@ -1,0 +1,75 @@
+//! The closed set of error codes.
+
+use axum::http::StatusCode;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $status:ident, $message:literal;)*) => {
+        /// A machine-readable reason. Clients may switch on it, so a name never changes.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[$doc])* $variant),* }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The name on the wire.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// The status under `/v1`.
+            #[must_use]
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status),* }
+            }
+
+            /// The message where the caller has nothing better to say.
+            #[must_use]
+            pub fn default_message(self) -> &'static str {
+                match self { $(Self::$variant => $message),* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// One body for every 401, so that it tells nothing.
+    Unauthorized = "unauthorized", UNAUTHORIZED, "Credentials are missing or not valid.";
+    Forbidden = "forbidden", FORBIDDEN, "This organisation has no access.";
+    NotFound = "not_found", NOT_FOUND, "There is no such resource.";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This resource does not support that method; see the Allow header.";
+    InvalidRequest = "invalid_request", BAD_REQUEST, "The request is not valid.";
+    ConflictingCredentials = "conflicting_credentials", BAD_REQUEST, "A bearer token cannot be combined with a tenant key or an OrgId.";
+    PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The request body is too large.";
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The request body must be sent as application/json.";
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests; try again later.";
+    InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Something went wrong on our side.";
+    ServiceUnavailable = "service_unavailable", SERVICE_UNAVAILABLE, "The service cannot answer right now; try again later.";
+    UserAlreadyExists = "user_already_exists", CONFLICT, "A user with this user_id already exists.";
+}
+
+impl Code {
+    /// Seconds a client should wait; only 429 and 503 have it.
+    pub(super) fn retry_after(self) -> Option<u32> {
+        matches!(self, Self::RateLimited | Self::ServiceUnavailable).then_some(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_snake_case_and_every_message_is_a_sentence() {
+        let names: HashSet<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for code in Code::ALL {
+            assert!(code.name().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code:?}");
+            assert!(code.status().is_client_error() || code.status().is_server_error());
+            assert!(code.default_message().ends_with('.'), "{code:?}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Which database failures are ours (500) and which pass by themselves (503).
+
+use super::ApiError;
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        if is_transient(&error) { Self::unavailable(error) } else { Self::internal(error) }
+    }
+}
+
+/// True where the same request may succeed a moment later: the server is away, starting,
+/// stopping, out of a resource, read-only after a failover, or a lock could not be had.
+fn is_transient(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        // A connection that breaks in mid-message is reported as a protocol error.
+        | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|state| is_transient_state(&state)),
+        _ => false,
+    }
+}
+
+/// SQLSTATE classes from Postgres's appendix A.
+fn is_transient_state(state: &str) -> bool {
+    const TRANSIENT: &[&str] = &[
+        "08",    // connection exception
+        "53",    // insufficient resources
+        "57P",   // operator intervention: shutdown, crash, starting up
+        "57014", // statement cancelled by a timeout
+        "58",    // system error, such as a failing disk
+        "25006", // read-only transaction: a replica, or a full disk
+        "40001", // serialization failure
+        "40P01", // deadlock
+        "55P03", // lock not available
+    ];
+    TRANSIENT.iter().any(|prefix| state.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_by_itself_is_told_from_what_is_our_fault() {
+        for state in ["08006", "53300", "53100", "57P01", "57P03", "57014", "25006", "40P01"] {
+            assert!(is_transient_state(state), "{state}");
+        }
+        for state in ["23505", "42601", "22021", "57000", "XX000"] {
+            assert!(!is_transient_state(state), "{state}");
+        }
+        assert!(is_transient(&sqlx::Error::PoolTimedOut));
+        assert!(!is_transient(&sqlx::Error::RowNotFound));
+    }
+}

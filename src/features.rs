@@ -1,0 +1,244 @@
+//! The one table of features: which there are, their routes, and whether they are live
+//! (contract 2). The router, the OpenAPI document and `GET /v1/features` are made from it.
+
+use std::borrow::Cow;
+
+use axum::routing::{MethodFilter, on};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::HttpMethod;
+use utoipa::openapi::path::OperationBuilder;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::error::{ApiError, Code};
+use crate::routes;
+use crate::state::App;
+
+/// Seconds after which it may make sense to ask for a feature again: a day.
+const RETRY_AFTER: u32 = 86_400;
+
+/// Something that can be live, switched off, or still to come.
+pub struct Feature {
+    /// The name in `DISABLED_FEATURES` and `GET /v1/features`.
+    pub name: &'static str,
+    /// Whether `DISABLED_FEATURES` may name it.
+    pub switchable: bool,
+    /// Its routes.
+    pub routes: Routes,
+}
+
+/// A feature's routes.
+pub enum Routes {
+    /// Built.
+    Live(fn() -> OpenApiRouter<App>),
+    /// Known, and answered with 503.
+    Planned(&'static [PlannedRoute]),
+}
+
+/// Method, path, operation id and summary of a route to come.
+pub struct PlannedRoute(HttpMethod, &'static str, &'static str, &'static str);
+
+use HttpMethod::{Delete, Get, Patch, Post, Put};
+use PlannedRoute as To;
+use Routes::{Live, Planned};
+
+/// Every feature there is.
+#[rustfmt::skip]
+pub static FEATURES: &[Feature] = &[
+    switchable("users", Live(routes::users::routes)),
+    switchable("user_bulk", Planned(&[
+        To(Post, "/v1/users/bulk", "create_users_in_bulk", "Create many users."),
+    ])),
+    switchable("tenant_key_rotation", Planned(&[
+        To(Post, "/v1/auth/tenant-key/rotate", "rotate_tenant_key", "Rotate a tenant API key."),
+    ])),
+    switchable("tenant_keys", Planned(&[
+        To(Get, "/v1/admin/org/tenant-keys", "list_tenant_keys", "List tenant API keys."),
+        To(Post, "/v1/admin/org/tenant-keys", "create_tenant_key", "Mint a tenant API key."),
+        To(Patch, "/v1/admin/org/tenant-keys/{key_id}", "update_tenant_key", "Change a tenant API key."),
+        To(Delete, "/v1/admin/org/tenant-keys/{key_id}", "revoke_tenant_key", "Revoke a tenant API key."),
+    ])),
+    switchable("signing_secret_rotation", Planned(&[
+        To(Post, "/v1/auth/signing-secret/rotate", "rotate_signing_secret", "Rotate the event-signing secret."),
+        To(Get, "/v1/auth/signing-secret", "get_signing_secret", "Show which signing secrets are alive."),
+        To(Delete, "/v1/auth/signing-secret/{secret_id}", "revoke_signing_secret", "End a previous signing secret."),
+    ])),
+    switchable("event_queues", Planned(&[
+        To(Get, "/v1/admin/org/queues", "list_queues", "List event queues."),
+        To(Post, "/v1/admin/org/queues/{queue_name}", "create_queue", "Register an event queue."),
+        To(Put, "/v1/admin/org/queues/{queue_name}", "replace_queue", "Replace an event queue."),
+        To(Get, "/v1/admin/org/queues/{queue_name}", "get_queue", "Show an event queue."),
+        To(Delete, "/v1/admin/org/queues/{queue_name}", "delete_queue", "Remove an event queue."),
+        To(Post, "/v1/admin/org/queues/{queue_name}/test", "test_queue", "Send a test event."),
+        To(Get, "/v1/admin/org/events", "list_events", "List events and their delivery."),
+        To(Post, "/v1/admin/org/events/replay", "replay_events", "Send events again."),
+    ])),
+    switchable("public_keys", Planned(&[
+        To(Post, "/api/v1/key", "register_public_key", "Register a public key."),
+        To(Get, "/api/v1/key/{UniqueId}", "get_public_key", "Show a public key."),
+        To(Delete, "/api/v1/key/{UniqueId}", "delete_public_key", "End a public key."),
+        To(Get, "/api/v1/key/list/{OwnerCode}", "list_public_keys", "List public keys."),
+        To(Put, "/api/v1/key/{UniqueId}/set-expiration", "set_public_key_expiration", "Change a public key's expiry."),
+        To(Post, "/api/v1/key/generate", "generate_key_pair", "Generate a key pair here."),
+    ])),
+    switchable("member_tokens", Planned(&[
+        To(Post, "/v1/auth/token", "issue_member_token", "Issue a member token."),
+    ])),
+    switchable("audit_log", Planned(&[
+        To(Get, "/v1/admin/org/audit", "list_audit_log", "Read the audit log."),
+    ])),
+    planned("org_profile", &[
+        To(Get, "/v1/admin/org", "get_org", "Show the org."),
+        To(Patch, "/v1/admin/org", "update_org", "Rename the org."),
+    ]),
+    planned("health_profile", &[
+        To(Get, "/v1/users/{user_id}/health-profile", "get_health_profile", "Show a user's health profile."),
+    ]),
+    planned("privacy_settings", &[
+        To(Get, "/v1/users/{user_id}/privacy-settings", "get_privacy_settings", "Show a user's privacy settings."),
+        To(Patch, "/v1/users/{user_id}/privacy-settings", "update_privacy_settings", "Change a user's privacy settings."),
+    ]),
+    planned("devices", &[
+        To(Get, "/v1/users/{user_id}/devices", "list_devices", "List a user's devices."),
+    ]),
+    planned("org_members", &[
+        To(Get, "/v1/admin/org/members", "list_org_members", "List the org's members."),
+    ]),
+    planned("org_invites", &[
+        To(Get, "/v1/admin/org/invites", "list_org_invites", "List the org's invites."),
+        To(Post, "/v1/admin/org/invites", "create_org_invite", "Invite somebody to the org."),
+    ]),
+    // A queue type, refused by the queue routes.
+    planned("azure_event_hubs", &[]),
+];
+
+const fn switchable(name: &'static str, routes: Routes) -> Feature {
+    Feature { name, switchable: true, routes }
+}
+
+const fn planned(name: &'static str, routes: &'static [PlannedRoute]) -> Feature {
+    Feature { name, switchable: false, routes: Planned(routes) }
+}
+
+/// How a feature stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Works.
+    Live,
+    /// Built, but switched off by operations.
+    Disabled,
+    /// To come.
+    Planned,
+}
+
+/// What operations switched off.
+#[derive(Clone, Debug, Default)]
+pub struct DisabledFeatures(Vec<&'static str>);
+
+impl DisabledFeatures {
+    /// Reads a comma list of names.
+    ///
+    /// # Errors
+    /// Names the first that cannot be switched off.
+    pub fn parse(list: &str) -> Result<Self, String> {
+        let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let known = |name: &str| FEATURES.iter().find(|f| f.switchable && f.name == name).map(|f| f.name);
+        names
+            .map(|name| {
+                known(name).ok_or_else(|| format!("{name:?} is not a feature that can be switched off"))
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// How `feature` stands.
+    #[must_use]
+    pub fn status(&self, feature: &Feature) -> Status {
+        match feature.routes {
+            Planned(_) => Status::Planned,
+            Live(_) if self.0.contains(&feature.name) => Status::Disabled,
+            Live(_) => Status::Live,
+        }
+    }
+
+    /// Passes if `feature` is live.
+    ///
+    /// # Errors
+    /// 503 with the message of contract 2.
+    pub fn require(&self, feature: &Feature, contact: &str) -> Result<(), ApiError> {
+        let state = match self.status(feature) {
+            Status::Live => return Ok(()),
+            Status::Disabled => "switched off at the moment",
+            Status::Planned => "not live yet",
+        };
+        let message = format!(
+            "The feature {} is {state}. Please ask your integration contact: {contact}.",
+            feature.name
+        );
+        Err(ApiError::with_message(Code::ServiceUnavailable, Cow::Owned(message)).retry_after(RETRY_AFTER))
+    }
+}
+
+impl Feature {
+    /// Whether there is anything to mount.
+    #[must_use]
+    pub fn has_routes(&self) -> bool {
+        !matches!(self.routes, Planned([]))
+    }
+
+    /// The feature's routes with their documentation.
+    #[must_use]
+    pub fn router(&self) -> OpenApiRouter<App> {
+        match self.routes {
+            Live(routes) => routes(),
+            Planned(routes) => {
+                routes.iter().fold(OpenApiRouter::new(), |router, route| self.mount(router, route))
+            }
+        }
+    }
+
+    fn mount(
+        &self,
+        router: OpenApiRouter<App>,
+        To(method, path, id, summary): &PlannedRoute,
+    ) -> OpenApiRouter<App> {
+        let filter = match method {
+            Get => MethodFilter::GET,
+            Put => MethodFilter::PUT,
+            Patch => MethodFilter::PATCH,
+            Delete => MethodFilter::DELETE,
+            _ => MethodFilter::POST,
+        };
+        let mut router = router.route(path, on(filter, unreachable));
+        let operation = OperationBuilder::new()
+            .operation_id(Some(*id))
+            .summary(Some(*summary))
+            .description(Some(format!(
+                "Not live yet (feature `{}`): answers 503 with `Retry-After`.",
+                self.name
+            )))
+            .tag("Not live yet");
+        router.get_openapi_mut().paths.add_path_operation(*path, vec![method.clone()], operation.build());
+        router
+    }
+}
+
+/// The gate answers before this.
+async fn unreachable() -> ApiError {
+    ApiError::internal("a planned route is mounted outside the gate")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_features_of_the_contracts_list_can_be_switched_off() {
+        assert_eq!(DisabledFeatures::parse(" users, audit_log ,").unwrap().0, ["users", "audit_log"]);
+        assert!(DisabledFeatures::parse("").unwrap().0.is_empty());
+        for bad in ["user", "devices", "Users"] {
+            assert!(DisabledFeatures::parse(bad).unwrap_err().contains(bad));
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The outermost layer: everything that holds for every request, whatever it asks for.
+//!
+//! It gives the request its id, sheds load, limits time, turns an error into its wire shape, and
+//! writes the one access line.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{ALLOW, CACHE_CONTROL, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::request_id::{RequestId, TraceContext, X_REQUEST_ID};
+use crate::error::shape::{self, Shape};
+use crate::error::{ApiError, Code, Failure};
+use crate::identity::Partner;
+use crate::state::App;
+use crate::telemetry::Access;
+
+/// Wraps one request from its head to its reply's.
+pub async fn wrap(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let record = Record::open(&app, &request);
+    let (shape, is_api) = (Shape::of(request.uri().path()), is_api(request.uri().path()));
+    request.extensions_mut().insert(record.request_id.clone());
+
+    let mut response = limited(&app, request, next).await;
+    let code = match response.extensions_mut().remove::<Arc<ApiError>>() {
+        Some(error) => {
+            let rendered = shape::render(&error, shape, record.request_id.as_str());
+            log_failure(&error, rendered.status(), &record);
+            response = with_kept_parts(rendered, response);
+            Some(code(&error))
+        }
+        None => None,
+    };
+    let headers = response.headers_mut();
+    headers.insert(X_REQUEST_ID, record.request_id.header());
+    if is_api {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    record.close(&response, code);
+    response
+}
+
+/// Runs the request if there is room, and for no longer than the timeout. A queue in front of a
+/// busy server only makes every answer late, so there is none: the client hears at once.
+async fn limited(app: &App, request: Request, next: Next) -> Response {
+    let Ok(_permit) = app.in_flight.try_acquire() else {
+        app.metrics.shed.inc();
+        return ApiError::new(Code::ServiceUnavailable).into_response();
+    };
+    match tokio::time::timeout(app.config.request_timeout, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::unavailable("the request timed out").into_response(),
+    }
+}
+
+/// What a layer below put beside the error: which methods a 405 allows, and who called.
+fn with_kept_parts(mut rendered: Response, original: Response) -> Response {
+    if let Some(allow) = original.headers().get(ALLOW) {
+        rendered.headers_mut().insert(ALLOW, allow.clone());
+    }
+    if rendered.status() == StatusCode::UNAUTHORIZED {
+        // RFC 9110 15.5.2 wants a challenge with every 401.
+        let challenge = HeaderValue::from_static("ApiKey realm=\"partner-api\"");
+        rendered.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    *rendered.extensions_mut() = original.extensions().clone();
+    rendered
+}
+
+fn is_api(path: &str) -> bool {
+    ["/v1", "/api"]
+        .iter()
+        .any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+fn code(error: &ApiError) -> &'static str {
+    match error {
+        ApiError::Invalid(_) => "validation",
+        ApiError::Failed(failure) => failure.code.name(),
+    }
+}
+
+/// One line for what is our fault, with its cause. A client's own mistake is in the access line.
+fn log_failure(error: &ApiError, status: StatusCode, record: &Record) {
+    let ApiError::Failed(Failure { cause: Some(cause), .. }) = error else { return };
+    let (request_id, route) = (record.request_id.as_str(), record.route());
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::error!(request_id, route, %cause, "request failed");
+    } else if status.is_server_error() {
+        tracing::warn!(request_id, route, %cause, "request could not be served");
+    }
+}
+
+/// Writes the access line even if the client hangs up, which drops this with the request.
+struct Record {
+    app: App,
+    started: Instant,
+    method: Method,
+    route: Option<MatchedPath>,
+    request_id: RequestId,
+    trace: Option<TraceContext>,
+    is_closed: bool,
+}
+
+impl Record {
+    fn open(app: &App, request: &Request) -> Self {
+        Self {
+            app: app.clone(),
+            started: Instant::now(),
+            method: request.method().clone(),
+            route: request.extensions().get().cloned(),
+            request_id: RequestId::of(request.headers()),
+            trace: TraceContext::of(request.headers()),
+            is_closed: false,
+        }
+    }
+
+    fn route(&self) -> Option<&str> {
+        self.route.as_ref().map(MatchedPath::as_str)
+    }
+
+    fn close(mut self, response: &Response, code: Option<&'static str>) {
+        self.is_closed = true;
+        let seconds = self.started.elapsed().as_secs_f64();
+        self.app.metrics.answered(&self.method, self.route(), response.status(), seconds);
+        self.write(Some(response.status()), response.extensions().get().copied(), code);
+    }
+
+    fn write(&self, status: Option<StatusCode>, partner: Option<Partner>, code: Option<&'static str>) {
+        let access = Access {
+            method: &self.method,
+            route: self.route(),
+            status,
+            took: self.started.elapsed(),
+            request_id: &self.request_id,
+            trace: self.trace,
+            partner,
+            code,
+        };
+        self.app.access_log.write(&self.app.clock, &access);
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.is_closed {
+            self.write(None, None, None);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The checks between the router and a handler (contract 0, steps 4 to 6), in their order.
+
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::error::ApiError;
+use crate::features::Feature;
+use crate::identity::{self, Partner};
+use crate::state::App;
+
+/// What stands before one feature's routes.
+#[derive(Clone)]
+pub struct Gate {
+    /// The service.
+    pub app: App,
+    /// The feature the routes belong to; `None` for what is always on.
+    pub feature: Option<&'static Feature>,
+}
+
+/// Passes a request on, or refuses it before the body is read.
+pub async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    match check(&gate, request.headers()).await {
+        Ok(partner) => {
+            request.extensions_mut().insert(partner);
+            let mut response = next.run(request).await;
+            // For the access line.
+            response.extensions_mut().insert(partner);
+            response
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn check(gate: &Gate, headers: &HeaderMap) -> Result<Partner, ApiError> {
+    let partner = identity::identify(&gate.app, headers).await?;
+    if let Some(feature) = gate.feature {
+        gate.app.features.require(feature, &gate.app.config.integration_contact)?;
+    }
+    Ok(partner)
+}

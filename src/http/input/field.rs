@@ -1,0 +1,240 @@
+//! One field of a request, and the rules it can be held to.
+//!
+//! Every reading returns `Option`: `None` is an absent optional field, or a problem already
+//! noted. Which of the two it was no longer matters once [`Reader::finish`] has passed.
+//!
+//! [`Reader::finish`]: super::Reader::finish
+
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, Datelike, SubsecRound, Utc};
+use uuid::Uuid;
+
+use super::json::Json;
+use super::problem::{Kind, Loc, Problem};
+use super::reader::Object;
+use crate::ids::parse_uuid;
+
+/// What was sent.
+pub enum Value {
+    /// The enclosing object was broken, so nothing can be said.
+    Unknown,
+    Absent,
+    /// A path or query parameter.
+    Text(String),
+    /// A query parameter sent more than once.
+    Repeated,
+    /// Something in the body.
+    Json(Json),
+}
+
+/// A field that has not been judged yet.
+#[must_use = "a field is only checked when it is read"]
+pub struct Field<'p> {
+    value: Value,
+    place: Place<'p>,
+}
+
+/// Where a field stands, and where its problems go.
+struct Place<'p> {
+    loc: Vec<Loc>,
+    problems: &'p mut Vec<Problem>,
+}
+
+impl Place<'_> {
+    fn refuse<T>(self, kind: Kind, msg: impl Into<Cow<'static, str>>) -> Option<T> {
+        self.problems.push(Problem { loc: self.loc, msg: msg.into(), kind });
+        None
+    }
+}
+
+/// What a PATCH does to a field (contract 1: `null` clears).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change<T> {
+    /// Absent: stays as it is.
+    Keep,
+    /// `null`.
+    Clear,
+    /// A new value.
+    Set(T),
+}
+
+impl<T> Change<T> {
+    /// Whether the column is written at all.
+    pub fn is_change(&self) -> bool {
+        !matches!(self, Self::Keep)
+    }
+
+    /// The value to write, where [`Change::is_change`].
+    pub fn value(&self) -> Option<&T> {
+        if let Self::Set(value) = self { Some(value) } else { None }
+    }
+}
+
+impl<'p> Field<'p> {
+    pub(super) fn new(loc: Vec<Loc>, value: Value, problems: &'p mut Vec<Problem>) -> Self {
+        Self { value, place: Place { loc, problems } }
+    }
+
+    /// Notes a missing field.
+    pub fn required(mut self) -> Self {
+        if matches!(self.value, Value::Absent | Value::Json(Json::Null)) {
+            let Place { loc, problems } = &mut self.place;
+            problems.push(Problem { loc: loc.clone(), msg: "is required".into(), kind: Kind::Missing });
+            self.value = Value::Unknown;
+        }
+        self
+    }
+
+    /// A UUID, written 8-4-4-4-12.
+    pub fn uuid(self) -> Option<Uuid> {
+        self.parsed(Kind::UuidParsing, "must be a UUID, written 8-4-4-4-12", parse_uuid)
+    }
+
+    /// An RFC 3339 instant with an offset, cut to microseconds.
+    pub fn datetime(self) -> Option<DateTime<Utc>> {
+        const MSG: &str = "must be an RFC 3339 date and time with an offset, such as 2027-01-31T12:00:00Z";
+        self.parsed(Kind::DatetimeParsing, MSG, |text| {
+            let instant = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+            // Outside these years it is a typing error, and Postgres or a client may not hold it.
+            (1970..=9999).contains(&instant.year()).then(|| instant.trunc_subsecs(6))
+        })
+    }
+
+    /// One of a closed set; `msg` lists the set.
+    pub fn choice<T>(self, msg: &'static str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        self.parsed(Kind::Enum, msg, parse)
+    }
+
+    /// Text of `length` characters (Unicode scalar values), without NUL, which Postgres cannot store.
+    pub fn text(self, length: RangeInclusive<usize>) -> Option<String> {
+        self.checked_text(length, |_| true, "")
+    }
+
+    /// An e-mail address of at most 254 characters (RFC 5321 4.5.3).
+    pub fn email(self) -> Option<String> {
+        self.checked_text(0..=254, email_address::EmailAddress::is_valid, "must be an e-mail address")
+    }
+
+    /// A whole number in `range`. In a body `"60"` and `60.0` are not numbers of this kind.
+    pub fn integer(self, range: RangeInclusive<i64>) -> Option<i64> {
+        let (value, place) = self.present()?;
+        let number = match &value {
+            Value::Text(text) => match parse_integer(text) {
+                Some(number) => number,
+                None => return place.refuse(Kind::IntParsing, "must be a whole number"),
+            },
+            Value::Json(Json::Number(number)) if number.is_u64() => number.as_i64().unwrap_or(i64::MAX),
+            Value::Json(Json::Number(number)) if number.is_i64() => number.as_i64().unwrap_or(i64::MIN),
+            _ => return place.refuse(Kind::IntType, "must be a whole number"),
+        };
+        if number < *range.start() {
+            return place.refuse(Kind::GreaterThanEqual, format!("must be at least {}", range.start()));
+        }
+        if number > *range.end() {
+            return place.refuse(Kind::LessThanEqual, format!("must be at most {}", range.end()));
+        }
+        Some(number)
+    }
+
+    /// `true` or `false`: a JSON boolean in a body, the word in a query.
+    pub fn boolean(self) -> Option<bool> {
+        let (value, place) = self.present()?;
+        match &value {
+            Value::Json(Json::Bool(value)) => Some(*value),
+            Value::Text(text) if text == "true" => Some(true),
+            Value::Text(text) if text == "false" => Some(false),
+            _ => place.refuse(Kind::ValueError, "must be true or false"),
+        }
+    }
+
+    /// A nested object; `read` takes its fields, and what it leaves is refused.
+    pub fn object<T>(self, read: impl FnOnce(&mut Object, &mut Vec<Problem>) -> Option<T>) -> Option<T> {
+        let (value, place) = self.present()?;
+        let Value::Json(Json::Object(entries)) = value else {
+            return place.refuse(Kind::ModelAttributesType, "must be a JSON object");
+        };
+        let Place { loc, problems } = place;
+        let mut object = Object::new(loc, entries, problems);
+        let inner = read(&mut object, problems);
+        object.close(problems);
+        inner
+    }
+
+    /// What a PATCH does to this field; `read` judges a new value.
+    pub fn change<T>(self, read: impl FnOnce(Self) -> Option<T>) -> Option<Change<T>> {
+        match self.value {
+            Value::Absent => Some(Change::Keep),
+            Value::Json(Json::Null) => Some(Change::Clear),
+            _ => read(self).map(Change::Set),
+        }
+    }
+
+    /// Refuses the field if it is there at all: it exists, but cannot be changed.
+    pub fn immutable(self) {
+        if !matches!(self.value, Value::Absent | Value::Unknown) {
+            self.place.refuse::<()>(Kind::ImmutableField, "cannot be changed");
+        }
+    }
+
+    fn checked_text(
+        self,
+        length: RangeInclusive<usize>,
+        is_valid: impl FnOnce(&str) -> bool,
+        msg: &'static str,
+    ) -> Option<String> {
+        let (value, place) = self.present()?;
+        let text = match value {
+            Value::Text(text) => text,
+            Value::Json(Json::Text(text)) => text.take(),
+            _ => return place.refuse(Kind::StringType, "must be a string"),
+        };
+        let count = text.chars().count();
+        if text.contains('\0') {
+            return place.refuse(Kind::ValueError, "must not contain a NUL character");
+        }
+        if count < *length.start() {
+            return place
+                .refuse(Kind::StringTooShort, format!("must have at least {} characters", length.start()));
+        }
+        if count > *length.end() {
+            return place
+                .refuse(Kind::StringTooLong, format!("must have at most {} characters", length.end()));
+        }
+        if !is_valid(&text) {
+            return place.refuse(Kind::ValueError, msg);
+        }
+        Some(text)
+    }
+
+    fn parsed<T>(self, kind: Kind, msg: &'static str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let (value, place) = self.present()?;
+        let parsed = match &value {
+            Value::Text(text) => parse(text),
+            Value::Json(Json::Text(text)) => parse(text.as_str()),
+            _ => None,
+        };
+        parsed.or_else(|| place.refuse(kind, msg))
+    }
+
+    /// The value, where there is one to judge. `null` is absent (contract 1).
+    fn present(self) -> Option<(Value, Place<'p>)> {
+        match self.value {
+            Value::Unknown | Value::Absent | Value::Json(Json::Null) => None,
+            Value::Repeated => self.place.refuse(Kind::ValueError, "is given more than once"),
+            value => Some((value, self.place)),
+        }
+    }
+}
+
+/// Digits with an optional minus, as in JSON; a number too long for 64 bits saturates, so that it
+/// is reported as out of range.
+fn parse_integer(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let limit = if text.len() == digits.len() { i64::MAX } else { i64::MIN };
+    Some(text.parse().unwrap_or(limit))
+}

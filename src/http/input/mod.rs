@@ -1,0 +1,146 @@
+//! What a request carries, judged as a whole: content type and size first, then path, query and
+//! body together (contract 0, steps 6 and 7). A route says what it takes by implementing
+//! [`Input`]; the handler receives [`Valid<T>`] and nothing unchecked.
+
+mod field;
+mod json;
+mod problem;
+mod reader;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+pub use self::field::{Change, Field};
+pub use self::problem::{Kind, Loc, Problem};
+use self::reader::Source;
+pub use self::reader::{Object, Reader};
+use crate::error::{ApiError, Code};
+
+/// The largest body under `/v1` and `/api`, in bytes (contract 1).
+pub const BODY_LIMIT: usize = 64 * 1024;
+
+/// What a route takes.
+pub trait Input: Sized {
+    /// Whether there is a body to read.
+    const BODY: Body;
+
+    /// Reads every field; `None` only where a problem was noted.
+    fn read(request: &mut Reader) -> Option<Self>;
+}
+
+/// A path and a body, say.
+impl<A: Input, B: Input> Input for (A, B) {
+    const BODY: Body = if matches!(A::BODY, Body::None) { B::BODY } else { A::BODY };
+
+    fn read(request: &mut Reader) -> Option<Self> {
+        let (a, b) = (A::read(request), B::read(request));
+        Some((a?, b?))
+    }
+}
+
+/// A route's use of the request body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    /// Not looked at.
+    None,
+    /// A JSON object; no body at all counts as `{}`.
+    Optional,
+    /// A JSON object.
+    Required,
+}
+
+/// Input that kept all the rules.
+pub struct Valid<T>(pub T);
+
+impl<T: Input, S: Send + Sync> FromRequest<S> for Valid<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let (mut parts, body) = request.into_parts();
+        let mut reader = Reader::new(path(&mut parts, state).await, query(&parts));
+        if T::BODY != Body::None {
+            let sent = receive(&parts.headers, body, T::BODY).await?;
+            parse(&mut reader, &sent, T::BODY);
+        }
+        let input = T::read(&mut reader);
+        reader.finish(input).map(Self).map_err(ApiError::Invalid)
+    }
+}
+
+async fn path<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<Source> {
+    let params = RawPathParams::from_request_parts(parts, state).await.ok()?;
+    Some(Source(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
+}
+
+fn query(parts: &Parts) -> Source {
+    let query = parts.uri.query().unwrap_or_default();
+    Source(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+}
+
+/// Takes the body in, after its type and within its limit.
+async fn receive(headers: &HeaderMap, body: axum::body::Body, rule: Body) -> Result<Bytes, ApiError> {
+    let has_body = headers.get(CONTENT_LENGTH).is_none_or(|length| length != "0")
+        && !http_body::Body::is_end_stream(&body);
+    if has_body || (rule == Body::Required && headers.contains_key(CONTENT_TYPE)) {
+        require_json(headers)?;
+    }
+    if announced_length(headers).is_some_and(|length| length > BODY_LIMIT as u64) {
+        return Err(Code::PayloadTooLarge.into());
+    }
+    match Limited::new(body, BODY_LIMIT).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Code::PayloadTooLarge.into()),
+        Err(error) => {
+            Err(ApiError::with_message(Code::InvalidRequest, "The request body could not be read.")
+                .caused_by(error))
+        }
+    }
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Exactly one `application/json`, in UTF-8 (RFC 8259 8.1) and not compressed.
+fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let is_json = matches!((types.next(), types.next()), (Some(only), None) if is_json(only));
+    if is_json && !headers.contains_key(CONTENT_ENCODING) {
+        Ok(())
+    } else {
+        Err(Code::UnsupportedMediaType.into())
+    }
+}
+
+fn is_json(content_type: &HeaderValue) -> bool {
+    let Ok(text) = content_type.to_str() else { return false };
+    let mut parts = text.split(';').map(str::trim);
+    if !parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
+        return false;
+    }
+    parts.all(|parameter| match parameter.split_once('=') {
+        Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
+            value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    })
+}
+
+fn parse(reader: &mut Reader, sent: &[u8], rule: Body) {
+    match (sent.is_empty(), rule) {
+        (true, Body::Required) => reader.body_problem(Kind::Missing, "is required"),
+        (true, _) => reader.set_body(json::Json::Object(Vec::new())),
+        // Its own error text quotes input, so it is not used.
+        (false, _) => match serde_json::from_slice(sent) {
+            Ok(body) => reader.set_body(body),
+            Err(_) => reader.body_problem(Kind::JsonInvalid, "must be valid JSON in UTF-8"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

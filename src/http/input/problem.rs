@@ -1,0 +1,84 @@
+//! What is wrong with one part of a request, in pydantic's words (contract 1).
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// One broken rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Problem {
+    /// Where: `body`, `path`, `query` or `header`, then names and list positions.
+    #[schema(value_type = Vec<LocItem>, example = json!(["body", "user_id"]), min_items = 1)]
+    pub loc: Vec<Loc>,
+    /// For people; never repeats input.
+    #[schema(value_type = String, example = "must be a UUID, written 8-4-4-4-12")]
+    pub msg: Cow<'static, str>,
+    /// For programs, from a closed set.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+}
+
+impl Problem {
+    /// The field's name where a shape has no room for a path.
+    #[must_use]
+    pub fn field(&self) -> String {
+        let names: Vec<_> = self.loc.iter().skip(1).map(ToString::to_string).collect();
+        if names.is_empty() {
+            self.loc.first().map(ToString::to_string).unwrap_or_default()
+        } else {
+            names.join(".")
+        }
+    }
+}
+
+/// A step of [`Problem::loc`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Loc {
+    /// A part of the request, or a field.
+    Name(Cow<'static, str>),
+    /// A position in a list.
+    Index(usize),
+}
+
+/// [`Loc`] as the document shows it.
+#[derive(ToSchema)]
+#[schema(as = Loc)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub enum LocItem {
+    #[schema(value_type = String)]
+    Name(String),
+    Index(u64),
+}
+
+impl std::fmt::Display for Loc {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Index(index) => index.fmt(f),
+        }
+    }
+}
+
+/// The closed set of problem types, named as pydantic names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Missing,
+    JsonInvalid,
+    ModelAttributesType,
+    ExtraForbidden,
+    StringType,
+    StringTooShort,
+    StringTooLong,
+    UuidParsing,
+    IntType,
+    IntParsing,
+    GreaterThanEqual,
+    LessThanEqual,
+    DatetimeParsing,
+    Enum,
+    ValueError,
+    ImmutableField,
+}

@@ -1,0 +1,167 @@
+//! Reads a request's parts field by field and collects every problem, where serde would stop at
+//! the first and quote the input.
+
+use std::borrow::Cow;
+use std::mem;
+
+use super::field::{Field, Value};
+use super::json::Json;
+use super::problem::{Kind, Loc, Problem};
+
+/// The longest field name worth echoing in a `loc`.
+const MAX_ECHOED_NAME: usize = 64;
+
+/// A request's path parameters, query and body, of which nothing is valid until
+/// [`Reader::finish`] says so.
+pub struct Reader {
+    path: Option<Source>,
+    query: Source,
+    body: Object,
+    problems: Vec<Problem>,
+}
+
+/// Text parameters by name.
+#[derive(Default)]
+pub struct Source(pub Vec<(String, String)>);
+
+impl Source {
+    /// Takes what was sent under `name`; twice is ambiguous and refused.
+    fn take(&self, name: &str) -> Value {
+        let mut sent = self.0.iter().filter(|(n, _)| n == name).map(|(_, value)| value);
+        match (sent.next(), sent.next()) {
+            (None, _) => Value::Absent,
+            (Some(value), None) => Value::Text(value.clone()),
+            (Some(_), Some(_)) => Value::Repeated,
+        }
+    }
+}
+
+impl Reader {
+    /// `path` is `None` where a parameter is not UTF-8 once decoded.
+    pub fn new(path: Option<Source>, query: Source) -> Self {
+        Self { path, query, body: Object::unknown(), problems: Vec::new() }
+    }
+
+    /// Sets the body, once it was parsed.
+    pub fn set_body(&mut self, body: Json) {
+        match body {
+            Json::Object(entries) => self.body = Object::new(vec![name("body")], entries, &mut self.problems),
+            _ => self.body_problem(Kind::ModelAttributesType, "must be a JSON object"),
+        }
+    }
+
+    /// Notes that the body as a whole is wrong; its fields are then not reported as missing.
+    pub fn body_problem(&mut self, kind: Kind, msg: &'static str) {
+        self.body = Object::unknown();
+        self.problems.push(Problem { loc: vec![name("body")], msg: msg.into(), kind });
+    }
+
+    /// A path parameter.
+    pub fn path(&mut self, field: &'static str) -> Field<'_> {
+        // A replacement character is in no valid id or name, so undecodable bytes fail as text does.
+        let value = match &self.path {
+            Some(path) => path.take(field),
+            None => Value::Text(char::REPLACEMENT_CHARACTER.to_string()),
+        };
+        Field::new(vec![name("path"), name(field)], value, &mut self.problems)
+    }
+
+    /// A query parameter.
+    pub fn query(&mut self, field: &'static str) -> Field<'_> {
+        Field::new(vec![name("query"), name(field)], self.query.take(field), &mut self.problems)
+    }
+
+    /// A field of the body. Those never asked for are refused by [`Reader::finish`].
+    pub fn body(&mut self, field: &'static str) -> Field<'_> {
+        self.body.field(field, &mut self.problems)
+    }
+
+    /// The input, if nothing was wrong; else every problem.
+    ///
+    /// # Errors
+    /// The problems.
+    pub fn finish<T>(mut self, input: Option<T>) -> Result<T, Vec<Problem>> {
+        self.body.close(&mut self.problems);
+        match input {
+            Some(input) if self.problems.is_empty() => Ok(input),
+            _ => {
+                debug_assert!(!self.problems.is_empty(), "a field was refused without a problem");
+                Err(self.problems)
+            }
+        }
+    }
+}
+
+/// An object of the body, whose fields are taken by name.
+pub struct Object {
+    at: Vec<Loc>,
+    /// `None` while nothing is known of the object, because it was broken.
+    entries: Option<Vec<(String, Json)>>,
+}
+
+impl Object {
+    /// The object at `at`; a name given twice is a problem at once.
+    pub(super) fn new(at: Vec<Loc>, entries: Vec<(String, Json)>, problems: &mut Vec<Problem>) -> Self {
+        let mut kept: Vec<(String, Json)> = Vec::with_capacity(entries.len());
+        let mut repeated: Vec<String> = Vec::new();
+        for (key, value) in entries {
+            if kept.iter().any(|(k, _)| *k == key) {
+                if !repeated.contains(&key) {
+                    problems.push(Problem {
+                        loc: below(&at, &key),
+                        msg: "is given more than once".into(),
+                        kind: Kind::ValueError,
+                    });
+                    repeated.push(key);
+                }
+            } else {
+                kept.push((key, value));
+            }
+        }
+        Self { at, entries: Some(kept) }
+    }
+
+    fn unknown() -> Self {
+        Self { at: Vec::new(), entries: None }
+    }
+
+    /// Takes a field.
+    pub fn field<'p>(&mut self, field: &'static str, problems: &'p mut Vec<Problem>) -> Field<'p> {
+        let value = match &mut self.entries {
+            None => Value::Unknown,
+            Some(entries) => match entries.iter().position(|(key, _)| key == field) {
+                None => Value::Absent,
+                Some(found) => Value::Json(entries.swap_remove(found).1),
+            },
+        };
+        let mut loc = self.at.clone();
+        loc.push(name(field));
+        Field::new(loc, value, problems)
+    }
+
+    /// Refuses what nobody asked for.
+    pub(super) fn close(&mut self, problems: &mut Vec<Problem>) {
+        for (key, _) in mem::take(&mut self.entries).into_iter().flatten() {
+            problems.push(Problem {
+                loc: below(&self.at, &key),
+                msg: "is not a field of this request".into(),
+                kind: Kind::ExtraForbidden,
+            });
+        }
+    }
+}
+
+fn name(name: &'static str) -> Loc {
+    Loc::Name(Cow::Borrowed(name))
+}
+
+/// The place of a name the client chose. One that cannot be a field's name is not repeated: it
+/// may be a value in the wrong place.
+fn below(at: &[Loc], key: &str) -> Vec<Loc> {
+    let mut loc = at.to_vec();
+    let plain = key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if plain && !key.is_empty() && key.len() <= MAX_ECHOED_NAME {
+        loc.push(Loc::Name(Cow::Owned(key.to_owned())));
+    }
+    loc
+}

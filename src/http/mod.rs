@@ -1,0 +1,8 @@
+//! What every request passes through before it is a resource's business.
+
+pub mod edge;
+pub mod gate;
+pub mod input;
+pub mod paging;
+pub mod request_id;
+pub mod totals;

@@ -1,0 +1,20 @@
+//! The service through which a platform gives its partners users, API keys, signing secrets and
+//! public keys. Start reading at [`app`], which shows the layers, or at `routes`, one folder a
+//! resource.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod error;
+pub mod features;
+pub mod http;
+pub mod identity;
+pub mod ids;
+pub mod metrics;
+pub mod openapi;
+pub mod routes;
+pub mod serve;
+pub mod state;
+pub mod telemetry;

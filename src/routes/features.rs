@@ -1,0 +1,40 @@
+//! `GET /v1/features`: what is live, for partners who plan ahead.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::features::{FEATURES, Feature, Status};
+use crate::http::paging::Data;
+use crate::identity::Partner;
+use crate::state::App;
+
+/// Always on: it belongs to no feature.
+#[must_use]
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list_features))
+}
+
+/// A feature and how it stands.
+#[derive(Serialize, ToSchema)]
+pub struct FeatureStatus {
+    /// The feature's name.
+    #[schema(example = "users")]
+    feature: &'static str,
+    /// How it stands.
+    status: Status,
+}
+
+/// List features and whether they are live.
+#[utoipa::path(
+    get, path = "/v1/features", tag = "Features",
+    responses((status = 200, description = "Every feature there is.", body = Data<Vec<FeatureStatus>>)),
+)]
+async fn list_features(State(app): State<App>, _: Partner) -> Json<Data<Vec<FeatureStatus>>> {
+    let status =
+        |feature: &Feature| FeatureStatus { feature: feature.name, status: app.features.status(feature) };
+    Json(Data { data: FEATURES.iter().map(status).collect() })
+}

@@ -1,0 +1,98 @@
+//! The tenants themselves: made, suspended and resumed by operators.
+
+pub mod store;
+
+use chrono::{DateTime, Utc};
+
+use crate::clock::Clock;
+use crate::db::{Db, listener};
+use crate::ids::{OrgId, new_row_id};
+
+/// Why an operator's command on an org failed.
+#[derive(Debug, thiserror::Error)]
+pub enum OrgError {
+    /// Breaks the format of contract 9.
+    #[error("an org's key has 2 to 63 lower-case letters, digits and hyphens, and starts with no hyphen")]
+    BadKey,
+    /// Breaks the format of contract 10.
+    #[error("an org's name has 1 to 200 characters")]
+    BadName,
+    /// Taken.
+    #[error("there is an org with the key {0:?} already")]
+    KeyTaken(String),
+    /// Not there.
+    #[error("there is no org with the key {0:?}")]
+    Unknown(String),
+    /// The database failed.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Makes an org.
+///
+/// # Errors
+/// When the key or the name breaks its rules or the key is taken.
+pub async fn create(db: &Db, clock: &Clock, key: &str, name: &str) -> Result<OrgId, OrgError> {
+    if !is_key(key) {
+        return Err(OrgError::BadKey);
+    }
+    if !(1..=200).contains(&name.chars().count()) || name.contains('\0') {
+        return Err(OrgError::BadName);
+    }
+    let id = OrgId(new_row_id());
+    if store::insert(&db.pool, id, key, name, clock.now()).await? {
+        Ok(id)
+    } else {
+        Err(OrgError::KeyTaken(key.into()))
+    }
+}
+
+/// Stops serving an org, everywhere within a second.
+///
+/// # Errors
+/// When there is no such org.
+pub async fn suspend(db: &Db, clock: &Clock, key: &str) -> Result<(), OrgError> {
+    set_suspended(db, key, Some(clock.now())).await
+}
+
+/// Serves a suspended org again.
+///
+/// # Errors
+/// When there is no such org.
+pub async fn resume(db: &Db, key: &str) -> Result<(), OrgError> {
+    set_suspended(db, key, None).await
+}
+
+/// Only operators' commands come here, so no client can hang up on the transaction.
+async fn set_suspended(db: &Db, key: &str, at: Option<DateTime<Utc>>) -> Result<(), OrgError> {
+    let mut tx = db.pool.begin().await?;
+    let org_id =
+        store::set_suspended(&mut *tx, key, at).await?.ok_or_else(|| OrgError::Unknown(key.into()))?;
+    listener::announce(&mut *tx, org_id.0).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// `[a-z0-9][a-z0-9-]{1,62}` (contract 9).
+fn is_key(key: &str) -> bool {
+    (2..=63).contains(&key.len())
+        && !key.starts_with('-')
+        && key.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_short_plain_names() {
+        let longest = "a".repeat(63);
+        for good in ["ab", "a-", "0-9", &longest] {
+            assert!(is_key(good), "{good}");
+        }
+        let too_long = "a".repeat(64);
+        for bad in ["", "a", "-a", "Ab", "a_b", "a b", "äb", &too_long] {
+            assert!(!is_key(bad), "{bad}");
+        }
+    }
+}

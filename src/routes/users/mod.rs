@@ -1,0 +1,181 @@
+//! The partners' users: `/v1/users` (contract 3). The partner chooses `user_id`; the same
+//! `user_id` in two orgs is two users.
+
+mod input;
+mod store;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use self::input::{CreateUser, UpdateUser, UserPath};
+use self::store::{NewUser, Outcome};
+use crate::error::{ApiError, Code};
+use crate::http::input::Valid;
+use crate::http::paging::{Data, List, Page};
+use crate::identity::Partner;
+use crate::ids::new_row_id;
+use crate::state::App;
+
+/// Everything under `/v1/users` but bulk.
+#[must_use]
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(create_user, list_users)).routes(routes!(
+        get_user,
+        update_user,
+        delete_user
+    ))
+}
+
+/// The id of a user that was created.
+#[derive(Serialize, ToSchema)]
+pub struct CreatedUser {
+    /// As the partner chose it.
+    #[schema(example = "3f2b8c1e-9d4a-4c6b-8f1e-2a7d5c9b0e13")]
+    user_id: Uuid,
+}
+
+/// A user in a list.
+#[derive(Serialize, ToSchema)]
+pub struct UserEntry {
+    /// As the partner chose it.
+    #[schema(example = "3f2b8c1e-9d4a-4c6b-8f1e-2a7d5c9b0e13")]
+    pub user_id: Uuid,
+    /// When it was created.
+    #[schema(example = "2026-11-21T08:00:00.000000Z")]
+    pub created_at: DateTime<Utc>,
+}
+
+/// A user.
+#[derive(Serialize, ToSchema)]
+pub struct User {
+    /// As the partner chose it.
+    #[schema(example = "3f2b8c1e-9d4a-4c6b-8f1e-2a7d5c9b0e13")]
+    pub user_id: Uuid,
+    /// What is known of the person.
+    pub profile: Profile,
+    /// When it was created.
+    #[schema(example = "2026-11-21T08:00:00.000000Z")]
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    #[schema(example = "2026-11-21T08:00:00.000000Z")]
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What is known of a person; all of it optional.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Profile {
+    /// Given name.
+    #[schema(required, example = "Ada")]
+    pub first_name: Option<String>,
+    /// Family name.
+    #[schema(required, example = "Lovelace")]
+    pub last_name: Option<String>,
+    /// E-mail address.
+    #[schema(required, format = Email, example = "ada@example.com")]
+    pub email: Option<String>,
+}
+
+/// Create a user.
+///
+/// The `user_id` is yours to choose and identifies the user from then on.
+#[utoipa::path(
+    post, path = "/v1/users", tag = "Users", request_body = CreateUser,
+    responses(
+        (status = 201, description = "Created.", body = Data<CreatedUser>),
+        (status = 409, description = "`user_already_exists`"),
+    ),
+)]
+async fn create_user(
+    State(app): State<App>,
+    partner: Partner,
+    Valid(input): Valid<CreateUser>,
+) -> Result<(StatusCode, Json<Data<CreatedUser>>), ApiError> {
+    let user_id = input.user_id;
+    let user = NewUser { org_id: partner.org_id, user_id, id: new_row_id(), profile: input.into_profile() };
+    match store::insert_users(&app.db.pool, app.clock.now(), &[user]).await?[..] {
+        [Outcome::Created] => Ok((StatusCode::CREATED, Json(Data { data: CreatedUser { user_id } }))),
+        _ => Err(Code::UserAlreadyExists.into()),
+    }
+}
+
+/// List users.
+///
+/// Ordered by creation, oldest first.
+#[utoipa::path(
+    get, path = "/v1/users", tag = "Users", params(Page),
+    responses((status = 200, description = "A page of users.", body = List<UserEntry>)),
+)]
+async fn list_users(
+    State(app): State<App>,
+    partner: Partner,
+    Valid(page): Valid<Page>,
+) -> Result<Json<List<UserEntry>>, ApiError> {
+    let (users, counted) = store::list_users(&app.db.pool, partner.org_id, page).await?;
+    let count_all = async || store::count_users(&app.db.pool, partner.org_id).await;
+    let total = app.totals.total("users", partner.org_id, counted, count_all).await?;
+    Ok(Json(page.of(users, total)))
+}
+
+/// Show a user.
+#[utoipa::path(
+    get, path = "/v1/users/{user_id}", tag = "Users", params(UserPath),
+    responses(
+        (status = 200, description = "The user.", body = Data<User>),
+        (status = 404, description = "`not_found`: this org has no such user."),
+    ),
+)]
+async fn get_user(
+    State(app): State<App>,
+    partner: Partner,
+    Valid(UserPath { user_id }): Valid<UserPath>,
+) -> Result<Json<Data<User>>, ApiError> {
+    let user = store::find_user(&app.db.pool, partner.org_id, user_id).await?;
+    user.map(|data| Json(Data { data })).ok_or_else(|| Code::NotFound.into())
+}
+
+/// Change a user's profile.
+///
+/// Fields that are absent stay as they are; `null` clears.
+#[utoipa::path(
+    patch, path = "/v1/users/{user_id}", tag = "Users", params(UserPath), request_body = UpdateUser,
+    responses(
+        (status = 204, description = "Changed."),
+        (status = 404, description = "`not_found`: this org has no such user."),
+    ),
+)]
+async fn update_user(
+    State(app): State<App>,
+    partner: Partner,
+    Valid((UserPath { user_id }, changes)): Valid<(UserPath, UpdateUser)>,
+) -> Result<StatusCode, ApiError> {
+    found(store::update_user(&app.db.pool, partner.org_id, user_id, app.clock.now(), &changes).await?)
+}
+
+/// Delete a user.
+///
+/// The row is purged, not flagged; the `user_id` can be used again.
+#[utoipa::path(
+    delete, path = "/v1/users/{user_id}", tag = "Users", params(UserPath),
+    responses(
+        (status = 204, description = "Deleted."),
+        (status = 404, description = "`not_found`: this org has no such user."),
+    ),
+)]
+async fn delete_user(
+    State(app): State<App>,
+    partner: Partner,
+    Valid(UserPath { user_id }): Valid<UserPath>,
+) -> Result<StatusCode, ApiError> {
+    found(store::delete_user(&app.db.pool, partner.org_id, user_id).await?)
+}
+
+fn found(found: bool) -> Result<StatusCode, ApiError> {
+    if found { Ok(StatusCode::NO_CONTENT) } else { Err(Code::NotFound.into()) }
+}

@@ -1,0 +1,98 @@
+//! What every request can reach.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+use crate::db::listener::Invalidate;
+use crate::db::trust::Trust;
+use crate::features::DisabledFeatures;
+use crate::http::totals::Totals;
+use crate::identity::orgs::OrgDirectory;
+use crate::ids::OrgId;
+use crate::metrics::Metrics;
+use crate::telemetry::AccessLog;
+
+/// The service: cheap to clone, shared by all requests and background tasks.
+#[derive(Clone)]
+pub struct App(Arc<AppState>);
+
+/// What [`App`] points to.
+pub struct AppState {
+    /// As read at start.
+    pub config: Config,
+    /// The time.
+    pub clock: Clock,
+    /// Postgres.
+    pub db: Db,
+    /// Whether memory may be believed.
+    pub trust: Arc<Trust>,
+    /// Which orgs may be served.
+    pub orgs: OrgDirectory,
+    /// What is switched off.
+    pub features: DisabledFeatures,
+    /// Sizes of long lists.
+    pub totals: Totals,
+    /// Counters for Prometheus.
+    pub metrics: Metrics,
+    /// One line a request.
+    pub access_log: AccessLog,
+    /// Requests that may run at the same time.
+    pub in_flight: Semaphore,
+    /// Why traffic should go elsewhere, if it should.
+    pub readiness: crate::routes::health::Readiness,
+    /// Set once the process is told to stop.
+    pub draining: AtomicBool,
+}
+
+impl App {
+    /// Puts the service together; nothing is connected yet.
+    #[must_use]
+    pub fn new(config: Config, clock: Clock, db: Db, access_log: AccessLog) -> Self {
+        let trust = Arc::new(Trust::default());
+        Self(Arc::new(AppState {
+            orgs: OrgDirectory::new(trust.clone()),
+            features: config.disabled_features.clone(),
+            totals: Totals::default(),
+            metrics: Metrics::default(),
+            in_flight: Semaphore::new(config.max_in_flight),
+            readiness: crate::routes::health::Readiness::default(),
+            draining: AtomicBool::new(false),
+            config,
+            clock,
+            db,
+            trust,
+            access_log,
+        }))
+    }
+
+    /// What hears invalidations.
+    #[must_use]
+    pub fn caches(&self) -> Arc<impl Invalidate + use<>> {
+        self.0.clone()
+    }
+}
+
+impl Deref for App {
+    type Target = AppState;
+
+    fn deref(&self) -> &AppState {
+        &self.0
+    }
+}
+
+impl Invalidate for AppState {
+    fn forget(&self, subject: Uuid) {
+        self.orgs.forget(OrgId(subject));
+    }
+
+    fn forget_all(&self) {
+        self.orgs.clear();
+    }
+}
