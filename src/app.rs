@@ -22,7 +22,7 @@ use crate::features::{FEATURES, Feature};
 use crate::http::edge;
 use crate::http::gate::{self, Gate};
 use crate::openapi;
-use crate::routes::{docs, features, health};
+use crate::routes::{docs, features, gateway, health};
 use crate::state::App;
 
 /// The public listener's routes.
@@ -36,7 +36,7 @@ pub fn public(app: &App) -> Router {
 /// The internal listener's routes.
 #[must_use]
 pub fn internal(app: &App) -> Router {
-    finish(app, health::probes().merge(health::metrics()))
+    finish(app, health::probes().merge(health::metrics()).merge(gateway::routes()))
 }
 
 /// The OpenAPI document.
@@ -62,7 +62,8 @@ fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
     (router, document)
 }
 
-fn finish(app: &App, router: Router<App>) -> Router {
+/// The layers that are the same for all routes, around `router`.
+pub fn finish(app: &App, router: Router<App>) -> Router {
     router
         .fallback(async || ApiError::new(Code::NotFound))
         .method_not_allowed_fallback(async || ApiError::new(Code::MethodNotAllowed))

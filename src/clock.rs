@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 /// UTC instants in whole microseconds, the precision Postgres keeps.
 ///
@@ -53,4 +53,10 @@ impl Clock {
             }
         }
     }
+}
+
+/// An instant as replies write it.
+#[must_use]
+pub fn rfc3339(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }

@@ -8,7 +8,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
+use zeroize::Zeroizing;
 
+use crate::crypto::master::MasterKeys;
+use crate::crypto::tenant_key::KeyEnv;
 use crate::features::DisabledFeatures;
 use crate::identity::GatewaySecrets;
 use crate::telemetry::Format;
@@ -32,6 +35,12 @@ pub struct Config {
     pub migrate_on_start: bool,
     /// `GATEWAY_SECRETS`: current, previous.
     pub gateway_secrets: GatewaySecrets,
+    /// `MASTER_KEYS` and `MASTER_PASSPHRASE_FILE`.
+    pub master: MasterSource,
+    /// `KEY_ENV`: the world that new tenant keys belong to.
+    pub key_env: KeyEnv,
+    /// `GATEWAY_CACHE_SECONDS`: how long a gateway may remember a good key.
+    pub gateway_cache_seconds: u32,
     /// `TRUST_ORG_ID`: the network guarantees that only the gateway can connect.
     pub trust_org_id: bool,
     /// `DISABLED_FEATURES`.
@@ -61,6 +70,15 @@ pub struct Database {
     pub direct: Option<PgConnectOptions>,
 }
 
+/// Where the master key comes from.
+#[derive(Clone, Debug, Default)]
+pub struct MasterSource {
+    /// `MASTER_KEYS`.
+    pub keys: Option<MasterKeys>,
+    /// `MASTER_PASSPHRASE_FILE`; where keys are given as well, it only opens.
+    pub passphrase_file: Option<PathBuf>,
+}
+
 /// A variable that stops the start.
 #[derive(Debug, thiserror::Error)]
 #[error("{variable}: {problem}")]
@@ -79,7 +97,11 @@ pub const VARIABLES: &[&str] = &[
     "DATA_DIR",
     "PG_BIN",
     "MIGRATE_ON_START",
+    "MASTER_KEYS",
+    "MASTER_PASSPHRASE_FILE",
+    "KEY_ENV",
     "GATEWAY_SECRETS",
+    "GATEWAY_CACHE_SECONDS",
     "TRUST_ORG_ID",
     "DISABLED_FEATURES",
     "INTEGRATION_CONTACT",
@@ -114,12 +136,13 @@ impl Config {
             data_dir: vars.optional("DATA_DIR").unwrap_or_else(|| "./.data".to_owned()).into(),
             pg_bin: vars.optional("PG_BIN").map(PathBuf::from),
             migrate_on_start: vars.parsed("MIGRATE_ON_START", "true")?,
-            gateway_secrets: match vars.optional("GATEWAY_SECRETS") {
-                Some(list) => {
-                    GatewaySecrets::parse(&list).map_err(|problem| wrong("GATEWAY_SECRETS", problem))?
-                }
-                None => GatewaySecrets::default(),
+            gateway_secrets: vars.checked("GATEWAY_SECRETS", GatewaySecrets::parse)?.unwrap_or_default(),
+            master: MasterSource {
+                keys: vars.checked("MASTER_KEYS", MasterKeys::parse)?,
+                passphrase_file: vars.optional("MASTER_PASSPHRASE_FILE").map(PathBuf::from),
             },
+            key_env: vars.parsed("KEY_ENV", "test")?,
+            gateway_cache_seconds: vars.in_range("GATEWAY_CACHE_SECONDS", 5, 0..=300)?,
             trust_org_id: vars.parsed("TRUST_ORG_ID", "false")?,
             disabled_features: DisabledFeatures::parse(
                 &vars.optional("DISABLED_FEATURES").unwrap_or_default(),
@@ -166,6 +189,16 @@ impl Variables<'_> {
     fn optional(&self, name: &'static str) -> Option<String> {
         debug_assert!(VARIABLES.contains(&name), "{name} is not in the list of variables");
         (self.get)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// For secrets: the parser's message never repeats the value.
+    fn checked<T>(
+        &self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, &'static str>,
+    ) -> Result<Option<T>, ConfigError> {
+        let value = self.optional(name).map(Zeroizing::new);
+        value.map(|value| parse(&value)).transpose().map_err(|problem| wrong(name, problem))
     }
 
     fn parsed<T: FromStr<Err: Display>>(&self, name: &'static str, default: &str) -> Result<T, ConfigError> {
@@ -251,6 +284,8 @@ mod tests {
             ("DATABASE_MAX_CONNECTIONS", "0"),
             ("MIGRATE_ON_START", "yes"),
             ("GATEWAY_SECRETS", "marker"),
+            ("MASTER_KEYS", "base64:marker"),
+            ("KEY_ENV", "staging"),
             ("DISABLED_FEATURES", "nonsense"),
             ("REQUEST_TIMEOUT_SECONDS", "-1"),
             ("LOG_FORMAT", "xml"),

@@ -49,15 +49,8 @@ pub static FEATURES: &[Feature] = &[
     switchable("user_bulk", Planned(&[
         To(Post, "/v1/users/bulk", "create_users_in_bulk", "Create many users."),
     ])),
-    switchable("tenant_key_rotation", Planned(&[
-        To(Post, "/v1/auth/tenant-key/rotate", "rotate_tenant_key", "Rotate a tenant API key."),
-    ])),
-    switchable("tenant_keys", Planned(&[
-        To(Get, "/v1/admin/org/tenant-keys", "list_tenant_keys", "List tenant API keys."),
-        To(Post, "/v1/admin/org/tenant-keys", "create_tenant_key", "Mint a tenant API key."),
-        To(Patch, "/v1/admin/org/tenant-keys/{key_id}", "update_tenant_key", "Change a tenant API key."),
-        To(Delete, "/v1/admin/org/tenant-keys/{key_id}", "revoke_tenant_key", "Revoke a tenant API key."),
-    ])),
+    switchable("tenant_key_rotation", Live(routes::tenant_keys::rotation)),
+    switchable("tenant_keys", Live(routes::tenant_keys::routes)),
     switchable("signing_secret_rotation", Planned(&[
         To(Post, "/v1/auth/signing-secret/rotate", "rotate_signing_secret", "Rotate the event-signing secret."),
         To(Get, "/v1/auth/signing-secret", "get_signing_secret", "Show which signing secrets are alive."),

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use crate::app;
 use crate::config::Config;
 use crate::db::listener::Listener;
+use crate::identity::usage;
 use crate::routes::health;
 use crate::state::App;
 
@@ -78,6 +79,7 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
     tasks.spawn(listener.run(app.caches()));
     health::probe(&app, 0).await;
     tasks.spawn(health::probe_forever(app.clone(), clock_offset));
+    tasks.spawn(usage::flush_forever(app.clone()));
 
     let (close, closed) = watch::channel(false);
     let mut doors = JoinSet::new();
@@ -97,6 +99,7 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
         tracing::warn!("requests were still running after {DRAIN_TIMEOUT:?} and are cut off");
     }
     tasks.shutdown().await;
+    app.keys.usage.flush(&app.db).await;
     app.db.close().await;
     tracing::info!("stopped");
 }

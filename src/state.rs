@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use tokio::sync::Semaphore;
-use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::crypto::keyring::Keyring;
 use crate::db::Db;
-use crate::db::listener::Invalidate;
+use crate::db::listener::{Changed, Invalidate};
 use crate::db::trust::Trust;
 use crate::features::DisabledFeatures;
 use crate::http::totals::Totals;
+use crate::identity::keys::KeyDirectory;
 use crate::identity::orgs::OrgDirectory;
-use crate::ids::OrgId;
 use crate::metrics::Metrics;
 use crate::telemetry::AccessLog;
 
@@ -35,6 +35,10 @@ pub struct AppState {
     pub trust: Arc<Trust>,
     /// Which orgs may be served.
     pub orgs: OrgDirectory,
+    /// Which tenant keys are alive.
+    pub keys: KeyDirectory,
+    /// The service's own keys.
+    pub keyring: Keyring,
     /// What is switched off.
     pub features: DisabledFeatures,
     /// Sizes of long lists.
@@ -52,12 +56,14 @@ pub struct AppState {
 }
 
 impl App {
-    /// Puts the service together; nothing is connected yet.
+    /// Puts the service together, inside a tokio runtime; nothing is connected yet.
     #[must_use]
-    pub fn new(config: Config, clock: Clock, db: Db, access_log: AccessLog) -> Self {
+    pub fn new(config: Config, clock: Clock, db: Db, keyring: Keyring, access_log: AccessLog) -> Self {
         let trust = Arc::new(Trust::default());
         Self(Arc::new(AppState {
             orgs: OrgDirectory::new(trust.clone()),
+            keys: KeyDirectory::new(trust.clone(), db.clone()),
+            keyring,
             features: config.disabled_features.clone(),
             totals: Totals::default(),
             metrics: Metrics::default(),
@@ -88,11 +94,15 @@ impl Deref for App {
 }
 
 impl Invalidate for AppState {
-    fn forget(&self, subject: Uuid) {
-        self.orgs.forget(OrgId(subject));
+    fn forget(&self, changed: &Changed) {
+        match changed {
+            Changed::Org(org_id) => self.orgs.forget(*org_id),
+            Changed::Key(key_id, digest) => self.keys.forget(*key_id, digest),
+        }
     }
 
     fn forget_all(&self) {
         self.orgs.clear();
+        self.keys.clear();
     }
 }

@@ -2,8 +2,12 @@
 //! everything else goes to standard error.
 
 mod database;
+mod demo;
 mod healthcheck;
+mod key;
+mod master;
 mod org;
+mod reseal;
 mod serve;
 
 use std::process::ExitCode;
@@ -29,6 +33,18 @@ enum Command {
     /// Manage orgs, the tenants
     #[command(subcommand)]
     Org(org::OrgCommand),
+    /// Manage an org's API keys
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Seal everything under the first master key again
+    Reseal {
+        /// Only count what is still under another one; exits 1 if there is any
+        #[arg(long)]
+        check: bool,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the OpenAPI document
     Openapi,
     /// Ask a running service whether it is ready; for container health checks
@@ -82,6 +98,8 @@ fn dispatch(command: Command) -> Result<(), CliError> {
             Command::Serve => serve::run(config).await,
             Command::Migrate => database::migrate(&config).await,
             Command::Org(command) => org::run(&config, command).await,
+            Command::Key(command) => key::run(&config, command).await,
+            Command::Reseal { check, json } => reseal::run(&config, check, json).await,
             Command::Openapi | Command::Healthcheck => Ok(()),
         }
     })

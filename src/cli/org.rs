@@ -1,16 +1,21 @@
-//! `org create|suspend|resume`: the operator's tenants.
+//! `org create|list|suspend|resume|delete`: the operator's tenants.
 
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{CliError, database};
+use super::{CliError, database, master};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::crypto::keyring::Keyring;
+use crate::crypto::tenant_key::{KeyEnv, TenantKey};
+use crate::db::Db;
+use crate::ids::OrgId;
 use crate::routes::org;
+use crate::routes::tenant_keys::operator::Operator;
 
 #[derive(Debug, Subcommand)]
 pub enum OrgCommand {
-    /// Create an org
+    /// Create an org with its first API key
     Create {
         /// Its public name, which never changes: lower-case letters, digits and hyphens
         #[arg(long)]
@@ -18,6 +23,12 @@ pub enum OrgCommand {
         /// Its name for people
         #[arg(long)]
         name: String,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// List orgs
+    List {
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -32,30 +43,81 @@ pub enum OrgCommand {
         #[arg(long)]
         key: String,
     },
+    /// Delete an org with everything it has; its audit log stays
+    Delete {
+        #[arg(long)]
+        key: String,
+    },
 }
 
 pub async fn run(config: &Config, command: OrgCommand) -> Result<(), CliError> {
     let clock = Clock::system();
     database::with_schema(config, async |db| match command {
         OrgCommand::Create { key, name, json } => {
-            let org_id = org::create(db, &clock, &key, &name).await?;
-            if json {
-                println!("{}", json!({ "org_id": org_id, "key": key }));
-            } else {
-                println!("Created the org {key}: {org_id}");
-            }
+            let keyring = master::open_keyring(config, db).await?;
+            let made = create(db, &clock, &keyring, config.key_env, &key, &name).await?;
+            print_created(&made, &key, json);
             Ok(())
         }
+        OrgCommand::List { json } => list(db, json).await,
         OrgCommand::Suspend { key } => {
             org::suspend(db, &clock, &key).await?;
             eprintln!("Suspended {key}.");
             Ok(())
         }
         OrgCommand::Resume { key } => {
-            org::resume(db, &key).await?;
+            org::resume(db, &clock, &key).await?;
             eprintln!("Resumed {key}.");
+            Ok(())
+        }
+        OrgCommand::Delete { key } => {
+            org::delete(db, &clock, &key).await?;
+            eprintln!("Deleted {key}.");
             Ok(())
         }
     })
     .await
+}
+
+/// A new org, and its first key in clear.
+pub struct Created {
+    pub org_id: OrgId,
+    pub tenant_api_key: TenantKey,
+}
+
+/// Makes an org and its first key.
+pub async fn create(
+    db: &Db,
+    clock: &Clock,
+    keyring: &Keyring,
+    key_env: KeyEnv,
+    key: &str,
+    name: &str,
+) -> Result<Created, CliError> {
+    let org_id = org::create(db, clock, key, name).await?;
+    let operator = Operator { db, clock, keyring, key_env, org_id };
+    let (_, tenant_api_key) = operator.create("first key", None).await?;
+    Ok(Created { org_id, tenant_api_key })
+}
+
+fn print_created(made: &Created, key: &str, json: bool) {
+    let (org_id, tenant_api_key) = (made.org_id, made.tenant_api_key.expose());
+    if json {
+        println!("{}", json!({ "org_id": org_id, "key": key, "tenant_api_key": tenant_api_key }));
+    } else {
+        println!("Created the org {key}: {org_id}\nIts API key, shown only now: {tenant_api_key}");
+    }
+}
+
+async fn list(db: &Db, json: bool) -> Result<(), CliError> {
+    let orgs = org::store::list(&db.pool).await?;
+    if json {
+        println!("{}", json!({ "orgs": orgs }));
+        return Ok(());
+    }
+    for org in orgs {
+        let state = if org.suspended_at.is_some() { "suspended" } else { "active" };
+        println!("{}  {state:9}  {}  {}", org.id, org.key, org.name);
+    }
+    Ok(())
 }

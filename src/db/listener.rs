@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use sqlx::PgExecutor;
 use sqlx::postgres::PgListener;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -12,9 +11,13 @@ use uuid::Uuid;
 use super::Db;
 use super::trust::Trust;
 use crate::clock::Clock;
+use crate::crypto::keyring::KeyDigest;
+use crate::ids::{KeyId, OrgId};
 
-/// Where invalidations are announced: the payload is the id of an org or a key.
-const CHANGES: &str = "partner_api_changes";
+/// Where invalidations are announced, by the statement of the change: the payload is a
+/// [`Changed`] as text. Only rare changes announce themselves, because such commits queue one
+/// behind the other (architecture.md 4).
+pub const CHANGES: &str = "partner_api_changes";
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(300);
 /// A heartbeat that cannot be sent in this time counts as missed.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(800);
@@ -22,15 +25,34 @@ const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(800);
 const SILENCE_LIMIT: Duration = Duration::from_secs(3);
 const RECONNECT_DELAY: Duration = Duration::from_millis(250);
 
-/// Announces that what is known of `subject` is void. Call it inside the transaction of the
-/// change; and only for rare changes, because such commits queue one behind the other
-/// (architecture.md 4).
-///
-/// # Errors
-/// When the database cannot be asked.
-pub async fn announce(executor: impl PgExecutor<'_>, subject: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query!("SELECT pg_notify($1, $2)::text", CHANGES, subject.to_string()).fetch_one(executor).await?;
-    Ok(())
+/// Something of which all that memory knows is void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// `org <id>`
+    Org(OrgId),
+    /// `key <id> <digest in hex>`
+    Key(KeyId, KeyDigest),
+}
+
+impl Changed {
+    fn parse(payload: &str) -> Option<Self> {
+        let mut words = payload.split(' ');
+        match (words.next()?, Uuid::try_parse(words.next()?).ok()?, words.next()) {
+            ("org", id, None) => Some(Self::Org(OrgId(id))),
+            ("key", id, Some(digest)) => {
+                let mut bytes = KeyDigest::default();
+                hex::decode_to_slice(digest, &mut bytes).ok()?;
+                Some(Self::Key(KeyId(id), bytes))
+            }
+            _ => None,
+        }
+    }
+
+    fn subject(&self) -> Uuid {
+        match self {
+            Self::Org(OrgId(id)) | Self::Key(KeyId(id), _) => *id,
+        }
+    }
 }
 
 /// Keeps [`Trust`] up to date for as long as the process lives.
@@ -49,7 +71,7 @@ pub struct Listener {
 /// What the caches do with news.
 pub trait Invalidate: Send + Sync + 'static {
     /// Forget what is known of an org or a key.
-    fn forget(&self, subject: Uuid);
+    fn forget(&self, changed: &Changed);
     /// Forget everything.
     fn forget_all(&self);
 }
@@ -129,13 +151,32 @@ impl Listener {
     }
 
     fn heard(&self, payload: &str, caches: &impl Invalidate) {
-        if let Ok(subject) = Uuid::try_parse(payload) {
-            self.trust.invalidate(subject);
-            caches.forget(subject);
+        if let Some(changed) = Changed::parse(payload) {
+            // In this order: what is being read now must not be stored after it was forgotten.
+            self.trust.invalidate(changed.subject());
+            caches.forget(&changed);
         } else {
             tracing::warn!("an announced change could not be read; caches are emptied");
             self.trust.lose();
             caches.forget_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn announcements_are_read_back_and_nothing_else_is() {
+        let id = Uuid::from_u128(7);
+        assert_eq!(Changed::parse(&format!("org {id}")), Some(Changed::Org(OrgId(id))));
+        let key = format!("key {id} {}", "ab".repeat(32));
+        assert_eq!(Changed::parse(&key), Some(Changed::Key(KeyId(id), [0xab; 32])));
+        for bad in
+            ["", "org", "org x", "key", &format!("key {id}"), &format!("org {id} x"), &format!("{key}ab")]
+        {
+            assert_eq!(Changed::parse(bad), None, "{bad}");
         }
     }
 }

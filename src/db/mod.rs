@@ -1,6 +1,7 @@
 //! Postgres: connections, migrations, transactions that outlive a client, and the signals by
 //! which replicas keep their memory honest.
 
+pub mod batch;
 pub mod cache;
 pub mod embedded;
 pub mod listener;
@@ -11,8 +12,6 @@ use std::time::Duration;
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-
-use crate::error::ApiError;
 
 /// Every change of the schema, compiled in.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -94,13 +93,37 @@ fn pool(max: u32, patience: Duration) -> PgPoolOptions {
         .test_before_acquire(false)
 }
 
-/// Runs a change to its end even if the client hangs up: axum drops a handler's future then, and
-/// sqlx would hand the connection on with the transaction still open in it (architecture.md 4).
-///
-/// # Errors
-/// What the change returns; 500 if it panicked.
-pub async fn to_the_end<T: Send + 'static>(
-    change: impl Future<Output = Result<T, ApiError>> + Send + 'static,
-) -> Result<T, ApiError> {
-    tokio::spawn(change).await.unwrap_or_else(|panic| Err(ApiError::internal(panic)))
+/// A transaction on a connection of its own.
+pub type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
+
+impl Db {
+    /// Runs a transaction to its end even if the client hangs up: axum drops a handler's future
+    /// then, and sqlx would hand the connection on with the transaction still open in it
+    /// (architecture.md 4). `work` commits; if it does not, everything is rolled back.
+    ///
+    /// # Errors
+    /// What `work` returns, or that there is no connection.
+    pub async fn transaction<T, E, F>(&self, work: impl FnOnce(Tx) -> F + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<sqlx::Error> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send,
+    {
+        let pool = self.pool.clone();
+        let task = tokio::spawn(async move {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this is the one place; the task outlives the client"
+            )]
+            let tx = pool.begin().await?;
+            work(tx).await
+        });
+        match task.await {
+            Ok(outcome) => outcome,
+            Err(stopped) => match stopped.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
+            },
+        }
+    }
 }

@@ -46,6 +46,13 @@ codes! {
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests; try again later.";
     InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Something went wrong on our side.";
     ServiceUnavailable = "service_unavailable", SERVICE_UNAVAILABLE, "The service cannot answer right now; try again later.";
+    KeySuperseded = "key_superseded", FORBIDDEN, "This key was rotated and administers nothing any more; use its successor.";
+    AmbiguousTenantKey = "ambiguous_tenant_key", CONFLICT, "There is more than one key to rotate, or none; name it in key_id.";
+    KeyAlreadyRotated = "key_already_rotated", CONFLICT, "This key was rotated already; rotate its successor.";
+    KeyNotLive = "key_not_live", CONFLICT, "This key has expired or was revoked, and does not come back.";
+    TooManyLiveKeys = "too_many_live_keys", CONFLICT, "The organisation would have more than 10 live keys.";
+    NoDeliveryKey = "no_delivery_key", CONFLICT, "There is no live public key of yours to encrypt to.";
+    CannotRevokeSelf = "cannot_revoke_self", CONFLICT, "A key cannot revoke itself; use another one.";
     UserAlreadyExists = "user_already_exists", CONFLICT, "A user with this user_id already exists.";
 }
 

@@ -7,6 +7,7 @@ pub mod shape;
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
@@ -105,6 +106,21 @@ impl ApiError {
         self
     }
 }
+
+/// For operators at the command line: a client never sees this text.
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(problems) => {
+                problems.iter().try_for_each(|p| write!(f, "{} {}; ", p.field(), p.msg))
+            }
+            Self::Failed(Failure { message, cause: Some(cause), .. }) => write!(f, "{message} ({cause})"),
+            Self::Failed(Failure { message, .. }) => f.write_str(message),
+        }
+    }
+}
+
+impl Error for ApiError {}
 
 impl From<Code> for ApiError {
     fn from(code: Code) -> Self {

@@ -37,7 +37,7 @@ pub async fn wrap(State(app): State<App>, mut request: Request, next: Next) -> R
     };
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, record.request_id.header());
-    if is_api {
+    if is_api || code.is_some() {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     record.close(&response, code);

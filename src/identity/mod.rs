@@ -1,15 +1,20 @@
 //! Who is calling (contract 0, step 4). The order of the checks is the order of the code.
 
 mod gateway;
+pub mod keys;
 pub mod orgs;
+pub mod usage;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
+use uuid::Uuid;
 
 pub use self::gateway::GatewaySecrets;
 use self::gateway::only;
+use self::keys::Verdict;
 use self::orgs::Standing;
+use crate::crypto::tenant_key::TenantKey;
 use crate::error::{ApiError, Code};
 use crate::ids::{KeyId, OrgId, parse_uuid};
 use crate::state::App;
@@ -18,6 +23,8 @@ use crate::state::App;
 pub const TENANT_KEY: HeaderName = HeaderName::from_static("taih-tenant-key");
 /// The org, as the gateway found it.
 pub const ORG_ID: HeaderName = HeaderName::from_static("orgid");
+/// The key that the gateway had checked.
+pub const KEY_ID: HeaderName = HeaderName::from_static("x-tenant-key-id");
 /// The proof that the gateway sent the request.
 pub const GATEWAY_AUTH: HeaderName = HeaderName::from_static("x-gateway-auth");
 
@@ -41,22 +48,63 @@ pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Partner, ApiErro
     let has_bearer = headers.get_all(header::AUTHORIZATION).iter().any(|value| is_bearer(value.as_bytes()));
     match (has_bearer, has_key, has_org) {
         (true, true, _) | (true, _, true) => Err(Code::ConflictingCredentials.into()),
+        (false, true, _) => by_key(app, headers).await,
         (false, false, true) => by_org_id(app, headers).await,
-        // Keys and member tokens are not issued yet, so none can be good.
-        (_, true, _) | (true, ..) | (false, false, false) => Err(Code::Unauthorized.into()),
+        // Member tokens are not issued yet, so none can be good.
+        (true, ..) | (false, false, false) => Err(Code::Unauthorized.into()),
     }
+}
+
+/// The key decides; an `OrgId` beside it must agree, and `X-Tenant-Key-Id` is ignored.
+async fn by_key(app: &App, headers: &HeaderMap) -> Result<Partner, ApiError> {
+    let claimed = if headers.contains_key(ORG_ID) { Some(sent_org(headers)?) } else { None };
+    let key = sent_key(headers).ok_or(Code::Unauthorized)?;
+    let verdict = app.keys.verify(&app.keyring, &app.orgs, &app.db, &key, app.clock.now());
+    match verdict.await.map_err(ApiError::unavailable)? {
+        Verdict::Live(key) if claimed.is_none_or(|org_id| org_id == key.org_id) => {
+            Ok(Partner { org_id: key.org_id, key_id: Some(key.key_id) })
+        }
+        Verdict::Suspended if claimed.is_none() => Err(Code::Forbidden.into()),
+        _ => Err(Code::Unauthorized.into()),
+    }
+}
+
+/// The one well-formed key that was sent.
+#[must_use]
+pub fn sent_key(headers: &HeaderMap) -> Option<TenantKey> {
+    TenantKey::parse(only(headers, &TENANT_KEY)?.as_bytes())
+}
+
+fn sent_org(headers: &HeaderMap) -> Result<OrgId, ApiError> {
+    sent_uuid(headers, &ORG_ID)
+        .map(OrgId)
+        .ok_or_else(|| ApiError::with_message(Code::InvalidRequest, "OrgId must be sent once, as a UUID."))
+}
+
+fn sent_uuid(headers: &HeaderMap, name: &HeaderName) -> Option<Uuid> {
+    parse_uuid(only(headers, name)?.to_str().ok()?)
 }
 
 async fn by_org_id(app: &App, headers: &HeaderMap) -> Result<Partner, ApiError> {
     app.config.gateway_secrets.check(headers)?;
-    let org_id = only(headers, &ORG_ID)
-        .and_then(|value| parse_uuid(value.to_str().ok()?))
-        .map(OrgId)
-        .ok_or_else(|| ApiError::with_message(Code::InvalidRequest, "OrgId must be sent once, as a UUID."))?;
+    let org_id = sent_org(headers)?;
     match app.orgs.standing(&app.db, org_id).await? {
-        Some(Standing::Active) => Ok(Partner { org_id, key_id: None }),
-        Some(Standing::Suspended) | None => Err(Code::Forbidden.into()),
+        Some(Standing::Active) => {}
+        Some(Standing::Suspended) | None => return Err(Code::Forbidden.into()),
     }
+    Ok(Partner { org_id, key_id: gateways_key(app, headers, org_id).await? })
+}
+
+/// The key that the gateway had checked, if it says which. It may have been revoked while the
+/// gateway still remembered it.
+async fn gateways_key(app: &App, headers: &HeaderMap, org_id: OrgId) -> Result<Option<KeyId>, ApiError> {
+    if !headers.contains_key(KEY_ID) {
+        return Ok(None);
+    }
+    let key_id = sent_uuid(headers, &KEY_ID).map(KeyId).ok_or(Code::Unauthorized)?;
+    let live =
+        app.keys.find_live(&app.db, org_id, key_id, app.clock.now()).await.map_err(ApiError::unavailable)?;
+    if live.is_some() { Ok(Some(key_id)) } else { Err(Code::Unauthorized.into()) }
 }
 
 /// The scheme is case-insensitive (RFC 9110 11.1).

@@ -2,6 +2,8 @@
 
 pub mod docs;
 pub mod features;
+pub mod gateway;
 pub mod health;
 pub mod org;
+pub mod tenant_keys;
 pub mod users;

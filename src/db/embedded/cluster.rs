@@ -5,11 +5,11 @@ use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::process::{Child, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 
 use super::account::Account;
 use super::binaries::{Binaries, cluster_version};
@@ -18,7 +18,7 @@ use super::lock::{Record, ServiceLock};
 use super::process::{self, Holder, Log, Server};
 use super::{EmbeddedError, NAME, ORPHAN_PATIENCE, Options, PORT};
 
-/// An unfinished cluster beside the real one; what follows is the maker's pid.
+/// Where a cluster is made, beside its final place; what follows is random.
 const UNFINISHED: &str = "postgres.new-";
 /// Writing and syncing some fifty megabytes; minutes only on a disk that is no good.
 const INITDB_PATIENCE: Duration = Duration::from_secs(120);
@@ -32,6 +32,8 @@ pub(super) struct Cluster {
     directory: PathBuf,
     binaries: Binaries,
     account: Account,
+    /// A directory for `initdb` to work in.
+    unfinished: PathBuf,
     ephemeral: bool,
     pub(super) guard: Guard,
     pub(super) lock: ServiceLock,
@@ -50,54 +52,59 @@ impl Cluster {
         remove_unfinished(&data_dir);
         let binaries = Binaries::find(options.pg_bin.as_deref(), &directory)?;
         let account = Account::choose(&directory)?;
-        let guard = Guard::over_cluster(&account)?;
-        Self { directory, binaries, account, ephemeral: false, guard, lock }.initialized(&data_dir)
+        let unfinished = data_dir.join(guard::fresh_name(UNFINISHED));
+        let guard = Guard::over_cluster(&account, &unfinished)?;
+        Self { directory, binaries, account, unfinished, ephemeral: false, guard, lock }.initialized()
     }
 
     /// The same in a fresh directory, which the guard removes in the end.
     pub(super) fn prepare_ephemeral(pg_bin: Option<PathBuf>) -> Result<Self, EmbeddedError> {
-        let data_dir = std::env::temp_dir().join(guard::fresh_name());
+        let data_dir = std::env::temp_dir().join(guard::fresh_name(guard::PREFIX));
         let directory = data_dir.join("postgres");
         let binaries = Binaries::find(pg_bin.as_deref(), &directory)?;
         let account = Account::choose(&directory)?;
         let guard = Guard::over_ephemeral(&account, &data_dir)?;
         let data_dir = make_data_dir(&data_dir)?;
         let (lock, _) = ServiceLock::take(&data_dir)?;
-        Self { directory: data_dir.join("postgres"), binaries, account, ephemeral: true, guard, lock }
-            .initialized(&data_dir)
+        Self {
+            directory: data_dir.join("postgres"),
+            binaries,
+            account,
+            unfinished: data_dir.join(guard::fresh_name(UNFINISHED)),
+            ephemeral: true,
+            guard,
+            lock,
+        }
+        .initialized()
     }
 
-    fn initialized(self, data_dir: &Path) -> Result<Self, EmbeddedError> {
+    fn initialized(self) -> Result<Self, EmbeddedError> {
         self.lock.write(&Record::starting(self.guard.sockets()))?;
         if cluster_version(&self.directory).is_none() {
-            self.initdb(data_dir)?;
+            tracing::info!(directory = %self.directory.display(), "making a Postgres cluster");
+            self.initdb()?;
         }
         Ok(self)
     }
 
-    /// `initdb` works beside the final place and moves there in one step, so that an `initdb`
-    /// that was killed half way is never mistaken for a cluster.
-    fn initdb(&self, data_dir: &Path) -> Result<(), EmbeddedError> {
-        let unfinished = data_dir.join(format!("{UNFINISHED}{}", std::process::id()));
-        tracing::info!(directory = %self.directory.display(), "making a Postgres cluster");
-        guard::make_private(&unfinished)
-            .and_then(|()| self.account.own(&unfinished))
-            .map_err(EmbeddedError::io("make", &unfinished))?;
-        let outcome = self.run_initdb(&unfinished).and_then(|()| {
-            fs::rename(&unfinished, &self.directory).map_err(|error| self.not_empty(error))?;
-            self.sync(data_dir)
+    /// `initdb` works beside the final place and its result moves there in one step, so that an
+    /// `initdb` that was killed half way is never mistaken for a cluster.
+    fn initdb(&self) -> Result<(), EmbeddedError> {
+        guard::make_private(&self.unfinished)
+            .and_then(|()| self.account.own(&self.unfinished))
+            .map_err(EmbeddedError::io("make", &self.unfinished))?;
+        let made = self.unfinished.join("data");
+        let outcome = self.run_initdb(&made).and_then(|()| {
+            fs::rename(&made, &self.directory).map_err(|error| self.not_empty(error))?;
+            self.sync()
         });
-        if outcome.is_err() {
-            let _ = fs::remove_dir_all(&unfinished);
-        }
-        let _ = fs::remove_file(log_of(&unfinished));
+        let _ = fs::remove_dir_all(&self.unfinished);
         outcome
     }
 
     fn run_initdb(&self, target: &Path) -> Result<(), EmbeddedError> {
-        let log = log_of(target);
+        let log = self.unfinished.join("initdb.log");
         let log = Log::open(log.clone(), None).map_err(EmbeddedError::io("open", log))?;
-        let explain = |error| self.account.explain(error, target, &self.binaries.directory);
         let mut command = process::bare_command(self.binaries.path("initdb"));
         command
             .arg("-D")
@@ -106,25 +113,22 @@ impl Cluster {
             .args(["--encoding=UTF8", "--locale=C"])
             .args(["--auth-local=trust", "--auth-host=reject"])
             .args(self.ephemeral.then_some("--no-sync"))
-            .current_dir(target)
-            .stdout(log.stdio().map_err(explain)?)
-            .stderr(log.stdio().map_err(explain)?);
+            .current_dir(&self.unfinished);
         self.account.apply(&mut command);
         process::stop_with_this_process(&mut command, Signal::KILL);
-        let mut child = command.spawn().map_err(explain)?;
-        let deadline = Instant::now() + INITDB_PATIENCE;
-        loop {
-            match child.try_wait().map_err(explain)? {
-                Some(status) if status.success() => return Ok(()),
-                Some(status) => return Err(initdb_failed(Some(status), &log)),
-                None if Instant::now() < deadline => thread::sleep(POLL),
-                None => {
-                    kill_group(child.id());
-                    let _ = child.wait();
-                    return Err(initdb_failed(None, &log));
-                }
-            }
+        let status = log
+            .stdio()
+            .and_then(|output| command.stdout(output).stderr(log.stdio()?).spawn())
+            .and_then(|child| wait(child, INITDB_PATIENCE))
+            .map_err(|error| self.explain(error))?;
+        match status {
+            Some(status) if status.success() => Ok(()),
+            other => Err(initdb_failed(other, &log)),
         }
+    }
+
+    fn explain(&self, error: io::Error) -> EmbeddedError {
+        self.account.explain(error, &self.directory, &self.binaries.directory)
     }
 
     fn not_empty(&self, error: io::Error) -> EmbeddedError {
@@ -136,13 +140,14 @@ impl Cluster {
         }
     }
 
-    fn sync(&self, data_dir: &Path) -> Result<(), EmbeddedError> {
-        if self.ephemeral {
+    /// Makes the move durable.
+    fn sync(&self) -> Result<(), EmbeddedError> {
+        let Some(parent) = self.directory.parent().filter(|_| !self.ephemeral) else {
             return Ok(());
-        }
-        File::open(data_dir)
+        };
+        File::open(parent)
             .and_then(|directory| directory.sync_all())
-            .map_err(EmbeddedError::io("sync", data_dir))
+            .map_err(EmbeddedError::io("sync", parent))
     }
 
     /// Starts a postmaster and tells the guard about it. Does not wait until it is ready.
@@ -157,8 +162,7 @@ impl Cluster {
             .args(arguments(self.guard.sockets(), self.ephemeral))
             .current_dir(&self.directory);
         self.account.apply(&mut command);
-        let server = Server::spawn(command, log)
-            .map_err(|error| self.account.explain(error, &self.directory, &self.binaries.directory))?;
+        let server = Server::spawn(command, log).map_err(|error| self.explain(error))?;
         if let Err(error) = self.guard.watch(server.pid()) {
             server.signal(Signal::QUIT);
             return Err(error);
@@ -217,19 +221,14 @@ fn make_data_dir(path: &Path) -> Result<PathBuf, EmbeddedError> {
     path.canonicalize().map_err(failed())
 }
 
+/// What an owner before left whose guard was killed as well.
 fn remove_unfinished(data_dir: &Path) {
     for entry in fs::read_dir(data_dir).into_iter().flatten().flatten() {
         let name = entry.file_name();
         if name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
             let _ = fs::remove_dir_all(entry.path());
-            let _ = fs::remove_file(entry.path());
         }
     }
-}
-
-/// Beside the directory, as `initdb` wants that empty.
-fn log_of(unfinished: &Path) -> PathBuf {
-    unfinished.with_added_extension("log")
 }
 
 fn initdb_failed(status: Option<ExitStatus>, log: &Log) -> EmbeddedError {
@@ -242,10 +241,18 @@ fn initdb_failed(status: Option<ExitStatus>, log: &Log) -> EmbeddedError {
     }
 }
 
-fn kill_group(leader: u32) {
-    if let Some(pid) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
-        let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+/// `None` if it took too long and was killed, with its own children.
+fn wait(mut child: Child, patience: Duration) -> io::Result<Option<ExitStatus>> {
+    let deadline = Instant::now() + patience;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        thread::sleep(POLL);
     }
+    process::send_to_group(child.id(), Signal::KILL);
+    child.wait()?;
+    Ok(None)
 }
 
 /// A dead service's Postgres is on its way out; wait for it, and press it if it lingers. A pid
@@ -316,7 +323,7 @@ mod tests {
 
     #[test]
     fn reads_the_pid_of_a_postmaster_and_of_a_standalone_backend() {
-        let directory = std::env::temp_dir().join(guard::fresh_name());
+        let directory = std::env::temp_dir().join(guard::fresh_name(guard::PREFIX));
         guard::make_private(&directory).expect("makes a directory");
         let file = directory.join("postmaster.pid");
         let mut read = Vec::new();

@@ -12,7 +12,8 @@ use super::EmbeddedError;
 use super::account::Account;
 
 const SCRIPT: &str = include_str!("guard.sh");
-const PREFIX: &str = "pa-";
+/// Of names in directories that all programs share.
+pub(super) const PREFIX: &str = "pa-";
 /// A socket's path ends at 107 bytes on Linux and at 103 on macOS.
 const LONGEST_SOCKET: usize = 103;
 
@@ -26,23 +27,23 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Makes a directory for sockets, and guards it.
-    pub(super) fn over_cluster(account: &Account) -> Result<Self, EmbeddedError> {
-        Self::over("INT", account, &[])
+    /// Makes a directory for sockets, and guards it and what may be in `unfinished`. In the end
+    /// Postgres writes a checkpoint and stops.
+    pub(super) fn over_cluster(account: &Account, unfinished: &Path) -> Result<Self, EmbeddedError> {
+        Self::over("INT", account, unfinished)
     }
 
-    /// As [`Self::over_cluster`], and removes `data` in the end. Postgres is stopped at once, as
-    /// nothing is worth a checkpoint.
+    /// The same for a cluster in `data`, all of which goes: nothing there is worth a checkpoint.
     pub(super) fn over_ephemeral(account: &Account, data: &Path) -> Result<Self, EmbeddedError> {
-        Self::over("QUIT", account, &[data])
+        Self::over("QUIT", account, data)
     }
 
-    fn over(signal: &str, account: &Account, data: &[&Path]) -> Result<Self, EmbeddedError> {
+    fn over(signal: &str, account: &Account, remove: &Path) -> Result<Self, EmbeddedError> {
         let mut tried = Vec::new();
         for parent in socket_parents() {
-            let sockets = parent.join(fresh_name());
+            let sockets = parent.join(fresh_name(PREFIX));
             // Guarded before it exists, so that no moment is left to die in.
-            let mut guard = Self::spawn(signal, sockets, data)?;
+            let mut guard = Self::spawn(signal, sockets, remove)?;
             match make_private(&guard.sockets).and_then(|()| account.own(&guard.sockets)) {
                 Ok(()) => return Ok(guard),
                 Err(error) => {
@@ -54,13 +55,13 @@ impl Guard {
         Err(EmbeddedError::NoSocketDirectory { tried: tried.join(", ") })
     }
 
-    fn spawn(signal: &str, sockets: PathBuf, data: &[&Path]) -> Result<Self, EmbeddedError> {
+    fn spawn(signal: &str, sockets: PathBuf, remove: &Path) -> Result<Self, EmbeddedError> {
         let failed = || EmbeddedError::io("start", "/bin/sh");
         let (reader, pipe) = io::pipe().map_err(failed())?;
         let child = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "partner-api-guard", signal])
             .arg(&sockets)
-            .args(data)
+            .arg(remove)
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             // Neither a terminal's signals nor a directory in use, nor a test's captured output.
@@ -114,9 +115,9 @@ pub(super) fn make_private(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
 }
 
-/// A name that nobody else has under a directory that all share.
-pub(super) fn fresh_name() -> String {
-    format!("{PREFIX}{:08x}", rand::random::<u32>())
+/// A name that nobody else has.
+pub(super) fn fresh_name(prefix: &str) -> String {
+    format!("{prefix}{:08x}", rand::random::<u32>())
 }
 
 /// Root passes over its own run-time directory: the cluster's user could not enter it.
@@ -151,7 +152,7 @@ mod tests {
 
     #[test]
     fn only_directories_of_ours_are_removed() {
-        let parent = std::env::temp_dir().join(fresh_name());
+        let parent = std::env::temp_dir().join(fresh_name(PREFIX));
         let (ours, foreign) = (parent.join("pa-1"), parent.join("other"));
         for directory in [&parent, &ours, &foreign] {
             make_private(directory).expect("makes a directory");

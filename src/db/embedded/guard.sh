@@ -1,6 +1,6 @@
 # Outlives the service and cleans up after it. Started with its standard input on a pipe that
 # only the service holds open; arguments: the signal that stops Postgres, the directory of its
-# sockets, further directories to remove.
+# sockets, another directory to remove.
 trap '' HUP INT QUIT TERM
 signal=$1
 sockets=$2

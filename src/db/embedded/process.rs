@@ -83,11 +83,22 @@ pub(super) fn says_still_in_use(log: &str) -> bool {
     log.contains("pre-existing shared memory block") || log.contains("\"postmaster.pid\" already exists")
 }
 
-/// Sends a signal to a process that this module has made sure of.
+/// Sends a signal to a process that the caller has made sure of.
 pub(super) fn send(pid: u32, signal: Signal) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+    if let Some(pid) = checked(pid) {
         let _ = rustix::process::kill_process(pid, signal);
     }
+}
+
+/// Sends a signal to a process and its children. [`bare_command`] makes such groups.
+pub(super) fn send_to_group(leader: u32, signal: Signal) {
+    if let Some(leader) = checked(leader) {
+        let _ = rustix::process::kill_process_group(leader, signal);
+    }
+}
+
+fn checked(pid: u32) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(pid).ok()?)
 }
 
 /// Has the kernel send `signal` to the command's process when this process dies. Must be the

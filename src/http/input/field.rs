@@ -12,7 +12,7 @@ use chrono::{DateTime, Datelike, SubsecRound, Utc};
 use uuid::Uuid;
 
 use super::json::Json;
-use super::problem::{Kind, Loc, Problem};
+use super::problem::{Kind, Loc, Problems};
 use super::reader::Object;
 use crate::ids::parse_uuid;
 
@@ -39,12 +39,12 @@ pub struct Field<'p> {
 /// Where a field stands, and where its problems go.
 struct Place<'p> {
     loc: Vec<Loc>,
-    problems: &'p mut Vec<Problem>,
+    problems: &'p mut Problems,
 }
 
 impl Place<'_> {
     fn refuse<T>(self, kind: Kind, msg: impl Into<Cow<'static, str>>) -> Option<T> {
-        self.problems.push(Problem { loc: self.loc, msg: msg.into(), kind });
+        self.problems.note(self.loc, kind, msg);
         None
     }
 }
@@ -73,7 +73,7 @@ impl<T> Change<T> {
 }
 
 impl<'p> Field<'p> {
-    pub(super) fn new(loc: Vec<Loc>, value: Value, problems: &'p mut Vec<Problem>) -> Self {
+    pub(super) fn new(loc: Vec<Loc>, value: Value, problems: &'p mut Problems) -> Self {
         Self { value, place: Place { loc, problems } }
     }
 
@@ -81,7 +81,7 @@ impl<'p> Field<'p> {
     pub fn required(mut self) -> Self {
         if matches!(self.value, Value::Absent | Value::Json(Json::Null)) {
             let Place { loc, problems } = &mut self.place;
-            problems.push(Problem { loc: loc.clone(), msg: "is required".into(), kind: Kind::Missing });
+            problems.note(loc.clone(), Kind::Missing, "is required");
             self.value = Value::Unknown;
         }
         self
@@ -100,6 +100,26 @@ impl<'p> Field<'p> {
             // Outside these years it is a typing error, and Postgres or a client may not hold it.
             (1970..=9999).contains(&instant.year()).then(|| instant.trunc_subsecs(6))
         })
+    }
+
+    /// An instant that has not come yet.
+    pub fn future(self) -> Option<DateTime<Utc>> {
+        let Self { value, place: Place { loc, problems } } = self;
+        let instant = Field::new(loc.clone(), value, problems).datetime()?;
+        if instant > problems.now {
+            return Some(instant);
+        }
+        Place { loc, problems }.refuse(Kind::ValueError, "must be in the future")
+    }
+
+    /// Refuses `null` where a field cannot be cleared.
+    pub fn not_null(mut self) -> Self {
+        if matches!(self.value, Value::Json(Json::Null)) {
+            let Place { loc, problems } = &mut self.place;
+            problems.note(loc.clone(), Kind::ValueError, "cannot be cleared");
+            self.value = Value::Unknown;
+        }
+        self
     }
 
     /// One of a closed set; `msg` lists the set.
@@ -150,7 +170,7 @@ impl<'p> Field<'p> {
     }
 
     /// A nested object; `read` takes its fields, and what it leaves is refused.
-    pub fn object<T>(self, read: impl FnOnce(&mut Object, &mut Vec<Problem>) -> Option<T>) -> Option<T> {
+    pub fn object<T>(self, read: impl FnOnce(&mut Object, &mut Problems) -> Option<T>) -> Option<T> {
         let (value, place) = self.present()?;
         let Value::Json(Json::Object(entries)) = value else {
             return place.refuse(Kind::ModelAttributesType, "must be a JSON object");

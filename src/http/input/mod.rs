@@ -15,10 +15,11 @@ use axum::http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 pub use self::field::{Change, Field};
-pub use self::problem::{Kind, Loc, Problem};
+pub use self::problem::{Kind, Loc, Problem, Problems};
 use self::reader::Source;
 pub use self::reader::{Object, Reader};
 use crate::error::{ApiError, Code};
+use crate::state::App;
 
 /// The largest body under `/v1` and `/api`, in bytes (contract 1).
 pub const BODY_LIMIT: usize = 64 * 1024;
@@ -56,12 +57,12 @@ pub enum Body {
 /// Input that kept all the rules.
 pub struct Valid<T>(pub T);
 
-impl<T: Input, S: Send + Sync> FromRequest<S> for Valid<T> {
+impl<T: Input> FromRequest<App> for Valid<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
-        let mut reader = Reader::new(path(&mut parts, state).await, query(&parts));
+        let mut reader = Reader::new(path(&mut parts, app).await, query(&parts), app.clock.now());
         if T::BODY != Body::None {
             let sent = receive(&parts.headers, body, T::BODY).await?;
             parse(&mut reader, &sent, T::BODY);
@@ -71,8 +72,8 @@ impl<T: Input, S: Send + Sync> FromRequest<S> for Valid<T> {
     }
 }
 
-async fn path<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<Source> {
-    let params = RawPathParams::from_request_parts(parts, state).await.ok()?;
+async fn path(parts: &mut Parts, app: &App) -> Option<Source> {
+    let params = RawPathParams::from_request_parts(parts, app).await.ok()?;
     Some(Source(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
 }
 

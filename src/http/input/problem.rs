@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -29,6 +30,27 @@ impl Problem {
         } else {
             names.join(".")
         }
+    }
+}
+
+impl Problem {
+    /// A problem with a field of the body that only the stored state shows.
+    #[must_use]
+    pub fn body(field: &'static str, kind: Kind, msg: &'static str) -> Self {
+        Self { loc: vec![Loc::Name("body".into()), Loc::Name(field.into())], msg: msg.into(), kind }
+    }
+}
+
+/// The problems found so far, and the time that they are judged by.
+#[derive(Debug)]
+pub struct Problems {
+    pub(super) found: Vec<Problem>,
+    pub(super) now: DateTime<Utc>,
+}
+
+impl Problems {
+    pub(super) fn note(&mut self, loc: Vec<Loc>, kind: Kind, msg: impl Into<Cow<'static, str>>) {
+        self.found.push(Problem { loc, msg: msg.into(), kind });
     }
 }
 

@@ -4,9 +4,11 @@
 use std::borrow::Cow;
 use std::mem;
 
+use chrono::{DateTime, Utc};
+
 use super::field::{Field, Value};
 use super::json::Json;
-use super::problem::{Kind, Loc, Problem};
+use super::problem::{Kind, Loc, Problem, Problems};
 
 /// The longest field name worth echoing in a `loc`.
 const MAX_ECHOED_NAME: usize = 64;
@@ -17,7 +19,7 @@ pub struct Reader {
     path: Option<Source>,
     query: Source,
     body: Object,
-    problems: Vec<Problem>,
+    problems: Problems,
 }
 
 /// Text parameters by name.
@@ -37,9 +39,9 @@ impl Source {
 }
 
 impl Reader {
-    /// `path` is `None` where a parameter is not UTF-8 once decoded.
-    pub fn new(path: Option<Source>, query: Source) -> Self {
-        Self { path, query, body: Object::unknown(), problems: Vec::new() }
+    /// `path` is `None` where a parameter is not UTF-8 once decoded; `now` decides what is in the future.
+    pub fn new(path: Option<Source>, query: Source, now: DateTime<Utc>) -> Self {
+        Self { path, query, body: Object::unknown(), problems: Problems { found: Vec::new(), now } }
     }
 
     /// Sets the body, once it was parsed.
@@ -53,7 +55,7 @@ impl Reader {
     /// Notes that the body as a whole is wrong; its fields are then not reported as missing.
     pub fn body_problem(&mut self, kind: Kind, msg: &'static str) {
         self.body = Object::unknown();
-        self.problems.push(Problem { loc: vec![name("body")], msg: msg.into(), kind });
+        self.problems.note(vec![name("body")], kind, msg);
     }
 
     /// A path parameter.
@@ -83,10 +85,10 @@ impl Reader {
     pub fn finish<T>(mut self, input: Option<T>) -> Result<T, Vec<Problem>> {
         self.body.close(&mut self.problems);
         match input {
-            Some(input) if self.problems.is_empty() => Ok(input),
+            Some(input) if self.problems.found.is_empty() => Ok(input),
             _ => {
-                debug_assert!(!self.problems.is_empty(), "a field was refused without a problem");
-                Err(self.problems)
+                debug_assert!(!self.problems.found.is_empty(), "a field was refused without a problem");
+                Err(self.problems.found)
             }
         }
     }
@@ -101,17 +103,13 @@ pub struct Object {
 
 impl Object {
     /// The object at `at`; a name given twice is a problem at once.
-    pub(super) fn new(at: Vec<Loc>, entries: Vec<(String, Json)>, problems: &mut Vec<Problem>) -> Self {
+    pub(super) fn new(at: Vec<Loc>, entries: Vec<(String, Json)>, problems: &mut Problems) -> Self {
         let mut kept: Vec<(String, Json)> = Vec::with_capacity(entries.len());
         let mut repeated: Vec<String> = Vec::new();
         for (key, value) in entries {
             if kept.iter().any(|(k, _)| *k == key) {
                 if !repeated.contains(&key) {
-                    problems.push(Problem {
-                        loc: below(&at, &key),
-                        msg: "is given more than once".into(),
-                        kind: Kind::ValueError,
-                    });
+                    problems.note(below(&at, &key), Kind::ValueError, "is given more than once");
                     repeated.push(key);
                 }
             } else {
@@ -126,7 +124,7 @@ impl Object {
     }
 
     /// Takes a field.
-    pub fn field<'p>(&mut self, field: &'static str, problems: &'p mut Vec<Problem>) -> Field<'p> {
+    pub fn field<'p>(&mut self, field: &'static str, problems: &'p mut Problems) -> Field<'p> {
         let value = match &mut self.entries {
             None => Value::Unknown,
             Some(entries) => match entries.iter().position(|(key, _)| key == field) {
@@ -140,13 +138,9 @@ impl Object {
     }
 
     /// Refuses what nobody asked for.
-    pub(super) fn close(&mut self, problems: &mut Vec<Problem>) {
+    pub(super) fn close(&mut self, problems: &mut Problems) {
         for (key, _) in mem::take(&mut self.entries).into_iter().flatten() {
-            problems.push(Problem {
-                loc: below(&self.at, &key),
-                msg: "is not a field of this request".into(),
-                kind: Kind::ExtraForbidden,
-            });
+            problems.note(below(&self.at, &key), Kind::ExtraForbidden, "is not a field of this request");
         }
     }
 }

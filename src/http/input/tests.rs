@@ -31,7 +31,7 @@ impl Input for Probe {
 fn judge(path: &str, query: &str, body: &[u8]) -> serde_json::Value {
     let path = Some(Source(vec![("id".into(), path.into())]));
     let query = Source(form_urlencoded::parse(query.as_bytes()).into_owned().collect());
-    let mut reader = Reader::new(path, query);
+    let mut reader = Reader::new(path, query, chrono::DateTime::UNIX_EPOCH);
     parse(&mut reader, body, Probe::BODY);
     let input = Probe::read(&mut reader);
     match reader.finish(input) {
@@ -144,7 +144,7 @@ fn content_types_are_json_or_not() {
 #[test]
 fn a_patch_tells_absent_from_null() {
     let change = |value: Value| {
-        let mut problems = Vec::new();
+        let mut problems = Problems { found: Vec::new(), now: chrono::DateTime::UNIX_EPOCH };
         Field::new(vec![], value, &mut problems).change(|field| field.text(1..=9))
     };
     use super::field::Value;

@@ -2,10 +2,9 @@
 
 pub mod store;
 
-use chrono::{DateTime, Utc};
-
+use crate::audit::Author;
 use crate::clock::Clock;
-use crate::db::{Db, listener};
+use crate::db::Db;
 use crate::ids::{OrgId, new_row_id};
 
 /// Why an operator's command on an org failed.
@@ -28,7 +27,7 @@ pub enum OrgError {
     Database(#[from] sqlx::Error),
 }
 
-/// Makes an org.
+/// Makes an org. Its first key is a change of its own: see `cli::org`.
 ///
 /// # Errors
 /// When the key or the name breaks its rules or the key is taken.
@@ -40,11 +39,8 @@ pub async fn create(db: &Db, clock: &Clock, key: &str, name: &str) -> Result<Org
         return Err(OrgError::BadName);
     }
     let id = OrgId(new_row_id());
-    if store::insert(&db.pool, id, key, name, clock.now()).await? {
-        Ok(id)
-    } else {
-        Err(OrgError::KeyTaken(key.into()))
-    }
+    let inserted = store::insert(&db.pool, id, key, name, &Author::operator(), clock.now()).await?;
+    if inserted { Ok(id) } else { Err(OrgError::KeyTaken(key.into())) }
 }
 
 /// Stops serving an org, everywhere within a second.
@@ -52,25 +48,27 @@ pub async fn create(db: &Db, clock: &Clock, key: &str, name: &str) -> Result<Org
 /// # Errors
 /// When there is no such org.
 pub async fn suspend(db: &Db, clock: &Clock, key: &str) -> Result<(), OrgError> {
-    set_suspended(db, key, Some(clock.now())).await
+    known(key, store::set_suspended(&db.pool, key, true, &Author::operator(), clock.now()).await?)
 }
 
 /// Serves a suspended org again.
 ///
 /// # Errors
 /// When there is no such org.
-pub async fn resume(db: &Db, key: &str) -> Result<(), OrgError> {
-    set_suspended(db, key, None).await
+pub async fn resume(db: &Db, clock: &Clock, key: &str) -> Result<(), OrgError> {
+    known(key, store::set_suspended(&db.pool, key, false, &Author::operator(), clock.now()).await?)
 }
 
-/// Only operators' commands come here, so no client can hang up on the transaction.
-async fn set_suspended(db: &Db, key: &str, at: Option<DateTime<Utc>>) -> Result<(), OrgError> {
-    let mut tx = db.pool.begin().await?;
-    let org_id =
-        store::set_suspended(&mut *tx, key, at).await?.ok_or_else(|| OrgError::Unknown(key.into()))?;
-    listener::announce(&mut *tx, org_id.0).await?;
-    tx.commit().await?;
-    Ok(())
+/// Deletes an org with everything it has; its audit log stays.
+///
+/// # Errors
+/// When there is no such org.
+pub async fn delete(db: &Db, clock: &Clock, key: &str) -> Result<(), OrgError> {
+    known(key, store::delete(&db.pool, key, &Author::operator(), clock.now()).await?)
+}
+
+fn known(key: &str, found: bool) -> Result<(), OrgError> {
+    if found { Ok(()) } else { Err(OrgError::Unknown(key.to_owned())) }
 }
 
 /// `[a-z0-9][a-z0-9-]{1,62}` (contract 9).

@@ -1,0 +1,93 @@
+//! The service's own keys: random, made once, and stored sealed (architecture.md 6).
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use sqlx::PgPool;
+
+use super::master::{MasterKeys, OpenError, random};
+use super::secret::Secret;
+use super::tenant_key::TenantKey;
+
+/// Everything that is kept under the master key, opened once at start.
+#[derive(Clone, Debug)]
+pub struct Keyring {
+    /// Seals and opens what is stored.
+    pub master: MasterKeys,
+    pepper: Secret<Vec<u8>>,
+}
+
+/// A tenant key as it is stored and looked up: useless without the pepper.
+pub type KeyDigest = [u8; 32];
+
+const PEPPER: &str = "tenant_key_pepper";
+
+/// Why the keyring cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyringError {
+    /// The database failed.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The wrong master key.
+    #[error("the service's keys cannot be opened: {0}")]
+    Sealed(#[from] OpenError),
+}
+
+impl Keyring {
+    /// Opens the service's keys, or makes them if there are none yet; of several processes that
+    /// try at the same time one wins.
+    ///
+    /// # Errors
+    /// When the database cannot be asked, or was sealed under another master key.
+    pub async fn open(db: &PgPool, master: MasterKeys) -> Result<Self, KeyringError> {
+        let sealed = find_or_make(db, PEPPER, &master).await?;
+        let pepper = master.open(&place(PEPPER), &sealed)?;
+        Ok(Self { master, pepper })
+    }
+
+    /// What is stored of a tenant key. Keys are random, so a keyed hash is right; a slow one
+    /// would only let strangers burn our processors.
+    #[must_use]
+    pub fn digest(&self, key: &TenantKey) -> KeyDigest {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(self.pepper.expose()).expect("HMAC takes keys of any length");
+        mac.update(key.expose().as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+/// Where a service key is stored.
+#[must_use]
+pub fn place(name: &str) -> Vec<u8> {
+    format!("service_keys/{name}").into_bytes()
+}
+
+async fn find_or_make(db: &PgPool, name: &str, master: &MasterKeys) -> Result<Vec<u8>, sqlx::Error> {
+    let find =
+        || sqlx::query_scalar!("SELECT sealed FROM service_keys WHERE name = $1", name).fetch_optional(db);
+    if let Some(sealed) = find().await? {
+        return Ok(sealed);
+    }
+    let fresh = Secret::new(random::<32>());
+    sqlx::query!(
+        "INSERT INTO service_keys (name, sealed) VALUES ($1, $2) ON CONFLICT ON CONSTRAINT service_keys_pkey DO NOTHING",
+        name,
+        master.seal(&place(name), fresh.expose()),
+    )
+    .execute(db)
+    .await?;
+    find().await?.ok_or(sqlx::Error::RowNotFound)
+}
+
+/// The salt under a master passphrase: random, made once, not secret.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn passphrase_salt(db: &PgPool) -> Result<Vec<u8>, sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO passphrase_salt (salt) VALUES ($1) ON CONFLICT ON CONSTRAINT passphrase_salt_pkey DO NOTHING",
+        &random::<16>()[..],
+    )
+    .execute(db)
+    .await?;
+    sqlx::query_scalar!("SELECT salt FROM passphrase_salt").fetch_one(db).await
+}

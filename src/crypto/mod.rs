@@ -1,0 +1,6 @@
+//! Secrets: how they are held in memory, sealed at rest, and recognised again.
+
+pub mod keyring;
+pub mod master;
+pub mod secret;
+pub mod tenant_key;

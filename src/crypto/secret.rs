@@ -1,0 +1,47 @@
+//! A value that must not leak by accident.
+
+use std::fmt;
+
+use serde::Serializer;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// Wiped when dropped, never printed, and serialised only where a reply says so with
+/// `#[serde(serialize_with = "reveal")]`.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct Secret<T: Zeroize>(T);
+
+impl<T: Zeroize> Secret<T> {
+    /// Takes charge of a secret.
+    pub fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// The secret itself; for use, not for keeping.
+    pub fn expose(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Zeroize> fmt::Debug for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Serialises a secret in clear: for the one reply that shows it.
+///
+/// # Errors
+/// As the serializer.
+pub fn reveal<S: Serializer>(secret: &Secret<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_shows_nothing() {
+        assert_eq!(format!("{:?}", Secret::new("marker".to_owned())), "Secret(..)");
+    }
+}

@@ -1,0 +1,60 @@
+//! The gateway's question: whose key is this (contract 8)? One answer serves a Kong plugin, nginx
+//! `auth_request`, Caddy `forward_auth`, Traefik ForwardAuth and Envoy ext_authz.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, HeaderValue};
+use axum::http::{HeaderMap, Response};
+use axum::routing::any;
+use chrono::{DateTime, Utc};
+
+use crate::error::{ApiError, Code};
+use crate::identity::keys::{KeyRecord, Verdict};
+use crate::identity::{KEY_ID, ORG_ID, sent_key};
+use crate::state::App;
+
+/// The question, and everything below it: Envoy appends the client's path, whatever its
+/// spelling. The wildcard alone would miss the trailing slash.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/internal/auth/verify", any(verify))
+        .route("/internal/auth/verify/", any(verify))
+        .route("/internal/auth/verify/{*path}", any(verify))
+}
+
+/// Everything but the key is the client's, and ignored.
+async fn verify(State(app): State<App>, headers: HeaderMap) -> Result<Response<Body>, ApiError> {
+    let key = sent_key(&headers).ok_or(Code::Unauthorized)?;
+    let now = app.clock.now();
+    match app.keys.verify(&app.keyring, &app.orgs, &app.db, &key, now).await.map_err(ApiError::unavailable)? {
+        Verdict::Live(record) => Ok(allow(&record, now, app.config.gateway_cache_seconds)),
+        Verdict::Suspended => Err(Code::Forbidden.into()),
+        Verdict::Dead => Err(Code::Unauthorized.into()),
+    }
+}
+
+fn allow(record: &KeyRecord, now: DateTime<Utc>, cache_seconds: u32) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.insert(ORG_ID, uuid_header(record.org_id.0));
+    headers.insert(KEY_ID, uuid_header(record.key_id.0));
+    headers.insert(CACHE_CONTROL, cacheable(record.expires_at, now, cache_seconds));
+    response
+}
+
+/// For no longer than the key lives.
+fn cacheable(expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>, at_most: u32) -> HeaderValue {
+    let left = expires_at.map_or(i64::MAX, |end| (end - now).num_seconds());
+    let seconds = i64::from(at_most).min(left);
+    if seconds <= 0 {
+        return HeaderValue::from_static("no-store");
+    }
+    HeaderValue::try_from(format!("private, max-age={seconds}"))
+        .unwrap_or(HeaderValue::from_static("no-store"))
+}
+
+fn uuid_header(id: uuid::Uuid) -> HeaderValue {
+    let mut buffer = uuid::Uuid::encode_buffer();
+    HeaderValue::from_str(id.hyphenated().encode_lower(&mut buffer)).unwrap_or(HeaderValue::from_static(""))
+}

@@ -1,0 +1,127 @@
+//! What the tenant key routes take.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::http::input::{Body, Change, Input, Reader};
+use crate::ids::KeyId;
+
+/// Default and longest grace window, in seconds (contract 4).
+pub const DEFAULT_GRACE: i64 = 86_400;
+pub const MAX_GRACE: i64 = 604_800;
+
+/// Names a key.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct KeyPath {
+    /// The key's id.
+    #[param(value_type = uuid::Uuid, example = "0192f0c1-2345-7abc-8def-0123456789ab")]
+    pub key_id: KeyId,
+}
+
+impl Input for KeyPath {
+    const BODY: Body = Body::None;
+
+    fn read(request: &mut Reader) -> Option<Self> {
+        Some(Self { key_id: KeyId(request.path("key_id").required().uuid()?) })
+    }
+}
+
+/// Which key to rotate, and how.
+#[derive(ToSchema)]
+pub struct RotateTenantKey {
+    /// How long the old key goes on working, in seconds. With 0 it ends at once: if the reply is
+    /// lost on its way, so is access, until the integration contact makes a key.
+    #[schema(minimum = 0, maximum = 604_800, default = 86_400, example = 86_400)]
+    pub grace_period_seconds: Option<i64>,
+    /// The key to rotate; by default the one that authenticates this request.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    pub key_id: Option<KeyId>,
+    /// When the successor ends. By default it gets the old key's lifetime, if that had one.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Encrypts the new key to a registered public key of yours: a usage or a `UniqueId`.
+    #[schema(example = "CredentialsDownload")]
+    pub deliver_to: Option<String>,
+}
+
+impl Input for RotateTenantKey {
+    const BODY: Body = Body::Optional;
+
+    fn read(request: &mut Reader) -> Option<Self> {
+        Some(Self {
+            grace_period_seconds: request.body("grace_period_seconds").integer(0..=MAX_GRACE),
+            key_id: request.body("key_id").uuid().map(KeyId),
+            expires_at: request.body("expires_at").future(),
+            deliver_to: request.body("deliver_to").text(1..=200),
+        })
+    }
+}
+
+impl RotateTenantKey {
+    /// The grace window.
+    pub fn grace(&self) -> TimeDelta {
+        TimeDelta::seconds(self.grace_period_seconds.unwrap_or(DEFAULT_GRACE))
+    }
+}
+
+/// A key to mint.
+#[derive(ToSchema)]
+pub struct CreateTenantKey {
+    /// For people: where the key is used.
+    #[schema(min_length = 1, max_length = 200, example = "billing backend")]
+    pub name: String,
+    /// When it ends; by default never.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Encrypts the key to a registered public key of yours: a usage or a `UniqueId`.
+    #[schema(example = "CredentialsDownload")]
+    pub deliver_to: Option<String>,
+}
+
+impl Input for CreateTenantKey {
+    const BODY: Body = Body::Required;
+
+    fn read(request: &mut Reader) -> Option<Self> {
+        let name = request.body("name").required().text(1..=200);
+        let expires_at = request.body("expires_at").future();
+        let deliver_to = request.body("deliver_to").text(1..=200);
+        Some(Self { name: name?, expires_at, deliver_to })
+    }
+}
+
+/// Changes to a key.
+#[derive(ToSchema)]
+pub struct UpdateTenantKey {
+    /// For people: where the key is used. Cannot be cleared.
+    #[schema(min_length = 1, max_length = 200, example = "billing backend")]
+    pub name: Option<String>,
+    /// When it ends; `null` for never. A rotated key ends within seven days of its rotation.
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    pub expires_at: Change<DateTime<Utc>>,
+}
+
+impl Input for UpdateTenantKey {
+    const BODY: Body = Body::Optional;
+
+    fn read(request: &mut Reader) -> Option<Self> {
+        let name = request.body("name").not_null().text(1..=200);
+        let expires_at = request.body("expires_at").change(|field| field.future());
+        Some(Self { name, expires_at: expires_at? })
+    }
+}
+
+/// Which keys to list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct KeyFilter {
+    /// Also list revoked and expired keys.
+    #[param(default = false)]
+    pub include_revoked: bool,
+}
+
+impl Input for KeyFilter {
+    const BODY: Body = Body::None;
+
+    fn read(request: &mut Reader) -> Option<Self> {
+        Some(Self { include_revoked: request.query("include_revoked").boolean().unwrap_or(false) })
+    }
+}

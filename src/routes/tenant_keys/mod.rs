@@ -1,0 +1,206 @@
+//! Tenant API keys: rotation with a grace window, many keys at a time (contract 4). The rules
+//! are in [`rules`]; a key is shown in the reply that makes it, and nowhere else.
+
+pub mod change;
+mod input;
+pub mod operator;
+mod reply;
+pub mod rules;
+pub mod store;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::change::{Change, NewKey, Scope, change};
+use self::input::{CreateTenantKey, KeyFilter, KeyPath, RotateTenantKey, UpdateTenantKey};
+use self::reply::{MintedTenantKey, RotatedTenantKey, TenantKeyEntry};
+use self::rules::{OrgKeys, Plan, Rotation};
+use crate::audit::Author;
+use crate::error::{ApiError, Code};
+use crate::http::input::Valid;
+use crate::http::paging::{Data, List, Page};
+use crate::identity::Partner;
+use crate::state::App;
+
+/// `POST /v1/auth/tenant-key/rotate`, a feature of its own.
+pub fn rotation() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(rotate_tenant_key))
+}
+
+/// `/v1/admin/org/tenant-keys`.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_tenant_keys, create_tenant_key))
+        .routes(routes!(update_tenant_key, revoke_tenant_key))
+}
+
+/// Rotate a tenant API key.
+///
+/// Old and new key both work until `previous_key_expires_at`. The new key is shown only here:
+/// store it before anything else. A key can be rotated once; rotate its successor next.
+#[utoipa::path(
+    post, path = "/v1/auth/tenant-key/rotate", tag = "Tenant keys", request_body = Option<RotateTenantKey>,
+    responses(
+        (status = 200, description = "Rotated.", body = Data<RotatedTenantKey>),
+        (status = 404, description = "`not_found`: this org has no key `key_id`."),
+        (status = 409, description = "`ambiguous_tenant_key`, `key_already_rotated`, `key_not_live`, \
+                                      `too_many_live_keys` (names the next expiry) or `no_delivery_key`."),
+    ),
+)]
+async fn rotate_tenant_key(
+    State(app): State<App>,
+    partner: Partner,
+    author: Author,
+    Valid(input): Valid<RotateTenantKey>,
+) -> Result<Json<Data<RotatedTenantKey>>, ApiError> {
+    refuse_delivery(input.deliver_to.as_deref())?;
+    let new = NewKey::generate(&app.keyring, app.config.key_env);
+    let rotation = Rotation { key_id: input.key_id, grace: input.grace(), expires_at: input.expires_at };
+    let fresh = new.fresh.clone();
+    let plan = change(
+        &app.db,
+        &app.clock,
+        scope(partner, author),
+        Change {
+            subject: input.key_id,
+            new: Some(&new),
+            rule: move |keys: &OrgKeys| keys.rotate(&rotation, &fresh).map(Some),
+        },
+    );
+    let data = RotatedTenantKey::of(required(plan.await?)?, new).ok_or_else(unplanned)?;
+    Ok(Json(Data { data }))
+}
+
+/// List tenant API keys.
+///
+/// Ordered by creation, oldest first. Shows prefixes, never keys.
+#[utoipa::path(
+    get, path = "/v1/admin/org/tenant-keys", tag = "Tenant keys", params(KeyFilter, Page),
+    responses((status = 200, description = "A page of keys.", body = List<TenantKeyEntry>)),
+)]
+async fn list_tenant_keys(
+    State(app): State<App>,
+    partner: Partner,
+    Valid((filter, page)): Valid<(KeyFilter, Page)>,
+) -> Result<Json<List<TenantKeyEntry>>, ApiError> {
+    let (now, org_id) = (app.clock.now(), partner.org_id);
+    let (keys, counted) = store::list(&app.db.pool, org_id, filter.include_revoked, page, now).await?;
+    let count_all = async || store::count(&app.db.pool, org_id).await;
+    let total = app.totals.total("tenant_keys", org_id, counted, count_all).await?;
+    let entries = keys.into_iter().map(|key| TenantKeyEntry::of(key, partner.key_id)).collect();
+    Ok(Json(page.of(entries, total)))
+}
+
+/// Mint a tenant API key.
+///
+/// The key, `secret`, is shown only here: store it before anything else.
+#[utoipa::path(
+    post, path = "/v1/admin/org/tenant-keys", tag = "Tenant keys", request_body = CreateTenantKey,
+    responses(
+        (status = 201, description = "Minted.", body = Data<MintedTenantKey>),
+        (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
+        (status = 409, description = "`too_many_live_keys` (names the next expiry) or `no_delivery_key`."),
+    ),
+)]
+async fn create_tenant_key(
+    State(app): State<App>,
+    partner: Partner,
+    author: Author,
+    Valid(input): Valid<CreateTenantKey>,
+) -> Result<(StatusCode, Json<Data<MintedTenantKey>>), ApiError> {
+    refuse_delivery(input.deliver_to.as_deref())?;
+    let new = NewKey::generate(&app.keyring, app.config.key_env);
+    let fresh = new.fresh.clone();
+    let plan = change(
+        &app.db,
+        &app.clock,
+        scope(partner, author),
+        Change {
+            subject: None,
+            new: Some(&new),
+            rule: move |keys: &OrgKeys| keys.mint(&input.name, input.expires_at, &fresh).map(Some),
+        },
+    );
+    let data = MintedTenantKey::of(required(plan.await?)?, new).ok_or_else(unplanned)?;
+    Ok((StatusCode::CREATED, Json(Data { data })))
+}
+
+/// Change a tenant API key's name or end.
+///
+/// Shortens or extends a running grace window as well. A dead key never comes back.
+#[utoipa::path(
+    patch, path = "/v1/admin/org/tenant-keys/{key_id}", tag = "Tenant keys", params(KeyPath),
+    request_body = UpdateTenantKey,
+    responses(
+        (status = 200, description = "Changed.", body = Data<TenantKeyEntry>),
+        (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
+        (status = 404, description = "`not_found`: this org has no such key."),
+        (status = 409, description = "`key_not_live`: it is revoked or has expired."),
+    ),
+)]
+async fn update_tenant_key(
+    State(app): State<App>,
+    partner: Partner,
+    author: Author,
+    Valid((KeyPath { key_id }, input)): Valid<(KeyPath, UpdateTenantKey)>,
+) -> Result<Json<Data<TenantKeyEntry>>, ApiError> {
+    let plan = change(
+        &app.db,
+        &app.clock,
+        scope(partner, author),
+        Change {
+            subject: Some(key_id),
+            new: None,
+            rule: move |keys: &OrgKeys| {
+                keys.update(key_id, input.name.as_deref(), &input.expires_at).map(Some)
+            },
+        },
+    );
+    let key = required(plan.await?)?.changed.ok_or_else(unplanned)?;
+    Ok(Json(Data { data: TenantKeyEntry::of(key, partner.key_id) }))
+}
+
+/// Revoke a tenant API key.
+///
+/// It ends now, everywhere within a second. A key cannot revoke itself: rotate it with a grace
+/// period of 0, or use another one.
+#[utoipa::path(
+    delete, path = "/v1/admin/org/tenant-keys/{key_id}", tag = "Tenant keys", params(KeyPath),
+    responses(
+        (status = 204, description = "Revoked, or it had ended already."),
+        (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
+        (status = 404, description = "`not_found`: this org has no such key."),
+        (status = 409, description = "`cannot_revoke_self`"),
+    ),
+)]
+async fn revoke_tenant_key(
+    State(app): State<App>,
+    partner: Partner,
+    author: Author,
+    Valid(KeyPath { key_id }): Valid<KeyPath>,
+) -> Result<StatusCode, ApiError> {
+    let rule = move |keys: &OrgKeys| keys.revoke(key_id);
+    change(&app.db, &app.clock, scope(partner, author), Change { subject: Some(key_id), new: None, rule })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn scope(partner: Partner, author: Author) -> Scope {
+    Scope { org_id: partner.org_id, caller: partner.key_id, author }
+}
+
+/// Public keys are not live yet, so no org has one to encrypt to.
+fn refuse_delivery(deliver_to: Option<&str>) -> Result<(), ApiError> {
+    if deliver_to.is_some() { Err(Code::NoDeliveryKey.into()) } else { Ok(()) }
+}
+
+fn required(plan: Option<Plan>) -> Result<Plan, ApiError> {
+    plan.ok_or_else(unplanned)
+}
+
+fn unplanned() -> ApiError {
+    ApiError::internal("a rule returned less than its route needs")
+}

@@ -1,0 +1,106 @@
+//! What the tenant key routes answer. The type that lists a key has no field for its secret.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::change::NewKey;
+use super::rules::{Key, Plan};
+use crate::crypto::secret::{Secret, reveal};
+use crate::ids::KeyId;
+
+/// A rotated key's successor. The key is shown only here.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RotatedTenantKey {
+    /// The new key.
+    #[serde(serialize_with = "reveal")]
+    #[schema(value_type = String, pattern = "^tk_(live|test)_[0-9A-Za-z]{49}$")]
+    new_tenant_api_key: Secret<String>,
+    /// Until when the old key works.
+    previous_key_expires_at: DateTime<Utc>,
+    /// The new key's id.
+    #[schema(value_type = uuid::Uuid)]
+    key_id: KeyId,
+    /// The old key's id.
+    #[schema(value_type = uuid::Uuid)]
+    previous_key_id: KeyId,
+}
+
+impl RotatedTenantKey {
+    /// `None` if the plan is not a rotation.
+    pub fn of(plan: Plan, new: NewKey) -> Option<Self> {
+        let old = plan.changed?;
+        Some(Self {
+            new_tenant_api_key: new.key.into_secret(),
+            previous_key_expires_at: old.expires_at?,
+            key_id: plan.added?.id,
+            previous_key_id: old.id,
+        })
+    }
+}
+
+/// A key as lists show it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TenantKeyEntry {
+    /// The key's id.
+    #[schema(value_type = uuid::Uuid)]
+    id: KeyId,
+    /// For people: where the key is used.
+    #[schema(example = "billing backend")]
+    name: String,
+    /// The key's first characters.
+    #[schema(example = "tk_test_4fZq1B")]
+    prefix: String,
+    /// When it was made.
+    created_at: DateTime<Utc>,
+    /// When it was last used, to the minute; up to a few seconds late.
+    #[schema(required)]
+    last_used_at: Option<DateTime<Utc>>,
+    /// When it was revoked.
+    #[schema(required)]
+    revoked_at: Option<DateTime<Utc>>,
+    /// When it ends.
+    #[schema(required)]
+    expires_at: Option<DateTime<Utc>>,
+    /// Its successor's id.
+    #[schema(required, value_type = Option<uuid::Uuid>)]
+    rotated_to: Option<KeyId>,
+    /// Whether it authenticated this request.
+    is_current: bool,
+}
+
+impl TenantKeyEntry {
+    /// The entry for `key`, as the holder of `caller` sees it.
+    pub fn of(key: Key, caller: Option<KeyId>) -> Self {
+        Self {
+            is_current: caller == Some(key.id),
+            id: key.id,
+            name: key.name,
+            prefix: key.prefix,
+            created_at: key.created_at,
+            last_used_at: key.last_used_at,
+            revoked_at: key.revoked_at,
+            expires_at: key.expires_at,
+            rotated_to: key.rotated_to,
+        }
+    }
+}
+
+/// A new key. `secret` is shown only here.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MintedTenantKey {
+    /// The key as lists show it.
+    #[serde(flatten)]
+    entry: TenantKeyEntry,
+    /// The key itself.
+    #[serde(serialize_with = "reveal")]
+    #[schema(value_type = String, pattern = "^tk_(live|test)_[0-9A-Za-z]{49}$")]
+    secret: Secret<String>,
+}
+
+impl MintedTenantKey {
+    /// `None` if the plan adds no key.
+    pub fn of(plan: Plan, new: NewKey) -> Option<Self> {
+        Some(Self { entry: TenantKeyEntry::of(plan.added?, None), secret: new.key.into_secret() })
+    }
+}

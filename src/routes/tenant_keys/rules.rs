@@ -1,0 +1,244 @@
+//! The rules of contract 4 as pure functions: an org's keys in, a change or a refusal out.
+//! [`store::apply`](super::store::apply) carries the change out, if the keys are still those it
+//! was decided on.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use crate::error::{ApiError, Code};
+use crate::http::input::{Change, Kind, Problem};
+use crate::ids::KeyId;
+
+/// Live keys an org may have, counted after the change.
+pub const MAX_LIVE: usize = 10;
+/// How far a running grace window may be extended, from the rotation on.
+const MAX_GRACE: TimeDelta = TimeDelta::days(7);
+
+/// A key's row, as far as the rules and the lists go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Key {
+    pub id: KeyId,
+    pub name: String,
+    pub prefix: String,
+    pub created_at: DateTime<Utc>,
+    pub last_used_at: Option<DateTime<Utc>>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub rotated_at: Option<DateTime<Utc>>,
+    pub rotated_to: Option<KeyId>,
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+impl Key {
+    /// Whether it authenticates at `now`.
+    pub fn is_live(&self, now: DateTime<Utc>) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    fn is_superseded(&self) -> bool {
+        self.rotated_at.is_some()
+    }
+}
+
+/// An org's keys at one revision: all live ones, and the dead ones that were asked for.
+#[derive(Clone, Debug)]
+pub struct OrgKeys {
+    pub revision: i64,
+    pub keys: Vec<Key>,
+    /// The key that authenticated the request, if one did.
+    pub caller: Option<KeyId>,
+    pub now: DateTime<Utc>,
+}
+
+/// What is to be done, in one statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The audit log's word for it.
+    pub action: &'static str,
+    /// A key's new state.
+    pub changed: Option<Key>,
+    /// A new key.
+    pub added: Option<Key>,
+}
+
+/// A new key's identity, made before the rules are asked.
+#[derive(Clone, Debug)]
+pub struct Fresh {
+    pub id: KeyId,
+    pub prefix: String,
+}
+
+/// What a rotation asks for.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    pub key_id: Option<KeyId>,
+    pub grace: TimeDelta,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl OrgKeys {
+    /// Replaces a key; the old one lives on for the grace window.
+    pub fn rotate(&self, wanted: &Rotation, fresh: &Fresh) -> Result<Plan, ApiError> {
+        if self.caller()?.is_some_and(Key::is_superseded) {
+            return Err(Code::KeyAlreadyRotated.into());
+        }
+        let old = self.to_rotate(wanted.key_id)?;
+        if old.is_superseded() {
+            return Err(Code::KeyAlreadyRotated.into());
+        }
+        if !old.is_live(self.now) {
+            return Err(
+                if self.caller == Some(old.id) { Code::Unauthorized } else { Code::KeyNotLive }.into()
+            );
+        }
+        // Never later than its own earlier expiry.
+        let end = self.now + wanted.grace;
+        let end = old.expires_at.map_or(end, |own| own.min(end));
+        let lifetime = old.expires_at.map(|own| own - old.created_at);
+        let expires_at = wanted.expires_at.or_else(|| lifetime.map(|lifetime| self.now + lifetime));
+        let successor = self.new_key(fresh, old.name.clone(), expires_at);
+        let changed = Key {
+            expires_at: Some(end),
+            rotated_at: Some(self.now),
+            rotated_to: Some(successor.id),
+            // Immediate ends are states, so that no clock can disagree.
+            revoked_at: (end <= self.now).then_some(self.now),
+            ..old.clone()
+        };
+        self.within_limit(Plan {
+            action: "tenant_key.rotated",
+            changed: Some(changed),
+            added: Some(successor),
+        })
+    }
+
+    /// Makes a key.
+    pub fn mint(
+        &self,
+        name: &str,
+        expires_at: Option<DateTime<Utc>>,
+        fresh: &Fresh,
+    ) -> Result<Plan, ApiError> {
+        self.require_administrator()?;
+        let added = self.new_key(fresh, name.to_owned(), expires_at);
+        self.within_limit(Plan { action: "tenant_key.created", changed: None, added: Some(added) })
+    }
+
+    /// Changes a key's name or end.
+    pub fn update(
+        &self,
+        key_id: KeyId,
+        name: Option<&str>,
+        expires_at: &Change<DateTime<Utc>>,
+    ) -> Result<Plan, ApiError> {
+        self.require_administrator()?;
+        let key = self.find(key_id).ok_or(Code::NotFound)?;
+        if !key.is_live(self.now) {
+            return Err(Code::KeyNotLive.into());
+        }
+        let mut changed = key.clone();
+        if let Some(name) = name {
+            name.clone_into(&mut changed.name);
+        }
+        match expires_at {
+            Change::Keep => {}
+            Change::Clear => changed.expires_at = None,
+            Change::Set(end) => changed.expires_at = Some(*end),
+        }
+        check_grace(&changed)?;
+        Ok(Plan { action: "tenant_key.updated", changed: Some(changed), added: None })
+    }
+
+    /// Ends a key now; `None` if it had ended already.
+    pub fn revoke(&self, key_id: KeyId) -> Result<Option<Plan>, ApiError> {
+        self.require_administrator()?;
+        let key = self.find(key_id).ok_or(Code::NotFound)?;
+        if self.caller == Some(key_id) {
+            return Err(Code::CannotRevokeSelf.into());
+        }
+        let ended = Key { revoked_at: Some(self.now), ..key.clone() };
+        let plan = Plan { action: "tenant_key.revoked", changed: Some(ended), added: None };
+        Ok(key.is_live(self.now).then_some(plan))
+    }
+
+    /// The key that authenticated; it may have ended since it did.
+    fn caller(&self) -> Result<Option<&Key>, ApiError> {
+        let Some(id) = self.caller else { return Ok(None) };
+        match self.find(id) {
+            Some(key) if key.is_superseded() || key.is_live(self.now) => Ok(Some(key)),
+            _ => Err(Code::Unauthorized.into()),
+        }
+    }
+
+    /// A key in its grace window administers nothing.
+    fn require_administrator(&self) -> Result<(), ApiError> {
+        match self.caller()? {
+            Some(key) if !key.is_live(self.now) => Err(Code::Unauthorized.into()),
+            Some(key) if key.is_superseded() => Err(Code::KeySuperseded.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The key named, else the caller's, else the only one there is to rotate.
+    fn to_rotate(&self, named: Option<KeyId>) -> Result<&Key, ApiError> {
+        if let Some(id) = named {
+            return self.find(id).ok_or_else(|| Code::NotFound.into());
+        }
+        if let Some(key) = self.caller()? {
+            return Ok(key);
+        }
+        let mut candidates = self.keys.iter().filter(|key| key.is_live(self.now) && !key.is_superseded());
+        match (candidates.next(), candidates.next()) {
+            (Some(only), None) => Ok(only),
+            _ => Err(Code::AmbiguousTenantKey.into()),
+        }
+    }
+
+    fn find(&self, id: KeyId) -> Option<&Key> {
+        self.keys.iter().find(|key| key.id == id)
+    }
+
+    fn new_key(&self, fresh: &Fresh, name: String, expires_at: Option<DateTime<Utc>>) -> Key {
+        Key {
+            id: fresh.id,
+            name,
+            prefix: fresh.prefix.clone(),
+            created_at: self.now,
+            last_used_at: None,
+            expires_at,
+            rotated_at: None,
+            rotated_to: None,
+            revoked_at: None,
+        }
+    }
+
+    /// Counted after the change, so that a rotation without grace always works.
+    fn within_limit(&self, plan: Plan) -> Result<Plan, ApiError> {
+        let replaced = plan.changed.as_ref().map(|key| key.id);
+        let untouched = self.keys.iter().filter(|key| Some(key.id) != replaced);
+        let after: Vec<_> =
+            untouched.chain(&plan.changed).chain(&plan.added).filter(|key| key.is_live(self.now)).collect();
+        if after.len() <= MAX_LIVE {
+            return Ok(plan);
+        }
+        let refusal = ApiError::new(Code::TooManyLiveKeys);
+        let live = self.keys.iter().filter(|key| key.is_live(self.now));
+        Err(match live.filter_map(|key| key.expires_at).min() {
+            Some(next) => refusal.detail("expires_at", "next_expiry", crate::clock::rfc3339(next)),
+            None => refusal,
+        })
+    }
+}
+
+/// A rotated key has an end, at most seven days after its rotation.
+fn check_grace(key: &Key) -> Result<(), ApiError> {
+    let Some(rotated_at) = key.rotated_at else { return Ok(()) };
+    if key.expires_at.is_some_and(|end| end <= rotated_at + MAX_GRACE) {
+        return Ok(());
+    }
+    let msg = "a rotated key must end within seven days of its rotation";
+    Err(ApiError::Invalid(vec![Problem::body("expires_at", Kind::ValueError, msg)]))
+}
+
+#[cfg(test)]
+#[path = "rules_tests.rs"]
+mod tests;

@@ -1,0 +1,181 @@
+//! The SQL of tenant keys.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use super::rules::{Key, OrgKeys, Plan};
+use crate::audit::Author;
+use crate::crypto::keyring::KeyDigest;
+use crate::db::listener::CHANGES;
+use crate::http::paging::Page;
+use crate::http::totals::EXACT_UP_TO;
+use crate::ids::{KeyId, OrgId};
+
+/// A row of an outer join: all of it there, or none.
+struct Row {
+    head: i64,
+    id: Option<Uuid>,
+    name: Option<String>,
+    prefix: Option<String>,
+    created_at: Option<DateTime<Utc>>,
+    last_used_at: Option<DateTime<Utc>>,
+    expires_at: Option<DateTime<Utc>>,
+    rotated_at: Option<DateTime<Utc>>,
+    rotated_to: Option<Uuid>,
+    revoked_at: Option<DateTime<Utc>>,
+}
+
+impl Row {
+    fn into_key(self) -> Option<Key> {
+        Some(Key {
+            id: KeyId(self.id?),
+            name: self.name?,
+            prefix: self.prefix?,
+            created_at: self.created_at?,
+            last_used_at: self.last_used_at,
+            expires_at: self.expires_at,
+            rotated_at: self.rotated_at,
+            rotated_to: self.rotated_to.map(KeyId),
+            revoked_at: self.revoked_at,
+        })
+    }
+}
+
+/// The org's live keys and those of `wanted`, dead or alive. `None` if there is no such org.
+pub async fn load(
+    db: impl PgExecutor<'_>,
+    org_id: OrgId,
+    wanted: &[Uuid],
+    caller: Option<KeyId>,
+    now: DateTime<Utc>,
+) -> Result<Option<OrgKeys>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        SELECT o.revision AS "head!", k.id AS "id?", k.name AS "name?", k.prefix AS "prefix?",
+               k.created_at AS "created_at?", k.last_used_at AS "last_used_at?", k.expires_at AS "expires_at?",
+               k.rotated_at AS "rotated_at?", k.rotated_to AS "rotated_to?", k.revoked_at AS "revoked_at?"
+        FROM orgs o
+        LEFT JOIN tenant_keys k ON k.org_id = o.id
+            AND (k.id = ANY($2) OR (k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $3)))
+        WHERE o.id = $1
+        "#,
+        org_id.0,
+        wanted,
+        now,
+    )
+    .fetch_all(db)
+    .await?;
+    let Some(revision) = rows.first().map(|row| row.head) else { return Ok(None) };
+    Ok(Some(OrgKeys { revision, keys: rows.into_iter().filter_map(Row::into_key).collect(), caller, now }))
+}
+
+/// Carries a plan out, with its audit row and its announcement, in one statement. `false` if the
+/// org changed since the plan was made: then nothing happened.
+pub async fn apply(
+    db: impl PgExecutor<'_>,
+    org_id: OrgId,
+    seen: &OrgKeys,
+    plan: &Plan,
+    digest: Option<&KeyDigest>,
+    author: &Author,
+) -> Result<bool, sqlx::Error> {
+    let (changed, added) = (plan.changed.as_ref(), plan.added.as_ref());
+    let subject = changed.or(added).map(|key| key.id.to_string()).unwrap_or_default();
+    let applied = sqlx::query!(
+        r#"
+        WITH gate AS (
+            UPDATE orgs SET revision = revision + 1 WHERE id = $1 AND revision = $2 RETURNING revision
+        ),
+        changed AS (
+            UPDATE tenant_keys k
+            SET name = $4, expires_at = $5, rotated_at = $6, rotated_to = $7, revoked_at = $8
+            FROM gate WHERE k.org_id = $1 AND k.id = $3
+            RETURNING k.id, k.digest
+        ),
+        added AS (
+            INSERT INTO tenant_keys (org_id, id, name, prefix, digest, created_at, expires_at)
+            SELECT $1, $9, $10, $11, $12, $13, $14 FROM gate WHERE $9::uuid IS NOT NULL
+        ),
+        logged AS (
+            INSERT INTO audit_log (org_id, seq, at, actor, key_id, action, subject, request_id)
+            SELECT $1, revision, $13, $15, $16, $17, $18, $19 FROM gate
+        )
+        SELECT (SELECT pg_notify($20, format('key %s %s', id, encode(digest, 'hex')))::text FROM changed) AS told
+        FROM gate
+        "#,
+        org_id.0,
+        seen.revision,
+        changed.map(|key| key.id.0),
+        changed.map(|key| key.name.as_str()),
+        changed.and_then(|key| key.expires_at),
+        changed.and_then(|key| key.rotated_at),
+        changed.and_then(|key| key.rotated_to).map(|id| id.0),
+        changed.and_then(|key| key.revoked_at),
+        added.map(|key| key.id.0),
+        added.map(|key| key.name.as_str()),
+        added.map(|key| key.prefix.as_str()),
+        digest.map(|digest| &digest[..]),
+        seen.now,
+        added.and_then(|key| key.expires_at),
+        author.actor(),
+        author.key_id(),
+        plan.action,
+        subject,
+        author.request_id(),
+        CHANGES,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(applied.is_some())
+}
+
+/// A page of the org's keys, and how many there are; without `include_revoked` only live ones.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    org_id: OrgId,
+    include_revoked: bool,
+    page: Page,
+    now: DateTime<Utc>,
+) -> Result<(Vec<Key>, i64), sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        WITH wanted AS (
+            SELECT * FROM tenant_keys
+            WHERE org_id = $1 AND ($2 OR (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)))
+        )
+        SELECT counted.total AS "head!", k.id AS "id?", k.name AS "name?", k.prefix AS "prefix?",
+               k.created_at AS "created_at?", k.last_used_at AS "last_used_at?", k.expires_at AS "expires_at?",
+               k.rotated_at AS "rotated_at?", k.rotated_to AS "rotated_to?", k.revoked_at AS "revoked_at?"
+        FROM (SELECT count(*) AS total FROM (SELECT FROM wanted LIMIT $6) AS first) AS counted
+        LEFT JOIN (SELECT * FROM wanted ORDER BY created_at, id LIMIT $4 OFFSET $5) AS k ON true
+        ORDER BY k.created_at, k.id
+        "#,
+        org_id.0,
+        include_revoked,
+        now,
+        page.limit,
+        page.offset,
+        EXACT_UP_TO + 1,
+    )
+    .fetch_all(db)
+    .await?;
+    let total = rows.first().map_or(0, |row| row.head);
+    Ok((rows.into_iter().filter_map(Row::into_key).collect(), total))
+}
+
+/// How many keys the org ever had.
+pub async fn count(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM tenant_keys WHERE org_id = $1"#, org_id.0)
+        .fetch_one(db)
+        .await
+}
+
+/// Holds other changes of the org back until the transaction ends. Not `FOR UPDATE`, which would
+/// hold every user insert back as well, through its foreign key.
+pub async fn lock_org(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT id FROM orgs WHERE id = $1 FOR NO KEY UPDATE", org_id.0).fetch_optional(db).await?;
+    Ok(())
+}
