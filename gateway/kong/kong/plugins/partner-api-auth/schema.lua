@@ -1,0 +1,52 @@
+-- Configuration of partner-api-auth; what the fields do is told in handler.lua.
+
+local typedefs = require "kong.db.schema.typedefs"
+
+-- `strip` only removes what clients may not say (documentation, public keys) and
+-- needs no more; `authenticate` cannot work without these two.
+local function required_to_authenticate(field)
+  return {
+    conditional = {
+      if_field = "config.mode", if_match = { eq = "authenticate" },
+      then_field = field, then_match = { required = true },
+    },
+  }
+end
+
+return {
+  name = "partner-api-auth",
+  fields = {
+    -- It decides who the caller is, so it cannot depend on that.
+    { consumer = typedefs.no_consumer },
+    { protocols = typedefs.protocols_http },
+    { config = {
+        type = "record",
+        fields = {
+          { mode = {
+              description = "`authenticate` checks credentials; `strip` only removes spoofed headers.",
+              type = "string", required = true, default = "authenticate",
+              one_of = { "authenticate", "strip" },
+          } },
+          { verify_url = typedefs.url {
+              description = "The service's /internal/auth/verify, on its internal listener.",
+          } },
+          { gateway_secret = {
+              description = "One of the service's GATEWAY_SECRETS; give a vault reference, not the secret.",
+              type = "string", len_min = 32, referenceable = true, encrypted = true,
+          } },
+          { timeout_ms = {
+              description = "How long connecting, sending and reading may take, each.",
+              type = "integer", required = true, default = 1500, between = { 100, 5000 },
+          } },
+          { negative_ttl = {
+              description = "Seconds for which a refusal is remembered.",
+              type = "number", required = true, default = 5, between = { 0, 5 },
+          } },
+        },
+    } },
+  },
+  entity_checks = {
+    required_to_authenticate("config.verify_url"),
+    required_to_authenticate("config.gateway_secret"),
+  },
+}

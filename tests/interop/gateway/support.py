@@ -1,0 +1,84 @@
+"""What the checks share: how they are listed, what they send, what they assert."""
+
+from dataclasses import dataclass
+from typing import Callable
+
+SPOOF_ORG = "99999999-9999-4999-8999-999999999999"
+SPOOF = "spoofed-0123456789-0123456789-0123456789"
+OURS = ("orgid", "x-tenant-key-id", "x-gateway-auth")
+SPELLINGS = ["OrgId", "orgid", "ORGID", "oRgId", "Org-Id", "org-id", "Org_Id", "ORG_ID", "org_id", "X-Org-Id", "x-orgid",
+             "X_Org_Id", "X-Tenant-Key-Id", "x-TENANT-key-id", "X_Tenant_Key_Id", "Tenant-Key-Id", "X-TenantKeyId",
+             "X-Gateway-Auth", "x-gateway-auth", "X_Gateway_Auth", "Gateway-Auth", "X-GatewayAuth"]
+EVERY_SPOOF = [(name, SPOOF_ORG) for name in SPELLINGS] + [("OrgId", SPOOF), ("orgid", ""), ("X-Gateway-Auth", SPOOF)]
+SECRETS_SENT = set()
+ALL = []
+
+
+@dataclass
+class Check:
+    name: str
+    function: Callable
+    stage: str = "running"
+    only: tuple = ()
+    end_to_end: bool = False
+
+
+def check(name, **more):
+    return lambda function: ALL.append(Check(name, function, **more)) or function
+
+
+def with_key(key, *more):
+    SECRETS_SENT.add(key)
+    return [("taih-tenant-key", key), *more]
+
+
+def with_token(token, *more):
+    SECRETS_SENT.add(token)
+    return [("Authorization", f"Bearer {token}"), *more]
+
+
+def arrived(reply):
+    """What the echo saw, by lower-case name."""
+    assert reply.status == 200, f"{reply.status} {reply.body[:300]}"
+    seen = {}
+    for name, value in reply.json()["headers"]:
+        seen.setdefault(name.lower(), []).append(value)
+    return seen
+
+
+def assert_tenant(walk, reply, credential):
+    seen = arrived(reply)
+    got = {name: seen.get(name) for name in OURS}
+    assert got == {"orgid": [credential.org], "x-tenant-key-id": [credential.key_id], "x-gateway-auth": [walk.secret]}, got
+    assert "taih-tenant-key" not in seen, "the key went on to the service"
+    assert_no_other_spelling(walk, seen)
+
+
+def assert_anonymous(walk, reply):
+    seen = arrived(reply)
+    assert not [name for name in (*OURS, "taih-tenant-key") if name in seen], seen
+    assert_no_other_spelling(walk, seen)
+
+
+def assert_no_other_spelling(walk, seen):
+    if walk.kind == "kong":  # nginx and Caddy delete by exact name; the service reads exact names only
+        spoofed = [name for name, found in seen.items() if {SPOOF, SPOOF_ORG} & set(found)]
+        assert not spoofed, spoofed
+
+
+def assert_refused(reply, status, code, **headers):
+    assert reply.status == status, f"{reply.status} {reply.body[:300]}"
+    error = reply.json()["error"]
+    assert (error["code"], error["details"]) == (code, []) and error["message"], error
+    assert error["request_id"] == reply.one("x-request-id"), (error, reply.headers)
+    assert reply.one("content-type").startswith("application/json"), reply.headers
+    for name, value in {"cache-control": "no-store", **headers}.items():
+        assert reply.one(name.replace("_", "-")) == value, reply.headers
+
+
+def assert_unauthorized(reply):
+    assert_refused(reply, 401, "unauthorized", www_authenticate='ApiKey realm="partner-api"')
+
+
+def assert_unavailable(reply):
+    assert_refused(reply, 503, "service_unavailable", retry_after="1")
