@@ -26,7 +26,6 @@ use crate::routes::{docs, features, gateway, health};
 use crate::state::App;
 
 /// The public listener's routes.
-#[must_use]
 pub fn public(app: &App) -> Router {
     let (api, document) = api(Some(app));
     let router = api.merge(docs::routes(openapi::to_json(&document))).merge(health::probes());
@@ -34,7 +33,6 @@ pub fn public(app: &App) -> Router {
 }
 
 /// The internal listener's routes.
-#[must_use]
 pub fn internal(app: &App) -> Router {
     finish(app, health::probes().merge(health::metrics()).merge(gateway::routes()))
 }

@@ -7,11 +7,15 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use sqlx::postgres::PgConnectOptions;
 use zeroize::Zeroizing;
 
 use crate::crypto::master::MasterKeys;
+use crate::crypto::secret::Secret;
 use crate::crypto::tenant_key::KeyEnv;
+use crate::events::targets::settings::Policy;
+use crate::events::targets::{AwsCredentials, TargetsConfig};
 use crate::features::DisabledFeatures;
 use crate::identity::GatewaySecrets;
 use crate::telemetry::Format;
@@ -53,6 +57,14 @@ pub struct Config {
     pub max_in_flight: usize,
     /// `MAX_CONNECTIONS`: open client connections per listener.
     pub max_client_connections: usize,
+    /// `ALLOW_PRIVATE_TARGETS`, `SQS_ALLOW_DIRECT`, the endpoint overrides, and our identity at AWS.
+    pub targets: TargetsConfig,
+    /// `PUBLISHING_PRINCIPAL_ARN`: who assumes partners' roles.
+    pub publishing_principal_arn: Option<String>,
+    /// `EVENT_RETENTION_DAYS`: after delivery or failure.
+    pub event_retention: TimeDelta,
+    /// `EVENT_WAIT_DAYS`: for a queue.
+    pub event_wait: TimeDelta,
     /// `SHUTDOWN_DELAY_SECONDS`: between failing readiness and closing the door.
     pub shutdown_delay: Duration,
     /// `LOG_FORMAT`.
@@ -103,6 +115,17 @@ pub const VARIABLES: &[&str] = &[
     "GATEWAY_SECRETS",
     "GATEWAY_CACHE_SECONDS",
     "TRUST_ORG_ID",
+    "ALLOW_PRIVATE_TARGETS",
+    "EVENT_RETENTION_DAYS",
+    "EVENT_WAIT_DAYS",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "PUBLISHING_PRINCIPAL_ARN",
+    "SQS_ALLOW_DIRECT",
+    "SQS_ENDPOINT",
+    "STS_ENDPOINT",
+    "STORAGE_QUEUE_ENDPOINT",
     "DISABLED_FEATURES",
     "INTEGRATION_CONTACT",
     "REQUEST_TIMEOUT_SECONDS",
@@ -152,6 +175,10 @@ impl Config {
             request_timeout: vars.seconds("REQUEST_TIMEOUT_SECONDS", 10, 1..=300)?,
             max_in_flight: vars.in_range("MAX_IN_FLIGHT", 1_024, 1..=100_000)?,
             max_client_connections: vars.in_range("MAX_CONNECTIONS", 10_000, 1..=1_000_000)?,
+            targets: vars.targets()?,
+            publishing_principal_arn: vars.optional("PUBLISHING_PRINCIPAL_ARN"),
+            event_retention: TimeDelta::days(vars.in_range("EVENT_RETENTION_DAYS", 30, 1..=3_650)?),
+            event_wait: TimeDelta::days(vars.in_range("EVENT_WAIT_DAYS", 14, 1..=3_650)?),
             shutdown_delay: vars.seconds("SHUTDOWN_DELAY_SECONDS", 0, 0..=600)?,
             log_format: match vars.optional("LOG_FORMAT").as_deref() {
                 Some("json") => Format::Json,
@@ -231,10 +258,38 @@ impl Variables<'_> {
         self.in_range(name, default, range).map(Duration::from_secs)
     }
 
+    fn targets(&self) -> Result<TargetsConfig, ConfigError> {
+        let url = |name| {
+            let parse = |text: String| text.parse().map_err(|_| wrong(name, "must be a URL"));
+            self.optional(name).map(parse).transpose()
+        };
+        let (id, key) = (self.optional("AWS_ACCESS_KEY_ID"), self.optional("AWS_SECRET_ACCESS_KEY"));
+        let aws = match (id, key.map(Secret::new)) {
+            (Some(access_key_id), Some(secret_access_key)) => {
+                let session_token = self.optional("AWS_SESSION_TOKEN").map(Secret::new);
+                Some(AwsCredentials { access_key_id, secret_access_key, session_token })
+            }
+            (None, None) => None,
+            _ => return Err(wrong("AWS_ACCESS_KEY_ID", "goes together with AWS_SECRET_ACCESS_KEY")),
+        };
+        Ok(TargetsConfig {
+            policy: Policy {
+                allow_private: self.parsed("ALLOW_PRIVATE_TARGETS", "false")?,
+                sqs_allow_direct: self.parsed("SQS_ALLOW_DIRECT", "false")?,
+            },
+            aws,
+            sqs_endpoint: url("SQS_ENDPOINT")?,
+            sts_endpoint: url("STS_ENDPOINT")?,
+            storage_queue_endpoint: url("STORAGE_QUEUE_ENDPOINT")?,
+        })
+    }
+
     fn database(&self) -> Result<Option<Database>, ConfigError> {
         let url = |name| {
-            // The parser's error may quote the URL, and with it a password.
-            let parse = |url: String| url.parse().map_err(|_| wrong(name, "must be a postgres:// URL"));
+            // sqlx takes any scheme, and its error may quote the URL, and with it a password.
+            let is_postgres = |url: &str| url.starts_with("postgres://") || url.starts_with("postgresql://");
+            let parse = |url: String| if is_postgres(&url) { url.parse().ok() } else { None };
+            let parse = |url| parse(url).ok_or_else(|| wrong(name, "must be a postgres:// URL"));
             self.optional(name).map(parse).transpose()
         };
         match (url("DATABASE_URL")?, url("DATABASE_DIRECT_URL")?) {

@@ -51,21 +51,8 @@ pub static FEATURES: &[Feature] = &[
     ])),
     switchable("tenant_key_rotation", Live(routes::tenant_keys::rotation)),
     switchable("tenant_keys", Live(routes::tenant_keys::routes)),
-    switchable("signing_secret_rotation", Planned(&[
-        To(Post, "/v1/auth/signing-secret/rotate", "rotate_signing_secret", "Rotate the event-signing secret."),
-        To(Get, "/v1/auth/signing-secret", "get_signing_secret", "Show which signing secrets are alive."),
-        To(Delete, "/v1/auth/signing-secret/{secret_id}", "revoke_signing_secret", "End a previous signing secret."),
-    ])),
-    switchable("event_queues", Planned(&[
-        To(Get, "/v1/admin/org/queues", "list_queues", "List event queues."),
-        To(Post, "/v1/admin/org/queues/{queue_name}", "create_queue", "Register an event queue."),
-        To(Put, "/v1/admin/org/queues/{queue_name}", "replace_queue", "Replace an event queue."),
-        To(Get, "/v1/admin/org/queues/{queue_name}", "get_queue", "Show an event queue."),
-        To(Delete, "/v1/admin/org/queues/{queue_name}", "delete_queue", "Remove an event queue."),
-        To(Post, "/v1/admin/org/queues/{queue_name}/test", "test_queue", "Send a test event."),
-        To(Get, "/v1/admin/org/events", "list_events", "List events and their delivery."),
-        To(Post, "/v1/admin/org/events/replay", "replay_events", "Send events again."),
-    ])),
+    switchable("signing_secret_rotation", Live(routes::signing_secrets::routes)),
+    switchable("event_queues", Live(|| routes::queues::routes().merge(routes::events::routes()))),
     switchable("public_keys", Planned(&[
         To(Post, "/api/v1/key", "register_public_key", "Register a public key."),
         To(Get, "/api/v1/key/{UniqueId}", "get_public_key", "Show a public key."),

@@ -2,6 +2,7 @@
 //! public keys. Start reading at [`app`], which shows the layers, or at `routes`, one folder a
 //! resource.
 
+pub mod administration;
 pub mod app;
 pub mod audit;
 pub mod cli;
@@ -10,6 +11,7 @@ pub mod config;
 pub mod crypto;
 pub mod db;
 pub mod error;
+pub mod events;
 pub mod features;
 pub mod http;
 pub mod identity;

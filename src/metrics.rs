@@ -21,6 +21,7 @@ pub struct Metrics {
     durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
     /// Route templates seen so far.
     routes: RwLock<HashSet<&'static str>>,
+    deliveries: Family<DeliveryLabels, Counter>,
     /// Requests refused because too many were running.
     pub shed: Counter,
     /// Connections refused because too many were open.
@@ -39,6 +40,12 @@ struct RouteLabels {
     route: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DeliveryLabels {
+    queue_type: String,
+    result: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("partner_api");
@@ -53,7 +60,17 @@ impl Default for Metrics {
             "Connections refused at the cap",
             connections_refused.clone(),
         );
-        Self { registry, requests, durations, routes: RwLock::default(), shed, connections_refused }
+        let deliveries = Family::default();
+        registry.register("event_deliveries", "Attempts to deliver an event", deliveries.clone());
+        Self {
+            deliveries,
+            registry,
+            requests,
+            durations,
+            routes: RwLock::default(),
+            shed,
+            connections_refused,
+        }
     }
 }
 
@@ -64,6 +81,12 @@ impl Metrics {
         let labels = RequestLabels { method: method_name(method), route, status: status.as_u16() };
         self.requests.get_or_create(&labels).inc();
         self.durations.get_or_create(&RouteLabels { route }).observe(seconds);
+    }
+
+    /// Counts an attempt to deliver an event.
+    pub fn delivered(&self, queue_type: &str, is_delivered: bool) {
+        let result = if is_delivered { "delivered" } else { "failed" };
+        self.deliveries.get_or_create(&DeliveryLabels { queue_type: queue_type.to_owned(), result }).inc();
     }
 
     /// All metrics in the OpenMetrics text format.

@@ -4,7 +4,9 @@ use utoipa::ToSchema;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Components, Content, Header, Info, License, OpenApi, Paths, Ref, RefOr, Response};
+use utoipa::openapi::{
+    Components, Content, Header, Info, License, OpenApi, Paths, Ref, RefOr, Required, Response,
+};
 
 use crate::error::shape::{ErrorEnvelope, Shape, TracedError, ValidationErrors};
 
@@ -52,20 +54,14 @@ fn header_scheme(name: &str, description: &str) -> SecurityScheme {
 
 /// Adds to every operation what holds for all: credentials, shared errors, strict bodies.
 pub fn complete(document: &mut OpenApi) {
-    let mut strict = Vec::new();
+    let components = document.components.get_or_insert_with(Components::new);
     for (path, item) in &mut document.paths.paths {
         let shape = Shape::of(path);
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             operation.security = Some(["TenantKey", "OrgId"].map(requirement).to_vec());
             add_shared_responses(operation, shape);
-            strict.extend(body_schema(operation));
-        }
-    }
-    let components = document.components.get_or_insert_with(Components::new);
-    for name in strict {
-        if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(&name) {
-            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+            complete_body(operation, components);
         }
     }
     let mut schemas = Vec::new();
@@ -147,10 +143,14 @@ fn header(description: &str) -> RefOr<Header> {
     RefOr::T(header)
 }
 
-/// The name of the schema of an operation's body.
-fn body_schema(operation: &Operation) -> Option<String> {
-    let RefOr::T(body) = operation.request_body.as_ref()? else { return None };
+/// An operation's body has no unknown fields, and may be left out where none is required.
+fn complete_body(operation: &mut Operation, components: &mut Components) -> Option<()> {
+    let RefOr::T(body) = operation.request_body.as_mut()? else { return None };
     let RefOr::T(content) = body.content.get("application/json")? else { return None };
     let RefOr::Ref(reference) = content.schema.as_ref()? else { return None };
-    reference.ref_location.rsplit('/').next().map(str::to_owned)
+    let name = reference.ref_location.rsplit('/').next()?;
+    let RefOr::T(Schema::Object(object)) = components.schemas.get_mut(name)? else { return None };
+    object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+    body.required = Some(if object.required.is_empty() { Required::False } else { Required::True });
+    Some(())
 }

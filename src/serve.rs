@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use crate::app;
 use crate::config::Config;
 use crate::db::listener::Listener;
+use crate::events::{expiry, publisher, retention};
 use crate::identity::usage;
 use crate::routes::health;
 use crate::state::App;
@@ -27,7 +28,7 @@ use crate::state::App;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Contract 0, step 1.
 const MAX_HEADERS: usize = 200;
-const MAX_HEADER_BYTES: usize = 64 * 1024;
+pub const MAX_HEADER_BYTES: usize = 64 * 1024;
 /// How long running requests may take to finish once the door is closed.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// After a failed accept (no file handles left, say), so that the loop does not spin.
@@ -80,8 +81,11 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
     health::probe(&app, 0).await;
     tasks.spawn(health::probe_forever(app.clone(), clock_offset));
     tasks.spawn(usage::flush_forever(app.clone()));
+    tasks.spawn(expiry::run(app.clone()));
+    tasks.spawn(retention::run(app.clone()));
 
     let (close, closed) = watch::channel(false);
+    let publisher = tokio::spawn(publisher::run(app.clone(), closed.clone()));
     let mut doors = JoinSet::new();
     doors.spawn(accept(app.clone(), listeners.public, app::public(&app), closed.clone()));
     doors.spawn(accept(app.clone(), listeners.internal, app::internal(&app), closed));
@@ -97,6 +101,10 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
     close.send_replace(true);
     if tokio::time::timeout(DRAIN_TIMEOUT, doors.join_all()).await.is_err() {
         tracing::warn!("requests were still running after {DRAIN_TIMEOUT:?} and are cut off");
+    }
+    // It was told to stop with the doors, finishes what it sends and hands back the rest.
+    if publisher.await.is_err() {
+        tracing::error!("the publisher did not end well");
     }
     tasks.shutdown().await;
     app.keys.usage.flush(&app.db).await;

@@ -12,6 +12,8 @@ use crate::crypto::keyring::Keyring;
 use crate::db::Db;
 use crate::db::listener::{Changed, Invalidate};
 use crate::db::trust::Trust;
+use crate::events::publisher::Publisher;
+use crate::events::targets::Targets;
 use crate::features::DisabledFeatures;
 use crate::http::totals::Totals;
 use crate::identity::keys::KeyDirectory;
@@ -37,6 +39,10 @@ pub struct AppState {
     pub orgs: OrgDirectory,
     /// Which tenant keys are alive.
     pub keys: KeyDirectory,
+    /// Delivers events.
+    pub publisher: Publisher,
+    /// The ways to partners' queues.
+    pub targets: Targets,
     /// The service's own keys.
     pub keyring: Keyring,
     /// What is switched off.
@@ -63,6 +69,8 @@ impl App {
         Self(Arc::new(AppState {
             orgs: OrgDirectory::new(trust.clone()),
             keys: KeyDirectory::new(trust.clone(), db.clone()),
+            publisher: Publisher::new(db.clone()),
+            targets: Targets::new(config.targets.clone(), clock.clone()),
             keyring,
             features: config.disabled_features.clone(),
             totals: Totals::default(),

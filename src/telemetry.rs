@@ -29,7 +29,6 @@ pub enum Format {
 }
 
 /// Sets logging up for the process. The guard flushes what waits when it is dropped.
-#[must_use]
 pub fn init(format: Format, filter: &str) -> (AccessLog, WorkerGuard) {
     // A plain buffer: `Stdout` itself would flush at every line.
     let out = std::fs::File::from(rustix::io::dup(rustix::stdio::stdout()).expect("standard output is open"));

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use super::{CliError, master, org};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -50,7 +52,9 @@ All routes, to read and to try: {url}/docs
 
 async fn make(config: &Config, db: &Db, keyring: &Keyring, file: &Path) -> Result<OrgId, CliError> {
     let made = org::create(db, &Clock::system(), keyring, config.key_env, KEY, NAME).await?;
-    let text = format!("ORG_ID={}\nTENANT_API_KEY={}", made.org_id, made.tenant_api_key.expose());
+    let (key, secret) = (made.tenant_api_key.expose(), made.signing_secret.expose());
+    let text =
+        Zeroizing::new(format!("ORG_ID={}\nTENANT_API_KEY={key}\nSIGNING_SECRET={secret}", made.org_id));
     master::write_private(file, &text)?;
     Ok(made.org_id)
 }

@@ -80,8 +80,7 @@ pub async fn run(config: &Config, command: KeyCommand) -> Result<(), CliError> {
     let clock = Clock::system();
     database::with_schema(config, async |db| {
         let keyring = master::open_keyring(config, db).await?;
-        let org = org::store::find_by_key(&db.pool, command.org()).await?;
-        let org = org.ok_or_else(|| org::OrgError::Unknown(command.org().to_owned()))?;
+        let org = org::by_key(db, command.org()).await?;
         let operator =
             Operator { db, clock: &clock, keyring: &keyring, key_env: config.key_env, org_id: org.id };
         perform(&operator, command).await

@@ -3,11 +3,13 @@
 
 mod database;
 mod demo;
+mod event;
 mod healthcheck;
 mod key;
 mod master;
 mod org;
 mod reseal;
+mod secret;
 mod serve;
 
 use std::process::ExitCode;
@@ -36,6 +38,14 @@ enum Command {
     /// Manage an org's API keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Manage an org's event-signing secret
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
+    /// Look at an org's events, and send them again
+    #[command(subcommand)]
+    Event(event::EventCommand),
+    /// Check an event's envelope from standard input with the secret in SIGNING_SECRET
+    VerifyEvent,
     /// Seal everything under the first master key again
     Reseal {
         /// Only count what is still under another one; exits 1 if there is any
@@ -88,6 +98,9 @@ fn dispatch(command: Command) -> Result<(), CliError> {
         print!("{}", crate::openapi::to_json(&crate::app::document()));
         return Ok(());
     }
+    if let Command::VerifyEvent = command {
+        return event::verify();
+    }
     let config = Config::from_env()?;
     if let Command::Healthcheck = command {
         return healthcheck::run(config.internal_listen_addr);
@@ -99,8 +112,11 @@ fn dispatch(command: Command) -> Result<(), CliError> {
             Command::Migrate => database::migrate(&config).await,
             Command::Org(command) => org::run(&config, command).await,
             Command::Key(command) => key::run(&config, command).await,
+            Command::Secret(command) => secret::run(&config, command).await,
+            Command::Event(command) => event::run(&config, command).await,
             Command::Reseal { check, json } => reseal::run(&config, check, json).await,
-            Command::Openapi | Command::Healthcheck => Ok(()),
+            // Answered above, without a runtime.
+            Command::Openapi | Command::Healthcheck | Command::VerifyEvent => Ok(()),
         }
     })
 }

@@ -1,21 +1,26 @@
 //! `org create|list|suspend|resume|delete`: the operator's tenants.
 
+use chrono::TimeDelta;
 use clap::Subcommand;
 use serde_json::json;
 
 use super::{CliError, database, master};
+use crate::administration::Scope;
+use crate::audit::Author;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::keyring::Keyring;
+use crate::crypto::secret::Secret;
+use crate::crypto::signing_secret;
 use crate::crypto::tenant_key::{KeyEnv, TenantKey};
 use crate::db::Db;
 use crate::ids::OrgId;
-use crate::routes::org;
 use crate::routes::tenant_keys::operator::Operator;
+use crate::routes::{org, signing_secrets};
 
 #[derive(Debug, Subcommand)]
 pub enum OrgCommand {
-    /// Create an org with its first API key
+    /// Create an org with its first API key and signing secret
     Create {
         /// Its public name, which never changes: lower-case letters, digits and hyphens
         #[arg(long)]
@@ -79,13 +84,14 @@ pub async fn run(config: &Config, command: OrgCommand) -> Result<(), CliError> {
     .await
 }
 
-/// A new org, and its first key in clear.
+/// A new org, and its first key and signing secret in clear.
 pub struct Created {
     pub org_id: OrgId,
     pub tenant_api_key: TenantKey,
+    pub signing_secret: Secret<String>,
 }
 
-/// Makes an org and its first key.
+/// Makes an org with its first key and signing secret.
 pub async fn create(
     db: &Db,
     clock: &Clock,
@@ -97,15 +103,25 @@ pub async fn create(
     let org_id = org::create(db, clock, key, name).await?;
     let operator = Operator { db, clock, keyring, key_env, org_id };
     let (_, tenant_api_key) = operator.create("first key", None).await?;
-    Ok(Created { org_id, tenant_api_key })
+    let scope = Scope { org_id, caller: None, author: Author::operator() };
+    let rotated = signing_secrets::rotate(db, clock, keyring, scope, None, TimeDelta::zero()).await?;
+    let made = rotated.made.ok_or("no signing secret was made")?;
+    Ok(Created { org_id, tenant_api_key, signing_secret: signing_secret::encode(&made) })
 }
 
 fn print_created(made: &Created, key: &str, json: bool) {
     let (org_id, tenant_api_key) = (made.org_id, made.tenant_api_key.expose());
+    let signing_secret = made.signing_secret.expose();
     if json {
-        println!("{}", json!({ "org_id": org_id, "key": key, "tenant_api_key": tenant_api_key }));
+        let made = json!({
+            "org_id": org_id, "key": key, "tenant_api_key": tenant_api_key, "signing_secret": signing_secret,
+        });
+        println!("{made}");
     } else {
-        println!("Created the org {key}: {org_id}\nIts API key, shown only now: {tenant_api_key}");
+        println!("Created the org {key}: {org_id}");
+        println!(
+            "Shown only now:\n  its API key         {tenant_api_key}\n  its signing secret  {signing_secret}"
+        );
     }
 }
 

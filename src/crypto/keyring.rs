@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use super::master::{MasterKeys, OpenError, random};
 use super::secret::Secret;
 use super::tenant_key::TenantKey;
+use crate::ids::OrgId;
 
 /// Everything that is kept under the master key, opened once at start.
 #[derive(Clone, Debug)]
@@ -14,12 +15,14 @@ pub struct Keyring {
     /// Seals and opens what is stored.
     pub master: MasterKeys,
     pepper: Secret<Vec<u8>>,
+    fingerprint_key: Secret<Vec<u8>>,
 }
 
 /// A tenant key as it is stored and looked up: useless without the pepper.
 pub type KeyDigest = [u8; 32];
 
 const PEPPER: &str = "tenant_key_pepper";
+const FINGERPRINT_KEY: &str = "signing_secret_fingerprint";
 
 /// Why the keyring cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -39,20 +42,33 @@ impl Keyring {
     /// # Errors
     /// When the database cannot be asked, or was sealed under another master key.
     pub async fn open(db: &PgPool, master: MasterKeys) -> Result<Self, KeyringError> {
-        let sealed = find_or_make(db, PEPPER, &master).await?;
-        let pepper = master.open(&place(PEPPER), &sealed)?;
-        Ok(Self { master, pepper })
+        let open = async |name| {
+            let sealed = find_or_make(db, name, &master).await?;
+            Ok::<_, KeyringError>(master.open(&place(name), &sealed)?)
+        };
+        let (pepper, fingerprint_key) = (open(PEPPER).await?, open(FINGERPRINT_KEY).await?);
+        Ok(Self { master, pepper, fingerprint_key })
     }
 
     /// What is stored of a tenant key. Keys are random, so a keyed hash is right; a slow one
     /// would only let strangers burn our processors.
     #[must_use]
     pub fn digest(&self, key: &TenantKey) -> KeyDigest {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(self.pepper.expose()).expect("HMAC takes keys of any length");
-        mac.update(key.expose().as_bytes());
-        mac.finalize().into_bytes().into()
+        keyed_hash(&self.pepper, &[key.expose().as_bytes()])
     }
+
+    /// Recognises a signing secret that an org has had before; of two orgs with the same secret
+    /// neither learns of the other.
+    #[must_use]
+    pub fn fingerprint(&self, org_id: OrgId, secret: &Secret<Vec<u8>>) -> [u8; 32] {
+        keyed_hash(&self.fingerprint_key, &[org_id.0.as_bytes(), secret.expose()])
+    }
+}
+
+fn keyed_hash(key: &Secret<Vec<u8>>, parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose()).expect("HMAC takes keys of any length");
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
 }
 
 /// Where a service key is stored.

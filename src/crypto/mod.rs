@@ -3,4 +3,5 @@
 pub mod keyring;
 pub mod master;
 pub mod secret;
+pub mod signing_secret;
 pub mod tenant_key;

@@ -1,9 +1,12 @@
 //! One room per resource: URL, rules and SQL together. `features.rs` says which are mounted.
 
 pub mod docs;
+pub mod events;
 pub mod features;
 pub mod gateway;
 pub mod health;
 pub mod org;
+pub mod queues;
+pub mod signing_secrets;
 pub mod tenant_keys;
 pub mod users;

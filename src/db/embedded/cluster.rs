@@ -1,9 +1,9 @@
 //! The cluster on disk: made once, then started and started again.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::thread;
@@ -24,6 +24,8 @@ const UNFINISHED: &str = "postgres.new-";
 const INITDB_PATIENCE: Duration = Duration::from_secs(120);
 /// An orphan that is still at its checkpoint by then is stopped without it.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_secs(20);
+/// A postmaster writes its pid file right after it has made it.
+const PID_PATIENCE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(10);
 
 /// A cluster that is ready to be started, and the right to start it.
@@ -43,7 +45,7 @@ impl Cluster {
     /// Takes the lock, waits for what a dead service left behind, makes the cluster if missing.
     pub(super) fn prepare(options: &Options) -> Result<Self, EmbeddedError> {
         let data_dir = make_data_dir(&options.data_dir)?;
-        let directory = data_dir.join("postgres");
+        let directory = real(data_dir.join("postgres"));
         let (lock, before) = ServiceLock::take(&data_dir)?;
         await_orphan(&directory)?;
         if let Some(leftover) = before.and_then(|record| record.leftover) {
@@ -59,27 +61,22 @@ impl Cluster {
 
     /// The same in a fresh directory, which the guard removes in the end.
     pub(super) fn prepare_ephemeral(pg_bin: Option<PathBuf>) -> Result<Self, EmbeddedError> {
-        let data_dir = std::env::temp_dir().join(guard::fresh_name(guard::PREFIX));
+        let data_dir = real(std::env::temp_dir()).join(guard::fresh_name(guard::PREFIX));
         let directory = data_dir.join("postgres");
         let binaries = Binaries::find(pg_bin.as_deref(), &directory)?;
         let account = Account::choose(&directory)?;
         let guard = Guard::over_ephemeral(&account, &data_dir)?;
-        let data_dir = make_data_dir(&data_dir)?;
-        let (lock, _) = ServiceLock::take(&data_dir)?;
-        Self {
-            directory: data_dir.join("postgres"),
-            binaries,
-            account,
-            unfinished: data_dir.join(guard::fresh_name(UNFINISHED)),
-            ephemeral: true,
-            guard,
-            lock,
+        if let Err(error) = guard::make_private(&data_dir).and_then(|()| let_through(&data_dir)) {
+            guard.abandon();
+            return Err(EmbeddedError::io("make", data_dir)(error));
         }
-        .initialized()
+        let (lock, _) = ServiceLock::take(&data_dir)?;
+        let unfinished = data_dir.join(guard::fresh_name(UNFINISHED));
+        Self { directory, binaries, account, unfinished, ephemeral: true, guard, lock }.initialized()
     }
 
     fn initialized(self) -> Result<Self, EmbeddedError> {
-        self.lock.write(&Record::starting(self.guard.sockets()))?;
+        self.lock.write(&Record::not_ready(self.guard.sockets()))?;
         if cluster_version(&self.directory).is_none() {
             tracing::info!(directory = %self.directory.display(), "making a Postgres cluster");
             self.initdb()?;
@@ -210,15 +207,23 @@ fn arguments(sockets: &Path, ephemeral: bool) -> Vec<OsString> {
         .collect()
 }
 
-/// A directory made here lets the cluster's user through, and shows nobody its list. One that
-/// exists is left as its owner wants it.
+/// A directory that exists is left as its owner wants it.
 fn make_data_dir(path: &Path) -> Result<PathBuf, EmbeddedError> {
-    let failed = || EmbeddedError::io("make DATA_DIR", path);
-    if !path.exists() {
-        DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(failed())?;
-        fs::set_permissions(path, Permissions::from_mode(0o711)).map_err(failed())?;
-    }
-    path.canonicalize().map_err(failed())
+    let made = match path.exists() {
+        true => Ok(()),
+        false => fs::create_dir_all(path).and_then(|()| let_through(path)),
+    };
+    made.and_then(|()| path.canonicalize()).map_err(EmbeddedError::io("make DATA_DIR", path))
+}
+
+/// Lets the cluster's user through, and shows nobody a list.
+fn let_through(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(0o711))
+}
+
+/// Without links, as the kernel names a process's directory; itself if it does not exist.
+fn real(path: PathBuf) -> PathBuf {
+    path.canonicalize().unwrap_or(path)
 }
 
 /// What an owner before left whose guard was killed as well.
@@ -256,30 +261,29 @@ fn wait(mut child: Child, patience: Duration) -> io::Result<Option<ExitStatus>> 
 }
 
 /// A dead service's Postgres is on its way out; wait for it, and press it if it lingers. A pid
-/// file that names another program would keep Postgres from starting: it is removed.
+/// file that would keep Postgres from starting without reason is removed.
 fn await_orphan(cluster: &Path) -> Result<(), EmbeddedError> {
     let began = Instant::now();
-    let mut pressed = None;
-    loop {
-        let Some(pid) = postmaster(cluster) else {
-            return Ok(());
+    let mut sent = None;
+    while let Some(named) = pid_file(cluster) {
+        let pid = match named {
+            Some(pid) => pid,
+            // Created and not yet written; or never, because the machine lost power.
+            None if began.elapsed() < PID_PATIENCE => {
+                thread::sleep(POLL);
+                continue;
+            }
+            None => return remove_pid_file(cluster),
         };
         match process::holder(pid, cluster) {
-            // A pid file of a dead process is Postgres's own to judge: it knows to look for
+            // The pid file of a dead process is Postgres's own to judge: it knows to look for
             // that process's children first.
             Holder::Gone => return Ok(()),
-            Holder::Foreign => {
-                let file = cluster.join("postmaster.pid");
-                return fs::remove_file(&file).map_err(EmbeddedError::io("remove", &file));
-            }
+            Holder::Foreign => return remove_pid_file(cluster),
             Holder::Orphan if began.elapsed() < ORPHAN_PATIENCE => {
-                let signal = match began.elapsed() < CHECKPOINT_PATIENCE {
-                    true => Signal::INT,
-                    false => Signal::QUIT,
-                };
-                if pressed != Some(signal) {
-                    process::send(pid, signal);
-                    pressed = Some(signal);
+                let next = (pid, pressure(began.elapsed()));
+                if sent.replace(next) != Some(next) {
+                    process::send(pid, next.1);
                 }
                 thread::sleep(POLL);
             }
@@ -288,13 +292,27 @@ fn await_orphan(cluster: &Path) -> Result<(), EmbeddedError> {
             }
         }
     }
+    Ok(())
 }
 
-/// The first line of the pid file; a standalone backend writes its pid with a minus sign.
-fn postmaster(cluster: &Path) -> Option<u32> {
+fn pressure(waited: Duration) -> Signal {
+    match waited < CHECKPOINT_PATIENCE {
+        true => Signal::INT,
+        false => Signal::QUIT,
+    }
+}
+
+fn remove_pid_file(cluster: &Path) -> Result<(), EmbeddedError> {
+    let file = cluster.join("postmaster.pid");
+    fs::remove_file(&file).map_err(EmbeddedError::io("remove", &file))
+}
+
+/// The pid in the pid file, if there is a file, and if there is a pid in it. A standalone backend
+/// writes its own with a minus sign.
+fn pid_file(cluster: &Path) -> Option<Option<u32>> {
     let text = fs::read_to_string(cluster.join("postmaster.pid")).ok()?;
-    let line = text.lines().next()?.trim();
-    line.trim_start_matches('-').parse().ok()
+    let line = text.lines().next().unwrap_or_default();
+    Some(line.trim().trim_start_matches('-').parse().ok())
 }
 
 #[cfg(test)]
@@ -329,9 +347,10 @@ mod tests {
         let mut read = Vec::new();
         for content in ["4711\n/data\n", "-4711\n", "", "x\n"] {
             fs::write(&file, content).expect("writes");
-            read.push(postmaster(&directory));
+            read.push(pid_file(&directory));
         }
         fs::remove_dir_all(&directory).expect("cleans up");
-        assert_eq!(read, [Some(4711), Some(4711), None, None]);
+        assert_eq!(read, [Some(Some(4711)), Some(Some(4711)), Some(None), Some(None)]);
+        assert_eq!(pid_file(&directory), None);
     }
 }

@@ -43,7 +43,7 @@ impl Guard {
         for parent in socket_parents() {
             let sockets = parent.join(fresh_name(PREFIX));
             // Guarded before it exists, so that no moment is left to die in.
-            let mut guard = Self::spawn(signal, sockets, remove)?;
+            let guard = Self::spawn(signal, sockets, remove)?;
             match make_private(&guard.sockets).and_then(|()| account.own(&guard.sockets)) {
                 Ok(()) => return Ok(guard),
                 Err(error) => {
@@ -93,7 +93,7 @@ impl Guard {
     }
 
     /// Gives up without touching a directory that turned out to be somebody else's.
-    fn abandon(&mut self) {
+    pub(super) fn abandon(mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -117,20 +117,19 @@ pub(super) fn make_private(path: &Path) -> io::Result<()> {
 
 /// A name that nobody else has.
 pub(super) fn fresh_name(prefix: &str) -> String {
-    format!("{prefix}{:08x}", rand::random::<u32>())
+    format!("{prefix}{:016x}", rand::random::<u64>())
 }
 
 /// Root passes over its own run-time directory: the cluster's user could not enter it.
 fn socket_parents() -> Vec<PathBuf> {
-    let own = std::env::var_os("XDG_RUNTIME_DIR")
-        .map(PathBuf::from)
-        .filter(|path| !rustix::process::geteuid().is_root() && fits(path));
-    own.into_iter().chain([PathBuf::from("/tmp")]).collect()
+    let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|_| !rustix::process::geteuid().is_root());
+    let shared = [PathBuf::from("/tmp"), std::env::temp_dir()];
+    own.map(PathBuf::from).into_iter().chain(shared).filter(|path| fits(path)).collect()
 }
 
 /// Short enough, and free of what Postgres's list syntax would need quoted.
 fn fits(parent: &Path) -> bool {
-    let longest = parent.join(format!("{PREFIX}00000000/.s.PGSQL.5432"));
+    let longest = parent.join(format!("{PREFIX}0123456789abcdef/.s.PGSQL.5432"));
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     parent.is_absolute()
         && longest.as_os_str().len() <= LONGEST_SOCKET
@@ -146,8 +145,8 @@ mod tests {
         assert!(fits(Path::new("/run/user/1000")));
         assert!(!fits(Path::new("/run/a, b")));
         assert!(!fits(Path::new("run")));
-        assert!(fits(Path::new(&format!("/{}", "a".repeat(76)))));
-        assert!(!fits(Path::new(&format!("/{}", "a".repeat(77)))));
+        assert!(fits(Path::new(&format!("/{}", "a".repeat(68)))));
+        assert!(!fits(Path::new(&format!("/{}", "a".repeat(69)))));
     }
 
     #[test]

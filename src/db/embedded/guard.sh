@@ -19,11 +19,11 @@ ours() {
 }
 
 tries=0
-while ours && [ $tries -lt 300 ]; do
+while ours && [ $tries -lt 600 ]; do
     case $tries in
     0) kill -s "$signal" "$pid" ;;
-    150) kill -s QUIT "$pid" ;;
-    250) kill -s KILL "$pid" ;;
+    300) kill -s QUIT "$pid" ;;
+    500) kill -s KILL "$pid" ;;
     esac
     tries=$((tries + 1))
     sleep 0.05 || sleep 1

@@ -25,14 +25,14 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// The owner has made the directory of the sockets.
-    pub(super) fn starting(sockets: &Path) -> Self {
+    /// The directory of the sockets exists, but nobody should connect: not yet, or not any more.
+    pub(super) fn not_ready(sockets: &Path) -> Self {
         Self { pid: std::process::id(), sockets: None, leftover: Some(sockets.to_path_buf()) }
     }
 
     /// Postgres accepts connections.
     pub(super) fn ready(sockets: &Path) -> Self {
-        Self { sockets: Some(sockets.to_path_buf()), ..Self::starting(sockets) }
+        Self { sockets: Some(sockets.to_path_buf()), ..Self::not_ready(sockets) }
     }
 }
 
@@ -53,6 +53,8 @@ impl ServiceLock {
             .create(true)
             .truncate(false)
             .mode(0o600)
+            // Root may be given a directory of somebody who would like it to write elsewhere.
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
             .open(&path)
             .map_err(EmbeddedError::io("open", &path))?;
         // Whoever only asks whether the lock is held takes it for an instant.
@@ -115,7 +117,7 @@ mod tests {
         let (lock, before) = ServiceLock::take(&directory).expect("free");
         assert_eq!(before, None);
         let record = Record::ready(Path::new("/tmp/pa-1"));
-        lock.write(&Record::starting(Path::new("/tmp/pa-with-a-longer-name")))
+        lock.write(&Record::not_ready(Path::new("/tmp/pa-with-a-longer-name")))
             .and_then(|()| lock.write(&record))
             .expect("writes");
         assert_eq!(read_if_held(&directory), Some(record.clone()));

@@ -4,10 +4,10 @@
 //! Who holds what:
 //!
 //! * an exclusive lock on `DATA_DIR/service.lock` says that a living service owns the directory
-//!   ([`lock`]);
-//! * a child process of `sh`, the [`guard`], holds a pipe to the service: when the service dies,
-//!   however it dies, the guard stops Postgres and removes what must not stay;
-//! * on Linux the kernel stops Postgres as well (`PR_SET_PDEATHSIG`, see [`process`]), which
+//!   (module `lock`);
+//! * a child process, the guard (module `guard`), holds a pipe to the service: when the service
+//!   dies, however it dies, the guard stops Postgres and removes what must not stay;
+//! * on Linux the kernel stops Postgres as well (`PR_SET_PDEATHSIG`, module `process`), which
 //!   helps when the guard dies together with the service.
 
 mod account;
@@ -45,6 +45,7 @@ const ORPHAN_PATIENCE: Duration = Duration::from_secs(30);
 /// A fast shutdown that takes longer is cut short; the next start then recovers from the log.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
+const LONGEST_POLL: Duration = Duration::from_millis(250);
 
 /// Where the cluster lives and what runs it.
 #[derive(Debug, Clone)]
@@ -62,7 +63,7 @@ pub struct Embedded {
     server: Server,
     // Before the lock, so that the next owner finds Postgres already told to stop.
     guard: Guard,
-    _lock: ServiceLock,
+    lock: ServiceLock,
 }
 
 impl Embedded {
@@ -101,12 +102,14 @@ impl Embedded {
     /// Ends all sessions, writes a checkpoint and stops Postgres. After ten seconds it stops
     /// without the checkpoint, which costs the next start a recovery and loses nothing.
     pub async fn stop(self) {
-        for (signal, patience) in [(Signal::INT, STOP_PATIENCE), (Signal::QUIT, STOP_PATIENCE)] {
+        // Others should not find it any more; if they do, they get an error of the connection.
+        let _ = self.lock.write(&Record::not_ready(self.guard.sockets()));
+        for signal in [Signal::INT, Signal::QUIT, Signal::KILL] {
             self.server.signal(signal);
-            if tokio::time::timeout(patience, self.died()).await.is_ok() {
+            if tokio::time::timeout(STOP_PATIENCE, self.died()).await.is_ok() {
                 break;
             }
-            tracing::warn!("the embedded Postgres did not stop in time");
+            tracing::warn!(?signal, "the embedded Postgres did not stop in time");
         }
         let _ = blocking(move || {
             self.guard.finish();
@@ -178,7 +181,7 @@ async fn own(cluster: Cluster, server: Server) -> Result<Embedded, EmbeddedError
     blocking(move || {
         let Cluster { guard, lock, .. } = cluster;
         lock.write(&Record::ready(guard.sockets()))?;
-        Ok(Embedded { server, guard, _lock: lock })
+        Ok(Embedded { server, guard, lock })
     })
     .await
 }
@@ -200,13 +203,17 @@ async fn ready(server: &Server, sockets: &Path, deadline: Instant) -> Result<(),
     }
 }
 
-/// Connects until it works. The first start finds no database of ours, and makes it.
+/// Connects until it works, ever less often: during a recovery each attempt is a line in the log. The first start finds no database of ours, and makes it.
 async fn connectable(sockets: &Path) -> Result<(), sqlx::Error> {
+    let mut pause = POLL;
     loop {
         match PgConnection::connect_with(&connect_options(sockets, NAME)).await {
             Ok(connection) => return connection.close().await,
             Err(error) if code(&error) == Some("3D000".into()) => create_database(sockets).await?,
-            Err(error) if starting_up(&error) => tokio::time::sleep(POLL).await,
+            Err(error) if starting_up(&error) => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 5 / 4).min(LONGEST_POLL);
+            }
             Err(error) => return Err(error),
         }
     }

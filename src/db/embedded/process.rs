@@ -186,11 +186,11 @@ impl Log {
 /// What the process named in `postmaster.pid` is to the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holder {
-    /// Nothing: no such process, or one that has ended.
+    /// No such process.
     Gone,
     /// A postmaster that a service of ours started.
     Orphan,
-    /// Another program that was given the same number.
+    /// Another program that was given the same number, or a zombie that nobody reaps.
     Foreign,
     /// A Postgres, and maybe this cluster's, but not started by us.
     Unclear,
@@ -198,6 +198,10 @@ pub(super) enum Holder {
 
 /// Looks at the process `pid`.
 pub(super) fn holder(pid: u32, cluster: &Path) -> Holder {
+    match checked(pid).map(rustix::process::test_kill_process) {
+        None | Some(Err(rustix::io::Errno::SRCH)) => return Holder::Gone,
+        _ => {}
+    }
     let directory = fs::read_link(format!("/proc/{pid}/cwd")).ok();
     classify(&arguments(pid), directory.as_deref(), cluster)
 }
@@ -207,7 +211,7 @@ pub(super) fn holder(pid: u32, cluster: &Path) -> Holder {
 /// not everybody may ask which.
 fn classify(arguments: &[Vec<u8>], directory: Option<&Path>, cluster: &Path) -> Holder {
     let Some(program) = arguments.first() else {
-        return Holder::Gone;
+        return Holder::Foreign;
     };
     let has = |wanted: &dyn Fn(&[u8]) -> bool| arguments.iter().any(|argument| wanted(argument));
     let named = has(&|argument| argument == cluster.as_os_str().as_bytes());
@@ -224,7 +228,7 @@ fn classify(arguments: &[Vec<u8>], directory: Option<&Path>, cluster: &Path) -> 
     }
 }
 
-/// The arguments of a process; none if it does not exist or has ended.
+/// The arguments of a process; none if it has ended.
 #[cfg(target_os = "linux")]
 fn arguments(pid: u32) -> Vec<Vec<u8>> {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -276,7 +280,9 @@ mod tests {
     #[test]
     fn a_process_that_ended_holds_nothing() {
         let cluster = Path::new("/data/postgres");
-        assert_eq!(classify(&[], None, cluster), Holder::Gone);
+        assert_eq!(classify(&[], None, cluster), Holder::Foreign);
+        assert_eq!(holder(u32::MAX, cluster), Holder::Gone);
+        assert_eq!(holder(std::process::id(), cluster), Holder::Foreign);
     }
 
     #[test]

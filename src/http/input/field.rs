@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::json::Json;
 use super::problem::{Kind, Loc, Problems};
-use super::reader::Object;
+use super::reader::{Fields, Object};
 use crate::ids::parse_uuid;
 
 /// What was sent.
@@ -137,6 +137,20 @@ impl<'p> Field<'p> {
         self.checked_text(0..=254, email_address::EmailAddress::is_valid, "must be an e-mail address")
     }
 
+    /// Text that `decode` makes something of, or says why not. The text is wiped afterwards.
+    pub fn decoded<T>(self, decode: impl FnOnce(&str) -> Result<T, &'static str>) -> Option<T> {
+        let (value, place) = self.present()?;
+        let decoded = match &value {
+            Value::Text(text) => decode(text),
+            Value::Json(Json::Text(text)) => decode(text.as_str()),
+            _ => return place.refuse(Kind::StringType, "must be a string"),
+        };
+        match decoded {
+            Ok(decoded) => Some(decoded),
+            Err(msg) => place.refuse(Kind::ValueError, msg),
+        }
+    }
+
     /// A whole number in `range`. In a body `"60"` and `60.0` are not numbers of this kind.
     pub fn integer(self, range: RangeInclusive<i64>) -> Option<i64> {
         let (value, place) = self.present()?;
@@ -170,16 +184,51 @@ impl<'p> Field<'p> {
     }
 
     /// A nested object; `read` takes its fields, and what it leaves is refused.
-    pub fn object<T>(self, read: impl FnOnce(&mut Object, &mut Problems) -> Option<T>) -> Option<T> {
+    pub fn object<T>(self, read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Option<T> {
         let (value, place) = self.present()?;
         let Value::Json(Json::Object(entries)) = value else {
             return place.refuse(Kind::ModelAttributesType, "must be a JSON object");
         };
         let Place { loc, problems } = place;
         let mut object = Object::new(loc, entries, problems);
-        let inner = read(&mut object, problems);
+        let inner = read(&mut Fields { object: &mut object, problems });
         object.close(problems);
         inner
+    }
+
+    /// A list of `length` items, each judged by `read` in its place.
+    pub fn list<T>(
+        self,
+        length: RangeInclusive<usize>,
+        mut read: impl FnMut(Field<'_>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let (value, place) = self.present()?;
+        let Value::Json(Json::List(items)) = value else {
+            return place.refuse(Kind::ValueError, "must be a list");
+        };
+        if !length.contains(&items.len()) {
+            let msg = format!("must have {} to {} items", length.start(), length.end());
+            return place.refuse(Kind::ValueError, msg);
+        }
+        let Place { loc, problems } = place;
+        let read_one = |(index, item)| {
+            let mut loc = loc.clone();
+            loc.push(Loc::Index(index));
+            // `null` is no item.
+            read(Field::new(loc, Value::Json(item), &mut *problems).required())
+        };
+        let read: Vec<_> = items.into_iter().enumerate().map(read_one).collect();
+        read.into_iter().collect()
+    }
+
+    /// Accepts whatever it is.
+    pub fn ignored(self) {}
+
+    /// Refuses the field where another one excludes it.
+    pub fn excluded(self, msg: &'static str) {
+        if !matches!(self.value, Value::Absent | Value::Unknown | Value::Json(Json::Null)) {
+            self.place.refuse::<()>(Kind::ValueError, msg);
+        }
     }
 
     /// What a PATCH does to this field; `read` judges a new value.

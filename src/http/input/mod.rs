@@ -17,7 +17,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 pub use self::field::{Change, Field};
 pub use self::problem::{Kind, Loc, Problem, Problems};
 use self::reader::Source;
-pub use self::reader::{Object, Reader};
+pub use self::reader::{Fields, Reader};
 use crate::error::{ApiError, Code};
 use crate::state::App;
 

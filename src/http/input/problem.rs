@@ -37,7 +37,14 @@ impl Problem {
     /// A problem with a field of the body that only the stored state shows.
     #[must_use]
     pub fn body(field: &'static str, kind: Kind, msg: &'static str) -> Self {
-        Self { loc: vec![Loc::Name("body".into()), Loc::Name(field.into())], msg: msg.into(), kind }
+        Self::within_body([field], kind, msg)
+    }
+
+    /// The same for a field further inside.
+    #[must_use]
+    pub fn within_body<const N: usize>(path: [&'static str; N], kind: Kind, msg: &'static str) -> Self {
+        let loc = std::iter::once("body").chain(path).map(|name| Loc::Name(name.into())).collect();
+        Self { loc, msg: msg.into(), kind }
     }
 }
 
@@ -66,6 +73,7 @@ pub enum Loc {
 
 /// [`Loc`] as the document shows it.
 #[derive(ToSchema)]
+#[serde(untagged)]
 #[schema(as = Loc)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub enum LocItem {

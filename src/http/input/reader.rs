@@ -78,6 +78,11 @@ impl Reader {
         self.body.field(field, &mut self.problems)
     }
 
+    /// Whether the body has a field, and not as `null`.
+    pub fn has_body(&self, field: &str) -> bool {
+        self.body.has(field)
+    }
+
     /// The input, if nothing was wrong; else every problem.
     ///
     /// # Errors
@@ -95,7 +100,7 @@ impl Reader {
 }
 
 /// An object of the body, whose fields are taken by name.
-pub struct Object {
+pub(super) struct Object {
     at: Vec<Loc>,
     /// `None` while nothing is known of the object, because it was broken.
     entries: Option<Vec<(String, Json)>>,
@@ -124,7 +129,7 @@ impl Object {
     }
 
     /// Takes a field.
-    pub fn field<'p>(&mut self, field: &'static str, problems: &'p mut Problems) -> Field<'p> {
+    fn field<'p>(&mut self, field: &'static str, problems: &'p mut Problems) -> Field<'p> {
         let value = match &mut self.entries {
             None => Value::Unknown,
             Some(entries) => match entries.iter().position(|(key, _)| key == field) {
@@ -137,11 +142,28 @@ impl Object {
         Field::new(loc, value, problems)
     }
 
+    fn has(&self, field: &str) -> bool {
+        self.entries.iter().flatten().any(|(key, value)| key == field && !matches!(value, Json::Null))
+    }
+
     /// Refuses what nobody asked for.
     pub(super) fn close(&mut self, problems: &mut Problems) {
         for (key, _) in mem::take(&mut self.entries).into_iter().flatten() {
             problems.note(below(&self.at, &key), Kind::ExtraForbidden, "is not a field of this request");
         }
+    }
+}
+
+/// The fields of a nested object.
+pub struct Fields<'o> {
+    pub(super) object: &'o mut Object,
+    pub(super) problems: &'o mut Problems,
+}
+
+impl Fields<'_> {
+    /// Takes a field.
+    pub fn field(&mut self, field: &'static str) -> Field<'_> {
+        self.object.field(field, self.problems)
     }
 }
 

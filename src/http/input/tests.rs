@@ -20,7 +20,7 @@ impl Input for Probe {
         let email = r.body("email").email();
         let at = r.body("at").datetime();
         let flag = r.body("flag").boolean();
-        let inner = r.body("inner").object(|o, problems| o.field("x", problems).required().integer(0..=9));
+        let inner = r.body("inner").object(|o| o.field("x").required().integer(0..=9));
         r.body("fixed").immutable();
         let _ = (limit, age, email, at, flag, inner);
         (id?, name?);

@@ -67,6 +67,14 @@ pub async fn delete(db: &Db, clock: &Clock, key: &str) -> Result<(), OrgError> {
     known(key, store::delete(&db.pool, key, &Author::operator(), clock.now()).await?)
 }
 
+/// The org with this key.
+///
+/// # Errors
+/// When there is none.
+pub async fn by_key(db: &Db, key: &str) -> Result<store::Org, OrgError> {
+    store::find_by_key(&db.pool, key).await?.ok_or_else(|| OrgError::Unknown(key.to_owned()))
+}
+
 fn known(key: &str, found: bool) -> Result<(), OrgError> {
     if found { Ok(()) } else { Err(OrgError::Unknown(key.to_owned())) }
 }

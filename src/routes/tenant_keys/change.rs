@@ -1,20 +1,17 @@
-//! How a change of an org's keys is carried out: read, decide, apply. Usually that is two
-//! statements and no lock; if somebody else changed the org in between, the second attempt queues.
-
-use std::sync::Arc;
+//! Changes of an org's keys, as [`administration`](crate::administration) carries them out.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::rules::{Fresh, OrgKeys, Plan};
 use super::store;
-use crate::audit::Author;
+use crate::administration::{self, Scope, carry_out};
 use crate::clock::Clock;
 use crate::crypto::keyring::{KeyDigest, Keyring};
 use crate::crypto::tenant_key::{KeyEnv, TenantKey};
 use crate::db::Db;
 use crate::error::{ApiError, Code};
-use crate::ids::{KeyId, OrgId, new_row_id};
+use crate::ids::{KeyId, new_row_id};
 
 /// A key that exists nowhere yet.
 pub struct NewKey {
@@ -30,14 +27,6 @@ impl NewKey {
         let fresh = Fresh { id: KeyId(new_row_id()), prefix: key.prefix().to_owned() };
         Self { digest: keyring.digest(&key), fresh, key }
     }
-}
-
-/// Who changes which org's keys.
-pub struct Scope {
-    pub org_id: OrgId,
-    /// The key that authenticated, if one did.
-    pub caller: Option<KeyId>,
-    pub author: Author,
 }
 
 /// A change, as its rules see it: `None` means that there is nothing to do.
@@ -59,25 +48,15 @@ pub async fn change<R>(
 where
     R: Fn(&OrgKeys) -> Result<Option<Plan>, ApiError> + Send + Sync + 'static,
 {
+    let org_id = scope.org_id;
     let attempt = Attempt {
         wanted: [change.subject, scope.caller].into_iter().flatten().map(|id| id.0).collect(),
         digest: change.new.map(|new| new.digest),
         scope,
         clock: clock.clone(),
-        rule: Arc::new(change.rule),
+        rule: change.rule,
     };
-    let mut connection = db.pool.acquire().await?;
-    if let Some(done) = attempt.run(&mut connection).await? {
-        return Ok(done);
-    }
-    drop(connection);
-    db.transaction(async move |mut tx| {
-        store::lock_org(&mut *tx, attempt.scope.org_id).await?;
-        let done = attempt.run(&mut tx).await?;
-        tx.commit().await?;
-        done.ok_or_else(|| ApiError::internal("an org changed under its lock"))
-    })
-    .await
+    carry_out(db, org_id, attempt).await
 }
 
 struct Attempt<R> {
@@ -85,12 +64,16 @@ struct Attempt<R> {
     digest: Option<KeyDigest>,
     scope: Scope,
     clock: Clock,
-    rule: Arc<R>,
+    rule: R,
 }
 
-impl<R: Fn(&OrgKeys) -> Result<Option<Plan>, ApiError>> Attempt<R> {
-    /// `None` if somebody else's change came between the reading and the applying.
-    async fn run(&self, db: &mut PgConnection) -> Result<Option<Option<Plan>>, ApiError> {
+impl<R> administration::Change for Attempt<R>
+where
+    R: Fn(&OrgKeys) -> Result<Option<Plan>, ApiError> + Send + Sync + 'static,
+{
+    type Done = Option<Plan>;
+
+    async fn attempt(&self, db: &mut PgConnection) -> Result<Option<Option<Plan>>, ApiError> {
         let Scope { org_id, caller, author } = &self.scope;
         let now = self.clock.now();
         let seen = store::load(&mut *db, *org_id, &self.wanted, *caller, now).await?;

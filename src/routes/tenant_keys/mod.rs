@@ -14,12 +14,15 @@ use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::change::{Change, NewKey, Scope, change};
+use self::change::{Change, NewKey, change};
 use self::input::{CreateTenantKey, KeyFilter, KeyPath, RotateTenantKey, UpdateTenantKey};
+pub use self::input::{DEFAULT_GRACE, MAX_GRACE};
 use self::reply::{MintedTenantKey, RotatedTenantKey, TenantKeyEntry};
 use self::rules::{OrgKeys, Plan, Rotation};
+use crate::administration::Scope;
 use crate::audit::Author;
 use crate::error::{ApiError, Code};
+use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
 use crate::identity::Partner;
@@ -42,7 +45,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// Old and new key both work until `previous_key_expires_at`. The new key is shown only here:
 /// store it before anything else. A key can be rotated once; rotate its successor next.
 #[utoipa::path(
-    post, path = "/v1/auth/tenant-key/rotate", tag = "Tenant keys", request_body = Option<RotateTenantKey>,
+    post, path = "/v1/auth/tenant-key/rotate", tag = "Tenant keys", request_body = RotateTenantKey,
     responses(
         (status = 200, description = "Rotated.", body = Data<RotatedTenantKey>),
         (status = 404, description = "`not_found`: this org has no key `key_id`."),
@@ -60,9 +63,8 @@ async fn rotate_tenant_key(
     let new = NewKey::generate(&app.keyring, app.config.key_env);
     let rotation = Rotation { key_id: input.key_id, grace: input.grace(), expires_at: input.expires_at };
     let fresh = new.fresh.clone();
-    let plan = change(
-        &app.db,
-        &app.clock,
+    let plan = changed(
+        &app,
         scope(partner, author),
         Change {
             subject: input.key_id,
@@ -114,9 +116,8 @@ async fn create_tenant_key(
     refuse_delivery(input.deliver_to.as_deref())?;
     let new = NewKey::generate(&app.keyring, app.config.key_env);
     let fresh = new.fresh.clone();
-    let plan = change(
-        &app.db,
-        &app.clock,
+    let plan = changed(
+        &app,
         scope(partner, author),
         Change {
             subject: None,
@@ -147,9 +148,8 @@ async fn update_tenant_key(
     author: Author,
     Valid((KeyPath { key_id }, input)): Valid<(KeyPath, UpdateTenantKey)>,
 ) -> Result<Json<Data<TenantKeyEntry>>, ApiError> {
-    let plan = change(
-        &app.db,
-        &app.clock,
+    let plan = changed(
+        &app,
         scope(partner, author),
         Change {
             subject: Some(key_id),
@@ -183,9 +183,19 @@ async fn revoke_tenant_key(
     Valid(KeyPath { key_id }): Valid<KeyPath>,
 ) -> Result<StatusCode, ApiError> {
     let rule = move |keys: &OrgKeys| keys.revoke(key_id);
-    change(&app.db, &app.clock, scope(partner, author), Change { subject: Some(key_id), new: None, rule })
-        .await?;
+    changed(&app, scope(partner, author), Change { subject: Some(key_id), new: None, rule }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Carries a change out and sends its event on its way.
+async fn changed<R>(app: &App, scope: Scope, wanted: Change<'_, R>) -> Result<Option<Plan>, ApiError>
+where
+    R: Fn(&OrgKeys) -> Result<Option<Plan>, ApiError> + Send + Sync + 'static,
+{
+    let org_id = scope.org_id;
+    let plan = change(&app.db, &app.clock, scope, wanted).await?;
+    app.publisher.wake(org_id, Stream::Credentials);
+    Ok(plan)
 }
 
 fn scope(partner: Partner, author: Author) -> Scope {
@@ -193,7 +203,7 @@ fn scope(partner: Partner, author: Author) -> Scope {
 }
 
 /// Public keys are not live yet, so no org has one to encrypt to.
-fn refuse_delivery(deliver_to: Option<&str>) -> Result<(), ApiError> {
+pub fn refuse_delivery(deliver_to: Option<&str>) -> Result<(), ApiError> {
     if deliver_to.is_some() { Err(Code::NoDeliveryKey.into()) } else { Ok(()) }
 }
 

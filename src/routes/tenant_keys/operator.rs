@@ -3,9 +3,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::change::{Change, NewKey, Scope, change};
+use super::change::{Change, NewKey, change};
 use super::rules::{Key, OrgKeys, Plan, Rotation};
 use super::store;
+use crate::administration::Scope;
 use crate::audit::Author;
 use crate::clock::Clock;
 use crate::crypto::keyring::Keyring;

@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::error::{ApiError, Code};
-use crate::http::input::{Change, Kind, Problem};
+use crate::events::{Kind, Subject};
+use crate::http::input::{self, Change, Problem};
 use crate::ids::KeyId;
 
 /// Live keys an org may have, counted after the change.
@@ -52,12 +53,25 @@ pub struct OrgKeys {
 /// What is to be done, in one statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// The audit log's word for it.
-    pub action: &'static str,
+    /// What the event says of it, and the audit log.
+    pub kind: Kind,
     /// A key's new state.
     pub changed: Option<Key>,
     /// A new key.
     pub added: Option<Key>,
+}
+
+impl Plan {
+    /// Whom the event is about: the new key if there is one.
+    pub fn subject(&self) -> Option<Subject> {
+        let old = self.changed.as_ref();
+        let subject = self.added.as_ref().or(old)?;
+        Some(Subject::TenantKey {
+            key_id: subject.id,
+            previous_key_id: self.added.as_ref().and(old).map(|old| old.id),
+            expires_at: old.unwrap_or(subject).expires_at,
+        })
+    }
 }
 
 /// A new key's identity, made before the rules are asked.
@@ -105,7 +119,7 @@ impl OrgKeys {
             ..old.clone()
         };
         self.within_limit(Plan {
-            action: "tenant_key.rotated",
+            kind: Kind::TenantKeyRotated,
             changed: Some(changed),
             added: Some(successor),
         })
@@ -120,7 +134,7 @@ impl OrgKeys {
     ) -> Result<Plan, ApiError> {
         self.require_administrator()?;
         let added = self.new_key(fresh, name.to_owned(), expires_at);
-        self.within_limit(Plan { action: "tenant_key.created", changed: None, added: Some(added) })
+        self.within_limit(Plan { kind: Kind::TenantKeyCreated, changed: None, added: Some(added) })
     }
 
     /// Changes a key's name or end.
@@ -145,7 +159,7 @@ impl OrgKeys {
             Change::Set(end) => changed.expires_at = Some(*end),
         }
         check_grace(&changed)?;
-        Ok(Plan { action: "tenant_key.updated", changed: Some(changed), added: None })
+        Ok(Plan { kind: Kind::TenantKeyUpdated, changed: Some(changed), added: None })
     }
 
     /// Ends a key now; `None` if it had ended already.
@@ -156,7 +170,7 @@ impl OrgKeys {
             return Err(Code::CannotRevokeSelf.into());
         }
         let ended = Key { revoked_at: Some(self.now), ..key.clone() };
-        let plan = Plan { action: "tenant_key.revoked", changed: Some(ended), added: None };
+        let plan = Plan { kind: Kind::TenantKeyRevoked, changed: Some(ended), added: None };
         Ok(key.is_live(self.now).then_some(plan))
     }
 
@@ -236,7 +250,7 @@ fn check_grace(key: &Key) -> Result<(), ApiError> {
         return Ok(());
     }
     let msg = "a rotated key must end within seven days of its rotation";
-    Err(ApiError::Invalid(vec![Problem::body("expires_at", Kind::ValueError, msg)]))
+    Err(ApiError::Invalid(vec![Problem::body("expires_at", input::Kind::ValueError, msg)]))
 }
 
 #[cfg(test)]

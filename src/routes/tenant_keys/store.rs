@@ -8,6 +8,7 @@ use super::rules::{Key, OrgKeys, Plan};
 use crate::audit::Author;
 use crate::crypto::keyring::KeyDigest;
 use crate::db::listener::CHANGES;
+use crate::events::Draft;
 use crate::http::paging::Page;
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::{KeyId, OrgId};
@@ -82,7 +83,8 @@ pub async fn apply(
     author: &Author,
 ) -> Result<bool, sqlx::Error> {
     let (changed, added) = (plan.changed.as_ref(), plan.added.as_ref());
-    let subject = changed.or(added).map(|key| key.id.to_string()).unwrap_or_default();
+    let subject_id = added.or(changed).map(|key| key.id.0);
+    let event = plan.subject().map(|subject| Draft::new(org_id, plan.kind, &subject, seen.now));
     let applied = sqlx::query!(
         r#"
         WITH gate AS (
@@ -90,17 +92,28 @@ pub async fn apply(
         ),
         changed AS (
             UPDATE tenant_keys k
-            SET name = $4, expires_at = $5, rotated_at = $6, rotated_to = $7, revoked_at = $8
+            SET name = $4, expires_at = $5, rotated_at = $6, rotated_to = $7, revoked_at = $8,
+                version = k.version + 1,
+                -- A new end is announced anew.
+                expiry_set_at = CASE WHEN $5::timestamptz IS NULL THEN NULL
+                                     WHEN k.expires_at IS DISTINCT FROM $5 THEN $13 ELSE k.expiry_set_at END,
+                expiry_told = CASE WHEN k.expires_at IS NOT DISTINCT FROM $5 THEN k.expiry_told END
             FROM gate WHERE k.org_id = $1 AND k.id = $3
-            RETURNING k.id, k.digest
+            RETURNING k.id, k.digest, k.version
         ),
         added AS (
-            INSERT INTO tenant_keys (org_id, id, name, prefix, digest, created_at, expires_at)
-            SELECT $1, $9, $10, $11, $12, $13, $14 FROM gate WHERE $9::uuid IS NOT NULL
+            INSERT INTO tenant_keys (org_id, id, name, prefix, digest, created_at, expires_at, expiry_set_at)
+            SELECT $1, $9, $10, $11, $12, $13, $14, CASE WHEN $14::timestamptz IS NOT NULL THEN $13 END
+            FROM gate WHERE $9::uuid IS NOT NULL
         ),
         logged AS (
             INSERT INTO audit_log (org_id, seq, at, actor, key_id, action, subject, request_id)
-            SELECT $1, revision, $13, $15, $16, $17, $18, $19 FROM gate
+            SELECT $1, revision, $13, $15, $16, $17, $18::uuid::text, $19 FROM gate
+        ),
+        told AS (
+            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+            SELECT $1, $21, $22, $17, $23 || coalesce((SELECT version FROM changed WHERE id = $18), 1) || $24, $25, $25
+            FROM gate
         )
         SELECT (SELECT pg_notify($20, format('key %s %s', id, encode(digest, 'hex')))::text FROM changed) AS told
         FROM gate
@@ -121,10 +134,15 @@ pub async fn apply(
         added.and_then(|key| key.expires_at),
         author.actor(),
         author.key_id(),
-        plan.action,
-        subject,
+        plan.kind.name(),
+        subject_id,
         author.request_id(),
         CHANGES,
+        event.as_ref().map(|event| event.id),
+        plan.kind.stream().name(),
+        event.as_ref().map(|event| event.head.as_str()),
+        Draft::TAIL,
+        event.as_ref().map(|event| event.at),
     )
     .fetch_optional(db)
     .await?;
@@ -171,11 +189,4 @@ pub async fn count(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<i64, sqlx::
     sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM tenant_keys WHERE org_id = $1"#, org_id.0)
         .fetch_one(db)
         .await
-}
-
-/// Holds other changes of the org back until the transaction ends. Not `FOR UPDATE`, which would
-/// hold every user insert back as well, through its foreign key.
-pub async fn lock_org(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<(), sqlx::Error> {
-    sqlx::query!("SELECT id FROM orgs WHERE id = $1 FOR NO KEY UPDATE", org_id.0).fetch_optional(db).await?;
-    Ok(())
 }

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use self::input::{CreateUser, UpdateUser, UserPath};
 use self::store::{NewUser, Outcome};
 use crate::error::{ApiError, Code};
+use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
 use crate::identity::Partner;
@@ -100,7 +101,10 @@ async fn create_user(
     let user_id = input.user_id;
     let user = NewUser { org_id: partner.org_id, user_id, id: new_row_id(), profile: input.into_profile() };
     match store::insert_users(&app.db.pool, app.clock.now(), &[user]).await?[..] {
-        [Outcome::Created] => Ok((StatusCode::CREATED, Json(Data { data: CreatedUser { user_id } }))),
+        [Outcome::Created] => {
+            app.publisher.wake(partner.org_id, Stream::Users);
+            Ok((StatusCode::CREATED, Json(Data { data: CreatedUser { user_id } })))
+        }
         _ => Err(Code::UserAlreadyExists.into()),
     }
 }
@@ -155,7 +159,8 @@ async fn update_user(
     partner: Partner,
     Valid((UserPath { user_id }, changes)): Valid<(UserPath, UpdateUser)>,
 ) -> Result<StatusCode, ApiError> {
-    found(store::update_user(&app.db.pool, partner.org_id, user_id, app.clock.now(), &changes).await?)
+    let found = store::update_user(&app.db.pool, partner.org_id, user_id, app.clock.now(), &changes).await?;
+    done(&app, partner, found)
 }
 
 /// Delete a user.
@@ -173,9 +178,14 @@ async fn delete_user(
     partner: Partner,
     Valid(UserPath { user_id }): Valid<UserPath>,
 ) -> Result<StatusCode, ApiError> {
-    found(store::delete_user(&app.db.pool, partner.org_id, user_id).await?)
+    let found = store::delete_user(&app.db.pool, partner.org_id, user_id, app.clock.now()).await?;
+    done(&app, partner, found)
 }
 
-fn found(found: bool) -> Result<StatusCode, ApiError> {
-    if found { Ok(StatusCode::NO_CONTENT) } else { Err(Code::NotFound.into()) }
+fn done(app: &App, partner: Partner, found: bool) -> Result<StatusCode, ApiError> {
+    if !found {
+        return Err(Code::NotFound.into());
+    }
+    app.publisher.wake(partner.org_id, Stream::Users);
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::input::UpdateUser;
 use super::{Profile, User, UserEntry};
+use crate::events::{Draft, Kind, Stream, Subject};
 use crate::http::paging::Page;
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
@@ -17,6 +18,12 @@ pub struct NewUser {
     /// Ours; also tells which row of a slice was inserted.
     pub id: Uuid,
     pub profile: Profile,
+}
+
+impl NewUser {
+    fn event(&self, now: DateTime<Utc>) -> Draft {
+        Draft::new(self.org_id, Kind::UserCreated, &Subject::User { user_id: self.user_id }, now)
+    }
 }
 
 /// What became of one row of a slice.
@@ -37,15 +44,27 @@ pub async fn insert_users(
     let text = |read: fn(&Profile) -> &Option<String>| {
         users.iter().map(|user| read(&user.profile).as_deref()).collect::<Vec<_>>()
     };
+    let events: Vec<_> = users.iter().map(|user| user.event(now)).collect();
     let created = sqlx::query_scalar!(
         r#"
-        INSERT INTO users (org_id, user_id, id, first_name, last_name, email, created_at, updated_at)
-        SELECT DISTINCT ON (org_id, user_id) org_id, user_id, id, first_name, last_name, email, $7, $7
-        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[])
-             WITH ORDINALITY AS new (org_id, user_id, id, first_name, last_name, email, position)
-        ORDER BY org_id, user_id, position
-        ON CONFLICT ON CONSTRAINT users_pkey DO NOTHING
-        RETURNING id
+        WITH new AS (
+            SELECT DISTINCT ON (org_id, user_id) *
+            FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $8::uuid[], $9::text[])
+                 WITH ORDINALITY AS n (org_id, user_id, id, first_name, last_name, email, event_id, event_body, position)
+            ORDER BY org_id, user_id, position
+        ),
+        created AS (
+            INSERT INTO users (org_id, user_id, id, first_name, last_name, email, created_at, updated_at)
+            SELECT org_id, user_id, id, first_name, last_name, email, $7, $7 FROM new
+            ON CONFLICT ON CONSTRAINT users_pkey DO NOTHING
+            RETURNING org_id, id
+        ),
+        told AS (
+            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+            SELECT new.org_id, new.event_id, $10, $11, new.event_body, $12, $12
+            FROM created JOIN new ON new.id = created.id
+        )
+        SELECT id AS "id!" FROM created
         "#,
         &column(|user| user.org_id.0),
         &column(|user| user.user_id),
@@ -54,6 +73,11 @@ pub async fn insert_users(
         &text(|profile| &profile.last_name) as &[Option<&str>],
         &text(|profile| &profile.email) as &[Option<&str>],
         now,
+        &events.iter().map(|event| event.id).collect::<Vec<_>>(),
+        &events.iter().map(|event| event.body(1)).collect::<Vec<_>>(),
+        Stream::Users.name(),
+        Kind::UserCreated.name(),
+        events.first().map_or(now, |event| event.at),
     )
     .fetch_all(db)
     .await?;
@@ -130,14 +154,24 @@ pub async fn update_user(
     changes: &UpdateUser,
 ) -> Result<bool, sqlx::Error> {
     let UpdateUser { first_name, last_name, email } = changes;
+    let event = Draft::new(org_id, Kind::UserUpdated, &Subject::User { user_id }, now);
     let found = sqlx::query!(
         r#"
-        UPDATE users
-        SET first_name = CASE WHEN $3 THEN $4 ELSE first_name END,
-            last_name = CASE WHEN $5 THEN $6 ELSE last_name END,
-            email = CASE WHEN $7 THEN $8 ELSE email END,
-            updated_at = CASE WHEN $3 OR $5 OR $7 THEN $9 ELSE updated_at END
-        WHERE org_id = $1 AND user_id = $2
+        WITH changed AS (
+            UPDATE users
+            SET first_name = CASE WHEN $3 THEN $4 ELSE first_name END,
+                last_name = CASE WHEN $5 THEN $6 ELSE last_name END,
+                email = CASE WHEN $7 THEN $8 ELSE email END,
+                updated_at = $9,
+                version = version + 1
+            WHERE org_id = $1 AND user_id = $2 AND ($3 OR $5 OR $7)
+            RETURNING version
+        ),
+        told AS (
+            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+            SELECT $1, $10, $11, $12, $13 || version || $14, $15, $15 FROM changed
+        )
+        SELECT FROM users WHERE org_id = $1 AND user_id = $2
         "#,
         org_id.0,
         user_id,
@@ -148,16 +182,40 @@ pub async fn update_user(
         email.is_change(),
         email.value(),
         now,
+        event.id,
+        event.kind.stream().name(),
+        event.kind.name(),
+        event.head,
+        Draft::TAIL,
+        event.at,
     )
-    .execute(db)
+    .fetch_optional(db)
     .await?;
-    Ok(found.rows_affected() == 1)
+    Ok(found.is_some())
 }
 
 /// Purges a user; `false` if there is none.
-pub async fn delete_user(db: impl PgExecutor<'_>, org_id: OrgId, user_id: Uuid) -> Result<bool, sqlx::Error> {
-    let deleted = sqlx::query!("DELETE FROM users WHERE org_id = $1 AND user_id = $2", org_id.0, user_id)
-        .execute(db)
-        .await?;
+pub async fn delete_user(
+    db: impl PgExecutor<'_>,
+    org_id: OrgId,
+    user_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let event = Draft::new(org_id, Kind::UserDeleted, &Subject::User { user_id }, now);
+    let deleted = sqlx::query!(
+        "WITH gone AS (DELETE FROM users WHERE org_id = $1 AND user_id = $2 RETURNING version)
+         INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+         SELECT $1, $3, $4, $5, $6 || (version + 1) || $7, $8, $8 FROM gone",
+        org_id.0,
+        user_id,
+        event.id,
+        event.kind.stream().name(),
+        event.kind.name(),
+        event.head,
+        Draft::TAIL,
+        event.at,
+    )
+    .execute(db)
+    .await?;
     Ok(deleted.rows_affected() == 1)
 }

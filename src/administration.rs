@@ -1,0 +1,55 @@
+//! How a change of an org's credentials is carried out: read, decide, apply. Usually that is two
+//! statements and no lock; `orgs.revision` tells whether somebody else changed the org in
+//! between, and then the second attempt queues behind the org's row.
+
+use sqlx::PgConnection;
+
+use crate::audit::Author;
+use crate::db::Db;
+use crate::error::ApiError;
+use crate::ids::{KeyId, OrgId};
+
+/// Who changes which org.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// The tenant.
+    pub org_id: OrgId,
+    /// The key that authenticated, if one did.
+    pub caller: Option<KeyId>,
+    /// For the audit log.
+    pub author: Author,
+}
+
+/// A change that reads, decides and applies.
+pub trait Change: Send + Sync + 'static {
+    /// What was done.
+    type Done: Send + 'static;
+
+    /// `None` if the org was changed between the reading and the applying: then nothing happened.
+    fn attempt(
+        &self,
+        db: &mut PgConnection,
+    ) -> impl Future<Output = Result<Option<Self::Done>, ApiError>> + Send;
+}
+
+/// Carries a change out.
+///
+/// # Errors
+/// What the change refuses, or that the database cannot be asked.
+pub async fn carry_out<C: Change>(db: &Db, org_id: OrgId, change: C) -> Result<C::Done, ApiError> {
+    let mut connection = db.pool.acquire().await?;
+    if let Some(done) = change.attempt(&mut connection).await? {
+        return Ok(done);
+    }
+    drop(connection);
+    db.transaction(async move |mut tx| {
+        // Not `FOR UPDATE`, which would hold back every user insert through its foreign key.
+        sqlx::query!("SELECT id FROM orgs WHERE id = $1 FOR NO KEY UPDATE", org_id.0)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let done = change.attempt(&mut tx).await?;
+        tx.commit().await?;
+        done.ok_or_else(|| ApiError::internal("an org changed under its lock"))
+    })
+    .await
+}

@@ -1,0 +1,234 @@
+//! Announces ends that come by themselves (contract 6): `expiring` 30, 7 and 1 days before, only
+//! the nearest step, and only where the lifetime was set longer than twice that; `expired` within
+//! a minute. A marker in the row moves in the statement that writes the event, so each comes once,
+//! however many replicas look.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{Draft, Kind, Stream, Subject};
+use crate::db::Db;
+use crate::ids::{KeyId, OrgId};
+use crate::state::App;
+
+const LOOK_INTERVAL: Duration = Duration::from_secs(20);
+/// Rows a statement announces; the rest come with the next one.
+const BATCH: i64 = 500;
+
+/// Looks for as long as the process lives.
+pub async fn run(app: App) {
+    let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = step(&app).await {
+            tracing::warn!(%error, "ends could not be announced");
+        }
+    }
+}
+
+/// Announces what is due; gives how many events were written.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn step(app: &App) -> Result<usize, sqlx::Error> {
+    let now = app.clock.now();
+    let mut written = 0;
+    loop {
+        let mut told = tenant_keys(&app.db, now).await?;
+        told.extend(signing_secrets(&app.db, now).await?);
+        if told.is_empty() {
+            break;
+        }
+        written += told.len();
+        told.into_iter().for_each(|org_id| app.publisher.wake(org_id, Stream::Credentials));
+    }
+    while let Some((org_id, stream, days)) = queue_credential(&app.db, now).await? {
+        tracing::warn!(%org_id, stream, days, "a queue's credential is about to end");
+    }
+    Ok(written)
+}
+
+/// Events of one kind about many rows, column by column.
+#[derive(Default)]
+struct Drafts {
+    org_ids: Vec<Uuid>,
+    subjects: Vec<Uuid>,
+    steps: Vec<i16>,
+    ids: Vec<Uuid>,
+    kinds: Vec<String>,
+    heads: Vec<String>,
+}
+
+impl Drafts {
+    fn push(
+        &mut self,
+        org_id: OrgId,
+        subject_id: Uuid,
+        step: i16,
+        kind: Kind,
+        subject: &Subject,
+        now: DateTime<Utc>,
+    ) {
+        let draft = Draft::new(org_id, kind, subject, now);
+        self.org_ids.push(org_id.0);
+        self.subjects.push(subject_id);
+        self.steps.push(step);
+        self.ids.push(draft.id);
+        self.kinds.push(kind.name().to_owned());
+        self.heads.push(draft.head);
+    }
+}
+
+async fn tenant_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<OrgId>, sqlx::Error> {
+    let due = sqlx::query!(
+        r#"
+        SELECT org_id, id, expires_at AS "expires_at!", step AS "step!"
+        FROM (
+            SELECT *, (CASE WHEN expires_at <= $1 THEN 0
+                            WHEN expires_at <= $1 + interval '1 day' AND expires_at - expiry_set_at > interval '2 days' THEN 1
+                            WHEN expires_at <= $1 + interval '7 days' AND expires_at - expiry_set_at > interval '14 days' THEN 7
+                            WHEN expires_at - expiry_set_at > interval '60 days' THEN 30 END)::smallint AS step
+            FROM tenant_keys
+            WHERE expires_at <= $1 + interval '30 days' AND revoked_at IS NULL AND expiry_told IS DISTINCT FROM 0
+        ) AS ending
+        WHERE step IS NOT NULL AND (expiry_told IS NULL OR expiry_told > step)
+        ORDER BY expires_at LIMIT $2
+        "#,
+        now,
+        BATCH,
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    let mut drafts = Drafts::default();
+    for row in due {
+        let kind = if row.step == 0 { Kind::TenantKeyExpired } else { Kind::TenantKeyExpiring };
+        let expires_at = Some(row.expires_at);
+        let subject = Subject::TenantKey { key_id: KeyId(row.id), previous_key_id: None, expires_at };
+        drafts.push(OrgId(row.org_id), row.id, row.step, kind, &subject, now);
+    }
+    if drafts.ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let told = sqlx::query_scalar!(
+        r#"
+        WITH draft AS (
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::text[])
+                 AS d (org_id, subject, step, id, type, head)
+        ),
+        moved AS (
+            UPDATE tenant_keys k SET expiry_told = draft.step, version = k.version + 1
+            FROM draft
+            WHERE k.org_id = draft.org_id AND k.id = draft.subject AND k.revoked_at IS NULL
+                AND (k.expiry_told IS NULL OR k.expiry_told > draft.step)
+                -- Not if the end was moved meanwhile.
+                AND k.expires_at <= $7::timestamptz + make_interval(days => draft.step)
+            RETURNING draft.*, k.version
+        )
+        INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+        SELECT org_id, id, $8, type, head || version || $9, $10, $10 FROM moved
+        RETURNING org_id
+        "#,
+        &drafts.org_ids,
+        &drafts.subjects,
+        &drafts.steps,
+        &drafts.ids,
+        &drafts.kinds,
+        &drafts.heads,
+        now,
+        Stream::Credentials.name(),
+        Draft::TAIL,
+        super::cut(now),
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    Ok(told.into_iter().map(OrgId).collect())
+}
+
+/// A dead secret is wiped as well: nothing will be signed with it again.
+async fn signing_secrets(db: &Db, now: DateTime<Utc>) -> Result<Vec<OrgId>, sqlx::Error> {
+    let due = sqlx::query!(
+        "SELECT org_id, id FROM signing_secrets
+         WHERE expires_at <= $1 AND revoked_at IS NULL AND NOT expiry_told ORDER BY expires_at LIMIT $2",
+        now,
+        BATCH,
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    let mut drafts = Drafts::default();
+    for row in due {
+        let subject =
+            Subject::SigningSecret { secret_id: row.id, previous_secret_id: None, expires_at: None };
+        drafts.push(OrgId(row.org_id), row.id, 0, Kind::SigningSecretExpired, &subject, now);
+    }
+    if drafts.ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let told = sqlx::query_scalar!(
+        r#"
+        WITH draft AS (
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[])
+                 AS d (org_id, subject, id, type, head)
+        ),
+        moved AS (
+            UPDATE signing_secrets s SET expiry_told = true, sealed = NULL, version = s.version + 1
+            FROM draft
+            WHERE s.org_id = draft.org_id AND s.id = draft.subject AND s.revoked_at IS NULL AND NOT s.expiry_told
+            RETURNING draft.*, s.version
+        )
+        INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+        SELECT org_id, id, $6, type, head || version || $7, $8, $8 FROM moved
+        RETURNING org_id
+        "#,
+        &drafts.org_ids,
+        &drafts.subjects,
+        &drafts.ids,
+        &drafts.kinds,
+        &drafts.heads,
+        Stream::Credentials.name(),
+        Draft::TAIL,
+        super::cut(now),
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    Ok(told.into_iter().map(OrgId).collect())
+}
+
+/// Notes in the audit log that one queue's own credential is about to end: there is no event for
+/// it, because the queue that would carry it is the one that is about to close.
+async fn queue_credential(db: &Db, now: DateTime<Utc>) -> Result<Option<(OrgId, String, i16)>, sqlx::Error> {
+    let told = sqlx::query!(
+        r#"
+        WITH due AS (
+            SELECT org_id, stream, step FROM (
+                SELECT *, (CASE WHEN expires_at <= $1 THEN 0
+                                WHEN expires_at <= $1 + interval '1 day' THEN 1
+                                WHEN expires_at <= $1 + interval '7 days' THEN 7 ELSE 30 END)::smallint AS step
+                FROM event_queues WHERE expires_at <= $1 + interval '30 days'
+            ) AS ending
+            WHERE expiry_told IS NULL OR expiry_told > step
+            LIMIT 1
+        ),
+        moved AS (
+            UPDATE event_queues q SET expiry_told = due.step FROM due
+            WHERE q.org_id = due.org_id AND q.stream = due.stream AND (q.expiry_told IS NULL OR q.expiry_told > due.step)
+            RETURNING due.*
+        ),
+        gate AS (
+            UPDATE orgs SET revision = revision + 1 FROM moved WHERE id = moved.org_id
+            RETURNING id, revision, moved.stream, moved.step
+        )
+        INSERT INTO audit_log (org_id, seq, at, actor, action, subject)
+        SELECT id, revision, $1, 'service',
+               CASE WHEN step = 0 THEN 'queue.credential_expired' ELSE 'queue.credential_expiring' END, stream
+        FROM gate
+        RETURNING org_id, subject, (SELECT step FROM gate) AS "step!"
+        "#,
+        now,
+    )
+    .fetch_optional(&db.pool)
+    .await?;
+    Ok(told.map(|row| (OrgId(row.org_id), row.subject, row.step)))
+}

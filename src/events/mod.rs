@@ -1,0 +1,265 @@
+//! The catalogue of events (contract 6), in one place: what there is, on which stream, and what
+//! it says. An event is written by the statement of the change that it tells of.
+
+pub mod envelope;
+pub mod expiry;
+pub mod publisher;
+pub mod retention;
+pub mod targets;
+
+use std::str::FromStr;
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::{NoContext, Timestamp, Uuid};
+
+use crate::ids::{KeyId, OrgId};
+
+/// A stream has a queue of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stream {
+    /// What happens to users.
+    Users,
+    /// What happens to keys and secrets.
+    Credentials,
+}
+
+impl Stream {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Users, Self::Credentials];
+
+    /// The name on the wire and in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::Credentials => "credentials",
+        }
+    }
+}
+
+impl FromStr for Stream {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|stream| stream.name() == name).ok_or(())
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal on $stream:ident;)*) => {
+        /// What can happen. Names are `<subject>.<what>`, and never change.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Kind { $($(#[$doc])* $variant),* }
+
+        impl Kind {
+            /// Every kind there is.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The `type` on the wire.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// The stream that carries it.
+            #[must_use]
+            pub fn stream(self) -> Stream {
+                match self { $(Self::$variant => Stream::$stream),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    UserCreated = "user.created" on Users;
+    UserUpdated = "user.updated" on Users;
+    UserDeleted = "user.deleted" on Users;
+    TenantKeyCreated = "tenant_key.created" on Credentials;
+    TenantKeyUpdated = "tenant_key.updated" on Credentials;
+    TenantKeyRotated = "tenant_key.rotated" on Credentials;
+    TenantKeyRevoked = "tenant_key.revoked" on Credentials;
+    /// 30, 7 and 1 days before the end, where there is time for it.
+    TenantKeyExpiring = "tenant_key.expiring" on Credentials;
+    TenantKeyExpired = "tenant_key.expired" on Credentials;
+    SigningSecretRotated = "signing_secret.rotated" on Credentials;
+    SigningSecretRevoked = "signing_secret.revoked" on Credentials;
+    SigningSecretExpired = "signing_secret.expired" on Credentials;
+}
+
+/// Whom an event is about: ids and dates, never profile data, never secrets.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Subject {
+    /// Of `user.*`.
+    User {
+        /// As the partner chose it.
+        user_id: Uuid,
+    },
+    /// Of `tenant_key.*`.
+    TenantKey {
+        /// The key; of `rotated`, the new one.
+        #[schema(value_type = Uuid)]
+        key_id: KeyId,
+        /// Of `rotated`: the old key.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<Uuid>)]
+        previous_key_id: Option<KeyId>,
+        /// When the key ends, if it does; of `rotated`, when the old one does.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires_at: Option<DateTime<Utc>>,
+    },
+    /// Of `signing_secret.*`.
+    SigningSecret {
+        /// The secret; of `rotated`, the new one.
+        secret_id: Uuid,
+        /// Of `rotated`: the old secret, if there was one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        previous_secret_id: Option<Uuid>,
+        /// Of `rotated`: when the old one ends.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires_at: Option<DateTime<Utc>>,
+    },
+}
+
+/// What is signed and sent: a webhook's body, and the `body` of an envelope.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventBody<'a> {
+    /// What happened.
+    #[serde(rename = "type")]
+    #[schema(example = "tenant_key.rotated")]
+    kind: &'a str,
+    /// When.
+    timestamp: DateTime<Utc>,
+    /// To whom: the org.
+    #[schema(value_type = Uuid)]
+    org_id: OrgId,
+    /// To what.
+    data: EventData<'a>,
+}
+
+/// What an event is about.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventData<'a> {
+    /// Ids.
+    #[serde(flatten)]
+    subject: &'a Subject,
+    /// The same as `timestamp`.
+    occurred_at: DateTime<Utc>,
+    /// Counts the changes of this subject: of two events the higher version is the later one.
+    version: i64,
+}
+
+/// An event ready to be written, all but the version of its subject, which the statement that
+/// writes it knows.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub id: Uuid,
+    pub kind: Kind,
+    /// The body up to the version; [`Draft::TAIL`] closes it.
+    pub head: String,
+    pub at: DateTime<Utc>,
+}
+
+impl Draft {
+    /// What follows the version.
+    pub const TAIL: &str = "}}";
+
+    /// Drafts an event that happens at `now`.
+    #[must_use]
+    pub fn new(org_id: OrgId, kind: Kind, subject: &Subject, now: DateTime<Utc>) -> Self {
+        let at = cut(now);
+        let data = EventData { subject, occurred_at: at, version: 0 };
+        let body = EventBody { kind: kind.name(), timestamp: at, org_id, data };
+        // Plain data with string keys: serialising it cannot fail.
+        let mut head = serde_json::to_string(&body).unwrap_or_default();
+        head.truncate(head.len() - 1 - Self::TAIL.len());
+        Self { id: event_id(at), kind, head, at }
+    }
+
+    /// The whole body, where the version is known beforehand.
+    #[must_use]
+    pub fn body(&self, version: i64) -> String {
+        format!("{}{version}{}", self.head, Self::TAIL)
+    }
+}
+
+/// To the precision of ids, so that the order of ids is the order of instants.
+#[must_use]
+pub fn cut(now: DateTime<Utc>) -> DateTime<Utc> {
+    now.trunc_subsecs(3)
+}
+
+/// A UUIDv7 of the instant `at`.
+fn event_id(at: DateTime<Utc>) -> Uuid {
+    let seconds = u64::try_from(at.timestamp()).unwrap_or_default();
+    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, at.timestamp_subsec_nanos()))
+}
+
+/// The first id that an event created at `at` can have; for ranges of time.
+#[must_use]
+pub fn first_id_at(at: DateTime<Utc>) -> Uuid {
+    let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+    Uuid::from_u128(u128::from(millis) << 80)
+}
+
+/// An event's id on the wire.
+#[must_use]
+pub fn wire_id(id: Uuid) -> String {
+    format!("evt_{}", id.simple())
+}
+
+/// Reads an id as [`wire_id`] writes it.
+#[must_use]
+pub fn parse_wire_id(text: &str) -> Option<Uuid> {
+    let hex = text.strip_prefix("evt_")?;
+    let is_ours = hex.len() == 32 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    is_ours.then(|| Uuid::try_parse(hex).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone as _;
+
+    use super::*;
+
+    #[test]
+    fn a_body_reads_as_the_contract_shows_it() {
+        let now = Utc.with_ymd_and_hms(2026, 11, 21, 8, 0, 0).unwrap();
+        let subject = Subject::User { user_id: Uuid::from_u128(7) };
+        let draft = Draft::new(OrgId(Uuid::from_u128(1)), Kind::UserCreated, &subject, now);
+        assert_eq!(
+            draft.body(12),
+            r#"{"type":"user.created","timestamp":"2026-11-21T08:00:00Z","org_id":"00000000-0000-0000-0000-000000000001","data":{"user_id":"00000000-0000-0000-0000-000000000007","occurred_at":"2026-11-21T08:00:00Z","version":12}}"#
+        );
+        assert_eq!(draft.id.get_timestamp().unwrap().to_unix().0, 1_795_248_000);
+        assert!(
+            first_id_at(now) <= draft.id && draft.id < first_id_at(now + chrono::TimeDelta::milliseconds(1))
+        );
+    }
+
+    #[test]
+    fn ids_are_read_back_and_nothing_else_is() {
+        let id = Uuid::from_u128(0xabc);
+        assert_eq!(parse_wire_id(&wire_id(id)), Some(id));
+        for bad in [
+            "",
+            "evt_",
+            &id.to_string(),
+            "evt_00000000000000000000000000000ABC",
+            &format!("{}0", wire_id(id)),
+        ] {
+            assert_eq!(parse_wire_id(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_kind_is_named_after_its_subject() {
+        for kind in Kind::ALL {
+            let is_user = kind.name().starts_with("user.");
+            assert_eq!(kind.stream() == Stream::Users, is_user, "{kind:?}");
+        }
+    }
+}

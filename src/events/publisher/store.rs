@@ -1,0 +1,218 @@
+//! The SQL of publishing.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use super::QueueId;
+use crate::ids::OrgId;
+
+/// Failures in a row from which on a queue is probed with one event at a time (contract 6).
+pub const DEAD_AFTER: i32 = 20;
+/// Between probes of a dead queue.
+const PROBE_INTERVAL: TimeDelta = TimeDelta::minutes(1);
+/// How long a claim holds without being renewed (contract 6).
+pub const LEASE: TimeDelta = TimeDelta::seconds(20);
+
+/// An event that is ours to deliver until its lease ends, and where it goes.
+#[derive(Debug)]
+pub struct Claimed {
+    pub org_id: OrgId,
+    pub id: Uuid,
+    pub stream: String,
+    pub kind: String,
+    pub body: String,
+    pub attempts: i32,
+    pub first_attempt_at: DateTime<Utc>,
+    pub queue_type: String,
+    pub settings: serde_json::Value,
+    pub sealed: Option<Vec<u8>>,
+    pub failures: i32,
+}
+
+/// Claims what is due, at most `per_queue` events of a queue and `limit` in all. `only` narrows
+/// it to some queues; `full` are those that have enough in flight.
+pub async fn claim(
+    db: impl PgExecutor<'_>,
+    now: DateTime<Utc>,
+    lease: Uuid,
+    only: Option<&[QueueId]>,
+    full: &[QueueId],
+    (per_queue, limit): (i64, i64),
+) -> Result<Vec<Claimed>, sqlx::Error> {
+    let (only_orgs, only_streams) = columns(only.unwrap_or_default());
+    let (full_orgs, full_streams) = columns(full);
+    sqlx::query_as!(
+        Claimed,
+        r#"
+        WITH queue AS (
+            SELECT * FROM event_queues
+            WHERE (paused_until IS NULL OR paused_until <= $1)
+                AND (NOT $2 OR (org_id, stream) IN (SELECT * FROM unnest($3::uuid[], $4::text[])))
+                AND (org_id, stream) NOT IN (SELECT * FROM unnest($5::uuid[], $6::text[]))
+        ),
+        due AS (
+            SELECT queue.*, event.id FROM queue
+            CROSS JOIN LATERAL (
+                SELECT id FROM events e
+                WHERE e.org_id = queue.org_id AND e.stream = queue.stream
+                    AND e.state = 'pending' AND e.next_attempt_at <= $1
+                ORDER BY e.next_attempt_at, e.id
+                LIMIT CASE WHEN queue.failures >= $7 THEN 1 ELSE $8::bigint END
+                FOR UPDATE SKIP LOCKED
+            ) AS event
+            LIMIT $9
+        )
+        UPDATE events e
+        SET lease = $10, next_attempt_at = $11, first_attempt_at = coalesce(e.first_attempt_at, $1)
+        FROM due WHERE e.org_id = due.org_id AND e.id = due.id
+        RETURNING e.org_id AS "org_id: OrgId", e.id, e.stream, e.type AS kind, e.body, e.attempts,
+                  e.first_attempt_at AS "first_attempt_at!", due.type AS queue_type, due.settings, due.sealed,
+                  due.failures
+        "#,
+        now,
+        only.is_some(),
+        &only_orgs,
+        &only_streams,
+        &full_orgs,
+        &full_streams,
+        DEAD_AFTER,
+        per_queue,
+        limit,
+        lease,
+        now + LEASE,
+    )
+    .fetch_all(db)
+    .await
+}
+
+fn columns(queues: &[QueueId]) -> (Vec<Uuid>, Vec<String>) {
+    queues.iter().map(|queue| (queue.org_id.0, queue.stream.clone())).unzip()
+}
+
+/// What became of an attempt.
+#[derive(Clone, Debug)]
+pub struct Closing {
+    pub queue: QueueId,
+    pub id: Uuid,
+    pub lease: Uuid,
+    pub at: DateTime<Utc>,
+    /// Whether the queue was known to fail when the event was claimed.
+    pub was_failing: bool,
+    pub outcome: Outcome,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    Delivered,
+    Retry { at: DateTime<Utc>, error: String },
+    Failed { error: String },
+}
+
+impl Outcome {
+    fn state(&self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Retry { .. } => "pending",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    fn error(&self) -> Option<&str> {
+        match self {
+            Self::Delivered => None,
+            Self::Retry { error, .. } | Self::Failed { error } => Some(error),
+        }
+    }
+}
+
+/// Closes a slice of attempts, each only if its lease is still the event's: a late owner changes
+/// nothing. Answers for each whether it did.
+pub async fn close(db: impl PgExecutor<'_>, closings: &[Closing]) -> Result<Vec<bool>, sqlx::Error> {
+    let next = |closing: &Closing| match closing.outcome {
+        Outcome::Retry { at, .. } => at,
+        _ => closing.at,
+    };
+    let closed = sqlx::query_scalar!(
+        r#"
+        UPDATE events e
+        SET state = c.state, attempts = e.attempts + 1, last_error = c.error, lease = NULL,
+            next_attempt_at = c.next, closed_at = CASE WHEN c.state <> 'pending' THEN c.at END
+        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[])
+             AS c (org_id, id, lease, state, error, next, at)
+        WHERE e.org_id = c.org_id AND e.id = c.id AND e.lease = c.lease AND e.state = 'pending'
+        RETURNING e.id
+        "#,
+        &closings.iter().map(|c| c.queue.org_id.0).collect::<Vec<_>>(),
+        &closings.iter().map(|c| c.id).collect::<Vec<_>>(),
+        &closings.iter().map(|c| c.lease).collect::<Vec<_>>(),
+        &closings.iter().map(|c| c.outcome.state().to_owned()).collect::<Vec<_>>(),
+        &closings.iter().map(|c| c.outcome.error()).collect::<Vec<_>>() as &[Option<&str>],
+        &closings.iter().map(next).collect::<Vec<_>>(),
+        &closings.iter().map(|c| c.at).collect::<Vec<_>>(),
+    )
+    .fetch_all(db)
+    .await?;
+    let closed: std::collections::HashSet<_> = closed.into_iter().collect();
+    Ok(closings.iter().map(|closing| closed.contains(&closing.id)).collect())
+}
+
+/// Counts failures in a row of the queues concerned; one success starts the count anew.
+pub async fn note_health(db: impl PgExecutor<'_>, closings: &[Closing]) -> Result<(), sqlx::Error> {
+    let concerned: Vec<_> = closings
+        .iter()
+        .filter(|closing| closing.was_failing || !matches!(closing.outcome, Outcome::Delivered))
+        .collect();
+    let Some(now) = concerned.iter().map(|closing| closing.at).max() else { return Ok(()) };
+    sqlx::query!(
+        r#"
+        WITH seen AS (
+            SELECT org_id, stream, bool_or(delivered) AS delivered, count(*) FILTER (WHERE NOT delivered) AS failed
+            FROM unnest($1::uuid[], $2::text[], $3::boolean[]) AS s (org_id, stream, delivered)
+            GROUP BY org_id, stream
+        ),
+        locked AS (
+            SELECT q.org_id, q.stream, CASE WHEN seen.delivered THEN 0 ELSE (q.failures + seen.failed)::integer END AS failures
+            FROM event_queues q JOIN seen USING (org_id, stream)
+            ORDER BY q.org_id, q.stream FOR UPDATE OF q
+        )
+        UPDATE event_queues q
+        SET failures = locked.failures, paused_until = CASE WHEN locked.failures >= $4 THEN $5::timestamptz END
+        FROM locked WHERE q.org_id = locked.org_id AND q.stream = locked.stream
+        "#,
+        &concerned.iter().map(|c| c.queue.org_id.0).collect::<Vec<_>>(),
+        &concerned.iter().map(|c| c.queue.stream.clone()).collect::<Vec<_>>(),
+        &concerned.iter().map(|c| matches!(c.outcome, Outcome::Delivered)).collect::<Vec<_>>(),
+        DEAD_AFTER,
+        now + PROBE_INTERVAL,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Holds claims for another lease.
+pub async fn renew(db: impl PgExecutor<'_>, leases: &[Uuid], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    move_due(db, leases, now + LEASE).await
+}
+
+/// Hands claims back: they are due at once, for whoever comes.
+pub async fn release(
+    db: impl PgExecutor<'_>,
+    leases: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    move_due(db, leases, now).await
+}
+
+async fn move_due(db: impl PgExecutor<'_>, leases: &[Uuid], due: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE events SET next_attempt_at = $2 WHERE lease = ANY($1) AND state = 'pending'",
+        leases,
+        due,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

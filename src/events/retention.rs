@@ -1,0 +1,80 @@
+//! Deletes what is old (contract 6): delivered and failed events after `EVENT_RETENTION_DAYS`,
+//! waiting ones after `EVENT_WAIT_DAYS`; what is lost that way is counted for the partner.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::db::Db;
+use crate::state::App;
+
+const INTERVAL: Duration = Duration::from_secs(60);
+/// Rows a statement deletes, so that none runs long.
+const BATCH: i64 = 2_000;
+
+/// Deletes for as long as the process lives.
+pub async fn run(app: App) {
+    let mut ticks = tokio::time::interval(INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = step(&app).await {
+            tracing::warn!(%error, "old events could not be deleted");
+        }
+    }
+}
+
+/// Deletes all that is old now; gives how many events waited in vain.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn step(app: &App) -> Result<u64, sqlx::Error> {
+    let now = app.clock.now();
+    while delete_closed(&app.db, now - app.config.event_retention).await? == BATCH as u64 {}
+    let mut lost = 0;
+    loop {
+        let deleted = delete_waiting(&app.db, now - app.config.event_wait).await?;
+        lost += deleted;
+        if deleted < BATCH as u64 {
+            return Ok(lost);
+        }
+    }
+}
+
+async fn delete_closed(db: &Db, before: DateTime<Utc>) -> Result<u64, sqlx::Error> {
+    // What was closed before is older still, which is what the index knows.
+    let deleted = sqlx::query!(
+        "DELETE FROM events WHERE ctid = ANY (ARRAY(
+             SELECT ctid FROM events WHERE created_at < $1 AND closed_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
+        before,
+        BATCH,
+    )
+    .execute(&db.pool)
+    .await?;
+    Ok(deleted.rows_affected())
+}
+
+async fn delete_waiting(db: &Db, before: DateTime<Utc>) -> Result<u64, sqlx::Error> {
+    let lost = sqlx::query_scalar!(
+        r#"
+        WITH gone AS (
+            DELETE FROM events WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM events WHERE created_at < $1 AND state = 'pending' AND lease IS NULL
+                LIMIT $2 FOR UPDATE SKIP LOCKED))
+            RETURNING org_id, stream
+        ),
+        counted AS (SELECT org_id, stream, count(*) AS lost FROM gone GROUP BY org_id, stream),
+        noted AS (
+            INSERT INTO event_losses AS l (org_id, stream, lost)
+            SELECT org_id, stream, lost FROM counted ORDER BY org_id, stream
+            ON CONFLICT ON CONSTRAINT event_losses_pkey DO UPDATE SET lost = l.lost + excluded.lost
+        )
+        SELECT coalesce(sum(lost), 0)::bigint AS "lost!" FROM counted
+        "#,
+        before,
+        BATCH,
+    )
+    .fetch_one(&db.pool)
+    .await?;
+    Ok(u64::try_from(lost).unwrap_or_default())
+}

@@ -1,0 +1,164 @@
+//! Where events go: a partner's queue or endpoint, reached safely (contract 6).
+//!
+//! [`settings`] judges what a partner registers, [`Targets::send`] delivers one event once, and
+//! [`DeliveryError`] says what went wrong in words the partner may read. Retries, signatures and
+//! the outbox are the publisher's.
+
+mod error;
+mod outbound;
+pub mod settings;
+#[cfg(feature = "aws")]
+mod sqs;
+mod storage_queue;
+#[cfg(test)]
+mod test_server;
+#[cfg(test)]
+mod tests;
+mod webhook;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+use uuid::Uuid;
+
+pub use error::{DeliveryError, Reason};
+use outbound::{Outbound, Reach, Resolve, SystemResolver};
+use settings::{Policy, SqsQueue, StorageQueue, Webhook};
+
+use crate::clock::Clock;
+use crate::crypto::secret::Secret;
+
+/// One signed event, ready to go.
+#[derive(Clone, Debug)]
+pub struct Delivery<'a> {
+    /// Identity of the event, the same at every attempt.
+    pub event_id: &'a str,
+    /// Whose event it is.
+    pub org_id: Uuid,
+    /// Name of its stream.
+    pub stream: &'a str,
+    /// The envelope as JSON: what a queue gets.
+    pub message: &'a str,
+    /// `webhook-id`, `webhook-timestamp`, `webhook-signature`: what a webhook gets, with `body`.
+    pub headers: [(&'static str, String); 3],
+    /// The very bytes that were signed.
+    pub body: &'a str,
+    /// W3C trace context of the attempt, for a webhook.
+    pub traceparent: Option<String>,
+}
+
+/// Where an org wants a stream's events.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// `aws_sqs`.
+    AwsSqs(SqsQueue),
+    /// `azure_storage_queue`.
+    AzureStorageQueue(StorageQueue),
+    /// `webhook`.
+    Webhook(Webhook),
+}
+
+/// What the operator configures.
+#[derive(Clone, Debug, Default)]
+pub struct TargetsConfig {
+    /// What targets may be.
+    pub policy: Policy,
+    /// Our own identity at AWS.
+    pub aws: Option<AwsCredentials>,
+    /// Replaces Amazon SQS, without address checks.
+    pub sqs_endpoint: Option<Url>,
+    /// Replaces AWS STS, without address checks.
+    pub sts_endpoint: Option<Url>,
+    /// Replaces Azure's hosts, without address checks; the account becomes the path's first part.
+    pub storage_queue_endpoint: Option<Url>,
+}
+
+/// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
+#[derive(Clone, Debug)]
+pub struct AwsCredentials {
+    pub access_key_id: String,
+    pub secret_access_key: Secret<String>,
+    pub session_token: Option<Secret<String>>,
+}
+
+/// Delivers to every kind of target. Cheap to clone; clones share connections and AWS sessions.
+#[derive(Clone)]
+pub struct Targets(Arc<Inner>);
+
+struct Inner {
+    clock: Clock,
+    /// For what partners name.
+    partner: Outbound,
+    /// For endpoints the operator set; connections are never shared with the other.
+    operator: Outbound,
+    storage_queue_endpoint: Option<Url>,
+    #[cfg(feature = "aws")]
+    sqs: sqs::Sqs,
+}
+
+impl Targets {
+    /// Clients for all targets, inside a tokio runtime; nothing is connected yet.
+    #[must_use]
+    pub fn new(config: TargetsConfig, clock: Clock) -> Self {
+        Self::with_resolver(config, clock, Arc::new(SystemResolver))
+    }
+
+    fn with_resolver(config: TargetsConfig, clock: Clock, resolver: Arc<dyn Resolve>) -> Self {
+        let reach = if config.policy.allow_private { Reach::Anywhere } else { Reach::Public };
+        let partner = Outbound::new(reach, Arc::clone(&resolver));
+        let operator = Outbound::new(Reach::Anywhere, resolver);
+        Self(Arc::new(Inner {
+            #[cfg(feature = "aws")]
+            sqs: sqs::Sqs::new(&config, &partner, &operator, clock.clone()),
+            clock,
+            partner,
+            operator,
+            storage_queue_endpoint: config.storage_queue_endpoint,
+        }))
+    }
+
+    /// Sends one event once, and waits at most `timeout` for its acknowledgement.
+    ///
+    /// Safe to drop at any moment; the event may then have arrived or not.
+    ///
+    /// # Errors
+    /// Not acknowledged; it may have arrived all the same.
+    pub async fn send(
+        &self,
+        target: &Target,
+        delivery: &Delivery<'_>,
+        timeout: Duration,
+    ) -> Result<(), DeliveryError> {
+        let (inner, now) = (&*self.0, self.0.clock.now());
+        match target {
+            Target::Webhook(webhook) => webhook::send(&inner.partner, webhook, delivery, timeout, now).await,
+            Target::AzureStorageQueue(queue) => {
+                let endpoint = inner.storage_queue_endpoint.as_ref();
+                let outbound = if endpoint.is_some() { &inner.operator } else { &inner.partner };
+                storage_queue::send(outbound, endpoint, queue, delivery.message, timeout, now).await
+            }
+            #[cfg(feature = "aws")]
+            Target::AwsSqs(queue) => outbound::within(timeout, inner.sqs.send(queue, delivery)).await,
+            #[cfg(not(feature = "aws"))]
+            Target::AwsSqs(_) => Err(Reason::Settings("this service is built without aws_sqs").into()),
+        }
+    }
+}
+
+impl fmt::Debug for Targets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Targets")
+    }
+}
+
+/// JSON made of characters that XML 1.0 has, as SQS and Azure demand. The few that JSON allows
+/// and XML does not can only stand inside strings, where an escape means the same.
+fn xml_safe(json: &str) -> Cow<'_, str> {
+    if !json.contains(['\u{fffe}', '\u{ffff}']) {
+        return json.into();
+    }
+    json.replace('\u{fffe}', r"\ufffe").replace('\u{ffff}', r"\uffff").into()
+}

@@ -1,0 +1,147 @@
+//! A partner's own HTTP endpoint.
+
+use hyper::Uri;
+use url::{Host, Url};
+
+use super::{Invalid, Policy, check};
+use crate::events::targets::outbound::is_refused;
+
+/// Longest URL taken.
+const MAX_URL: usize = 2048;
+
+/// A URL that may be posted to. A name in it is judged again at every connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    url: String,
+    uri: Uri,
+}
+
+impl Webhook {
+    /// Judges the settings of `webhook`.
+    ///
+    /// A literal address is judged here already, however it is spelt: the URL standard turns
+    /// `0x7f.1`, `2130706433` and `0177.0.0.1` into `127.0.0.1`, and refuses IPv6 zones.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub fn new(url: &str, policy: Policy) -> Result<Self, Invalid> {
+        const FORM: &str = "must be a URL with a host, of at most 2048 characters";
+        let form = Invalid { field: "url", reason: FORM };
+        check(url.len() <= MAX_URL, "url", FORM)?;
+        let parsed = Url::parse(url).map_err(|_| form)?;
+        let is_allowed = parsed.scheme() == "https" || (policy.allow_private && parsed.scheme() == "http");
+        check(is_allowed, "url", "must start with https://")?;
+        let has_userinfo = !parsed.username().is_empty() || parsed.password().is_some();
+        check(!has_userinfo, "url", "must not hold a user name or password")?;
+        check(parsed.fragment().is_none(), "url", "must not hold a fragment")?;
+        let literal = match parsed.host().ok_or(form)? {
+            Host::Ipv4(address) => Some(address.into()),
+            Host::Ipv6(address) => Some(address.into()),
+            Host::Domain(_) => None,
+        };
+        check(
+            policy.allow_private || !literal.is_some_and(is_refused),
+            "url",
+            "must not point to a private or reserved address",
+        )?;
+        let uri = parsed.as_str().parse().map_err(|_| form)?;
+        Ok(Self { url: parsed.into(), uri })
+    }
+
+    /// The URL in its normal form.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The same, for the HTTP client.
+    pub(in crate::events::targets) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PUBLIC: Policy = Policy { allow_private: false, sqs_allow_direct: false };
+    const PRIVATE: Policy = Policy { allow_private: true, sqs_allow_direct: false };
+
+    #[test]
+    fn public_https_urls_pass() {
+        for url in [
+            "https://example.com",
+            "https://example.com:8443/a/b?c=d",
+            "https://8.8.8.8/",
+            "https://münchen.example/",
+        ] {
+            assert!(Webhook::new(url, PUBLIC).is_ok(), "{url}");
+        }
+        let normal = Webhook::new("https://EXAMPLE.com:443", PUBLIC).map(|webhook| webhook.url().to_owned());
+        assert_eq!(normal.as_deref(), Ok("https://example.com/"));
+    }
+
+    #[test]
+    fn a_literal_address_is_judged_in_every_spelling() {
+        let hosts = [
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f000001",
+            "0x7f.1",
+            "0177.0.0.1",
+            "017700000001",
+            "127.0.0.1.",
+            "①②⑦.0.0.1",
+            "169.254.169.254",
+            "0",
+            "[::1]",
+            "[::]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "[::127.0.0.1]",
+            "[64:ff9b::7f00:1]",
+            "[2002:7f00:1::]",
+            "[fe80::1]",
+            "[fd00::1]",
+        ];
+        for host in hosts {
+            let url = format!("https://{host}/");
+            let refused = Webhook::new(&url, PUBLIC).err().map(|invalid| invalid.reason);
+            assert_eq!(refused, Some("must not point to a private or reserved address"), "{host}");
+            assert!(Webhook::new(&url, PRIVATE).is_ok(), "{host}");
+        }
+    }
+
+    #[test]
+    fn other_urls_are_refused() {
+        let urls = [
+            "",
+            "example.com",
+            "/path",
+            "http://example.com/",
+            "ftp://example.com/",
+            "file:///etc/passwd",
+            "https://",
+            "https:///",
+            "https://user@example.com/",
+            "https://user:secret@example.com/",
+            "https://:secret@example.com/",
+            "https://example.com/#part",
+            "https://example.com/#",
+            "https://[fe80::1%25eth0]/",
+            "https://[fe80::1%eth0]/",
+            "https://exa mple.com/",
+            "https://example.com:99999/",
+            "https://1.2.3.4.5/",
+            "https://0x1ffffffff/",
+        ];
+        for url in urls {
+            assert!(Webhook::new(url, PUBLIC).is_err(), "{url}");
+        }
+        let long = format!("https://example.com/{}", "a".repeat(MAX_URL));
+        assert!(Webhook::new(&long, PUBLIC).is_err());
+        assert!(Webhook::new("http://example.com/", PRIVATE).is_ok());
+        assert!(Webhook::new("ftp://example.com/", PRIVATE).is_err());
+    }
+}

@@ -1,0 +1,73 @@
+//! `aws_sqs`: SendMessage with the partner's role, on standard and FIFO queues.
+//!
+//! A FIFO queue groups by stream and org, and deduplicates by event id: within five minutes of an
+//! arrival SQS acknowledges the same id without delivering it again. A retry whose acknowledgement
+//! was lost therefore arrives once; so does a *replay* asked for within those five minutes, which
+//! then counts as delivered although the queue got nothing new.
+
+mod sessions;
+mod transport;
+
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::http::Response;
+
+use sessions::Sessions;
+
+use super::error::{DeliveryError, Reason};
+use super::outbound::Outbound;
+use super::settings::SqsQueue;
+use super::{Delivery, TargetsConfig, xml_safe};
+use crate::clock::Clock;
+
+/// Codes with which AWS answers when a session has ended before its time.
+const ENDED_SESSION: [&str; 4] =
+    ["ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"];
+
+/// Sends to SQS queues.
+pub struct Sqs {
+    sessions: Sessions,
+}
+
+impl Sqs {
+    /// Nothing is connected yet.
+    pub fn new(config: &TargetsConfig, partner: &Outbound, operator: &Outbound, clock: Clock) -> Self {
+        Self { sessions: Sessions::new(config, partner, operator, clock) }
+    }
+
+    /// Puts a message on the queue.
+    ///
+    /// # Errors
+    /// A class, or the error code and message of SQS or STS.
+    pub async fn send(&self, queue: &SqsQueue, delivery: &Delivery<'_>) -> Result<(), DeliveryError> {
+        let client = self.sessions.client(queue, delivery.org_id).await?;
+        let mut request =
+            client.send_message().queue_url(queue.url()).message_body(xml_safe(delivery.message));
+        if queue.is_fifo() {
+            request = request
+                .message_group_id(format!("{}:{}", delivery.stream, delivery.org_id))
+                .message_deduplication_id(delivery.event_id);
+        }
+        let Err(error) = request.send().await else { return Ok(()) };
+        if error.code().is_some_and(|code| ENDED_SESSION.contains(&code)) {
+            self.sessions.forget(queue, delivery.org_id);
+        }
+        Err(failure(&error).into())
+    }
+}
+
+/// What an SDK's error says that may be shown.
+fn failure<E: ProvideErrorMetadata, B>(error: &SdkError<E, Response<B>>) -> Reason {
+    match error {
+        SdkError::ServiceError(answer) => {
+            let status = answer.raw().status().as_u16();
+            Reason::provider(status, answer.err().code(), answer.err().message())
+        }
+        SdkError::DispatchFailure(failure) => {
+            let cause = failure.as_connector_error().and_then(std::error::Error::source);
+            cause.and_then(|cause| cause.downcast_ref().cloned()).unwrap_or(Reason::Closed)
+        }
+        SdkError::TimeoutError(_) => Reason::Timeout,
+        SdkError::ResponseError(_) => Reason::InvalidResponse,
+        _ => Reason::Settings("the request could not be built"),
+    }
+}

@@ -1,0 +1,103 @@
+//! Small HTTP servers on a loopback port, for the tests of this module.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What a server does once it has read a request.
+#[derive(Clone, Copy)]
+pub enum Answer {
+    /// Writes these bytes and keeps the connection.
+    Write(&'static str),
+    /// Writes these bytes and closes.
+    WriteAndClose(&'static str),
+    /// Writes a head that promises this many bytes, and as many.
+    Huge(usize),
+    /// Writes these bytes, then nothing more, and keeps the connection.
+    Stall(&'static str),
+}
+
+/// A server that answers every request alike, and remembers.
+pub struct TestServer {
+    pub address: SocketAddr,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    connections: usize,
+    requests: Vec<String>,
+}
+
+impl TestServer {
+    pub async fn start(answer: Answer) -> Self {
+        Self::start_on("127.0.0.1", answer).await
+    }
+
+    pub async fn start_on(ip: &str, answer: Answer) -> Self {
+        let listener = TcpListener::bind((ip, 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("a bound address");
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let shared = Arc::clone(&seen);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                shared.lock().expect("no panic").connections += 1;
+                tokio::spawn(serve(stream, answer, Arc::clone(&shared)));
+            }
+        });
+        Self { address, seen }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/hook?a=b", self.address)
+    }
+
+    pub fn connections(&self) -> usize {
+        self.seen.lock().expect("no panic").connections
+    }
+
+    /// Every request so far, head and body as text.
+    pub fn requests(&self) -> Vec<String> {
+        self.seen.lock().expect("no panic").requests.clone()
+    }
+}
+
+async fn serve(mut stream: TcpStream, answer: Answer, seen: Arc<Mutex<Seen>>) {
+    while let Some(request) = read_request(&mut stream).await {
+        seen.lock().expect("no panic").requests.push(request);
+        let written = match answer {
+            Answer::Write(bytes) | Answer::WriteAndClose(bytes) | Answer::Stall(bytes) => {
+                stream.write_all(bytes.as_bytes()).await
+            }
+            Answer::Huge(length) => {
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+                let body = format!("{head}{}", "a".repeat(length));
+                stream.write_all(body.as_bytes()).await
+            }
+        };
+        match answer {
+            Answer::Write(_) | Answer::Huge(_) if written.is_ok() => {}
+            Answer::Stall(_) => std::future::pending().await,
+            _ => return,
+        }
+    }
+}
+
+/// One request with a `content-length`, or `None` when the client is gone.
+async fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.and_then(|length| length.parse().ok()).unwrap_or(0) {
+                return Some(text.into_owned());
+            }
+        }
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+}

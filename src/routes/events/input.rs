@@ -1,0 +1,113 @@
+//! What the event routes take.
+
+use chrono::{DateTime, Utc};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::events::{Stream, parse_wire_id};
+use crate::http::input::{Body, Input, Kind, Problem, Reader};
+
+/// Events that one call may name.
+pub const MAX_IDS: usize = 1_000;
+
+/// How an event's delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum Status {
+    /// Waits for its queue or its next attempt.
+    Pending,
+    /// The queue has it.
+    Delivered,
+    /// Given up; can be replayed.
+    Failed,
+}
+
+impl Status {
+    /// The name on the wire and in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        [Self::Pending, Self::Delivered, Self::Failed].into_iter().find(|status| status.name() == name)
+    }
+}
+
+fn stream(name: &str) -> Option<Stream> {
+    name.parse().ok()
+}
+
+const STREAMS: &str = "must be users or credentials";
+
+/// Which events to list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct EventFilter {
+    /// Only this stream's.
+    pub stream: Option<Stream>,
+    /// Only those that stand like this.
+    #[param(inline)]
+    pub status: Option<Status>,
+}
+
+impl Input for EventFilter {
+    const BODY: Body = Body::None;
+
+    fn read(request: &mut Reader) -> Option<Self> {
+        let stream = request.query("stream").choice(STREAMS, stream);
+        let status = request.query("status").choice("must be pending, delivered or failed", Status::parse);
+        Some(Self { stream, status })
+    }
+}
+
+/// Which events to send again: either `event_ids`, or `stream`, `from` and `to`.
+#[derive(ToSchema)]
+#[schema(as = ReplayEvents)]
+#[expect(dead_code, reason = "documents what `ReplayEvents` reads")]
+pub struct ReplayEventsBody {
+    /// At most 1,000.
+    #[schema(min_items = 1, max_items = 1_000, example = json!(["evt_0192f0c123457abc8def0123456789ab"]))]
+    event_ids: Option<Vec<String>>,
+    /// The stream of a range.
+    stream: Option<Stream>,
+    /// Events created from here on,
+    from: Option<DateTime<Utc>>,
+    /// and before here; at most 10,000.
+    to: Option<DateTime<Utc>>,
+}
+
+/// Which events to send again.
+pub enum ReplayEvents {
+    Ids(Vec<Uuid>),
+    Range { stream: Stream, from: DateTime<Utc>, to: DateTime<Utc> },
+}
+
+impl Input for ReplayEvents {
+    const BODY: Body = Body::Required;
+
+    fn read(request: &mut Reader) -> Option<Self> {
+        let has_ids = request.has_body("event_ids");
+        let ids = request.body("event_ids").list(1..=MAX_IDS, |field| {
+            field.decoded(|text| parse_wire_id(text).ok_or("must be an event's id"))
+        });
+        if has_ids {
+            for field in ["stream", "from", "to"] {
+                request.body(field).excluded("cannot be combined with event_ids");
+            }
+            return Some(Self::Ids(ids?));
+        }
+        let stream = request.body("stream").required().choice(STREAMS, stream);
+        let from = request.body("from").required().datetime();
+        let to = request.body("to").required().datetime();
+        Some(Self::Range { stream: stream?, from: from?, to: to? })
+    }
+}
+
+/// A range that holds too much for one call.
+pub fn too_many() -> Problem {
+    Problem::body("to", Kind::ValueError, "the range holds more than 10,000 events; choose a shorter one")
+}

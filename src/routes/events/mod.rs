@@ -1,0 +1,125 @@
+//! The events that partners see: what waits, what was delivered, what failed, and sending it again
+//! (contract 6).
+
+mod input;
+pub mod store;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::input::{EventFilter, ReplayEvents, ReplayEventsBody};
+use crate::error::ApiError;
+use crate::events::Stream;
+use crate::http::input::Valid;
+use crate::http::paging::{Data, List, Page};
+use crate::identity::Partner;
+use crate::ids::OrgId;
+use crate::state::App;
+
+/// Events that one range may hold.
+const MAX_RANGE: i64 = 10_000;
+
+/// `/v1/admin/org/events`.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list_events)).routes(routes!(replay_events))
+}
+
+/// An event and its delivery.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventEntry {
+    /// The event's id.
+    #[schema(example = "evt_0192f0c123457abc8def0123456789ab")]
+    pub event_id: String,
+    /// `users` or `credentials`.
+    #[schema(example = "users")]
+    pub stream: String,
+    /// What happened.
+    #[serde(rename = "type")]
+    #[schema(example = "user.created")]
+    pub kind: String,
+    /// `pending`, `delivered` or `failed`.
+    #[schema(example = "pending")]
+    pub status: String,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// When it is tried next, while it is pending.
+    #[schema(required)]
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    /// Why the last attempt failed.
+    #[schema(required, example = "status 503")]
+    pub last_error: Option<String>,
+    /// When it happened.
+    pub created_at: DateTime<Utc>,
+    /// When the queue acknowledged it.
+    #[schema(required)]
+    pub delivered_at: Option<DateTime<Utc>>,
+}
+
+/// What will be sent again.
+#[derive(Serialize, ToSchema)]
+pub struct Replayed {
+    /// How many events.
+    replayed: u64,
+}
+
+/// List events and their delivery.
+///
+/// Ordered by creation, oldest first.
+#[utoipa::path(
+    get, path = "/v1/admin/org/events", tag = "Events", params(EventFilter, Page),
+    responses((status = 200, description = "A page of events.", body = List<EventEntry>)),
+)]
+async fn list_events(
+    State(app): State<App>,
+    partner: Partner,
+    Valid((filter, page)): Valid<(EventFilter, Page)>,
+) -> Result<Json<List<EventEntry>>, ApiError> {
+    let (db, org_id, EventFilter { stream, status }) = (&app.db.pool, partner.org_id, filter);
+    let (events, counted) = store::list(db, org_id, stream, status, page).await?;
+    let total = if stream.is_none() && status.is_none() {
+        app.totals
+            .total("events", org_id, counted, async || store::count(db, org_id, None, None).await)
+            .await?
+    } else {
+        counted
+    };
+    Ok(Json(page.of(events, total)))
+}
+
+/// Send events again.
+///
+/// With the same `event_id`s, freshly signed. Events being delivered at this moment are left
+/// alone and not counted.
+#[utoipa::path(
+    post, path = "/v1/admin/org/events/replay", tag = "Events", request_body = ReplayEventsBody,
+    responses((status = 202, description = "They will be sent.", body = Data<Replayed>)),
+)]
+async fn replay_events(
+    State(app): State<App>,
+    partner: Partner,
+    Valid(input): Valid<ReplayEvents>,
+) -> Result<(StatusCode, Json<Data<Replayed>>), ApiError> {
+    let replayed = replay(&app, partner.org_id, &input).await?;
+    Stream::ALL.into_iter().for_each(|stream| app.publisher.wake(partner.org_id, stream));
+    Ok((StatusCode::ACCEPTED, Json(Data { data: Replayed { replayed } })))
+}
+
+async fn replay(app: &App, org_id: OrgId, input: &ReplayEvents) -> Result<u64, ApiError> {
+    let ids = match input {
+        ReplayEvents::Ids(ids) => ids.clone(),
+        ReplayEvents::Range { stream, from, to } => {
+            let ids = store::ids_between(&app.db.pool, org_id, *stream, *from, *to, MAX_RANGE + 1).await?;
+            if ids.len() as i64 > MAX_RANGE {
+                return Err(ApiError::Invalid(vec![input::too_many()]));
+            }
+            ids
+        }
+    };
+    Ok(store::replay(&app.db.pool, org_id, &ids, app.clock.now()).await?)
+}

@@ -1,0 +1,148 @@
+//! What the queue routes take.
+
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::settings::{AwsSqs, AzureStorageQueue, Settings, WebhookEndpoint};
+use crate::crypto::secret::Secret;
+use crate::error::{ApiError, Code};
+use crate::events::Stream;
+use crate::http::input::{Body, Fields, Input, Reader};
+
+/// The longest URL or credential worth reading.
+const MAX_TEXT: usize = 4_096;
+
+/// Names a queue by its stream.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct QueuePath {
+    /// `users` or `credentials`.
+    #[param(value_type = String, example = "credentials")]
+    queue_name: Option<Stream>,
+}
+
+impl Input for QueuePath {
+    const BODY: Body = Body::None;
+
+    fn read(request: &mut Reader) -> Option<Self> {
+        // Another name is no broken rule but an unknown thing, which is told after the body's problems.
+        let name = request.path("queue_name").text(0..=usize::MAX);
+        Some(Self { queue_name: name.and_then(|name| name.parse().ok()) })
+    }
+}
+
+impl QueuePath {
+    /// The stream, if there is one of that name.
+    pub fn stream(&self) -> Result<Stream, ApiError> {
+        self.queue_name.ok_or_else(|| Code::UnknownStream.into())
+    }
+}
+
+/// A queue to register: `type`, and the object of that type.
+#[derive(ToSchema)]
+#[schema(as = RegisterQueue)]
+#[expect(dead_code, reason = "documents what `RegisterQueue` reads")]
+pub struct RegisterQueueBody {
+    /// `aws_sqs`, `azure_storage_queue` or `webhook`. `azure_event_hubs` is not live yet.
+    #[schema(rename = "type")]
+    r#type: QueueType,
+    /// For `aws_sqs`.
+    aws_sqs: Option<AwsSqs>,
+    /// For `azure_storage_queue`.
+    azure_storage_queue: Option<AzureStorageQueueWithToken>,
+    /// For `webhook`.
+    webhook: Option<WebhookEndpoint>,
+}
+
+/// A kind of queue.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueType {
+    /// Amazon SQS.
+    AwsSqs,
+    /// Azure Queue Storage.
+    AzureStorageQueue,
+    /// An HTTPS endpoint.
+    Webhook,
+    /// Not live yet.
+    AzureEventHubs,
+}
+
+/// An Azure storage queue with the right to write to it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents what `RegisterQueue` reads")]
+pub struct AzureStorageQueueWithToken {
+    /// The storage account.
+    #[schema(pattern = "^[a-z0-9]{3,24}$", example = "partnerevents")]
+    account_name: String,
+    /// The queue in it.
+    #[schema(example = "events")]
+    queue_name: String,
+    /// A shared access signature with permission to add. It is never shown again.
+    #[schema(write_only, example = "sv=2024-11-04&sp=a&se=2027-01-01&sig=...")]
+    sas_token: String,
+}
+
+/// A queue to register.
+pub enum RegisterQueue {
+    Live(Settings),
+    /// `azure_event_hubs`.
+    Planned,
+}
+
+impl Input for RegisterQueue {
+    const BODY: Body = Body::Required;
+
+    fn read(request: &mut Reader) -> Option<Self> {
+        const TYPES: &str = "must be aws_sqs, azure_storage_queue or webhook";
+        let kind = request.body("type").required().choice(TYPES, |name| match name {
+            "aws_sqs" => Some(QueueType::AwsSqs),
+            "azure_storage_queue" => Some(QueueType::AzureStorageQueue),
+            "webhook" => Some(QueueType::Webhook),
+            "azure_event_hubs" => Some(QueueType::AzureEventHubs),
+            _ => None,
+        });
+        let settings = match kind {
+            Some(QueueType::AwsSqs) => {
+                request.body("aws_sqs").required().object(aws_sqs).map(Settings::AwsSqs)
+            }
+            Some(QueueType::AzureStorageQueue) => {
+                request.body("azure_storage_queue").required().object(azure_storage_queue)
+            }
+            Some(QueueType::Webhook) => {
+                request.body("webhook").required().object(webhook).map(Settings::Webhook)
+            }
+            Some(QueueType::AzureEventHubs) => {
+                request.body("azure_event_hubs").ignored();
+                return Some(Self::Planned);
+            }
+            None => {
+                // Without a type nothing can be said of these.
+                for name in ["aws_sqs", "azure_storage_queue", "webhook"] {
+                    request.body(name).ignored();
+                }
+                None
+            }
+        };
+        settings.map(Self::Live)
+    }
+}
+
+fn aws_sqs(o: &mut Fields<'_>) -> Option<AwsSqs> {
+    let queue_url = o.field("queue_url").required().text(1..=MAX_TEXT);
+    let region = o.field("region").required().text(1..=64);
+    let role_arn = o.field("role_arn").text(1..=MAX_TEXT);
+    Some(AwsSqs { queue_url: queue_url?, region: region?, role_arn })
+}
+
+fn azure_storage_queue(o: &mut Fields<'_>) -> Option<Settings> {
+    let account_name = o.field("account_name").required().text(1..=64);
+    let queue_name = o.field("queue_name").required().text(1..=128);
+    let sas_token = o.field("sas_token").required().text(1..=MAX_TEXT).map(Secret::new);
+    let settings = AzureStorageQueue { account_name: account_name?, queue_name: queue_name? };
+    Some(Settings::AzureStorageQueue(settings, sas_token?))
+}
+
+fn webhook(o: &mut Fields<'_>) -> Option<WebhookEndpoint> {
+    Some(WebhookEndpoint { url: o.field("url").required().text(1..=MAX_TEXT)? })
+}

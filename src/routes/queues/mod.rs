@@ -1,0 +1,196 @@
+//! The partner's own queues, one a stream (contract 6). A queue is stored only after a signed test
+//! event has reached it; the test runs outside any transaction.
+
+mod input;
+mod put;
+mod reply;
+pub mod settings;
+mod store;
+mod test_publish;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::input::{QueuePath, RegisterQueue, RegisterQueueBody};
+use self::put::{Put, require_administrator};
+use self::reply::Queue;
+use self::settings::StoredQueue;
+use self::store::QueueRow;
+use crate::administration::Scope;
+use crate::audit::Author;
+use crate::error::{ApiError, Code};
+use crate::events::Stream;
+use crate::http::input::Valid;
+use crate::http::paging::{Data, List, Page};
+use crate::identity::Partner;
+use crate::ids::OrgId;
+use crate::state::App;
+
+/// `/v1/admin/org/queues`.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_queues))
+        .routes(routes!(create_queue, replace_queue, get_queue, delete_queue))
+        .routes(routes!(test_queue))
+}
+
+/// What a test event said.
+#[derive(Serialize, ToSchema)]
+pub struct TestedQueue {
+    /// The test event's id.
+    #[schema(example = "evt_0192f0c123457abc8def0123456789ab")]
+    event_id: String,
+}
+
+/// Register an event queue.
+///
+/// A signed `queue.test` event is sent first; if the queue does not acknowledge it within 5
+/// seconds, nothing is stored and the 400 says why. Events that waited are then delivered.
+#[utoipa::path(
+    post, path = "/v1/admin/org/queues/{queue_name}", tag = "Events", params(QueuePath),
+    request_body = RegisterQueueBody,
+    responses(
+        (status = 201, description = "Registered.", body = Data<Queue>),
+        (status = 400, description = "`conflicting_credentials`, or `invalid_request`: the test event did not arrive, and why."),
+        (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
+        (status = 404, description = "`unknown_stream`"),
+        (status = 409, description = "`queue_already_configured` or `signing_secret_not_configured`"),
+    ),
+)]
+async fn create_queue(
+    State(app): State<App>,
+    partner: Partner,
+    author: Author,
+    Valid((path, input)): Valid<(QueuePath, RegisterQueue)>,
+) -> Result<(StatusCode, Json<Data<Queue>>), ApiError> {
+    let put = Put { app: &app, scope: scope(partner, author), path, replaces: false };
+    Ok((StatusCode::CREATED, put.carry_out(input).await?))
+}
+
+/// Replace an event queue.
+///
+/// As with registration, a test event is sent to the new queue first; if it fails, the old one
+/// stays.
+#[utoipa::path(
+    put, path = "/v1/admin/org/queues/{queue_name}", tag = "Events", params(QueuePath),
+    request_body = RegisterQueueBody,
+    responses(
+        (status = 200, description = "Replaced.", body = Data<Queue>),
+        (status = 400, description = "`conflicting_credentials`, or `invalid_request`: the test event did not arrive, and why."),
+        (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
+        (status = 404, description = "`unknown_stream` or `queue_not_configured`"),
+        (status = 409, description = "`signing_secret_not_configured`"),
+    ),
+)]
+async fn replace_queue(
+    State(app): State<App>,
+    partner: Partner,
+    author: Author,
+    Valid((path, input)): Valid<(QueuePath, RegisterQueue)>,
+) -> Result<Json<Data<Queue>>, ApiError> {
+    Put { app: &app, scope: scope(partner, author), path, replaces: true }.carry_out(input).await
+}
+
+/// List event queues.
+///
+/// With how many events wait for each and how many have failed; without their secrets.
+#[utoipa::path(
+    get, path = "/v1/admin/org/queues", tag = "Events", params(Page),
+    responses((status = 200, description = "The queues.", body = List<Queue>)),
+)]
+async fn list_queues(
+    State(app): State<App>,
+    partner: Partner,
+    Valid(page): Valid<Page>,
+) -> Result<Json<List<Queue>>, ApiError> {
+    let rows = store::find(&app.db.pool, partner.org_id, None).await?;
+    let total = rows.len() as i64;
+    // There are no more queues than streams.
+    let (skip, take) = (page.offset as usize, page.limit as usize);
+    let shown = rows.into_iter().skip(skip).take(take).map(|row| Queue::of(&app, partner.org_id, row));
+    Ok(Json(page.of(shown.collect::<Result<_, _>>()?, total)))
+}
+
+/// Show an event queue.
+///
+/// With how many events wait for it and how many have failed; without its secrets.
+#[utoipa::path(
+    get, path = "/v1/admin/org/queues/{queue_name}", tag = "Events", params(QueuePath),
+    responses(
+        (status = 200, description = "The queue.", body = Data<Queue>),
+        (status = 404, description = "`unknown_stream` or `queue_not_configured`"),
+    ),
+)]
+async fn get_queue(
+    State(app): State<App>,
+    partner: Partner,
+    Valid(path): Valid<QueuePath>,
+) -> Result<Json<Data<Queue>>, ApiError> {
+    show(&app, partner.org_id, path.stream()?).await
+}
+
+/// Remove an event queue.
+///
+/// Later events wait for the next one.
+#[utoipa::path(
+    delete, path = "/v1/admin/org/queues/{queue_name}", tag = "Events", params(QueuePath),
+    responses(
+        (status = 204, description = "Removed."),
+        (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
+        (status = 404, description = "`unknown_stream` or `queue_not_configured`"),
+    ),
+)]
+async fn delete_queue(
+    State(app): State<App>,
+    partner: Partner,
+    author: Author,
+    Valid(path): Valid<QueuePath>,
+) -> Result<StatusCode, ApiError> {
+    let (scope, now) = (scope(partner, author), app.clock.now());
+    require_administrator(store::standing(&app.db.pool, &scope, None, now).await?)?;
+    if store::delete(&app.db.pool, &scope, path.stream()?, now).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Code::QueueNotConfigured.into())
+    }
+}
+
+/// Send a test event.
+///
+/// A signed `queue.test` event is sent now, and the reply says whether the queue acknowledged it.
+#[utoipa::path(
+    post, path = "/v1/admin/org/queues/{queue_name}/test", tag = "Events", params(QueuePath),
+    responses(
+        (status = 202, description = "The queue has it.", body = Data<TestedQueue>),
+        (status = 400, description = "`conflicting_credentials`, or `invalid_request`: the test event did not arrive, and why."),
+        (status = 404, description = "`unknown_stream` or `queue_not_configured`"),
+    ),
+)]
+async fn test_queue(
+    State(app): State<App>,
+    partner: Partner,
+    Valid(path): Valid<QueuePath>,
+) -> Result<(StatusCode, Json<Data<TestedQueue>>), ApiError> {
+    let (org_id, stream) = (partner.org_id, path.stream()?);
+    let row = store::find(&app.db.pool, org_id, Some(stream)).await?.pop().ok_or(Code::QueueNotConfigured)?;
+    let QueueRow { kind, settings, sealed, .. } = &row;
+    let stored = StoredQueue { org_id, stream: stream.name(), kind, settings, sealed: sealed.as_deref() };
+    let target = stored.target(&app.keyring.master, app.config.targets.policy);
+    let target = target.map_err(|error| test_publish::failed(&error))?;
+    let event_id = test_publish::send(&app, org_id, stream, &target).await?;
+    Ok((StatusCode::ACCEPTED, Json(Data { data: TestedQueue { event_id } })))
+}
+
+async fn show(app: &App, org_id: OrgId, stream: Stream) -> Result<Json<Data<Queue>>, ApiError> {
+    let row = store::find(&app.db.pool, org_id, Some(stream)).await?.pop().ok_or(Code::QueueNotConfigured)?;
+    Ok(Json(Data { data: Queue::of(app, org_id, row)? }))
+}
+
+fn scope(partner: Partner, author: Author) -> Scope {
+    Scope { org_id: partner.org_id, caller: partner.key_id, author }
+}

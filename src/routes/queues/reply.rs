@@ -1,0 +1,102 @@
+//! What the queue routes answer. There is no field for a write-only secret.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::settings::{AwsSqs, AzureStorageQueue, WebhookEndpoint};
+use super::store::QueueRow;
+use crate::error::ApiError;
+use crate::http::totals::EXACT_UP_TO;
+use crate::ids::OrgId;
+use crate::state::App;
+
+/// A queue, without its secrets.
+#[derive(Serialize, ToSchema)]
+pub struct Queue {
+    /// The stream's name.
+    #[schema(example = "credentials")]
+    queue_name: String,
+    /// `aws_sqs`, `azure_storage_queue` or `webhook`.
+    #[serde(rename = "type")]
+    #[schema(example = "webhook")]
+    kind: String,
+    /// Of `aws_sqs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aws_sqs: Option<AwsSqsReply>,
+    /// Of `azure_storage_queue`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    azure_storage_queue: Option<AzureStorageQueueReply>,
+    /// Of `webhook`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook: Option<WebhookEndpoint>,
+    /// When it was registered.
+    created_at: DateTime<Utc>,
+    /// When it was last replaced.
+    updated_at: DateTime<Utc>,
+    /// Events that wait, counted up to 10,001.
+    waiting_events: i64,
+    /// Events that were given up, counted up to 10,001; they can be replayed.
+    failed_events: i64,
+    /// Events that waited too long and were deleted.
+    lost_events: i64,
+    /// Deliveries that failed in a row.
+    consecutive_failures: i32,
+}
+
+/// An SQS queue, and what the partner's trust policy needs.
+#[derive(Serialize, ToSchema)]
+pub struct AwsSqsReply {
+    #[serde(flatten)]
+    settings: AwsSqs,
+    /// Goes into the trust policy's condition: always the org's id.
+    #[schema(value_type = uuid::Uuid)]
+    external_id: OrgId,
+    /// Who assumes the role: goes into the trust policy's principal.
+    #[schema(required, example = "arn:aws:iam::210987654321:role/partner-api")]
+    publishing_principal_arn: Option<String>,
+}
+
+/// An Azure storage queue.
+#[derive(Serialize, ToSchema)]
+pub struct AzureStorageQueueReply {
+    #[serde(flatten)]
+    settings: AzureStorageQueue,
+    /// When the SAS token ends by itself.
+    #[schema(required)]
+    sas_token_expires_at: Option<DateTime<Utc>>,
+}
+
+impl Queue {
+    /// The queue as partners see it.
+    pub fn of(app: &App, org_id: OrgId, row: QueueRow) -> Result<Self, ApiError> {
+        let (mut aws_sqs, mut azure_storage_queue, mut webhook) = (None, None, None);
+        match row.kind.as_str() {
+            "aws_sqs" => {
+                let settings = AwsSqs::deserialize(&row.settings).map_err(ApiError::internal)?;
+                let publishing_principal_arn = app.config.publishing_principal_arn.clone();
+                aws_sqs = Some(AwsSqsReply { settings, external_id: org_id, publishing_principal_arn });
+            }
+            "azure_storage_queue" => {
+                let settings = AzureStorageQueue::deserialize(&row.settings).map_err(ApiError::internal)?;
+                let sas_token_expires_at = row.expires_at;
+                azure_storage_queue = Some(AzureStorageQueueReply { settings, sas_token_expires_at });
+            }
+            _ => webhook = Some(WebhookEndpoint::deserialize(&row.settings).map_err(ApiError::internal)?),
+        }
+        debug_assert!(row.waiting.max(row.failed) <= EXACT_UP_TO + 1, "counts are cut off");
+        Ok(Self {
+            queue_name: row.stream,
+            kind: row.kind,
+            aws_sqs,
+            azure_storage_queue,
+            webhook,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            waiting_events: row.waiting,
+            failed_events: row.failed,
+            lost_events: row.lost,
+            consecutive_failures: row.failures,
+        })
+    }
+}

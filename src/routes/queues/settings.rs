@@ -1,0 +1,136 @@
+//! A queue's settings: as they are stored and shown, and as a target.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::crypto::master::MasterKeys;
+use crate::crypto::secret::Secret;
+use crate::events::targets::settings::{Invalid, Policy, SqsQueue, StorageQueue, Webhook};
+use crate::events::targets::{DeliveryError, Reason, Target};
+use crate::ids::OrgId;
+
+/// An Amazon SQS queue, standard or FIFO.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AwsSqs {
+    /// `https://sqs.<region>.amazonaws.com/<account>/<name>`
+    #[schema(example = "https://sqs.eu-central-1.amazonaws.com/123456789012/events.fifo")]
+    pub queue_url: String,
+    /// The queue's region.
+    #[schema(example = "eu-central-1")]
+    pub region: String,
+    /// The role that the service assumes to send, with the org's id as external id.
+    #[schema(example = "arn:aws:iam::123456789012:role/partner-events")]
+    pub role_arn: Option<String>,
+}
+
+/// The public part of an Azure storage queue.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AzureStorageQueue {
+    /// The storage account.
+    #[schema(pattern = "^[a-z0-9]{3,24}$", example = "partnerevents")]
+    pub account_name: String,
+    /// The queue in it.
+    #[schema(example = "events")]
+    pub queue_name: String,
+}
+
+/// A webhook.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct WebhookEndpoint {
+    /// Where events are posted; https only.
+    #[schema(example = "https://partner.example.com/hooks/partner-api")]
+    pub url: String,
+}
+
+/// Where a stream's events go, unjudged.
+#[derive(Clone, Debug)]
+pub enum Settings {
+    AwsSqs(AwsSqs),
+    AzureStorageQueue(AzureStorageQueue, Secret<String>),
+    Webhook(WebhookEndpoint),
+}
+
+impl Settings {
+    /// The `type`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::AwsSqs(_) => "aws_sqs",
+            Self::AzureStorageQueue(..) => "azure_storage_queue",
+            Self::Webhook(_) => "webhook",
+        }
+    }
+
+    /// The public part, as stored and shown.
+    pub fn to_json(&self) -> serde_json::Value {
+        let json = match self {
+            Self::AwsSqs(settings) => serde_json::to_value(settings),
+            Self::AzureStorageQueue(settings, _) => serde_json::to_value(settings),
+            Self::Webhook(settings) => serde_json::to_value(settings),
+        };
+        // Plain data with string keys: serialising it cannot fail.
+        json.unwrap_or_default()
+    }
+
+    /// The write-only part.
+    pub fn secret(&self) -> Option<&Secret<String>> {
+        if let Self::AzureStorageQueue(_, sas_token) = self { Some(sas_token) } else { None }
+    }
+
+    /// Where to send, if the settings keep every rule.
+    pub fn target(&self, policy: Policy) -> Result<Target, Invalid> {
+        Ok(match self {
+            Self::AwsSqs(AwsSqs { queue_url, region, role_arn }) => {
+                Target::AwsSqs(SqsQueue::new(queue_url, region, role_arn.as_deref(), policy)?)
+            }
+            Self::AzureStorageQueue(AzureStorageQueue { account_name, queue_name }, sas_token) => {
+                Target::AzureStorageQueue(StorageQueue::new(account_name, queue_name, sas_token.expose())?)
+            }
+            Self::Webhook(WebhookEndpoint { url }) => Target::Webhook(Webhook::new(url, policy)?),
+        })
+    }
+}
+
+/// When a credential in a target ends by itself.
+pub fn expires_at(target: &Target) -> Option<DateTime<Utc>> {
+    if let Target::AzureStorageQueue(queue) = target { queue.sas().expires_at() } else { None }
+}
+
+/// Where a queue's write-only part is stored sealed: it opens only there.
+pub fn place(org_id: OrgId, stream: &str) -> Vec<u8> {
+    format!("event_queues/{org_id}/{stream}").into_bytes()
+}
+
+/// A queue as it comes from the database.
+#[derive(Debug)]
+pub struct StoredQueue<'a> {
+    pub org_id: OrgId,
+    pub stream: &'a str,
+    pub kind: &'a str,
+    pub settings: &'a serde_json::Value,
+    pub sealed: Option<&'a [u8]>,
+}
+
+impl StoredQueue<'_> {
+    /// Where to send; opens what is sealed. The rules are asked again: they may be stricter than
+    /// when the queue was registered.
+    pub fn target(&self, master: &MasterKeys, policy: Policy) -> Result<Target, DeliveryError> {
+        let unreadable = |_| Reason::Settings("the queue's settings cannot be read");
+        let settings = match self.kind {
+            "aws_sqs" => Settings::AwsSqs(AwsSqs::deserialize(self.settings).map_err(unreadable)?),
+            "azure_storage_queue" => {
+                let settings = AzureStorageQueue::deserialize(self.settings).map_err(unreadable)?;
+                Settings::AzureStorageQueue(settings, self.open(master)?)
+            }
+            _ => Settings::Webhook(WebhookEndpoint::deserialize(self.settings).map_err(unreadable)?),
+        };
+        Ok(settings.target(policy)?)
+    }
+
+    fn open(&self, master: &MasterKeys) -> Result<Secret<String>, DeliveryError> {
+        let opened = master.open(&place(self.org_id, self.stream), self.sealed.unwrap_or_default());
+        let opened = opened.map_err(|_| Reason::Settings("the queue's credential cannot be opened"))?;
+        let text = std::str::from_utf8(opened.expose());
+        Ok(Secret::new(text.map_err(|_| Reason::Settings("the queue's credential is not text"))?.to_owned()))
+    }
+}

@@ -1,0 +1,41 @@
+//! The signed test event that proves a queue before it is stored (contract 6).
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::clock::rfc3339;
+use crate::error::{ApiError, Code};
+use crate::events::publisher::{Message, secrets_of};
+use crate::events::targets::{DeliveryError, Target};
+use crate::events::{Stream, cut, wire_id};
+use crate::ids::{OrgId, new_row_id};
+use crate::state::App;
+
+/// How long a queue has to acknowledge it.
+const TIMEOUT: Duration = Duration::from_secs(5);
+const KIND: &str = "queue.test";
+
+/// Sends a test event and waits for its acknowledgement; gives its id.
+pub async fn send(app: &App, org_id: OrgId, stream: Stream, target: &Target) -> Result<String, ApiError> {
+    let now = app.clock.now();
+    let secrets =
+        secrets_of(app, &[org_id], now).await?.remove(&org_id).ok_or(Code::SigningSecretRequired)?;
+    let id = new_row_id();
+    let body = json!({
+        "type": KIND,
+        "timestamp": rfc3339(cut(now)),
+        "org_id": org_id,
+        "data": { "stream": stream.name() },
+    });
+    let message = Message { id, stream: stream.name(), kind: KIND, body: &body.to_string() };
+    match message.send(app, org_id, target, &secrets, TIMEOUT).await {
+        Ok(()) => Ok(wire_id(id)),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// Says why in the classes of contract 6, which name no URL and no body.
+pub fn failed(error: &DeliveryError) -> ApiError {
+    ApiError::with_message(Code::InvalidRequest, format!("The test event could not be delivered: {error}."))
+}

@@ -1,0 +1,64 @@
+//! What the signing secret routes take.
+
+use chrono::TimeDelta;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::crypto::secret::Secret;
+use crate::crypto::signing_secret;
+use crate::http::input::{Body, Input, Reader};
+use crate::routes::tenant_keys::{DEFAULT_GRACE, MAX_GRACE};
+
+/// Names a secret.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct SecretPath {
+    /// The secret's id.
+    #[param(example = "0192f0c1-2345-7abc-8def-0123456789ab")]
+    pub secret_id: Uuid,
+}
+
+impl Input for SecretPath {
+    const BODY: Body = Body::None;
+
+    fn read(request: &mut Reader) -> Option<Self> {
+        Some(Self { secret_id: request.path("secret_id").required().uuid()? })
+    }
+}
+
+/// How to rotate.
+#[derive(ToSchema)]
+pub struct RotateSigningSecret {
+    /// A secret of your own, 32 to 256 bytes once decoded; by default the service makes one.
+    /// 64 or more, evenly many, hex characters are hex; everything else is base64, standard or
+    /// URL-safe, padded or not. A `whsec_` in front is allowed.
+    #[schema(value_type = Option<String>, write_only, example = "whsec_47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=")]
+    pub secret: Option<Secret<Vec<u8>>>,
+    /// How long the previous secret signs along, in seconds.
+    #[schema(minimum = 0, maximum = 604_800, default = 86_400, example = 86_400)]
+    pub grace_period_seconds: Option<i64>,
+    /// Encrypts the new secret to a registered public key of yours: a usage or a `UniqueId`.
+    #[schema(example = "CredentialsDownload")]
+    pub deliver_to: Option<String>,
+}
+
+impl Input for RotateSigningSecret {
+    const BODY: Body = Body::Optional;
+
+    fn read(request: &mut Reader) -> Option<Self> {
+        Some(Self {
+            secret: request
+                .body("secret")
+                .decoded(|text| signing_secret::decode(text).map_err(|r| r.message())),
+            grace_period_seconds: request.body("grace_period_seconds").integer(0..=MAX_GRACE),
+            deliver_to: request.body("deliver_to").text(1..=200),
+        })
+    }
+}
+
+impl RotateSigningSecret {
+    /// The grace window.
+    pub fn grace(&self) -> TimeDelta {
+        TimeDelta::seconds(self.grace_period_seconds.unwrap_or(DEFAULT_GRACE))
+    }
+}

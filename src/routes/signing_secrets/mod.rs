@@ -1,0 +1,184 @@
+//! Event-signing secrets: rotated at leisure, because while a previous secret lives every event
+//! carries a signature of each (contract 5). The rules are in [`rules`].
+
+mod change;
+mod input;
+pub mod rules;
+pub mod store;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use self::change::revoke;
+pub use self::change::{Rotated, place, rotate};
+use self::input::{RotateSigningSecret, SecretPath};
+use self::rules::SigningSecret;
+use crate::administration::Scope;
+use crate::audit::Author;
+use crate::crypto::secret::{Secret, reveal};
+use crate::crypto::signing_secret;
+use crate::error::{ApiError, Code};
+use crate::events::Stream;
+use crate::http::input::Valid;
+use crate::http::paging::Data;
+use crate::identity::Partner;
+use crate::routes::tenant_keys::refuse_delivery;
+use crate::state::App;
+
+/// `/v1/auth/signing-secret`.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(rotate_signing_secret))
+        .routes(routes!(get_signing_secret))
+        .routes(routes!(revoke_signing_secret))
+}
+
+/// A new secret in place.
+#[derive(Serialize, ToSchema)]
+pub struct RotatedSigningSecret {
+    /// When it was put in place.
+    signing_secret_rotated_at: DateTime<Utc>,
+    /// Until when the previous secret signs along; null if there was none.
+    #[schema(required)]
+    previous_secret_expires_at: Option<DateTime<Utc>>,
+    /// The new secret's id.
+    secret_id: Uuid,
+    /// The new secret, if the service made it. It is shown only here.
+    #[serde(serialize_with = "reveal_some", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, pattern = "^whsec_[0-9A-Za-z+/]{43}=$")]
+    new_signing_secret: Option<Secret<String>>,
+}
+
+fn reveal_some<S: serde::Serializer>(
+    secret: &Option<Secret<String>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(secret) => reveal(secret, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// The secrets that sign.
+#[derive(Serialize, ToSchema)]
+pub struct SigningSecrets {
+    /// The one to verify with.
+    current: CurrentSecret,
+    /// Those whose grace runs, newest first.
+    previous: Vec<PreviousSecret>,
+}
+
+/// The current secret, without the secret.
+#[derive(Serialize, ToSchema)]
+pub struct CurrentSecret {
+    /// Its id.
+    id: Uuid,
+    /// When it was put in place.
+    created_at: DateTime<Utc>,
+    /// Who made it: `server` or `partner`.
+    #[schema(example = "server")]
+    source: String,
+}
+
+/// A previous secret that still signs.
+#[derive(Serialize, ToSchema)]
+pub struct PreviousSecret {
+    /// Its id.
+    id: Uuid,
+    /// Until when it signs.
+    expires_at: DateTime<Utc>,
+}
+
+/// Rotate the event-signing secret.
+///
+/// Until `previous_secret_expires_at` every event carries a signature of the new secret and of
+/// the previous one. A secret made by the service is shown only here.
+#[utoipa::path(
+    post, path = "/v1/auth/signing-secret/rotate", tag = "Signing secret", request_body = Option<RotateSigningSecret>,
+    responses(
+        (status = 200, description = "Rotated.", body = Data<RotatedSigningSecret>),
+        (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
+        (status = 409, description = "`too_many_live_secrets` (names the next expiry), `secret_reused` or `no_delivery_key`."),
+    ),
+)]
+async fn rotate_signing_secret(
+    State(app): State<App>,
+    partner: Partner,
+    author: Author,
+    Valid(input): Valid<RotateSigningSecret>,
+) -> Result<Json<Data<RotatedSigningSecret>>, ApiError> {
+    refuse_delivery(input.deliver_to.as_deref())?;
+    let grace = input.grace();
+    let rotated =
+        rotate(&app.db, &app.clock, &app.keyring, scope(partner, author), input.secret, grace).await?;
+    app.publisher.wake(partner.org_id, Stream::Credentials);
+    let data = RotatedSigningSecret {
+        signing_secret_rotated_at: rotated.at,
+        previous_secret_expires_at: rotated.previous_expires_at,
+        secret_id: rotated.id,
+        new_signing_secret: rotated.made.as_ref().map(signing_secret::encode),
+    };
+    Ok(Json(Data { data }))
+}
+
+/// Show which signing secrets are alive.
+///
+/// Ids and dates only: no secret is ever shown twice.
+#[utoipa::path(
+    get, path = "/v1/auth/signing-secret", tag = "Signing secret",
+    responses(
+        (status = 200, description = "The live secrets.", body = Data<SigningSecrets>),
+        (status = 404, description = "`signing_secret_not_configured`"),
+    ),
+)]
+async fn get_signing_secret(
+    State(app): State<App>,
+    partner: Partner,
+    author: Author,
+) -> Result<Json<Data<SigningSecrets>>, ApiError> {
+    let live = store::load(&app.db.pool, &scope(partner, author), None, app.clock.now()).await?;
+    let mut secrets = live.map(|org| org.secrets).unwrap_or_default();
+    secrets.reverse();
+    let (current, previous): (Vec<_>, Vec<_>) = secrets.into_iter().partition(|s| s.expires_at.is_none());
+    let current = current.into_iter().next().ok_or(Code::SigningSecretNotConfigured)?;
+    let SigningSecret { id, created_at, source, .. } = current;
+    let previous =
+        previous.into_iter().filter_map(|s| Some(PreviousSecret { id: s.id, expires_at: s.expires_at? }));
+    let data =
+        SigningSecrets { current: CurrentSecret { id, created_at, source }, previous: previous.collect() };
+    Ok(Json(Data { data }))
+}
+
+/// End a previous signing secret.
+///
+/// Its grace ends now: events are no longer signed with it.
+#[utoipa::path(
+    delete, path = "/v1/auth/signing-secret/{secret_id}", tag = "Signing secret", params(SecretPath),
+    responses(
+        (status = 204, description = "Ended, or it had ended already."),
+        (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
+        (status = 404, description = "`not_found`: this org has no such secret."),
+        (status = 409, description = "`cannot_revoke_current`"),
+    ),
+)]
+async fn revoke_signing_secret(
+    State(app): State<App>,
+    partner: Partner,
+    author: Author,
+    Valid(SecretPath { secret_id }): Valid<SecretPath>,
+) -> Result<StatusCode, ApiError> {
+    revoke(&app.db, &app.clock, scope(partner, author), secret_id).await?;
+    app.publisher.wake(partner.org_id, Stream::Credentials);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn scope(partner: Partner, author: Author) -> Scope {
+    Scope { org_id: partner.org_id, caller: partner.key_id, author }
+}

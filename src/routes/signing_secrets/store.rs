@@ -1,0 +1,178 @@
+//! The SQL of signing secrets.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use super::rules::{Caller, OrgSecrets, Plan, SigningSecret};
+use crate::administration::Scope;
+use crate::events::Draft;
+use crate::ids::OrgId;
+
+/// A new secret as it is stored.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub sealed: Vec<u8>,
+    pub fingerprint: Vec<u8>,
+    pub source: &'static str,
+}
+
+/// The org's live secrets, and the one with the id `wanted` dead or alive. `None` if there is no
+/// such org.
+pub async fn load(
+    db: impl PgExecutor<'_>,
+    scope: &Scope,
+    wanted: Option<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<Option<OrgSecrets>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT o.revision,
+               k.rotated_at IS NOT NULL AS "superseded!",
+               $2::uuid IS NULL OR (k.id IS NOT NULL AND k.revoked_at IS NULL
+                   AND (k.expires_at IS NULL OR k.expires_at > $4)) AS "caller_lives!",
+               s.id AS "id?", s.source AS "source?", s.created_at AS "created_at?", s.expires_at AS "expires_at?",
+               s.revoked_at AS "revoked_at?", s.version AS "version?"
+        FROM orgs o
+        LEFT JOIN tenant_keys k ON k.org_id = o.id AND k.id = $2
+        LEFT JOIN signing_secrets s ON s.org_id = o.id
+            AND (s.id = $3 OR s.superseded_at IS NULL OR (s.revoked_at IS NULL AND s.expires_at > $4))
+        WHERE o.id = $1
+        ORDER BY s.created_at, s.id
+        "#,
+        scope.org_id.0,
+        scope.caller.map(|id| id.0),
+        wanted,
+        now,
+    )
+    .fetch_all(db)
+    .await?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let caller = match (first.caller_lives, first.superseded) {
+        (false, _) => Caller::Dead,
+        (true, true) => Caller::Superseded,
+        (true, false) => Caller::Administrator,
+    };
+    let revision = first.revision;
+    let secrets = rows.into_iter().filter_map(|row| {
+        Some(SigningSecret {
+            id: row.id?,
+            source: row.source?,
+            created_at: row.created_at?,
+            expires_at: row.expires_at,
+            revoked_at: row.revoked_at,
+            version: row.version?,
+        })
+    });
+    Ok(Some(OrgSecrets { revision, secrets: secrets.collect(), caller, now }))
+}
+
+/// What became of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    Done,
+    /// The org changed since the plan was made: nothing happened.
+    Stale,
+    /// The org had this secret before: nothing happened.
+    Reused,
+}
+
+/// Carries a plan out, with its event and its audit row, in one statement.
+pub async fn apply(
+    db: impl PgExecutor<'_>,
+    scope: &Scope,
+    seen: &OrgSecrets,
+    plan: &Plan,
+    new: Option<&Stored>,
+) -> Result<Applied, sqlx::Error> {
+    let Some((subject, version)) = plan.subject() else { return Ok(Applied::Done) };
+    let event = Draft::new(scope.org_id, plan.kind, &subject, seen.now);
+    let ended = plan.ended.as_ref();
+    let applied = sqlx::query!(
+        r#"
+        WITH gate AS (
+            UPDATE orgs SET revision = revision + 1 WHERE id = $1 AND revision = $2 RETURNING revision
+        ),
+        ended AS (
+            UPDATE signing_secrets s
+            SET superseded_at = coalesce(s.superseded_at, $6), expires_at = $4, revoked_at = $5,
+                sealed = CASE WHEN $5::timestamptz IS NULL THEN s.sealed END,
+                version = s.version + 1
+            FROM gate WHERE s.org_id = $1 AND s.id = $3
+            RETURNING s.id
+        ),
+        added AS (
+            INSERT INTO signing_secrets (org_id, id, sealed, fingerprint, source, created_at)
+            SELECT $1, $7, $8, $9, $10, $6 FROM gate
+            -- Counting `ended` makes it run first: two current secrets would break the index.
+            WHERE $7::uuid IS NOT NULL AND (SELECT count(*) FROM ended) >= 0
+        ),
+        logged AS (
+            INSERT INTO audit_log (org_id, seq, at, actor, key_id, action, subject, request_id)
+            SELECT $1, revision, $6, $11, $12, $13, coalesce($7, $3)::text, $14 FROM gate
+        ),
+        told AS (
+            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+            SELECT $1, $15, $16, $13, $17, $18, $18 FROM gate
+        )
+        SELECT revision FROM gate
+        "#,
+        scope.org_id.0,
+        seen.revision,
+        ended.map(|secret| secret.id),
+        ended.and_then(|secret| secret.expires_at),
+        ended.and_then(|secret| secret.revoked_at),
+        seen.now,
+        plan.added,
+        new.map(|new| &new.sealed[..]),
+        new.map(|new| &new.fingerprint[..]),
+        new.map(|new| new.source),
+        scope.author.actor(),
+        scope.author.key_id(),
+        plan.kind.name(),
+        scope.author.request_id(),
+        event.id,
+        event.kind.stream().name(),
+        event.body(version),
+        event.at,
+    )
+    .fetch_optional(db)
+    .await;
+    match applied {
+        Ok(row) => Ok(if row.is_some() { Applied::Done } else { Applied::Stale }),
+        Err(error) if violates(&error, "signing_secrets_never_reused") => Ok(Applied::Reused),
+        Err(error) => Err(error),
+    }
+}
+
+fn violates(error: &sqlx::Error, constraint: &str) -> bool {
+    error.as_database_error().and_then(|error| error.constraint()) == Some(constraint)
+}
+
+/// A live secret, still sealed.
+#[derive(Debug)]
+pub struct Sealed {
+    pub org_id: OrgId,
+    pub id: Uuid,
+    pub sealed: Option<Vec<u8>>,
+}
+
+/// The secrets of these orgs that sign at `now`, newest first.
+pub async fn live(
+    db: impl PgExecutor<'_>,
+    org_ids: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<Vec<Sealed>, sqlx::Error> {
+    sqlx::query_as!(
+        Sealed,
+        r#"
+        SELECT org_id AS "org_id: OrgId", id, sealed FROM signing_secrets
+        WHERE org_id = ANY($1) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
+        ORDER BY org_id, created_at DESC, id DESC
+        "#,
+        org_ids,
+        now,
+    )
+    .fetch_all(db)
+    .await
+}
