@@ -19,6 +19,7 @@ use crate::http::totals::Totals;
 use crate::identity::keys::KeyDirectory;
 use crate::identity::orgs::OrgDirectory;
 use crate::metrics::Metrics;
+use crate::routes::users::Inserts;
 use crate::telemetry::AccessLog;
 
 /// The service: cheap to clone, shared by all requests and background tasks.
@@ -39,6 +40,8 @@ pub struct AppState {
     pub orgs: OrgDirectory,
     /// Which tenant keys are alive.
     pub keys: KeyDirectory,
+    /// Inserts users that come at the same time in one statement.
+    pub new_users: Inserts,
     /// Delivers events.
     pub publisher: Publisher,
     /// The ways to partners' queues.
@@ -69,6 +72,7 @@ impl App {
         Self(Arc::new(AppState {
             orgs: OrgDirectory::new(trust.clone()),
             keys: KeyDirectory::new(trust.clone(), db.clone()),
+            new_users: Inserts::new(db.clone(), clock.clone()),
             publisher: Publisher::new(db.clone()),
             targets: Targets::new(config.targets.clone(), clock.clone()),
             keyring,

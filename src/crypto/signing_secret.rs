@@ -58,7 +58,8 @@ pub fn encode(secret: &Secret<Vec<u8>>) -> Secret<String> {
 /// Says what is wrong with it.
 pub fn decode(text: &str) -> Result<Secret<Vec<u8>>, Refusal> {
     let text = text.strip_prefix(PREFIX).unwrap_or(text);
-    let is_hex = text.len() >= MIN_HEX && text.len() % 2 == 0 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_hex =
+        text.len() >= MIN_HEX && text.len().is_multiple_of(2) && text.bytes().all(|b| b.is_ascii_hexdigit());
     let bytes = Secret::new(
         if is_hex { hex::decode(text).ok() } else { from_base64(text) }.ok_or(Refusal::Encoding)?,
     );

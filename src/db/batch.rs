@@ -22,13 +22,13 @@ type Question<I, O> = (I, oneshot::Sender<Result<O, Arc<sqlx::Error>>>);
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
     /// Too many wait already.
-    #[error("too many look-ups are waiting")]
+    #[error("too many requests are waiting for the database")]
     Full,
     /// The statement failed.
     #[error("{0}")]
     Database(Arc<sqlx::Error>),
     /// The worker ended, as it does when the process stops.
-    #[error("the worker for look-ups has ended")]
+    #[error("the worker has ended")]
     Gone,
 }
 

@@ -1,10 +1,20 @@
 //! Which database failures are ours (500) and which pass by themselves (503).
 
 use super::ApiError;
+use crate::db::batch::BatchError;
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         if is_transient(&error) { Self::unavailable(error) } else { Self::internal(error) }
+    }
+}
+
+impl From<BatchError> for ApiError {
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Database(error) if !is_transient(&error) => Self::internal(error),
+            transient => Self::unavailable(transient),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! `user_id` in two orgs is two users.
 
 mod input;
+mod inserts;
 mod store;
 
 use axum::Json;
@@ -15,6 +16,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use self::input::{CreateUser, UpdateUser, UserPath};
+pub use self::inserts::Inserts;
 use self::store::{NewUser, Outcome};
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
@@ -100,12 +102,13 @@ async fn create_user(
 ) -> Result<(StatusCode, Json<Data<CreatedUser>>), ApiError> {
     let user_id = input.user_id;
     let user = NewUser { org_id: partner.org_id, user_id, id: new_row_id(), profile: input.into_profile() };
-    match store::insert_users(&app.db.pool, app.clock.now(), &[user]).await?[..] {
-        [Outcome::Created] => {
+    match app.new_users.ask(user).await? {
+        Outcome::Created => {
             app.publisher.wake(partner.org_id, Stream::Users);
             Ok((StatusCode::CREATED, Json(Data { data: CreatedUser { user_id } })))
         }
-        _ => Err(Code::UserAlreadyExists.into()),
+        Outcome::Exists => Err(Code::UserAlreadyExists.into()),
+        Outcome::NoOrg => Err(Code::Forbidden.into()),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
 
 /// A user to insert.
+#[derive(Debug)]
 pub struct NewUser {
     pub org_id: OrgId,
     pub user_id: Uuid,
@@ -31,6 +32,8 @@ impl NewUser {
 pub enum Outcome {
     Created,
     Exists,
+    /// The org was deleted meanwhile.
+    NoOrg,
 }
 
 /// Inserts a slice in one statement. Of two equal users in it the first is created. Rows go in
