@@ -44,7 +44,7 @@ pub enum Verdict {
     /// The key is alive, and its org is served.
     Live(Arc<KeyRecord>),
     /// The key is alive, but its org is suspended.
-    Suspended,
+    Suspended(OrgId),
     /// Unknown, expired or revoked; which of them is nobody's business.
     Dead,
 }
@@ -161,7 +161,7 @@ impl KeyDirectory {
                 self.usage.note(&record, now);
                 Verdict::Live(record)
             }
-            Some(Standing::Suspended) => Verdict::Suspended,
+            Some(Standing::Suspended) => Verdict::Suspended(record.org_id),
             None => Verdict::Dead,
         })
     }

@@ -57,16 +57,18 @@ pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Partner, ApiErro
 
 /// The key decides; an `OrgId` beside it must agree, and `X-Tenant-Key-Id` is ignored.
 async fn by_key(app: &App, headers: &HeaderMap) -> Result<Partner, ApiError> {
-    let claimed = if headers.contains_key(ORG_ID) { Some(sent_org(headers)?) } else { None };
     let key = sent_key(headers).ok_or(Code::Unauthorized)?;
     let verdict = app.keys.verify(&app.keyring, &app.orgs, &app.db, &key, app.clock.now());
-    match verdict.await.map_err(ApiError::unavailable)? {
-        Verdict::Live(key) if claimed.is_none_or(|org_id| org_id == key.org_id) => {
-            Ok(Partner { org_id: key.org_id, key_id: Some(key.key_id) })
-        }
-        Verdict::Suspended if claimed.is_none() => Err(Code::Forbidden.into()),
-        _ => Err(Code::Unauthorized.into()),
+    let (org_id, live) = match verdict.await.map_err(ApiError::unavailable)? {
+        Verdict::Live(key) => (key.org_id, Some(key)),
+        Verdict::Suspended(org_id) => (org_id, None),
+        Verdict::Dead => return Err(Code::Unauthorized.into()),
+    };
+    if headers.contains_key(ORG_ID) && sent_org(headers)? != org_id {
+        return Err(Code::Unauthorized.into());
     }
+    let key = live.ok_or(Code::Forbidden)?;
+    Ok(Partner { org_id, key_id: Some(key.key_id) })
 }
 
 /// The one well-formed key that was sent.

@@ -29,7 +29,7 @@ async fn verify(State(app): State<App>, headers: HeaderMap) -> Result<Response<B
     let now = app.clock.now();
     match app.keys.verify(&app.keyring, &app.orgs, &app.db, &key, now).await.map_err(ApiError::unavailable)? {
         Verdict::Live(record) => Ok(allow(&record, now, app.config.gateway_cache_seconds)),
-        Verdict::Suspended => Err(Code::Forbidden.into()),
+        Verdict::Suspended(_) => Err(Code::Forbidden.into()),
         Verdict::Dead => Err(Code::Unauthorized.into()),
     }
 }

@@ -30,11 +30,13 @@ use crate::state::App;
 /// Deliveries that run at the same time.
 const MAX_IN_FLIGHT: usize = 512;
 /// Of one queue.
-const MAX_PER_QUEUE: usize = 128;
+const MAX_PER_QUEUE: usize = 64;
 /// Events claimed by one statement.
 const CLAIM: usize = 256;
 /// How long a queue has to acknowledge (contract 6).
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long wakes gather after a look that found nothing.
+const GATHER: Duration = Duration::from_millis(20);
 /// How often other replicas' events are looked for, give or take a quarter.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const RENEW_INTERVAL: Duration = Duration::from_secs(5);
@@ -94,6 +96,11 @@ impl Publisher {
         self.wake.notify_one();
     }
 
+    fn wake_again(&self, queues: impl IntoIterator<Item = QueueId>) {
+        lock(&self.woken).extend(queues);
+        self.wake.notify_one();
+    }
+
     fn take_woken(&self) -> Vec<QueueId> {
         lock(&self.woken).drain().collect()
     }
@@ -119,15 +126,18 @@ pub struct Step {
     pub tried: usize,
 }
 
-/// Delivers what is due once and waits for it; for tests and operators. [`run`] does the same
-/// without waiting.
+/// Delivers what is due and waits for it; for tests and operators. [`run`] does the same without
+/// waiting.
 ///
 /// # Errors
 /// When the database cannot be asked.
 pub async fn step(app: &App) -> Result<Step, sqlx::Error> {
     let mut deliveries = JoinSet::new();
-    let tried = start(app, None, &mut deliveries).await?;
-    deliveries.join_all().await;
+    let mut tried = 0;
+    while !claim(app, None, &mut deliveries).await?.is_empty() {
+        tried += deliveries.len();
+        while deliveries.join_next().await.is_some() {}
+    }
     Ok(Step { tried })
 }
 
@@ -136,7 +146,6 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
     let mut deliveries = JoinSet::new();
     let mut look = tokio::time::interval(LOOK_INTERVAL);
     let mut renew = tokio::time::interval(RENEW_INTERVAL);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         while deliveries.try_join_next().is_some() {}
@@ -153,55 +162,58 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
             // Turns once, to true; a sender that is gone means the same.
             _ = stop.changed() => break,
         };
-        if let Err(error) = start(&app, only.as_deref(), &mut deliveries).await {
-            tracing::warn!(%error, "due events could not be claimed");
-            tokio::time::sleep(LOOK_INTERVAL).await;
+        match claim(&app, only.as_deref(), &mut deliveries).await {
+            // Most orgs' events wait for no queue at all: their wakes are gathered for a moment.
+            Ok(found) if found.is_empty() => tokio::time::sleep(GATHER).await,
+            Ok(found) => app.publisher.wake_again(found),
+            Err(error) => {
+                tracing::warn!(%error, "due events could not be claimed");
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
         }
     }
-    let finished =
-        tokio::time::timeout(DELIVERY_TIMEOUT, async { while deliveries.join_next().await.is_some() {} });
-    if finished.await.is_err() {
+    let finished = async { while deliveries.join_next().await.is_some() {} };
+    if tokio::time::timeout(DELIVERY_TIMEOUT, finished).await.is_err() {
         deliveries.shutdown().await;
     }
     hand_back(&app).await;
 }
 
-/// Claims what is due, as much as there is room for, and starts its delivery.
-async fn start(
+/// Claims some of what is due, as much as there is room for, and starts its delivery. Gives the
+/// queues that had something: they may have more.
+async fn claim(
     app: &App,
     only: Option<&[QueueId]>,
     deliveries: &mut JoinSet<()>,
-) -> Result<usize, sqlx::Error> {
-    let mut started = 0;
-    let mut only = only.map(<[QueueId]>::to_vec);
-    loop {
-        // One slot at least; then as many as are free.
-        let Ok(slot) = app.publisher.slots.clone().acquire_owned().await else { return Ok(started) };
-        let room = app.publisher.slots.available_permits().min(CLAIM - 1) + 1;
-        drop(slot);
-        let now = app.clock.now();
-        let lease = Uuid::new_v4();
-        let size = (MAX_PER_QUEUE as i64 / 2, room as i64);
-        let claimed =
-            store::claim(&app.db.pool, now, lease, only.as_deref(), &app.publisher.full(), size).await?;
-        if claimed.is_empty() {
-            return Ok(started);
-        }
-        started += claimed.len();
-        let org_ids: HashSet<_> = claimed.iter().map(|event| event.org_id).collect();
-        let secrets = Arc::new(secrets_of(app, &org_ids.into_iter().collect::<Vec<_>>(), now).await?);
-        // Only queues that gave something can have more.
-        only = Some(claimed.iter().map(queue_of).collect::<HashSet<_>>().into_iter().collect());
-        for event in claimed {
-            let Ok(slot) = app.publisher.slots.clone().acquire_owned().await else { return Ok(started) };
-            let flight = Flight::take_off(app.clone(), &event, lease);
-            let (app, secrets) = (app.clone(), secrets.clone());
-            deliveries.spawn(async move {
-                deliver(&app, event, lease, &secrets).await;
-                drop((flight, slot));
-            });
-        }
+) -> Result<HashSet<QueueId>, sqlx::Error> {
+    let publisher = &app.publisher;
+    let room = publisher.slots.available_permits().min(CLAIM);
+    if room == 0 {
+        // Whoever lands next wakes the publisher, and finds these again.
+        lock(&publisher.woken).extend(only.unwrap_or_default().iter().cloned());
+        return Ok(HashSet::new());
     }
+    let (now, lease) = (app.clock.now(), Uuid::new_v4());
+    let size = (MAX_PER_QUEUE as i64 / 2, room as i64);
+    let claimed = store::claim(&app.db.pool, now, lease, only, &publisher.full(), size).await?;
+    let org_ids: HashSet<_> = claimed.iter().map(|event| event.org_id).collect();
+    let secrets = Arc::new(secrets_of(app, &org_ids.into_iter().collect::<Vec<_>>(), now).await?);
+    let mut queues: HashSet<_> = claimed.iter().map(queue_of).collect();
+    if claimed.len() == room {
+        // Some may not have had their turn.
+        queues.extend(only.unwrap_or_default().iter().cloned());
+    }
+    for event in claimed {
+        // There is room: nobody else takes slots.
+        let Ok(slot) = publisher.slots.clone().acquire_owned().await else { break };
+        let flight = Flight::take_off(app.clone(), &event, lease);
+        let (app, secrets) = (app.clone(), secrets.clone());
+        deliveries.spawn(async move {
+            deliver(&app, event, lease, &secrets).await;
+            drop((flight, slot));
+        });
+    }
+    Ok(queues)
 }
 
 fn queue_of(event: &Claimed) -> QueueId {
@@ -231,23 +243,29 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        let in_flight = &mut *lock(&self.app.publisher.in_flight);
-        if land(&mut in_flight.queues, &self.queue) {
+        let mut in_flight = lock(&self.app.publisher.in_flight);
+        let left = land(&mut in_flight.queues, &self.queue);
+        if left == 0 {
             in_flight.dead.remove(&self.queue);
         }
         land(&mut in_flight.leases, &self.lease);
+        drop(in_flight);
+        // There is room for more of this queue again: at half its share, and when it is drained.
+        if left == 0 || left == MAX_PER_QUEUE / 2 {
+            self.app.publisher.wake_again([self.queue.clone()]);
+        }
     }
 }
 
-/// Counts one down; true when it was the last.
-fn land<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: &K) -> bool {
-    let Some(count) = counts.get_mut(key) else { return false };
+/// Counts one down; gives how many are left.
+fn land<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: &K) -> usize {
+    let Some(count) = counts.get_mut(key) else { return 0 };
     *count -= 1;
-    let is_last = *count == 0;
-    if is_last {
+    let left = *count;
+    if left == 0 {
         counts.remove(key);
     }
-    is_last
+    left
 }
 
 /// Signing secrets by org.

@@ -11,6 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 pub enum Answer {
     /// Writes these bytes and keeps the connection.
     Write(&'static str),
+    /// Writes this status and body, and keeps the connection.
+    Body(u16, &'static str),
     /// Writes these bytes and closes.
     WriteAndClose(&'static str),
     /// Writes a head that promises this many bytes, and as many.
@@ -71,18 +73,19 @@ async fn serve(mut stream: TcpStream, answer: Answer, seen: Arc<Mutex<Seen>>) {
             Answer::Write(bytes) | Answer::WriteAndClose(bytes) | Answer::Stall(bytes) => {
                 stream.write_all(bytes.as_bytes()).await
             }
-            Answer::Huge(length) => {
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
-                let body = format!("{head}{}", "a".repeat(length));
-                stream.write_all(body.as_bytes()).await
-            }
+            Answer::Body(status, body) => stream.write_all(whole(status, body).as_bytes()).await,
+            Answer::Huge(length) => stream.write_all(whole(200, &"a".repeat(length)).as_bytes()).await,
         };
         match answer {
-            Answer::Write(_) | Answer::Huge(_) if written.is_ok() => {}
+            Answer::Write(_) | Answer::Body(..) | Answer::Huge(_) if written.is_ok() => {}
             Answer::Stall(_) => std::future::pending().await,
             _ => return,
         }
     }
+}
+
+fn whole(status: u16, body: &str) -> String {
+    format!("HTTP/1.1 {status} Status\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
 /// One request with a `content-length`, or `None` when the client is gone.

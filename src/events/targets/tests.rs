@@ -11,7 +11,7 @@ use super::test_server::{Answer, TestServer};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
-const OK: Answer = Answer::Write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+const OK: Answer = Answer::Body(200, "ok");
 const PRIVATE: Policy = Policy { allow_private: true, sqs_allow_direct: false };
 
 fn targets(policy: Policy) -> Targets {
@@ -84,8 +84,8 @@ async fn an_answer_that_is_not_2xx_is_its_status() {
     let server = TestServer::start(failing).await;
     let error = post(&server.url()).await.expect_err("a failure");
     assert_eq!((error.to_string().as_str(), error.retry_after), ("status 503", Some(7 * SECOND)));
-    assert_eq!(failure_of(Answer::Write("HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n")).await, "status 500");
-    assert_eq!(failure_of(Answer::Write("HTTP/1.1 410 No\r\ncontent-length: 0\r\n\r\n")).await, "status 410");
+    assert_eq!(failure_of(Answer::Body(500, "secret")).await, "status 500");
+    assert_eq!(failure_of(Answer::Body(410, "")).await, "status 410");
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@ import socket
 import subprocess
 import time
 
+from lib.service import free_ports
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 KIT = os.path.normpath(os.path.join(HERE, "../../../gateway"))
 LUA_MODULES = ("/usr/lib/nginx/modules/ndk_http_module.so", "/usr/lib/nginx/modules/ngx_http_lua_module.so")
@@ -26,16 +28,6 @@ def missing(kind):
         there = (there and all(map(os.path.exists, LUA_MODULES)) and any(map(os.path.exists, LUA_LIBRARIES))
                  and os.path.exists("/usr/share/lua/5.1/nginx/sha256.lua"))
     return None if there else f"apt-get install {PACKAGES[kind]}"
-
-
-def free_ports(n):
-    sockets = [socket.socket() for _ in range(n)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def fill(path, values, pattern):

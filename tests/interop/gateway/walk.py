@@ -6,13 +6,16 @@ import shutil
 import signal
 import sys
 import tempfile
-import traceback
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))  # for lib/
 
 import checks_identity  # noqa: F401 (lists its checks)
 import checks_verdicts  # noqa: F401
 import support
 from checks_files import kong_paths, logs_hold_no_secret
-from gateways import Gateway, PACKAGES, free_ports, missing
+from gateways import Gateway, PACKAGES, missing
+from lib.service import free_ports
+from lib.tally import Tally
 from service import RealService
 from stubs import Echo, ScriptedVerify, StubService
 
@@ -35,30 +38,6 @@ class Walk:
         self.scripted = start(echo.port, script.port)
         self.whole = start(service.public, service.internal) if service.public else None
         self.no_service = start(free_ports(1)[0], service.internal)
-
-
-class Tally:
-    def __init__(self):
-        self.passed = self.failed = self.skipped = 0
-
-    def say(self, outcome, kind, name, why=""):
-        print(f"{outcome:8} {kind:6} {name}{': ' + why if why else ''}", flush=True)
-
-    def skip(self, kind, name, why):
-        self.skipped += 1
-        self.say("SKIPPED:", kind, name, why)
-
-    def run(self, kind, name, function, *arguments):
-        try:
-            function(*arguments)
-        except Exception as error:
-            self.failed += 1
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            detail = str(error) or frame.line
-            self.say("FAILED", kind, name, f"{type(error).__name__} at line {frame.lineno}: {detail[:600]}")
-        else:
-            self.passed += 1
-            self.say("ok", kind, name)
 
 
 def run_checks(tally, walk, stage):
@@ -118,8 +97,7 @@ def main():
     try:
         walk_all(arguments, directory, tally, children)
     except Exception as error:  # something did not start
-        tally.failed += 1
-        tally.say("FAILED", "all", "starting", f"{type(error).__name__}: {error}")
+        tally.fail("all", "starting", f"{type(error).__name__}: {error}")
     finally:
         for child in children:
             child.stop()
@@ -127,7 +105,7 @@ def main():
             print("kept", directory)
         else:
             shutil.rmtree(directory, ignore_errors=True)
-        print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
+        print(tally)
     return 1 if tally.failed else 0
 
 

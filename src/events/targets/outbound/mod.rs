@@ -5,6 +5,8 @@
 
 mod addresses;
 mod connect;
+#[cfg(test)]
+mod tests;
 
 use std::error::Error;
 use std::future::Future;
@@ -18,6 +20,7 @@ use hyper::{Request, Response};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
 
 pub use addresses::is_refused;
 use connect::Guard;
@@ -45,11 +48,15 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// A client; nothing is connected yet.
+    /// A client that trusts Mozilla's roots; nothing is connected yet.
     #[must_use]
     pub fn new(reach: Reach, resolver: Arc<dyn Resolve>) -> Self {
+        Self::with_roots(reach, resolver, webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect())
+    }
+
+    fn with_roots(reach: Reach, resolver: Arc<dyn Resolve>, roots: RootCertStore) -> Self {
         let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls())
+            .with_tls_config(tls(roots))
             .https_or_http()
             .enable_http1()
             .wrap_connector(Guard::new(reach, resolver));
@@ -73,11 +80,11 @@ impl Outbound {
     }
 }
 
-/// Mozilla's roots, aws-lc-rs.
-fn tls() -> rustls::ClientConfig {
+/// TLS by aws-lc-rs, named here because a second provider in the tree would make rustls' choice a
+/// panic.
+fn tls(roots: RootCertStore) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect::<rustls::RootCertStore>();
-    rustls::ClientConfig::builder_with_provider(provider)
+    ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("aws-lc-rs supports rustls' default versions")
         .with_root_certificates(roots)

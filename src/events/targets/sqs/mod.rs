@@ -6,6 +6,8 @@
 //! then counts as delivered although the queue got nothing new.
 
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
@@ -58,6 +60,8 @@ impl Sqs {
 /// What an SDK's error says that may be shown.
 fn failure<E: ProvideErrorMetadata, B>(error: &SdkError<E, Response<B>>) -> Reason {
     match error {
+        // The SDK takes an answer without a result for an error.
+        SdkError::ServiceError(answer) if answer.raw().status().is_success() => Reason::InvalidResponse,
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
             Reason::provider(status, answer.err().code(), answer.err().message())
