@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::keyring::Keyring;
 use crate::db::Db;
+use crate::db::batch::Batcher;
 use crate::db::listener::{Changed, Invalidate};
 use crate::db::trust::Trust;
 use crate::events::publisher::Publisher;
@@ -41,7 +42,7 @@ pub struct AppState {
     /// Which tenant keys are alive.
     pub keys: KeyDirectory,
     /// Inserts users that come at the same time in one statement.
-    pub new_users: Inserts,
+    pub new_users: Batcher<Inserts>,
     /// Delivers events.
     pub publisher: Publisher,
     /// The ways to partners' queues.
@@ -72,7 +73,7 @@ impl App {
         Self(Arc::new(AppState {
             orgs: OrgDirectory::new(trust.clone()),
             keys: KeyDirectory::new(trust.clone(), db.clone()),
-            new_users: Inserts::new(db.clone(), clock.clone()),
+            new_users: Inserts::spawn(db.clone(), clock.clone()),
             publisher: Publisher::new(db.clone()),
             targets: Targets::new(config.targets.clone(), clock.clone()),
             keyring,

@@ -3,20 +3,42 @@
 //! cost per round trip behind (shared/performance.md).
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 /// Questions that may wait, per worker and batch.
 const QUEUED_BATCHES: usize = 8;
+/// A statement that takes longer is given up together with its connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A statement that answers many questions at once.
+pub trait Slice: Send + Sync + 'static {
+    /// What is asked.
+    type In: Send + 'static;
+    /// What is answered.
+    type Out: Send + 'static;
+    /// What a worker keeps between slices, such as its connection.
+    type Worker: Default + Send;
+
+    /// Answers in the order asked.
+    fn run(
+        &self,
+        worker: &mut Self::Worker,
+        questions: Vec<Self::In>,
+    ) -> impl Future<Output = Result<Vec<Self::Out>, sqlx::Error>> + Send;
+}
 
 /// Answers questions in slices. Bounded; a question whose asker is gone costs nothing more than
 /// its place in a slice.
 #[derive(Debug)]
-pub struct Batcher<I, O> {
-    queue: mpsc::Sender<Question<I, O>>,
+pub struct Batcher<S: Slice> {
+    queue: mpsc::Sender<Question<S>>,
 }
 
-type Question<I, O> = (I, oneshot::Sender<Result<O, Arc<sqlx::Error>>>);
+type Question<S> = (<S as Slice>::In, oneshot::Sender<Result<<S as Slice>::Out, Arc<sqlx::Error>>>);
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -32,22 +54,15 @@ pub enum BatchError {
     Gone,
 }
 
-impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
-    /// Starts `workers` that each run one slice of at most `size` at a time. `run` answers in the
-    /// order it was asked. They end when the batcher is dropped.
+impl<S: Slice> Batcher<S> {
+    /// Starts `workers` that each run one slice of at most `size` at a time, inside a tokio
+    /// runtime. They end when the batcher is dropped.
     #[must_use]
-    pub fn spawn<F>(
-        workers: usize,
-        size: usize,
-        run: impl Fn(Vec<I>) -> F + Clone + Send + Sync + 'static,
-    ) -> Self
-    where
-        F: Future<Output = Result<Vec<O>, sqlx::Error>> + Send + 'static,
-    {
+    pub fn spawn(workers: usize, size: usize, slice: S) -> Self {
         let (queue, questions) = mpsc::channel(workers * size * QUEUED_BATCHES);
-        let questions = Arc::new(Mutex::new(questions));
+        let (questions, slice) = (Arc::new(Mutex::new(questions)), Arc::new(slice));
         for _ in 0..workers {
-            tokio::spawn(work(questions.clone(), size, run.clone()));
+            tokio::spawn(work(questions.clone(), size, slice.clone()));
         }
         Self { queue }
     }
@@ -56,7 +71,7 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
     ///
     /// # Errors
     /// When too many wait, or the statement failed.
-    pub async fn ask(&self, question: I) -> Result<O, BatchError> {
+    pub async fn ask(&self, question: S::In) -> Result<S::Out, BatchError> {
         let (reply, answer) = oneshot::channel();
         self.queue.try_send((question, reply)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => BatchError::Full,
@@ -66,27 +81,23 @@ impl<I: Send + 'static, O: Send + 'static> Batcher<I, O> {
     }
 }
 
-async fn work<I, O, F>(
-    questions: Arc<Mutex<mpsc::Receiver<Question<I, O>>>>,
-    size: usize,
-    run: impl Fn(Vec<I>) -> F,
-) where
-    F: Future<Output = Result<Vec<O>, sqlx::Error>>,
-{
-    let mut slice = Vec::with_capacity(size);
+async fn work<S: Slice>(questions: Arc<Mutex<mpsc::Receiver<Question<S>>>>, size: usize, slice: Arc<S>) {
+    let mut worker = S::Worker::default();
+    let mut asked = Vec::with_capacity(size);
     loop {
         // The lock is held while waiting, so one idle worker waits and the others for it.
-        if questions.lock().await.recv_many(&mut slice, size).await == 0 {
+        if questions.lock().await.recv_many(&mut asked, size).await == 0 {
             return;
         }
         let (inputs, replies): (Vec<_>, Vec<_>) =
-            slice.drain(..).filter(|(_, reply)| !reply.is_closed()).unzip();
+            asked.drain(..).filter(|(_, reply)| !reply.is_closed()).unzip();
         if inputs.is_empty() {
             continue;
         }
-        match run(inputs).await {
+        let answers = tokio::time::timeout(PATIENCE, slice.run(&mut worker, inputs)).await;
+        match answers.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(answers) => {
-                replies.into_iter().zip(answers).for_each(|(reply, answer)| drop(reply.send(Ok(answer))))
+                replies.into_iter().zip(answers).for_each(|(reply, answer)| drop(reply.send(Ok(answer))));
             }
             Err(error) => {
                 let error = Arc::new(error);
@@ -96,25 +107,83 @@ async fn work<I, O, F>(
     }
 }
 
+/// A connection that a worker keeps: the pool would test it after every statement, which costs as
+/// much as the statement.
+#[derive(Debug, Default)]
+pub struct Kept {
+    connection: Option<PoolConnection<Postgres>>,
+    /// The last use did not end well, so what the connection holds is unknown.
+    is_suspect: bool,
+}
+
+impl Kept {
+    /// The connection, or a new one. Call [`Kept::is_well`] when its use has ended well.
+    ///
+    /// # Errors
+    /// When the pool has none.
+    pub async fn get(&mut self, pool: &PgPool) -> Result<&mut PgConnection, sqlx::Error> {
+        self.discard_suspect();
+        let connection = match self.connection.take() {
+            Some(kept) => kept,
+            None => pool.acquire().await?,
+        };
+        self.is_suspect = true;
+        Ok(self.connection.insert(connection))
+    }
+
+    /// The last use ended well.
+    pub fn is_well(&mut self) {
+        self.is_suspect = false;
+    }
+
+    /// Closes the connection rather than hand it back: a statement may still run in it.
+    fn discard_suspect(&mut self) {
+        if self.is_suspect {
+            drop(self.connection.take().map(PoolConnection::detach));
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.discard_suspect();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
     use super::*;
 
+    /// Doubles numbers, fails for a slice with 0, and never answers one with 99.
+    #[derive(Default)]
+    struct Doubles {
+        runs: Arc<AtomicUsize>,
+    }
+
+    impl Slice for Doubles {
+        type In = u32;
+        type Out = u32;
+        type Worker = ();
+
+        async fn run(&self, (): &mut (), numbers: Vec<u32>) -> Result<Vec<u32>, sqlx::Error> {
+            self.runs.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            match numbers {
+                numbers if numbers.contains(&0) => Err(sqlx::Error::RowNotFound),
+                numbers if numbers.contains(&99) => std::future::pending().await,
+                numbers => Ok(numbers.into_iter().map(|n| n * 2).collect()),
+            }
+        }
+    }
+
     #[tokio::test]
     async fn what_gathers_while_one_slice_runs_shares_the_next() {
-        let runs = Arc::new(AtomicUsize::new(0));
-        let counted = runs.clone();
-        let batcher = Arc::new(Batcher::spawn(1, 100, move |numbers: Vec<u32>| {
-            counted.fetch_add(1, Ordering::SeqCst);
-            async move {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-                Ok(numbers.into_iter().map(|n| n * 2).collect())
-            }
-        }));
-        let asked: Vec<_> = (0..50)
+        let slice = Doubles::default();
+        let runs = slice.runs.clone();
+        let batcher = Arc::new(Batcher::spawn(1, 100, slice));
+        let asked: Vec<_> = (1..50)
             .map(|n| {
                 let batcher = batcher.clone();
                 tokio::spawn(async move { (n, batcher.ask(n).await.unwrap()) })
@@ -129,24 +198,28 @@ mod tests {
 
     #[tokio::test]
     async fn a_failed_statement_fails_its_slice_and_no_other() {
-        let batcher = Batcher::spawn(1, 10, |numbers: Vec<u32>| async move {
-            if numbers.contains(&0) { Err(sqlx::Error::RowNotFound) } else { Ok(numbers) }
-        });
+        let batcher = Batcher::spawn(1, 10, Doubles::default());
         assert!(matches!(batcher.ask(0).await, Err(BatchError::Database(_))));
-        assert_eq!(batcher.ask(1).await.unwrap(), 1);
+        assert_eq!(batcher.ask(1).await.unwrap(), 2);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
+    async fn a_statement_that_hangs_is_given_up() {
+        let batcher = Batcher::spawn(1, 10, Doubles::default());
+        assert!(matches!(batcher.ask(99).await, Err(BatchError::Database(_))));
+        assert_eq!(batcher.ask(1).await.unwrap(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_queue_is_bounded() {
-        let batcher = Arc::new(Batcher::spawn(1, 1, |_: Vec<u32>| std::future::pending()));
+        let batcher = Arc::new(Batcher::spawn(1, 1, Doubles::default()));
         let asking: Vec<_> = (0..20)
-            .map(|n| {
-                let batcher: Arc<Batcher<u32, u32>> = batcher.clone();
-                tokio::spawn(async move { batcher.ask(n).await })
+            .map(|_| {
+                let batcher = batcher.clone();
+                tokio::spawn(async move { batcher.ask(99).await })
             })
             .collect();
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(asking.iter().filter(|ask| ask.is_finished()).count() >= 10);
-        asking.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }

@@ -1,17 +1,19 @@
 //! Which tenant keys are alive, from memory where it may be believed (contract 4 and 8).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 use super::orgs::{OrgDirectory, Standing};
 use super::usage::Usage;
 use crate::crypto::keyring::{KeyDigest, Keyring};
 use crate::crypto::tenant_key::TenantKey;
 use crate::db::Db;
-use crate::db::batch::{BatchError, Batcher};
+use crate::db::batch::{BatchError, Batcher, Kept, Slice};
 use crate::db::cache::LookupCache;
 use crate::db::trust::Trust;
 use crate::ids::{KeyId, OrgId};
@@ -68,7 +70,7 @@ pub enum LookupError {
 pub struct KeyDirectory {
     by_digest: LookupCache<KeyDigest, Arc<KeyRecord>>,
     by_id: LookupCache<KeyId, Arc<KeyRecord>>,
-    lookups: Batcher<KeyDigest, Option<Arc<KeyRecord>>>,
+    lookups: Batcher<ByDigest>,
     /// When keys were last used.
     pub usage: Usage,
 }
@@ -77,14 +79,10 @@ impl KeyDirectory {
     /// An empty memory over `db`.
     #[must_use]
     pub fn new(trust: Arc<Trust>, db: Db) -> Self {
-        let load = move |digests: Vec<KeyDigest>| {
-            let db = db.clone();
-            async move { load_by_digest(&db, &digests).await }
-        };
         Self {
             by_digest: LookupCache::new(KNOWN_KEYS, UNKNOWN_KEYS, trust.clone()),
             by_id: LookupCache::new(KNOWN_KEYS, UNKNOWN_KEYS, trust),
-            lookups: Batcher::spawn(BATCH_WORKERS, BATCH, load),
+            lookups: Batcher::spawn(BATCH_WORKERS, BATCH, ByDigest(db)),
             usage: Usage::default(),
         }
     }
@@ -183,20 +181,40 @@ impl KeyRecord {
     }
 }
 
-async fn load_by_digest(db: &Db, digests: &[KeyDigest]) -> Result<Vec<Option<Arc<KeyRecord>>>, sqlx::Error> {
+/// Looks keys up by their digests, many in one statement.
+#[derive(Debug)]
+struct ByDigest(Db);
+
+impl Slice for ByDigest {
+    type In = KeyDigest;
+    type Out = Option<Arc<KeyRecord>>;
+    type Worker = Kept;
+
+    async fn run(&self, kept: &mut Kept, digests: Vec<KeyDigest>) -> Result<Vec<Self::Out>, sqlx::Error> {
+        let found = match find_digests(kept.get(&self.0.lookups).await?, &digests).await {
+            // The connection died while it was not in use, as it does when Postgres restarts.
+            Err(sqlx::Error::Io(_)) => find_digests(kept.get(&self.0.lookups).await?, &digests).await?,
+            found => found?,
+        };
+        kept.is_well();
+        Ok(digests.iter().map(|digest| found.get(&digest[..]).cloned()).collect())
+    }
+}
+
+async fn find_digests(
+    db: &mut PgConnection,
+    digests: &[KeyDigest],
+) -> Result<HashMap<Vec<u8>, Arc<KeyRecord>>, sqlx::Error> {
     let wanted: Vec<&[u8]> = digests.iter().map(|digest| &digest[..]).collect();
     let rows = sqlx::query!(
         "SELECT digest, org_id, id, expires_at FROM tenant_keys
          WHERE digest = ANY($1::bytea[]) AND revoked_at IS NULL",
         &wanted as &[&[u8]],
     )
-    .fetch_all(&db.lookups)
+    .fetch_all(db)
     .await?;
-    let found: std::collections::HashMap<_, _> = rows
-        .into_iter()
-        .map(|row| (row.digest, KeyRecord::new(OrgId(row.org_id), KeyId(row.id), row.expires_at)))
-        .collect();
-    Ok(digests.iter().map(|digest| found.get(&digest[..]).cloned()).collect())
+    let record = |org_id, id, expires_at| KeyRecord::new(OrgId(org_id), KeyId(id), expires_at);
+    Ok(rows.into_iter().map(|row| (row.digest, record(row.org_id, row.id, row.expires_at))).collect())
 }
 
 async fn load_by_id(db: &Db, org_id: OrgId, key_id: KeyId) -> Result<Option<Arc<KeyRecord>>, sqlx::Error> {

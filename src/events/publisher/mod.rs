@@ -21,7 +21,8 @@ use super::envelope::SignedHeaders;
 use super::targets::{Delivery, DeliveryError, Reason, Target};
 use super::{Stream, wire_id};
 use crate::crypto::secret::Secret;
-use crate::db::batch::Batcher;
+use crate::db::Db;
+use crate::db::batch::{Batcher, Kept, Slice};
 use crate::ids::OrgId;
 use crate::routes::queues::settings::StoredQueue;
 use crate::routes::signing_secrets;
@@ -56,7 +57,25 @@ pub struct Publisher {
     wake: Notify,
     in_flight: Mutex<InFlight>,
     slots: Arc<Semaphore>,
-    closer: Batcher<Closing, bool>,
+    closer: Batcher<Closer>,
+}
+
+/// Notes what became of attempts, many in one statement.
+#[derive(Debug)]
+struct Closer(Db);
+
+impl Slice for Closer {
+    type In = Closing;
+    type Out = bool;
+    type Worker = Kept;
+
+    async fn run(&self, kept: &mut Kept, closings: Vec<Closing>) -> Result<Vec<bool>, sqlx::Error> {
+        let db = kept.get(&self.0.pool).await?;
+        let closed = store::close(&mut *db, &closings).await?;
+        store::note_health(&mut *db, &closings).await?;
+        kept.is_well();
+        Ok(closed)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -70,23 +89,15 @@ struct InFlight {
 }
 
 impl Publisher {
-    /// A publisher that closes events in `db`.
+    /// A publisher that closes events in `db`, inside a tokio runtime.
     #[must_use]
-    pub fn new(db: crate::db::Db) -> Self {
-        let close = move |closings: Vec<Closing>| {
-            let db = db.clone();
-            async move {
-                let closed = store::close(&db.pool, &closings).await?;
-                store::note_health(&db.pool, &closings).await?;
-                Ok(closed)
-            }
-        };
+    pub fn new(db: Db) -> Self {
         Self {
             woken: Mutex::default(),
             wake: Notify::new(),
             in_flight: Mutex::default(),
             slots: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
-            closer: Batcher::spawn(1, CLOSE_BATCH, close),
+            closer: Batcher::spawn(1, CLOSE_BATCH, Closer(db)),
         }
     }
 

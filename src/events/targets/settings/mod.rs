@@ -98,6 +98,7 @@ impl SqsQueue {
     }
 
     /// Where a service of the queue's region is, without a trailing slash.
+    #[cfg(feature = "aws")]
     pub(super) fn endpoint(&self, service: &str) -> String {
         endpoint(service, &self.region)
     }

@@ -1,0 +1,184 @@
+//! SQS and STS as two local servers: what they are asked, and how often.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::crypto::secret::Secret;
+use crate::events::targets::settings::{Policy, SqsQueue};
+use crate::events::targets::test_server::{Answer, TestServer};
+use crate::events::targets::{AwsCredentials, Delivery, Target, Targets, TargetsConfig};
+
+const ORG: Uuid = Uuid::from_u128(0x0192_d3a0_0000_7000_8000_0000_0000_0001);
+const QUEUE: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/events";
+const ASSUMED: Answer = Answer::Body(
+    200,
+    "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
+    <AccessKeyId>ASSUMEDKEY</AccessKeyId><SecretAccessKey>assumed-secret</SecretAccessKey>\
+    <SessionToken>assumed-token</SessionToken><Expiration>2026-11-21T09:00:00Z</Expiration></Credentials>\
+    </AssumeRoleResult></AssumeRoleResponse>",
+);
+const DENIED: Answer = Answer::Body(
+    403,
+    "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
+    <Code>AccessDenied</Code><Message>not authorized</Message></Error><RequestId>1</RequestId></ErrorResponse>",
+);
+const SENT: Answer = Answer::Body(200, r#"{"MessageId":"1","MD5OfMessageBody":"2"}"#);
+const EXPIRED: Answer =
+    Answer::Body(400, r#"{"__type":"com.amazonaws.sqs#ExpiredToken","message":"The token expired"}"#);
+
+struct World {
+    sts: TestServer,
+    sqs: TestServer,
+    clock: Clock,
+    targets: Targets,
+}
+
+impl World {
+    async fn new(sts: Answer, sqs: Answer) -> Self {
+        let (sts, sqs) = (TestServer::start(sts).await, TestServer::start(sqs).await);
+        let start = DateTime::parse_from_rfc3339("2026-11-21T08:00:00Z").expect("an instant");
+        let clock = Clock::manual(start.to_utc());
+        let endpoint = |server: &TestServer| format!("http://{}", server.address).parse().ok();
+        let config = TargetsConfig {
+            policy: Policy { allow_private: false, sqs_allow_direct: true },
+            aws: Some(AwsCredentials {
+                access_key_id: "OWNKEY".to_owned(),
+                secret_access_key: Secret::new("own-secret".to_owned()),
+                session_token: None,
+            }),
+            sqs_endpoint: endpoint(&sqs),
+            sts_endpoint: endpoint(&sts),
+            storage_queue_endpoint: None,
+        };
+        let targets = Targets::new(config, clock.clone());
+        Self { sts, sqs, clock, targets }
+    }
+
+    async fn send(&self, org_id: Uuid) -> Result<(), String> {
+        self.send_to(org_id, QUEUE, Some("arn:aws:iam::123456789012:role/writer")).await
+    }
+
+    async fn send_to(&self, org_id: Uuid, url: &str, role: Option<&str>) -> Result<(), String> {
+        let policy = Policy { allow_private: false, sqs_allow_direct: true };
+        let queue = SqsQueue::new(url, "eu-central-1", role, policy).expect("valid settings");
+        let delivery = Delivery {
+            event_id: "evt_1",
+            org_id,
+            stream: "users",
+            message: "{}",
+            headers: [
+                ("webhook-id", String::new()),
+                ("webhook-timestamp", String::new()),
+                ("x", String::new()),
+            ],
+            body: "",
+            traceparent: None,
+        };
+        let sent = self.targets.send(&Target::AwsSqs(queue), &delivery, Duration::from_secs(5)).await;
+        sent.map_err(|error| error.to_string())
+    }
+
+    fn asked(&self) -> (usize, usize) {
+        (self.sts.requests().len(), self.sqs.requests().len())
+    }
+}
+
+#[tokio::test]
+async fn the_role_is_assumed_with_the_org_as_external_id() {
+    let world = World::new(ASSUMED, SENT).await;
+    assert_eq!(world.send(ORG).await, Ok(()));
+    let asked = world.sts.requests().remove(0);
+    for part in [
+        "Action=AssumeRole",
+        "RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fwriter",
+        "ExternalId=0192d3a0-0000-7000-8000-000000000001",
+        "RoleSessionName=partner-api-0192d3a0-0000-7000-8000-000000000001",
+        "Credential=OWNKEY/",
+        "/eu-central-1/sts/aws4_request",
+    ] {
+        assert!(asked.contains(part), "{part} in {asked}");
+    }
+    let sent = world.sqs.requests().remove(0);
+    let message =
+        r#"{"QueueUrl":"https://sqs.eu-central-1.amazonaws.com/123456789012/events","MessageBody":"{}"}"#;
+    for part in ["Credential=ASSUMEDKEY/", "x-amz-security-token: assumed-token", message] {
+        assert!(sent.contains(part), "{part} in {sent}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_shared_and_renewed_before_its_end() {
+    let world = World::new(ASSUMED, SENT).await;
+    let sends = (0..20).map(|_| world.send(ORG));
+    assert!(futures_util::future::join_all(sends).await.iter().all(Result::is_ok));
+    assert_eq!(world.asked(), (1, 20));
+    world.clock.advance(TimeDelta::minutes(54));
+    assert_eq!(world.send(ORG).await, Ok(()));
+    assert_eq!(world.asked(), (1, 21));
+    world.clock.advance(TimeDelta::minutes(1));
+    assert_eq!(world.send(ORG).await, Ok(()));
+    assert_eq!(world.asked(), (2, 22));
+}
+
+#[tokio::test]
+async fn orgs_never_share_a_session() {
+    let world = World::new(ASSUMED, SENT).await;
+    assert_eq!(world.send(ORG).await, Ok(()));
+    assert_eq!(world.send(Uuid::nil()).await, Ok(()));
+    let asked = world.sts.requests();
+    assert_eq!(asked.len(), 2);
+    assert!(asked[1].contains("ExternalId=00000000-0000-0000-0000-000000000000"), "{}", asked[1]);
+}
+
+#[tokio::test]
+async fn a_refusal_is_shared_by_those_who_waited_for_it() {
+    let world = World::new(DENIED, SENT).await;
+    let sends = (0..20).map(|_| world.send(ORG));
+    for sent in futures_util::future::join_all(sends).await {
+        assert_eq!(sent, Err("AccessDenied: not authorized".to_owned()));
+    }
+    assert_eq!(world.asked(), (1, 0));
+    assert!(world.send(ORG).await.is_err());
+    assert_eq!(world.asked(), (2, 0), "the next attempt asks again");
+}
+
+#[tokio::test]
+async fn a_session_that_ended_early_is_dropped() {
+    let world = World::new(ASSUMED, EXPIRED).await;
+    assert_eq!(world.send(ORG).await, Err("ExpiredToken: The token expired".to_owned()));
+    assert!(world.send(ORG).await.is_err());
+    assert_eq!(world.asked(), (2, 2), "one request an attempt: the SDK retries nothing");
+}
+
+#[tokio::test]
+async fn without_a_role_our_own_credentials_serve() {
+    let world = World::new(DENIED, SENT).await;
+    assert_eq!(world.send_to(ORG, QUEUE, None).await, Ok(()));
+    assert_eq!(world.asked(), (0, 1));
+    assert!(world.sqs.requests()[0].contains("Credential=OWNKEY/"));
+}
+
+#[tokio::test]
+async fn a_fifo_queue_groups_by_stream_and_org() {
+    let world = World::new(ASSUMED, SENT).await;
+    assert_eq!(world.send_to(ORG, &format!("{QUEUE}.fifo"), None).await, Ok(()));
+    let sent = world.sqs.requests().remove(0);
+    let fields =
+        r#""MessageDeduplicationId":"evt_1","MessageGroupId":"users:0192d3a0-0000-7000-8000-000000000001""#;
+    assert!(sent.contains(fields), "{sent}");
+}
+
+#[tokio::test]
+async fn answers_that_are_none_have_their_class() {
+    let bare = World::new(ASSUMED, Answer::Body(502, "<html>")).await.send(ORG).await;
+    assert_eq!(bare, Err("status 502".to_owned()));
+    let other = World::new(ASSUMED, Answer::Body(200, "<html>")).await.send(ORG).await;
+    assert_eq!(other, Err("invalid response".to_owned()));
+    let closed = World::new(ASSUMED, Answer::WriteAndClose("")).await.send(ORG).await;
+    assert_eq!(closed, Err("closed".to_owned()));
+    let huge = World::new(ASSUMED, Answer::Huge(1_000_000)).await.send(ORG).await;
+    assert_eq!(huge, Err("invalid response".to_owned()));
+}
