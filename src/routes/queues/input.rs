@@ -40,7 +40,10 @@ impl QueuePath {
 
 /// A queue to register: `type`, and the object of that type.
 #[derive(ToSchema)]
-#[schema(as = RegisterQueue)]
+#[schema(
+    as = RegisterQueue,
+    example = json!({"type": "webhook", "webhook": {"url": "https://partner.example.com/events"}}),
+)]
 #[expect(dead_code, reason = "documents what `RegisterQueue` reads")]
 pub struct RegisterQueueBody {
     /// `aws_sqs`, `azure_storage_queue` or `webhook`. `azure_event_hubs` is not live yet.

@@ -101,7 +101,7 @@ pub struct PreviousSecret {
 /// Until `previous_secret_expires_at` every event carries a signature of the new secret and of
 /// the previous one. A secret made by the service is shown only here.
 #[utoipa::path(
-    post, path = "/v1/auth/signing-secret/rotate", tag = "Signing secret", request_body = Option<RotateSigningSecret>,
+    post, path = "/v1/auth/signing-secret/rotate", tag = "Signing secret", request_body = RotateSigningSecret,
     responses(
         (status = 200, description = "Rotated.", body = Data<RotatedSigningSecret>),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),

@@ -1,0 +1,149 @@
+//! One delivery: sign, send, note what became of it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::store::{self, Claimed, Closing, Outcome};
+use super::{DELIVERY_TIMEOUT, QueueId, schedule};
+use crate::crypto::secret::Secret;
+use crate::db::Db;
+use crate::db::batch::{Kept, Slice};
+use crate::events::envelope::SignedHeaders;
+use crate::events::targets::{Delivery, DeliveryError, Reason, Target};
+use crate::events::wire_id;
+use crate::ids::OrgId;
+use crate::routes::queues::settings::StoredQueue;
+use crate::routes::signing_secrets;
+use crate::state::App;
+
+/// Signing secrets by org.
+pub type Secrets = HashMap<OrgId, Vec<Secret<Vec<u8>>>>;
+
+/// The secrets that sign now, newest first, by org. One that cannot be opened is left out: its
+/// events wait.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn secrets_of(app: &App, org_ids: &[OrgId], now: DateTime<Utc>) -> Result<Secrets, sqlx::Error> {
+    let org_ids: Vec<_> = org_ids.iter().map(|org_id| org_id.0).collect();
+    let mut secrets = Secrets::new();
+    for row in signing_secrets::store::live(&app.db.pool, &org_ids, now).await? {
+        let place = signing_secrets::place(row.org_id, row.id);
+        match app.keyring.master.open(&place, row.sealed.as_deref().unwrap_or_default()) {
+            Ok(secret) => secrets.entry(row.org_id).or_default().push(secret),
+            Err(error) => tracing::error!(org_id = %row.org_id, %error, "a signing secret cannot be opened"),
+        }
+    }
+    Ok(secrets)
+}
+
+/// Tries one event and notes what became of it.
+pub async fn deliver(app: &App, event: Claimed, lease: Uuid, secrets: &Secrets) {
+    let outcome = match send(app, &event, secrets).await {
+        Ok(()) => Outcome::Delivered,
+        Err(error) => after_failure(app, &event, &error),
+    };
+    app.metrics.delivered(&event.queue_type, matches!(outcome, Outcome::Delivered));
+    let closing = Closing {
+        queue: QueueId::of(&event),
+        id: event.id,
+        lease,
+        at: app.clock.now(),
+        was_failing: event.failures > 0,
+        outcome,
+    };
+    match app.publisher.closer.ask(closing).await {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!(event_id = %wire_id(event.id), "a claim had passed to another publisher"),
+        // The lease runs out, and the event comes again.
+        Err(error) => tracing::warn!(event_id = %wire_id(event.id), %error, "an attempt could not be noted"),
+    }
+}
+
+async fn send(app: &App, event: &Claimed, secrets: &Secrets) -> Result<(), DeliveryError> {
+    let Some(secrets) = secrets.get(&event.org_id) else {
+        return Err(Reason::Settings("the org has no signing secret").into());
+    };
+    let stored = StoredQueue {
+        org_id: event.org_id,
+        stream: &event.stream,
+        kind: &event.queue_type,
+        settings: &event.settings,
+        sealed: event.sealed.as_deref(),
+    };
+    let target = stored.target(&app.keyring.master, app.config.targets.policy)?;
+    let message = Message { id: event.id, stream: &event.stream, kind: &event.kind, body: &event.body };
+    message.send(app, event.org_id, &target, secrets, DELIVERY_TIMEOUT).await
+}
+
+/// Something to sign and send.
+#[derive(Debug)]
+pub struct Message<'a> {
+    pub id: Uuid,
+    pub stream: &'a str,
+    pub kind: &'a str,
+    pub body: &'a str,
+}
+
+impl Message<'_> {
+    /// Signs with every live secret and sends; each attempt has a fresh timestamp.
+    pub async fn send(
+        &self,
+        app: &App,
+        org_id: OrgId,
+        target: &Target,
+        secrets: &[Secret<Vec<u8>>],
+        timeout: Duration,
+    ) -> Result<(), DeliveryError> {
+        let now = app.clock.now();
+        let headers = SignedHeaders::sign(self.id, self.body, secrets, now);
+        let message = headers.envelope(self.stream, self.kind, org_id, self.body, now);
+        let delivery = Delivery {
+            event_id: &headers.id,
+            org_id: org_id.0,
+            stream: self.stream,
+            message: &message,
+            headers: [
+                ("webhook-id", headers.id.clone()),
+                ("webhook-timestamp", headers.timestamp.clone()),
+                ("webhook-signature", headers.signature.clone()),
+            ],
+            body: self.body,
+            traceparent: None,
+        };
+        app.targets.send(target, &delivery, timeout).await
+    }
+}
+
+fn after_failure(app: &App, event: &Claimed, error: &DeliveryError) -> Outcome {
+    let attempt = usize::try_from(event.attempts).unwrap_or_default() + 1;
+    let luck = rand::random::<f64>();
+    let next =
+        schedule::next_attempt(attempt, event.first_attempt_at, app.clock.now(), error.retry_after, luck);
+    let error = error.to_string();
+    match next {
+        Some(at) => Outcome::Retry { at, error },
+        None => Outcome::Failed { error },
+    }
+}
+
+/// Notes what became of attempts, many in one statement.
+#[derive(Debug)]
+pub struct Closer(pub Db);
+
+impl Slice for Closer {
+    type In = Closing;
+    type Out = bool;
+    type Worker = Kept;
+
+    async fn run(&self, kept: &mut Kept, closings: Vec<Closing>) -> Result<Vec<bool>, sqlx::Error> {
+        let db = kept.get(&self.0.pool).await?;
+        let closed = store::close(&mut *db, &closings).await?;
+        store::note_health(&mut *db, &closings).await?;
+        kept.is_well();
+        Ok(closed)
+    }
+}
