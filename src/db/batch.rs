@@ -5,8 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres};
+use sqlx::{PgConnection, PgPool};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 /// Questions that may wait, per worker and batch.
@@ -107,13 +106,13 @@ async fn work<S: Slice>(questions: Arc<Mutex<mpsc::Receiver<Question<S>>>>, size
     }
 }
 
-/// A connection that a worker keeps: the pool would test it after every statement, which costs as
-/// much as the statement.
+/// A connection that a worker keeps for itself: the pool would test it after every statement,
+/// which costs as much as the statement.
 #[derive(Debug, Default)]
 pub struct Kept {
-    connection: Option<PoolConnection<Postgres>>,
-    /// The last use did not end well, so what the connection holds is unknown.
-    is_suspect: bool,
+    connection: Option<PgConnection>,
+    /// The last use ended well; else a statement may still run in the connection.
+    is_well: bool,
 }
 
 impl Kept {
@@ -122,31 +121,18 @@ impl Kept {
     /// # Errors
     /// When the pool has none.
     pub async fn get(&mut self, pool: &PgPool) -> Result<&mut PgConnection, sqlx::Error> {
-        self.discard_suspect();
-        let connection = match self.connection.take() {
+        let kept = self.connection.take().filter(|_| self.is_well);
+        self.is_well = false;
+        let connection = match kept {
             Some(kept) => kept,
-            None => pool.acquire().await?,
+            None => pool.acquire().await?.detach(),
         };
-        self.is_suspect = true;
         Ok(self.connection.insert(connection))
     }
 
     /// The last use ended well.
     pub fn is_well(&mut self) {
-        self.is_suspect = false;
-    }
-
-    /// Closes the connection rather than hand it back: a statement may still run in it.
-    fn discard_suspect(&mut self) {
-        if self.is_suspect {
-            drop(self.connection.take().map(PoolConnection::detach));
-        }
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        self.discard_suspect();
+        self.is_well = true;
     }
 }
 

@@ -56,6 +56,17 @@ pub struct Problems {
 }
 
 impl Problems {
+    /// Path first, then query, then body, each in the order read.
+    pub(super) fn in_order(mut self) -> Vec<Problem> {
+        const PARTS: [&str; 3] = ["path", "query", "body"];
+        let part = |problem: &Problem| match problem.loc.first() {
+            Some(Loc::Name(name)) => PARTS.iter().position(|part| part == name),
+            _ => None,
+        };
+        self.found.sort_by_key(part);
+        self.found
+    }
+
     pub(super) fn note(&mut self, loc: Vec<Loc>, kind: Kind, msg: impl Into<Cow<'static, str>>) {
         self.found.push(Problem { loc, msg: msg.into(), kind });
     }

@@ -93,7 +93,7 @@ impl Reader {
             Some(input) if self.problems.found.is_empty() => Ok(input),
             _ => {
                 debug_assert!(!self.problems.found.is_empty(), "a field was refused without a problem");
-                Err(self.problems.found)
+                Err(self.problems.in_order())
             }
         }
     }

@@ -1,0 +1,16 @@
+//! The service as its callers see it. One file for each resource or concern; `support` holds what
+//! they are written with.
+
+mod command_line;
+mod connection;
+mod conventions;
+mod features;
+mod health;
+mod identity;
+mod openapi;
+mod resilience;
+mod schema;
+mod support;
+mod sweeps;
+mod trust;
+mod users;

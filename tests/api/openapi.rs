@@ -1,0 +1,135 @@
+//! The OpenAPI document and the page over it (contract 11).
+
+use std::collections::HashSet;
+
+use partner_api::app;
+use partner_api::openapi::to_json;
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+use crate::support::document::Document;
+
+const COMMITTED: &str = include_str!("../../openapi/openapi.json");
+
+#[test]
+fn the_committed_document_is_the_one_that_the_code_makes() {
+    assert!(
+        COMMITTED == to_json(&app::document()),
+        "openapi/openapi.json is stale: cargo run -- openapi > openapi/openapi.json"
+    );
+}
+
+#[tokio::test]
+async fn the_service_serves_that_document_to_anyone() {
+    let app = TestApp::new().await;
+    let reply = app.anyone().get("/openapi.json").await.expect(200);
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    assert_eq!(reply.text(), COMMITTED);
+}
+
+#[test]
+fn it_is_openapi_3_1_with_the_credentials_described() {
+    let document = Document::generated();
+    assert_eq!(document.json()["openapi"], "3.1.0");
+    let schemes = &document.json()["components"]["securitySchemes"];
+    for (scheme, header) in [("TenantKey", "taih-tenant-key"), ("OrgId", "OrgId")] {
+        assert_eq!(schemes[scheme]["type"], "apiKey");
+        assert_eq!(schemes[scheme]["in"], "header");
+        assert_eq!(schemes[scheme]["name"], header);
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    let document = Document::generated();
+    let mut references = HashSet::new();
+    collect_references(document.json(), &mut references);
+    for reference in &references {
+        assert!(document.resolve(reference).is_some(), "{reference}");
+    }
+}
+
+#[test]
+fn every_operation_says_what_it_is_who_may_call_it_and_what_it_answers() {
+    let operations = Document::generated().operations();
+    let mut ids = HashSet::new();
+    for operation in &operations {
+        let (id, spec) = (&operation.id, &operation.spec);
+        assert!(!id.is_empty() && ids.insert(id), "{} {}: {id:?}", operation.method, operation.path);
+        assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{id}");
+        assert!(spec["summary"].as_str().is_some_and(|text| text.ends_with('.')), "{id} has no summary");
+        assert_eq!(spec["security"], json!([{"TenantKey": []}, {"OrgId": []}]), "{id}");
+        assert_eq!(spec["tags"].as_array().map(Vec::len), Some(1), "{id}");
+        let responses = spec["responses"].as_object().expect("responses");
+        for status in ["400", "401", "403", "500", "503"] {
+            assert!(responses.contains_key(status), "{id} does not document {status}");
+        }
+        let succeeds = responses.keys().any(|status| status.starts_with('2'));
+        assert_eq!(succeeds, !operation.is_planned(), "{id}");
+        assert!(responses.values().all(|response| response["description"] != ""), "{id}");
+    }
+}
+
+#[test]
+fn every_parameter_of_a_path_is_described_and_every_field_of_a_body_has_an_example() {
+    let document = Document::generated();
+    for operation in document.operations().iter().filter(|operation| !operation.is_planned()) {
+        let described: Vec<_> = operation.spec["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|parameter| parameter["in"] == "path")
+            .filter_map(|parameter| parameter["name"].as_str())
+            .collect();
+        assert_eq!(described, operation.path_parameters(), "{}", operation.id);
+        if operation.has_body() {
+            let example = document.example_body(operation).expect("the body is JSON");
+            assert!(!example.as_object().expect("an object").is_empty(), "{}", operation.id);
+        }
+    }
+}
+
+#[test]
+fn bodies_are_closed_to_unknown_fields() {
+    let document = Document::generated();
+    for operation in document.operations().iter().filter(|operation| operation.has_body()) {
+        let reference = &operation.spec["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+        let schema = document.resolve(reference.as_str().expect("a named schema")).expect("it is there");
+        assert_eq!(schema["additionalProperties"], json!(false), "{}", operation.id);
+    }
+}
+
+#[tokio::test]
+async fn the_page_loads_from_the_service_alone() {
+    let app = TestApp::new().await;
+    let page = app.anyone().get("/docs").await.expect(200);
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy").expect("it has a policy").to_owned();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
+
+    let assets = linked(&page.text());
+    assert!(assets.len() >= 3, "{assets:?}");
+    for asset in assets {
+        assert!(asset.starts_with("/docs/"), "{asset} is not the service's own");
+        assert!(!app.anyone().get(&asset).await.expect(200).body.is_empty(), "{asset}");
+    }
+    app.anyone().get("/docs/").await.expect(200);
+}
+
+/// What a page loads, but for what it holds itself.
+fn linked(page: &str) -> Vec<String> {
+    let texts: Vec<_> = page.split(['"', '\'']).collect();
+    let links = texts.windows(2).filter(|pair| pair[0].ends_with("src=") || pair[0].ends_with("href="));
+    links.map(|pair| pair[1].to_owned()).filter(|link| !link.starts_with("data:")).collect()
+}
+
+fn collect_references(value: &Value, into: &mut HashSet<String>) {
+    match value {
+        Value::Object(object) => {
+            into.extend(object.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            object.values().for_each(|value| collect_references(value, into));
+        }
+        Value::Array(items) => items.iter().for_each(|value| collect_references(value, into)),
+        _ => {}
+    }
+}

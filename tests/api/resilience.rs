@@ -1,0 +1,120 @@
+//! What goes wrong on our side is one request's 500 or 503, soon and in the usual shape
+//! (contract 1 and 11).
+
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::routing::get;
+use serde_json::Value;
+use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
+
+use crate::support::{Reply, TestApp, envelope, within};
+
+#[tokio::test]
+async fn a_panic_is_one_requests_500_and_tells_nothing() {
+    let app = TestApp::new().await;
+    let routes = Router::new()
+        .route("/v1/panics", get(async || -> &'static str { panic!("s3cr3t") }))
+        .route("/v1/works", get(async || "works"));
+    let anyone = app.wrapping(routes);
+
+    let reply = anyone.get("/v1/panics").await;
+
+    assert_eq!(
+        (reply.header("x-request-id"), reply.header("cache-control")),
+        (Some("test"), Some("no-store"))
+    );
+    reply.expect_json(500, &envelope("internal_error", "Something went wrong on our side."));
+    assert_eq!(anyone.get("/v1/works").await.text(), "works");
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_told_to_come_back() {
+    let app = TestApp::with(&[("REQUEST_TIMEOUT_SECONDS", "1")]).await;
+    let acme = app.org("acme").await;
+    let mut database = app.database.connect().await;
+    let lock = lock_users(&mut database).await;
+
+    let began = Instant::now();
+    come_back(acme.get("/v1/users").await);
+    assert!((1..3).contains(&began.elapsed().as_secs()));
+
+    lock.rollback().await.unwrap();
+    acme.get("/v1/users").await.expect(200);
+}
+
+#[tokio::test]
+async fn when_too_many_run_the_next_is_told_at_once() {
+    let app = TestApp::with(&[("MAX_IN_FLIGHT", "2")]).await;
+    let acme = app.org("acme").await;
+    let mut database = app.database.connect().await;
+    let lock = lock_users(&mut database).await;
+    let running: Vec<_> = (0..2)
+        .map(|_| {
+            let caller = (*acme).clone();
+            tokio::spawn(async move { caller.get("/v1/users").await.status })
+        })
+        .collect();
+    let full = async || (app.state.in_flight.available_permits() == 0).then_some(());
+    within(Duration::from_secs(5), "two requests run", full).await;
+
+    let began = Instant::now();
+    come_back(acme.get("/v1/features").await);
+    come_back(app.anyone().get("/v1/nonsense").await);
+    assert!(began.elapsed() < Duration::from_millis(500));
+
+    lock.rollback().await.unwrap();
+    for request in running {
+        assert_eq!(request.await.unwrap(), 200);
+    }
+    acme.get("/v1/features").await.expect(200);
+}
+
+#[tokio::test]
+async fn without_a_database_every_answer_is_a_503_and_soon() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    app.state.db.close().await;
+    let began = Instant::now();
+    for path in ["/v1/users", "/v1/features", "/v1/admin/org/members"] {
+        come_back(acme.get(path).await);
+    }
+    assert!(began.elapsed() < Duration::from_secs(3));
+    app.anyone().get("/v1/users").await.expect(401);
+    app.anyone().get("/livez").await.expect(200);
+}
+
+#[tokio::test]
+async fn connections_that_were_cut_are_replaced() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    acme.get("/v1/users").await.expect(200);
+    sqlx::query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+    .execute(&mut app.database.connect().await)
+    .await
+    .unwrap();
+    let served = async || {
+        let status = acme.get("/v1/users").await.status;
+        assert!([200, 503].contains(&status), "{status}");
+        (status == 200).then_some(())
+    };
+    within(Duration::from_secs(2), "the service works again", served).await;
+}
+
+/// Keeps every request about users waiting.
+async fn lock_users(database: &mut PgConnection) -> Transaction<'_, Postgres> {
+    let mut lock = database.begin().await.expect("the database answers");
+    sqlx::query("LOCK TABLE users IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.expect("a lock");
+    lock
+}
+
+#[track_caller]
+fn come_back(reply: Reply) {
+    let unavailable: Value =
+        envelope("service_unavailable", "The service cannot answer right now; try again later.");
+    assert_eq!(reply.header("retry-after"), Some("1"));
+    reply.expect_json(503, &unavailable);
+}

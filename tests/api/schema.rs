@@ -1,0 +1,159 @@
+//! The catalogue of the migrated database, held to the rules of the house (architecture.md 3).
+
+use sqlx::PgConnection;
+use sqlx::Row as _;
+
+use crate::support::Database;
+
+/// Tables that hold no tenant's rows, and why.
+const NOT_OF_A_TENANT: &[(&str, &str)] = &[
+    ("orgs", "the tenants themselves"),
+    ("service_keys", "the service's own keys, sealed"),
+    ("passphrase_salt", "one row, for the whole service"),
+    ("_sqlx_migrations", "sqlx's own"),
+];
+
+/// Tables of a tenant that stay when it goes, and why.
+const OUTLIVES_ITS_ORG: &[(&str, &str)] = &[("audit_log", "who deleted the org, among others")];
+
+#[tokio::test]
+async fn every_table_is_a_tenants_or_has_a_reason_not_to_be() {
+    let database = Database::new().await;
+    let without = rows(
+        &mut database.connect().await,
+        "SELECT table_name::text FROM information_schema.tables AS t
+         WHERE table_schema = 'public' AND NOT EXISTS (
+             SELECT FROM information_schema.columns AS c
+             WHERE c.table_name = t.table_name AND c.table_schema = 'public' AND c.column_name = 'org_id')
+         ORDER BY 1",
+    )
+    .await;
+    assert_eq!(without, excused(NOT_OF_A_TENANT));
+}
+
+#[tokio::test]
+async fn every_tenants_table_leads_its_primary_key_with_the_org() {
+    let database = Database::new().await;
+    let wrong = rows(
+        &mut database.connect().await,
+        "SELECT c.relname || ': ' || coalesce(pg_get_constraintdef(k.oid), 'no primary key')
+         FROM pg_class AS c
+         JOIN pg_attribute AS org ON org.attrelid = c.oid AND org.attname = 'org_id'
+         LEFT JOIN pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'p'
+         WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+           AND (k.oid IS NULL OR k.conkey[1] <> org.attnum OR NOT org.attnotnull)",
+    )
+    .await;
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[tokio::test]
+async fn every_tenants_table_ends_with_its_org_or_has_a_reason_not_to() {
+    let database = Database::new().await;
+    let without = rows(
+        &mut database.connect().await,
+        "SELECT c.relname::text FROM pg_class AS c
+         JOIN pg_attribute AS org ON org.attrelid = c.oid AND org.attname = 'org_id'
+         WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND NOT EXISTS (
+             SELECT FROM pg_constraint AS k
+             WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.confrelid = 'orgs'::regclass
+               AND k.conkey = ARRAY[org.attnum] AND k.confdeltype = 'c')
+         ORDER BY 1",
+    )
+    .await;
+    assert_eq!(without, excused(OUTLIVES_ITS_ORG));
+}
+
+#[tokio::test]
+async fn every_constraint_is_named_by_its_kind() {
+    let database = Database::new().await;
+    let wrong = rows(
+        &mut database.connect().await,
+        "SELECT conname || ' on ' || conrelid::regclass FROM pg_constraint
+         WHERE connamespace = 'public'::regnamespace AND conrelid <> '_sqlx_migrations'::regclass AND NOT (
+             starts_with(conname, conrelid::regclass || '_') AND CASE contype
+                 WHEN 'p' THEN conname = conrelid::regclass || '_pkey'
+                 WHEN 'f' THEN conname LIKE '%\\_fkey'
+                 -- These say what they are for; Postgres's own names say only which kind they are of.
+                 WHEN 'u' THEN conname NOT LIKE '%\\_key'
+                 WHEN 'c' THEN conname NOT LIKE '%\\_check%'
+                 ELSE true END)",
+    )
+    .await;
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[tokio::test]
+async fn every_index_is_named_after_its_table_and_not_by_postgres() {
+    let database = Database::new().await;
+    let wrong = rows(
+        &mut database.connect().await,
+        "SELECT indexname::text FROM pg_indexes
+         WHERE schemaname = 'public' AND tablename <> '_sqlx_migrations'
+           AND (NOT starts_with(indexname, tablename || '_') OR indexname LIKE '%\\_idx%')",
+    )
+    .await;
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[tokio::test]
+async fn every_foreign_key_has_an_index_to_find_its_rows_by() {
+    let database = Database::new().await;
+    let wrong = rows(
+        &mut database.connect().await,
+        "SELECT conname || ' on ' || conrelid::regclass FROM pg_constraint AS k
+         WHERE contype = 'f' AND connamespace = 'public'::regnamespace AND NOT EXISTS (
+             SELECT FROM pg_index AS i
+             WHERE i.indrelid = k.conrelid AND i.indpred IS NULL
+               AND (i.indkey::int2[])[0:array_length(k.conkey, 1) - 1] @> k.conkey)",
+    )
+    .await;
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[tokio::test]
+async fn every_list_has_an_index_in_its_order() {
+    let database = Database::new().await;
+    let indexes = rows(
+        &mut database.connect().await,
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND indexname LIKE '%\\_by\\_creation'",
+    )
+    .await;
+    let users = "CREATE INDEX users_by_creation ON public.users USING btree (org_id, created_at, user_id)";
+    assert!(indexes.iter().any(|index| index == users), "{indexes:?}");
+}
+
+#[tokio::test]
+async fn instants_are_kept_with_their_zone() {
+    let database = Database::new().await;
+    let wrong = rows(
+        &mut database.connect().await,
+        "SELECT table_name || '.' || column_name FROM information_schema.columns
+         WHERE table_schema = 'public' AND data_type = 'timestamp without time zone'",
+    )
+    .await;
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[tokio::test]
+async fn migrating_twice_changes_nothing() {
+    let database = Database::empty().await;
+    let db = database.db();
+    db.migrate().await.expect("an empty database takes the schema");
+    assert_eq!(db.pending_migrations().await.unwrap(), 0);
+    db.migrate().await.expect("a second time there is nothing to do");
+    db.close().await;
+}
+
+/// The names in a list of exceptions, in order.
+fn excused(tables: &[(&'static str, &str)]) -> Vec<&'static str> {
+    let mut names: Vec<_> = tables.iter().map(|(table, _)| *table).collect();
+    names.sort_unstable();
+    names
+}
+
+/// The first column of what a query finds, as text.
+async fn rows(database: &mut PgConnection, query: &'static str) -> Vec<String> {
+    let rows = sqlx::query(query).fetch_all(database).await.expect("the catalogue answers");
+    rows.iter().map(|row| row.get(0)).collect()
+}

@@ -1,0 +1,235 @@
+//! The service under test, driven without sockets.
+
+use std::ops::Deref;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, request};
+use partner_api::app;
+use partner_api::clock::Clock;
+use partner_api::config::Config;
+use partner_api::crypto::keyring::Keyring;
+use partner_api::db::listener::Listener;
+use partner_api::routes::org;
+use partner_api::serve::{Listeners, serve};
+use partner_api::state::App;
+use partner_api::telemetry::AccessLog;
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use super::database::MASTER_KEYS;
+use super::{Database, Reply, within};
+
+/// When every test begins.
+const START: &str = "2026-11-21T08:00:00Z";
+
+/// A service with a database of its own and a clock that stands still.
+pub struct TestApp {
+    pub state: App,
+    pub clock: Clock,
+    public: Router,
+    internal: Router,
+    tasks: JoinSet<()>,
+    // Last, so that it is dropped after all who use it.
+    pub database: Database,
+}
+
+impl TestApp {
+    /// The service as it is when nothing is configured.
+    pub async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The service with these variables set.
+    pub async fn with(variables: &[(&str, &str)]) -> Self {
+        let clock = Clock::manual(START.parse().expect("a date"));
+        let database = Database::new().await;
+        let config = configuration(variables);
+        let db = database.db();
+        let master = config.master.keys.clone().expect("it is configured");
+        let keyring = Keyring::open(&db.pool, master).await.expect("the template was made with this master");
+        let state = App::new(config, clock.clone(), db, keyring, AccessLog::off());
+        let (public, internal) = (app::public(&state), app::internal(&state));
+        Self { state, clock, public, internal, tasks: JoinSet::new(), database }
+    }
+
+    /// Makes an org; whoever calls for it sends its `OrgId`.
+    pub async fn org(&self, key: &str) -> Org {
+        let id = org::create(&self.state.db, &self.clock, key, key).await.expect("the org is made").0;
+        Org { id, key: key.to_owned(), caller: self.anyone().with("orgid", id.to_string()) }
+    }
+
+    /// Stops serving an org, as an operator does.
+    pub async fn suspend(&self, org: &Org) {
+        org::suspend(&self.state.db, &self.clock, &org.key).await.expect("the org is suspended");
+    }
+
+    /// Serves it again.
+    pub async fn resume(&self, org: &Org) {
+        org::resume(&self.state.db, &self.clock, &org.key).await.expect("the org is resumed");
+    }
+
+    /// A caller of the public listener without credentials.
+    pub fn anyone(&self) -> Caller {
+        Caller::of(self.public.clone())
+    }
+
+    /// A caller of the internal listener.
+    pub fn operations(&self) -> Caller {
+        Caller::of(self.internal.clone())
+    }
+
+    /// Puts the service's outer layers around routes of the test's own.
+    pub fn wrapping(&self, routes: Router<App>) -> Caller {
+        Caller::of(app::finish(&self.state, routes))
+    }
+
+    /// Starts to hear what changes, which is what lets caches be believed.
+    pub async fn listen(&mut self) {
+        let (listener, _) =
+            Listener::new(self.state.db.clone(), self.state.trust.clone(), self.clock.clone());
+        self.tasks.spawn(listener.run(self.state.caches()));
+        self.trusted().await;
+    }
+
+    /// Waits until caches are believed.
+    pub async fn trusted(&self) {
+        let fresh = async || self.state.trust.is_fresh().then_some(());
+        within(Duration::from_secs(10), "caches are believed", fresh).await;
+    }
+
+    /// Opens both doors on ports of their own.
+    pub async fn serve(&self) -> Serving {
+        let listeners = Listeners::bind(&self.state.config).await.expect("ports are free");
+        let (public, internal) = listeners.addresses().expect("sockets have addresses");
+        let (stop, stopped) = oneshot::channel::<()>();
+        let service = serve(self.state.clone(), listeners, async { drop(stopped.await) });
+        Serving { public, internal, stop, service: tokio::spawn(service) }
+    }
+}
+
+/// The defaults, on ports that are free, with these variables set.
+fn configuration(variables: &[(&str, &str)]) -> Config {
+    let ours = [
+        ("LISTEN_ADDR", "127.0.0.1:0"),
+        ("INTERNAL_LISTEN_ADDR", "127.0.0.1:0"),
+        ("MASTER_KEYS", MASTER_KEYS),
+    ];
+    let get = |name: &str| variables.iter().chain(&ours).find(|(set, _)| *set == name);
+    Config::read(|name| get(name).map(|(_, value)| (*value).to_owned())).expect("the configuration is good")
+}
+
+/// A service that listens.
+pub struct Serving {
+    pub public: SocketAddr,
+    pub internal: SocketAddr,
+    stop: oneshot::Sender<()>,
+    service: JoinHandle<()>,
+}
+
+impl Serving {
+    /// Stops it as SIGTERM does, and waits for the end.
+    pub async fn stop(self) {
+        drop(self.stop);
+        self.service.await.expect("it ends well");
+    }
+}
+
+/// An org, and its backend as a caller.
+pub struct Org {
+    pub id: Uuid,
+    pub key: String,
+    caller: Caller,
+}
+
+impl Deref for Org {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+/// Somebody who sends requests. All have the id `test`, so that whole bodies can be compared.
+#[derive(Clone)]
+pub struct Caller {
+    router: Router,
+    headers: HeaderMap,
+}
+
+impl Caller {
+    fn of(router: Router) -> Self {
+        Self { router, headers: HeaderMap::new() }.with("x-request-id", "test")
+    }
+
+    /// The same caller, who sends one header more.
+    #[must_use]
+    pub fn with(&self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        let mut caller = self.clone();
+        let value = HeaderValue::from_bytes(value.as_ref()).expect("a header's value");
+        caller.headers.append(name.parse::<HeaderName>().expect("a header's name"), value);
+        caller
+    }
+
+    /// The same caller, who does not send a header.
+    #[must_use]
+    pub fn without(&self, name: &str) -> Self {
+        let mut caller = self.clone();
+        caller.headers.remove(name);
+        caller
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        self.bodyless("GET", path).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.bodyless("DELETE", path).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Reply {
+        self.json("POST", path, body).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Reply {
+        self.json("PATCH", path, body).await
+    }
+
+    /// Sends a body of JSON.
+    pub async fn json(&self, method: &str, path: &str, body: Value) -> Reply {
+        self.raw(method, path, body.to_string()).await
+    }
+
+    /// Sends any bytes as a body of JSON.
+    pub async fn raw(&self, method: &str, path: &str, body: impl Into<Body>) -> Reply {
+        self.send(request(method, path).header(CONTENT_TYPE, "application/json"), body).await
+    }
+
+    /// Sends no body.
+    pub async fn bodyless(&self, method: &str, path: &str) -> Reply {
+        self.send(request(method, path), Body::empty()).await
+    }
+
+    /// Sends anything.
+    pub async fn send(&self, head: request::Builder, body: impl Into<Body>) -> Reply {
+        let mut request = head.body(body.into()).expect("a request");
+        for (name, value) in &self.headers {
+            request.headers_mut().append(name, value.clone());
+        }
+        match self.router.clone().oneshot(request).await {
+            Ok(response) => Reply::read(response).await,
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// The head of a request.
+pub fn request(method: &str, path: &str) -> request::Builder {
+    Request::builder().method(method).uri(path)
+}

@@ -1,0 +1,60 @@
+//! A database for one test.
+
+use partner_api::db::Db;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection};
+
+use super::server::{Server, options};
+
+/// What the service's own keys are sealed under in every database made from the template.
+pub const MASTER_KEYS: &str = "base64:dGVzdCBtYXN0ZXIga2V5LCAzMiBieXRlcyBsb25nISE=";
+
+/// Dropped with the value.
+pub struct Database {
+    server: &'static Server,
+    name: String,
+}
+
+impl Database {
+    /// One with the schema in it.
+    pub async fn new() -> Self {
+        Self::make(true).await
+    }
+
+    /// One with nothing in it.
+    pub async fn empty() -> Self {
+        Self::make(false).await
+    }
+
+    async fn make(has_schema: bool) -> Self {
+        // The first call starts the server, which takes seconds.
+        let server = tokio::task::spawn_blocking(Server::get).await.expect("the server starts");
+        Self { server, name: server.create(has_schema).await }
+    }
+
+    /// As `DATABASE_URL` would name it.
+    pub fn url(&self) -> String {
+        self.server.url(&self.name)
+    }
+
+    /// How to connect.
+    pub fn options(&self) -> PgConnectOptions {
+        options(&self.url())
+    }
+
+    /// The service's view of it.
+    pub fn db(&self) -> Db {
+        Db::new(self.options(), None, 5)
+    }
+
+    /// A connection of the test's own.
+    pub async fn connect(&self) -> PgConnection {
+        PgConnection::connect_with(&self.options()).await.expect("the database answers")
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.server.drop_soon(&self.name);
+    }
+}

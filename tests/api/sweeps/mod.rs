@@ -1,0 +1,168 @@
+//! Every operation of the OpenAPI document, tried in the same way. A route that is added is swept
+//! without anybody thinking of it; every answer is held against what the document promises.
+
+mod hostile;
+mod identity;
+mod tenancy;
+
+use std::collections::HashMap;
+
+use axum::body::Body;
+use axum::http::request::Builder;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::document::{Document, Operation};
+use crate::support::{Caller, Org, Reply, TestApp, request, webhook};
+
+/// Answers that the document does not promise, by operation id and status. This list may only
+/// shrink.
+const UNDOCUMENTED: &[(&str, u16)] = &[];
+
+/// Fields whose example cannot work yet, and why. This list may only shrink as well.
+const WITHOUT: &[(&str, &str)] = &[("deliver_to", "names a public key, and they are not live")];
+
+/// The service and its document.
+struct Sweep {
+    app: TestApp,
+    document: Document,
+    /// Where events can be sent.
+    webhook: String,
+}
+
+impl Sweep {
+    async fn new() -> Self {
+        let mut app = TestApp::with(&[("ALLOW_PRIVATE_TARGETS", "true")]).await;
+        // Many requests: the org comes from memory, as it does in service.
+        app.listen().await;
+        Self { app, document: Document::generated(), webhook: webhook::start().await }
+    }
+
+    /// An org that has what some operations ask for: one tenant key, and a signing secret.
+    async fn equipped_org(&self, key: &str) -> Org {
+        let org = self.app.org(key).await;
+        mint(&org).await;
+        rotate_secret(&org).await;
+        org
+    }
+
+    fn operations(&self) -> Vec<Operation> {
+        let operations = self.document.operations();
+        assert!(operations.len() >= 30, "the document has lost its operations");
+        operations
+    }
+
+    /// Operations that are built, and take an id in their path.
+    fn on_a_resource(&self) -> Vec<Operation> {
+        let operations = self.operations().into_iter();
+        operations.filter(|o| !o.is_planned() && !o.path_parameters().is_empty()).collect()
+    }
+
+    /// The document's example, with an address of the test's own.
+    fn example_body(&self, operation: &Operation) -> Option<Value> {
+        let mut body = self.document.example_body(operation)?;
+        let fields = body.as_object_mut().expect("an object");
+        fields.retain(|field, _| WITHOUT.iter().all(|(without, _)| field != without));
+        if let Some(url) = body.pointer_mut("/webhook/url") {
+            *url = json!(self.webhook);
+        }
+        Some(body)
+    }
+
+    /// Sends the request that the document gives as an example, on `path`.
+    async fn example(&self, caller: &Caller, operation: &Operation, path: &str) -> Reply {
+        match self.example_body(operation) {
+            Some(body) => self.send(caller, operation, json_request(operation, path), body.to_string()).await,
+            None => self.send(caller, operation, request(&operation.method, path), Body::empty()).await,
+        }
+    }
+
+    /// Sends anything, and holds the answer against the document.
+    async fn send(
+        &self,
+        caller: &Caller,
+        operation: &Operation,
+        head: Builder,
+        body: impl Into<Body>,
+    ) -> Reply {
+        let reply = caller.send(head, body).await;
+        if !UNDOCUMENTED.contains(&(operation.id.as_str(), reply.status)) {
+            let objections = self.document.objections(operation, &reply);
+            assert!(
+                objections.is_empty(),
+                "{}: {objections:?}: {} {}",
+                operation.id,
+                reply.status,
+                reply.text()
+            );
+        }
+        reply
+    }
+}
+
+/// The head of a request with a body of JSON.
+fn json_request(operation: &Operation, path: &str) -> Builder {
+    request(&operation.method, path).header("content-type", "application/json")
+}
+
+/// What an operation's path names: something that an org has, and something that nobody has.
+struct Named {
+    theirs: String,
+    nobodys: String,
+}
+
+impl Sweep {
+    /// Makes what an operation's path names, in `org`.
+    async fn named(&self, org: &Org, operation: &Operation) -> Named {
+        let (mut theirs, mut nobodys) = (HashMap::new(), HashMap::new());
+        for parameter in operation.path_parameters() {
+            let named = self.resource(org, parameter, operation.chooses_a_name()).await;
+            theirs.insert(parameter.to_owned(), named.theirs);
+            nobodys.insert(parameter.to_owned(), named.nobodys);
+        }
+        Named { theirs: operation.path_with(&theirs), nobodys: operation.path_with(&nobodys) }
+    }
+
+    /// One arm for each parameter that occurs in a path. What the caller chooses a name for is not
+    /// made beforehand.
+    async fn resource(&self, org: &Org, parameter: &str, is_chosen: bool) -> Named {
+        let theirs = match parameter {
+            "user_id" => create_user(org).await,
+            "key_id" => mint(org).await,
+            "secret_id" => {
+                let previous = rotate_secret(org).await;
+                rotate_secret(org).await;
+                previous
+            }
+            "queue_name" => {
+                if !is_chosen {
+                    let body = json!({"type": "webhook", "webhook": {"url": self.webhook}});
+                    org.post("/v1/admin/org/queues/users", body).await.expect(201);
+                }
+                return Named { theirs: "users".to_owned(), nobodys: "credentials".to_owned() };
+            }
+            _ => panic!("a new kind of resource: teach `Sweep::resource` how to make a {parameter}"),
+        };
+        Named { theirs, nobodys: Uuid::new_v4().to_string() }
+    }
+}
+
+async fn create_user(org: &Org) -> String {
+    let user_id = Uuid::new_v4().to_string();
+    org.post("/v1/users", json!({"user_id": user_id})).await.expect(201);
+    user_id
+}
+
+/// Makes a tenant key; gives its id.
+async fn mint(org: &Org) -> String {
+    text(&org.post("/v1/admin/org/tenant-keys", json!({"name": "swept"})).await.expect(201), "/data/id")
+}
+
+/// Makes a signing secret; gives its id.
+async fn rotate_secret(org: &Org) -> String {
+    text(&org.bodyless("POST", "/v1/auth/signing-secret/rotate").await.expect(200), "/data/secret_id")
+}
+
+fn text(reply: &Reply, pointer: &str) -> String {
+    reply.json().pointer(pointer).and_then(Value::as_str).expect("it is there").to_owned()
+}

@@ -1,0 +1,105 @@
+"""What must hold of every queue, and what of one kind. Each check registers queues of its own making."""
+
+import json
+import uuid
+from datetime import datetime, timedelta, timezone
+
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+USERS = "/v1/admin/org/queues/users"
+
+
+class Partner:
+    """An org of the real service and what its partner does with it."""
+
+    def __init__(self, service, name):
+        self.service = service
+        made = service.create_org(name)
+        self.org_id, self.key, self.secret = made["org_id"], made["tenant_api_key"], made["signing_secret"]
+
+    def call(self, method, path, body=None, expect=200, **more):
+        return self.service.call(method, path, body, key=self.key, expect=expect, **more)
+
+    def register(self, kind, settings, method="POST", expect=201):
+        return self.call(method, USERS, {"type": kind, kind: settings}, expect=expect, whole=expect >= 400)
+
+    def refusal(self, kind, settings, status):
+        """The text of a refused registration: 422 for the settings, 400 for the test publish. Nothing is stored."""
+        answer = self.register(kind, settings, expect=status)
+        self.call("GET", USERS, expect=404)
+        return json.dumps(answer)
+
+    def create_user(self):
+        user_id = str(uuid.uuid4())
+        self.call("POST", "/v1/users", {"user_id": user_id}, expect=201)
+        return user_id
+
+    def opened(self, text, kind):
+        """The event in an envelope, verified; a changed body must not verify."""
+        envelope = json.loads(text)
+        headers, body = envelope["headers"], envelope["body"]
+        event = Webhook(self.secret).verify(body, headers)
+        assert (envelope["type"], event["type"]) == (kind, kind), envelope
+        assert (envelope["event_id"], envelope["org_id"]) == (headers["webhook-id"], self.org_id), envelope
+        assert (envelope["stream"], event["org_id"]) == ("users", self.org_id), envelope
+        try:
+            Webhook(self.secret).verify(body.replace(kind, "user.forged"), headers)
+        except WebhookVerificationError:
+            return event
+        raise AssertionError("a changed body verifies")
+
+
+def arrives(partner, queues, kind, settings):
+    """The test event first, then the event of a change; both read back and verified."""
+    partner.register(kind, settings)
+    [(text, _)] = queues.take(settings)
+    partner.opened(text, "queue.test")
+    user_id = partner.create_user()
+    [(text, message)] = queues.take(settings, seconds=15)
+    event = partner.opened(text, "user.created")
+    assert event["data"]["user_id"] == user_id, event
+    return json.loads(text), message
+
+
+def sqs_standard(partner, moto):
+    settings = {**moto.make_queue("standard"), "role_arn": moto.make_role("writer", partner.org_id)}
+    arrives(partner, moto, "aws_sqs", settings)
+    shown = partner.call("GET", USERS)
+    assert shown["aws_sqs"]["external_id"] == partner.org_id, shown
+    roles = [role for role in moto.assumed_roles() if role["external_id"] == partner.org_id]
+    assert len(roles) == 1, f"assumed {len(roles)} times"
+    assert roles[0]["role_arn"] == settings["role_arn"] and partner.org_id in roles[0]["session_name"], roles
+
+
+def sqs_fifo(partner, moto):
+    settings = {**moto.make_queue("ordered.fifo"), "role_arn": moto.make_role("ordered-writer", partner.org_id)}
+    envelope, attributes = arrives(partner, moto, "aws_sqs", settings)
+    assert attributes["MessageDeduplicationId"] == envelope["event_id"], attributes
+    assert attributes["MessageGroupId"] == f"users:{partner.org_id}", attributes
+
+
+def sqs_refusals(partner, moto):
+    settings = {**moto.make_queue("refusing"), "role_arn": moto.make_role("refused-writer", partner.org_id)}
+    missing = {**settings, "queue_url": settings["queue_url"] + "-not"}
+    assert "NonExistentQueue" in partner.refusal("aws_sqs", missing, 400)
+    assert "role_arn" in partner.refusal("aws_sqs", {**settings, "role_arn": None}, 422)
+    assert "queue_url" in partner.refusal("aws_sqs", {**settings, "region": "eu-west-1"}, 422)
+    assert not moto.take(settings, seconds=0)
+
+
+def storage_queue(partner, azurite):
+    settings = azurite.make_queue("events")
+    envelope, message = arrives(partner, azurite, "azure_storage_queue", settings)
+    assert message.expires_on - message.inserted_on == timedelta(days=14), message
+    shown = partner.call("GET", USERS)
+    assert settings["sas_token"] not in json.dumps(shown) and "sig=" not in json.dumps(shown), shown
+    expires_at = datetime.fromisoformat(shown["azure_storage_queue"]["sas_token_expires_at"].replace("Z", "+00:00"))
+    assert timedelta(minutes=50) < expires_at - datetime.now(timezone.utc) <= timedelta(hours=1), shown
+
+
+def storage_queue_refusals(partner, azurite):
+    expired = azurite.make_queue("expired", lifetime=timedelta(hours=-1))
+    read_only = azurite.make_queue("read-only", rights="r")
+    for settings, status, reason in ((expired, 400, "AuthenticationFailed"), (read_only, 422, "sas_token")):
+        text = partner.refusal("azure_storage_queue", settings, status)
+        assert reason in text and "sig=" not in text and "http" not in text, text

@@ -1,0 +1,67 @@
+"""Walks through the partners' queues with the real service. Started by ./run."""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import checks  # noqa: E402
+from service import Service  # noqa: E402
+from sqs import Moto  # noqa: E402
+from storage_queue import Azurite  # noqa: E402
+from tally import Tally  # noqa: E402
+
+
+def walk(arguments, directory, tally, children):
+    moto = Moto(directory)
+    children.append(moto)
+    environment = {"SQS_ENDPOINT": moto.endpoint, "STS_ENDPOINT": moto.endpoint, "AWS_ACCESS_KEY_ID": "own",
+                   "AWS_SECRET_ACCESS_KEY": "own-secret"}
+    azurite = None
+    if arguments.azurite:
+        azurite = Azurite(directory, arguments.azurite)
+        children.append(azurite)
+        environment["STORAGE_QUEUE_ENDPOINT"] = azurite.endpoint
+    service = Service(arguments.bin, directory, environment)
+    children.append(service)
+    service.wait_until_ready()
+    for part, queues, names in (("sqs", moto, ("sqs_standard", "sqs_fifo", "sqs_refusals")),
+                                ("azure", azurite, ("storage_queue", "storage_queue_refusals"))):
+        for name in names:
+            if queues:
+                partner = checks.Partner(service, name.replace("_", "-"))
+                tally.run(part, name.replace("_", " "), getattr(checks, name), partner, queues)
+            else:
+                tally.skip(part, name.replace("_", " "), "azurite could not be installed from npm")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bin", required=True)
+    parser.add_argument("--azurite", help="the node_modules that hold it")
+    parser.add_argument("--keep", action="store_true")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    directory, tally, children = tempfile.mkdtemp(prefix="queues-"), Tally(), []
+    os.chmod(directory, 0o711)  # as root, Postgres runs as another user
+    try:
+        walk(arguments, directory, tally, children)
+    except (AssertionError, OSError) as error:
+        tally.fail("all", "start", str(error))
+    finally:
+        for child in reversed(children):
+            child.stop()
+        if arguments.keep:
+            print(f"logs in {directory}")
+        else:
+            shutil.rmtree(directory, ignore_errors=True)
+    print(tally)
+    sys.exit(1 if tally.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
