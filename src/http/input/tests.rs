@@ -23,7 +23,7 @@ impl Input for Probe {
         let inner = r.body("inner").object(|o| o.field("x").required().integer(0..=9));
         r.body("fixed").immutable();
         let _ = (limit, age, email, at, flag, inner);
-        (id?, name?);
+        let _ = (id?, name?);
         Some(Self)
     }
 }
