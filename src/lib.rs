@@ -18,6 +18,7 @@ pub mod identity;
 pub mod ids;
 pub mod metrics;
 pub mod openapi;
+pub mod public_keys;
 pub mod routes;
 pub mod serve;
 pub mod state;
