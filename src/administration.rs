@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use crate::audit::Author;
 use crate::db::Db;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::ids::{KeyId, OrgId};
 
 /// Who changes which org.
@@ -18,6 +18,41 @@ pub struct Scope {
     pub caller: Option<KeyId>,
     /// For the audit log.
     pub author: Author,
+}
+
+/// How the key that authenticated a request stands, in the snapshot that the rules see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// No key, or a live one.
+    Administrator,
+    /// A key in its grace window administers nothing.
+    Superseded,
+    /// It has ended since it authenticated.
+    Dead,
+}
+
+impl Caller {
+    /// From what the snapshot says of the key.
+    #[must_use]
+    pub fn of(lives: bool, is_superseded: bool) -> Self {
+        match (lives, is_superseded) {
+            (false, _) => Self::Dead,
+            (true, true) => Self::Superseded,
+            (true, false) => Self::Administrator,
+        }
+    }
+
+    /// Passes who may change anything.
+    ///
+    /// # Errors
+    /// 403 for a key in its grace window, 401 for a dead one.
+    pub fn require_administrator(self) -> Result<(), ApiError> {
+        match self {
+            Self::Administrator => Ok(()),
+            Self::Superseded => Err(Code::KeySuperseded.into()),
+            Self::Dead => Err(Code::Unauthorized.into()),
+        }
+    }
 }
 
 /// A change that reads, decides and applies.

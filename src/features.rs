@@ -53,14 +53,7 @@ pub static FEATURES: &[Feature] = &[
     switchable("tenant_keys", Live(routes::tenant_keys::routes)),
     switchable("signing_secret_rotation", Live(routes::signing_secrets::routes)),
     switchable("event_queues", Live(|| routes::queues::routes().merge(routes::events::routes()))),
-    switchable("public_keys", Planned(&[
-        To(Post, "/api/v1/key", "register_public_key", "Register a public key."),
-        To(Get, "/api/v1/key/{UniqueId}", "get_public_key", "Show a public key."),
-        To(Delete, "/api/v1/key/{UniqueId}", "delete_public_key", "End a public key."),
-        To(Get, "/api/v1/key/list/{OwnerCode}", "list_public_keys", "List public keys."),
-        To(Put, "/api/v1/key/{UniqueId}/set-expiration", "set_public_key_expiration", "Change a public key's expiry."),
-        To(Post, "/api/v1/key/generate", "generate_key_pair", "Generate a key pair here."),
-    ])),
+    switchable("public_keys", Live(routes::public_keys::routes)),
     switchable("member_tokens", Planned(&[
         To(Post, "/v1/auth/token", "issue_member_token", "Issue a member token."),
     ])),

@@ -22,6 +22,7 @@ use crate::identity::orgs::OrgDirectory;
 use crate::metrics::Metrics;
 use crate::routes::users::Inserts;
 use crate::telemetry::AccessLog;
+use crate::workers::Workers;
 
 /// The service: cheap to clone, shared by all requests and background tasks.
 #[derive(Clone)]
@@ -53,6 +54,8 @@ pub struct AppState {
     pub features: DisabledFeatures,
     /// Sizes of long lists.
     pub totals: Totals,
+    /// Threads for what keeps a processor busy.
+    pub workers: Workers,
     /// Counters for Prometheus.
     pub metrics: Metrics,
     /// One line a request.
@@ -79,6 +82,7 @@ impl App {
             keyring,
             features: config.disabled_features.clone(),
             totals: Totals::default(),
+            workers: Workers::new(),
             metrics: Metrics::default(),
             in_flight: Semaphore::new(config.max_in_flight),
             readiness: crate::routes::health::Readiness::default(),

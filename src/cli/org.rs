@@ -15,8 +15,9 @@ use crate::crypto::signing_secret;
 use crate::crypto::tenant_key::{KeyEnv, TenantKey};
 use crate::db::Db;
 use crate::ids::OrgId;
+use crate::routes::org;
+use crate::routes::signing_secrets::{self, NewSecret};
 use crate::routes::tenant_keys::operator::Operator;
-use crate::routes::{org, signing_secrets};
 
 #[derive(Debug, Subcommand)]
 pub enum OrgCommand {
@@ -104,9 +105,10 @@ pub async fn create(
     let operator = Operator { db, clock, keyring, key_env, org_id };
     let (_, tenant_api_key) = operator.create("first key", None).await?;
     let scope = Scope { org_id, caller: None, author: Author::operator() };
-    let rotated = signing_secrets::rotate(db, clock, keyring, scope, None, TimeDelta::zero()).await?;
-    let made = rotated.made.ok_or("no signing secret was made")?;
-    Ok(Created { org_id, tenant_api_key, signing_secret: signing_secret::encode(&made) })
+    let new = NewSecret::of(None);
+    signing_secrets::rotate(db, clock, keyring, scope, &new, TimeDelta::zero(), true).await?;
+    let made = new.made().ok_or("no signing secret was made")?;
+    Ok(Created { org_id, tenant_api_key, signing_secret: signing_secret::encode(made) })
 }
 
 fn print_created(made: &Created, key: &str, json: bool) {

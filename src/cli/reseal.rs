@@ -10,7 +10,7 @@ use crate::crypto::keyring;
 use crate::crypto::master::MasterKeys;
 use crate::db::Db;
 use crate::ids::OrgId;
-use crate::routes::{queues, signing_secrets};
+use crate::routes::{public_keys, queues, signing_secrets};
 
 /// Values a statement reads.
 const BATCH: i64 = 500;
@@ -73,6 +73,9 @@ async fn stale(db: &Db, keys: &MasterKeys) -> Result<Vec<Sealed>, sqlx::Error> {
         UNION ALL
         SELECT 'event_queues', org_id, stream, sealed
         FROM event_queues WHERE NOT starts_with(encode(sealed, 'hex'), $1)
+        UNION ALL
+        SELECT 'public_keys', org_id, unique_id::text, sealed
+        FROM public_keys WHERE NOT starts_with(encode(sealed, 'hex'), $1)
         LIMIT $2
         "#,
         current(keys),
@@ -85,6 +88,10 @@ async fn stale(db: &Db, keys: &MasterKeys) -> Result<Vec<Sealed>, sqlx::Error> {
             let id = name.parse().unwrap_or_default();
             Sealed { table: "signing_secrets", org_id, place: signing_secrets::place(org, id), name, sealed }
         }
+        ("public_keys", Some(org)) => {
+            let id = name.parse().unwrap_or_default();
+            Sealed { table: "public_keys", org_id, place: public_keys::change::place(org, id), name, sealed }
+        }
         ("event_queues", Some(org)) => {
             Sealed { table: "event_queues", org_id, place: queues::settings::place(org, &name), name, sealed }
         }
@@ -96,9 +103,9 @@ async fn stale(db: &Db, keys: &MasterKeys) -> Result<Vec<Sealed>, sqlx::Error> {
 async fn write(db: &Db, value: &Sealed, sealed: Vec<u8>) -> Result<u64, sqlx::Error> {
     let org_id = value.org_id.map(|org_id| org_id.0);
     let (pool, name, old) = (&db.pool, &value.name, &value.sealed);
-    let done =
-        match value.table {
-            "signing_secrets" => sqlx::query!(
+    let done = match value.table {
+        "signing_secrets" => {
+            sqlx::query!(
                 "UPDATE signing_secrets SET sealed = $4 WHERE org_id = $1 AND id::text = $2 AND sealed = $3",
                 org_id,
                 name,
@@ -106,29 +113,39 @@ async fn write(db: &Db, value: &Sealed, sealed: Vec<u8>) -> Result<u64, sqlx::Er
                 sealed
             )
             .execute(pool)
-            .await,
-            "event_queues" => {
-                sqlx::query!(
-                    "UPDATE event_queues SET sealed = $4 WHERE org_id = $1 AND stream = $2 AND sealed = $3",
-                    org_id,
-                    name,
-                    old,
-                    sealed
-                )
-                .execute(pool)
-                .await
-            }
-            _ => {
-                sqlx::query!(
-                    "UPDATE service_keys SET sealed = $3 WHERE name = $1 AND sealed = $2",
-                    name,
-                    old,
-                    sealed
-                )
-                .execute(pool)
-                .await
-            }
-        };
+            .await
+        }
+        "public_keys" => sqlx::query!(
+            "UPDATE public_keys SET sealed = $4 WHERE org_id = $1 AND unique_id::text = $2 AND sealed = $3",
+            org_id,
+            name,
+            old,
+            sealed
+        )
+        .execute(pool)
+        .await,
+        "event_queues" => {
+            sqlx::query!(
+                "UPDATE event_queues SET sealed = $4 WHERE org_id = $1 AND stream = $2 AND sealed = $3",
+                org_id,
+                name,
+                old,
+                sealed
+            )
+            .execute(pool)
+            .await
+        }
+        _ => {
+            sqlx::query!(
+                "UPDATE service_keys SET sealed = $3 WHERE name = $1 AND sealed = $2",
+                name,
+                old,
+                sealed
+            )
+            .execute(pool)
+            .await
+        }
+    };
     Ok(done?.rows_affected())
 }
 
@@ -139,6 +156,7 @@ async fn count_left(db: &Db, keys: &MasterKeys) -> Result<i64, sqlx::Error> {
             SELECT sealed FROM service_keys
             UNION ALL SELECT sealed FROM signing_secrets WHERE sealed IS NOT NULL
             UNION ALL SELECT sealed FROM event_queues WHERE sealed IS NOT NULL
+            UNION ALL SELECT sealed FROM public_keys WHERE sealed IS NOT NULL
         ) AS every WHERE NOT starts_with(encode(sealed, 'hex'), $1)
         "#,
         current(keys),

@@ -10,7 +10,8 @@ use crate::audit::Author;
 use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
 use crate::crypto::signing_secret;
-use crate::routes::{org, signing_secrets};
+use crate::routes::org;
+use crate::routes::signing_secrets::{self, NewSecret};
 
 #[derive(Debug, Subcommand)]
 pub enum SecretCommand {
@@ -36,8 +37,9 @@ pub async fn run(config: &Config, command: SecretCommand) -> Result<(), CliError
         let org_id = org::by_key(db, &org).await?.id;
         let scope = Scope { org_id, caller: None, author: Author::operator() };
         let grace = TimeDelta::seconds(grace_period_seconds);
-        let rotated = signing_secrets::rotate(db, &clock, &keyring, scope, None, grace).await?;
-        let made = signing_secret::encode(&rotated.made.ok_or("no signing secret was made")?);
+        let new = NewSecret::of(None);
+        let rotated = signing_secrets::rotate(db, &clock, &keyring, scope, &new, grace, true).await?;
+        let made = signing_secret::encode(new.made().ok_or("no signing secret was made")?);
         let end = rotated.previous_expires_at.map(rfc3339);
         if json {
             let shown = json!({

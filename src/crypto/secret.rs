@@ -6,7 +6,7 @@ use serde::Serializer;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Wiped when dropped, never printed, and serialised only where a reply says so with
-/// `#[serde(serialize_with = "reveal")]`.
+/// `#[serde(serialize_with = "reveal_some")]`.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Secret<T: Zeroize>(T);
 
@@ -32,8 +32,11 @@ impl<T: Zeroize> fmt::Debug for Secret<T> {
 ///
 /// # Errors
 /// As the serializer.
-pub fn reveal<S: Serializer>(secret: &Secret<String>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(secret.expose())
+pub fn reveal_some<S: Serializer>(secret: &Option<Secret<String>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(secret) => serializer.serialize_str(secret.expose()),
+        None => serializer.serialize_none(),
+    }
 }
 
 #[cfg(test)]

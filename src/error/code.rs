@@ -61,6 +61,12 @@ codes! {
     SigningSecretRequired = "signing_secret_not_configured", CONFLICT, "Make a signing secret first: events are signed with it.";
     QueueNotConfigured = "queue_not_configured", NOT_FOUND, "This stream has no queue.";
     UnknownStream = "unknown_stream", NOT_FOUND, "There is no such stream.";
+    /// Under `/api/v1/key`, where what stands in a key's way is 400.
+    DuplicateKey = "duplicate_key", BAD_REQUEST, "The organisation has this key alive already.";
+    WeakKey = "weak_key", BAD_REQUEST, "The key is too weak to protect anything; see ExtraData.";
+    PrivateKey = "private_key", BAD_REQUEST, "Private keys must never be sent; see ExtraData.";
+    PublicKeyNotLive = "key_not_live", BAD_REQUEST, "This key has expired or was deleted, and does not come back.";
+    TooManyKeys = "too_many_keys", BAD_REQUEST, "The organisation would have more than 100 live public keys.";
     UserAlreadyExists = "user_already_exists", CONFLICT, "A user with this user_id already exists.";
 }
 

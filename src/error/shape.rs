@@ -128,11 +128,12 @@ fn envelope<'a>(failure: &'a Failure, request_id: &'a str) -> ErrorEnvelope<'a> 
 
 fn traced<'a>(error: &'a ApiError, request_id: &'a str) -> TracedError<'a> {
     let (code, message, extra_data) = match error {
-        ApiError::Invalid(problems) => (
-            Code::InvalidRequest,
-            "The request has fields that are not valid; see ExtraData.",
-            problems.iter().map(|problem| (problem.field(), Cow::Borrowed(problem.msg.as_ref()))).collect(),
-        ),
+        ApiError::Invalid(problems) => {
+            let code = problems.iter().find_map(|problem| problem.code);
+            let message = "The request has fields that are not valid; see ExtraData.";
+            let message = code.map_or(message, Code::default_message);
+            (code.unwrap_or(Code::InvalidRequest), message, reasons(problems))
+        }
         ApiError::Failed(failure) => (
             failure.code,
             failure.message.as_ref(),
@@ -145,6 +146,15 @@ fn traced<'a>(error: &'a ApiError, request_id: &'a str) -> TracedError<'a> {
     };
     let error = TracedErrorBody { code: code.name(), message, additional_info: String::new(), extra_data };
     TracedError { trace_id: request_id, error }
+}
+
+/// A reason for each field; of several the first.
+fn reasons(problems: &[Problem]) -> BTreeMap<String, Cow<'_, str>> {
+    let mut reasons = BTreeMap::new();
+    for problem in problems {
+        reasons.entry(problem.top_field()).or_insert(Cow::Borrowed(problem.msg.as_ref()));
+    }
+    reasons
 }
 
 fn json(body: &impl Serialize) -> Vec<u8> {

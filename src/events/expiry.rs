@@ -39,6 +39,7 @@ pub async fn step(app: &App) -> Result<usize, sqlx::Error> {
     loop {
         let mut told = tenant_keys(&app.db, now).await?;
         told.extend(signing_secrets(&app.db, now).await?);
+        told.extend(public_keys(&app.db, now).await?);
         if told.is_empty() {
             break;
         }
@@ -122,6 +123,70 @@ async fn tenant_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<OrgId>, sqlx::Er
             UPDATE tenant_keys k SET expiry_told = draft.step, version = k.version + 1
             FROM draft
             WHERE k.org_id = draft.org_id AND k.id = draft.subject AND k.revoked_at IS NULL
+                AND (k.expiry_told IS NULL OR k.expiry_told > draft.step)
+                -- Not if the end was moved meanwhile.
+                AND k.expires_at <= $7::timestamptz + make_interval(days => draft.step)
+            RETURNING draft.*, k.version
+        )
+        INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+        SELECT org_id, id, $8, type, head || version || $9, $10, $10 FROM moved
+        RETURNING org_id
+        "#,
+        &drafts.org_ids,
+        &drafts.subjects,
+        &drafts.steps,
+        &drafts.ids,
+        &drafts.kinds,
+        &drafts.heads,
+        now,
+        Stream::Credentials.name(),
+        Draft::TAIL,
+        super::cut(now),
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    Ok(told.into_iter().map(OrgId).collect())
+}
+
+async fn public_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<OrgId>, sqlx::Error> {
+    let due = sqlx::query!(
+        r#"
+        SELECT org_id, unique_id, expires_at, step AS "step!"
+        FROM (
+            SELECT *, (CASE WHEN expires_at <= $1 THEN 0
+                            WHEN expires_at <= $1 + interval '1 day' AND expires_at - expiry_set_at > interval '2 days' THEN 1
+                            WHEN expires_at <= $1 + interval '7 days' AND expires_at - expiry_set_at > interval '14 days' THEN 7
+                            WHEN expires_at - expiry_set_at > interval '60 days' THEN 30 END)::smallint AS step
+            FROM public_keys
+            WHERE expires_at <= $1 + interval '30 days' AND deleted_at IS NULL AND expiry_told IS DISTINCT FROM 0
+        ) AS ending
+        WHERE step IS NOT NULL AND (expiry_told IS NULL OR expiry_told > step)
+        ORDER BY expires_at LIMIT $2
+        "#,
+        now,
+        BATCH,
+    )
+    .fetch_all(&db.pool)
+    .await?;
+    let mut drafts = Drafts::default();
+    for row in due {
+        let kind = if row.step == 0 { Kind::PublicKeyExpired } else { Kind::PublicKeyExpiring };
+        let subject = Subject::PublicKey { unique_id: row.unique_id, expires_at: row.expires_at };
+        drafts.push(OrgId(row.org_id), row.unique_id, row.step, kind, &subject, now);
+    }
+    if drafts.ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let told = sqlx::query_scalar!(
+        r#"
+        WITH draft AS (
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::text[])
+                 AS d (org_id, subject, step, id, type, head)
+        ),
+        moved AS (
+            UPDATE public_keys k SET expiry_told = draft.step, version = k.version + 1
+            FROM draft
+            WHERE k.org_id = draft.org_id AND k.unique_id = draft.subject AND k.deleted_at IS NULL
                 AND (k.expiry_told IS NULL OR k.expiry_told > draft.step)
                 -- Not if the end was moved meanwhile.
                 AND k.expires_at <= $7::timestamptz + make_interval(days => draft.step)

@@ -87,6 +87,12 @@ kinds! {
     SigningSecretRotated = "signing_secret.rotated" on Credentials;
     SigningSecretRevoked = "signing_secret.revoked" on Credentials;
     SigningSecretExpired = "signing_secret.expired" on Credentials;
+    PublicKeyRegistered = "public_key.registered" on Credentials;
+    PublicKeyUpdated = "public_key.updated" on Credentials;
+    PublicKeyDeleted = "public_key.deleted" on Credentials;
+    /// 30, 7 and 1 days before the end, where there is time for it.
+    PublicKeyExpiring = "public_key.expiring" on Credentials;
+    PublicKeyExpired = "public_key.expired" on Credentials;
 }
 
 /// Whom an event is about: ids and dates, never profile data, never secrets.
@@ -121,6 +127,13 @@ pub enum Subject {
         /// Of `rotated`: when the old one ends.
         #[serde(skip_serializing_if = "Option::is_none")]
         expires_at: Option<DateTime<Utc>>,
+    },
+    /// Of `public_key.*`.
+    PublicKey {
+        /// The key: its `UniqueId`.
+        unique_id: Uuid,
+        /// When the key ends, or ended.
+        expires_at: DateTime<Utc>,
     },
 }
 

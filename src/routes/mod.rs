@@ -6,6 +6,7 @@ pub mod features;
 pub mod gateway;
 pub mod health;
 pub mod org;
+pub mod public_keys;
 pub mod queues;
 pub mod signing_secrets;
 pub mod tenant_keys;

@@ -8,12 +8,13 @@
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-use chrono::{DateTime, Datelike, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, Months, SubsecRound, Utc};
 use uuid::Uuid;
 
 use super::json::Json;
 use super::problem::{Kind, Loc, Problems};
 use super::reader::{Fields, Object};
+use crate::error::Code;
 use crate::ids::parse_uuid;
 
 /// What was sent.
@@ -104,12 +105,21 @@ impl<'p> Field<'p> {
 
     /// An instant that has not come yet.
     pub fn future(self) -> Option<DateTime<Utc>> {
+        self.future_within(None, "")
+    }
+
+    /// An instant that has not come yet, at most `limit` from now; `msg` says how far that is.
+    pub fn future_within(self, limit: Option<Months>, msg: &'static str) -> Option<DateTime<Utc>> {
         let Self { value, place: Place { loc, problems } } = self;
         let instant = Field::new(loc.clone(), value, problems).datetime()?;
-        if instant > problems.now {
-            return Some(instant);
+        let latest = limit.and_then(|limit| problems.now.checked_add_months(limit));
+        if instant <= problems.now {
+            return Place { loc, problems }.refuse(Kind::ValueError, "must be in the future");
         }
-        Place { loc, problems }.refuse(Kind::ValueError, "must be in the future")
+        if latest.is_some_and(|latest| instant > latest) {
+            return Place { loc, problems }.refuse(Kind::ValueError, msg);
+        }
+        Some(instant)
     }
 
     /// Refuses `null` where a field cannot be cleared.
@@ -149,6 +159,30 @@ impl<'p> Field<'p> {
             Ok(decoded) => Some(decoded),
             Err(msg) => place.refuse(Kind::ValueError, msg),
         }
+    }
+
+    /// Text that `judge` makes something of, or refuses with a code of its own. The text is wiped
+    /// afterwards.
+    pub fn judged<T>(
+        self,
+        judge: impl FnOnce(&str) -> Result<T, (Option<Code>, Cow<'static, str>)>,
+    ) -> Option<T> {
+        let (value, Place { loc, problems }) = self.present()?;
+        let Value::Json(Json::Text(text)) = &value else {
+            return Place { loc, problems }.refuse(Kind::StringType, "must be a string");
+        };
+        match judge(text.as_str()) {
+            Ok(judged) => Some(judged),
+            Err((code, msg)) => {
+                problems.note_coded(loc, code, msg);
+                None
+            }
+        }
+    }
+
+    /// The text as it is, for what is looked up: whatever is not found is a 404, not a problem.
+    pub fn looked_up(self) -> Option<String> {
+        self.decoded(|text| Ok(text.to_owned()))
     }
 
     /// A whole number in `range`. In a body `"60"` and `60.0` are not numbers of this kind.

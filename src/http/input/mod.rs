@@ -25,9 +25,12 @@ use crate::state::App;
 pub const BODY_LIMIT: usize = 64 * 1024;
 
 /// What a route takes.
-pub trait Input: Sized {
+pub trait Input: Sized + Send + 'static {
     /// Whether there is a body to read.
     const BODY: Body;
+
+    /// Whether reading is work for the processor, which the threads that serve must not wait for.
+    const IS_HEAVY: bool = false;
 
     /// Reads every field; `None` only where a problem was noted.
     fn read(request: &mut Reader) -> Option<Self>;
@@ -36,6 +39,7 @@ pub trait Input: Sized {
 /// A path and a body, say.
 impl<A: Input, B: Input> Input for (A, B) {
     const BODY: Body = if matches!(A::BODY, Body::None) { B::BODY } else { A::BODY };
+    const IS_HEAVY: bool = A::IS_HEAVY || B::IS_HEAVY;
 
     fn read(request: &mut Reader) -> Option<Self> {
         let (a, b) = (A::read(request), B::read(request));
@@ -67,8 +71,11 @@ impl<T: Input> FromRequest<App> for Valid<T> {
             let sent = receive(&parts.headers, body, T::BODY).await?;
             parse(&mut reader, &sent, T::BODY);
         }
-        let input = T::read(&mut reader);
-        reader.finish(input).map(Self).map_err(ApiError::Invalid)
+        let read = move || {
+            let input = T::read(&mut reader);
+            reader.finish(input).map(Self).map_err(ApiError::Invalid)
+        };
+        if T::IS_HEAVY { app.workers.run(read).await? } else { read() }
     }
 }
 

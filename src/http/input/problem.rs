@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::error::Code;
+
 /// One broken rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
@@ -18,6 +20,9 @@ pub struct Problem {
     /// For programs, from a closed set.
     #[serde(rename = "type")]
     pub kind: Kind,
+    /// Names the whole reply where the shape has room for one code (contract 9).
+    #[serde(skip)]
+    pub code: Option<Code>,
 }
 
 impl Problem {
@@ -34,6 +39,12 @@ impl Problem {
 }
 
 impl Problem {
+    /// The outermost field: what a flat map of reasons is keyed by.
+    #[must_use]
+    pub fn top_field(&self) -> String {
+        self.loc.get(1).or(self.loc.first()).map(ToString::to_string).unwrap_or_default()
+    }
+
     /// A problem with a field of the body that only the stored state shows.
     #[must_use]
     pub fn body(field: &'static str, kind: Kind, msg: &'static str) -> Self {
@@ -44,7 +55,7 @@ impl Problem {
     #[must_use]
     pub fn within_body<const N: usize>(path: [&'static str; N], kind: Kind, msg: &'static str) -> Self {
         let loc = std::iter::once("body").chain(path).map(|name| Loc::Name(name.into())).collect();
-        Self { loc, msg: msg.into(), kind }
+        Self { loc, msg: msg.into(), kind, code: None }
     }
 }
 
@@ -68,7 +79,11 @@ impl Problems {
     }
 
     pub(super) fn note(&mut self, loc: Vec<Loc>, kind: Kind, msg: impl Into<Cow<'static, str>>) {
-        self.found.push(Problem { loc, msg: msg.into(), kind });
+        self.found.push(Problem { loc, msg: msg.into(), kind, code: None });
+    }
+
+    pub(super) fn note_coded(&mut self, loc: Vec<Loc>, code: Option<Code>, msg: Cow<'static, str>) {
+        self.found.push(Problem { loc, msg, kind: Kind::ValueError, code });
     }
 }
 

@@ -78,6 +78,16 @@ impl Reader {
         self.body.field(field, &mut self.problems)
     }
 
+    /// Notes what only several fields together show.
+    pub fn refuse(&mut self, field: &'static str, msg: &'static str) {
+        self.problems.note(vec![name("body"), name(field)], Kind::ValueError, msg);
+    }
+
+    /// The instant that the request is judged by.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.problems.now
+    }
+
     /// Whether the body has a field, and not as `null`.
     pub fn has_body(&self, field: &str) -> bool {
         self.body.has(field)

@@ -14,14 +14,31 @@ use crate::crypto::signing_secret;
 use crate::db::Db;
 use crate::error::{ApiError, Code};
 use crate::ids::{OrgId, new_row_id};
+use crate::routes::public_keys::delivery;
 
 /// A new secret in place.
 pub struct Rotated {
     pub id: Uuid,
     pub at: DateTime<Utc>,
     pub previous_expires_at: Option<DateTime<Utc>>,
-    /// The secret, if the service made it.
-    pub made: Option<Secret<Vec<u8>>>,
+}
+
+/// A secret that is in place nowhere yet.
+pub struct NewSecret {
+    secret: Secret<Vec<u8>>,
+    is_made: bool,
+}
+
+impl NewSecret {
+    /// The partner's, or a new one.
+    pub fn of(given: Option<Secret<Vec<u8>>>) -> Self {
+        Self { is_made: given.is_none(), secret: given.unwrap_or_else(signing_secret::generate) }
+    }
+
+    /// The secret, if the service made it: only then is it shown.
+    pub fn made(&self) -> Option<&Secret<Vec<u8>>> {
+        self.is_made.then_some(&self.secret)
+    }
 }
 
 /// Where a secret is stored sealed: it opens only there.
@@ -29,28 +46,30 @@ pub fn place(org_id: OrgId, id: Uuid) -> Vec<u8> {
     format!("signing_secrets/{org_id}/{id}").into_bytes()
 }
 
-/// Puts the partner's secret in place, or a new one.
+/// Puts a secret in place, unless it could not be delivered.
 pub async fn rotate(
     db: &Db,
     clock: &Clock,
     keyring: &Keyring,
     scope: Scope,
-    given: Option<Secret<Vec<u8>>>,
+    new: &NewSecret,
     grace: TimeDelta,
+    is_deliverable: bool,
 ) -> Result<Rotated, ApiError> {
     let (org_id, id) = (scope.org_id, new_row_id());
-    let made = given.is_none().then(signing_secret::generate);
-    let secret = given.as_ref().or(made.as_ref()).ok_or(Code::InternalError)?;
     let new = Stored {
-        sealed: keyring.master.seal(&place(org_id, id), secret.expose()),
-        fingerprint: keyring.fingerprint(org_id, secret).to_vec(),
-        source: if made.is_some() { "server" } else { "partner" },
+        sealed: keyring.master.seal(&place(org_id, id), new.secret.expose()),
+        fingerprint: keyring.fingerprint(org_id, &new.secret).to_vec(),
+        source: if new.is_made { "server" } else { "partner" },
     };
-    let rule = move |org: &OrgSecrets| org.rotate(id, grace).map(Some);
+    let rule = move |org: &OrgSecrets| {
+        let plan = org.rotate(id, grace)?;
+        delivery::require(is_deliverable).map(|()| Some(plan))
+    };
     let attempt = Attempt { scope, clock: clock.clone(), wanted: None, new: Some(new), rule };
     let (plan, at) = carry_out(db, org_id, attempt).await?;
     let previous_expires_at = plan.and_then(|plan| plan.ended).and_then(|ended| ended.expires_at);
-    Ok(Rotated { id, at, previous_expires_at, made })
+    Ok(Rotated { id, at, previous_expires_at })
 }
 
 /// Ends a previous secret now.

@@ -37,7 +37,8 @@ pub struct RotateSigningSecret {
     /// How long the previous secret signs along, in seconds.
     #[schema(minimum = 0, maximum = 604_800, default = 86_400, example = 86_400)]
     pub grace_period_seconds: Option<i64>,
-    /// Encrypts the new secret to a registered public key of yours: a usage or a `UniqueId`.
+    /// Encrypts the new secret to a registered public key of yours: a usage or a `UniqueId`. A
+    /// secret of your own is not sent back, so there is nothing to encrypt then.
     #[schema(example = "CredentialsDownload")]
     pub deliver_to: Option<String>,
 }

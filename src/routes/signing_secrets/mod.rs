@@ -17,19 +17,19 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use self::change::revoke;
-pub use self::change::{Rotated, place, rotate};
+pub use self::change::{NewSecret, Rotated, place, rotate};
 use self::input::{RotateSigningSecret, SecretPath};
 use self::rules::SigningSecret;
 use crate::administration::Scope;
 use crate::audit::Author;
-use crate::crypto::secret::{Secret, reveal};
+use crate::crypto::secret::{Secret, reveal_some};
 use crate::crypto::signing_secret;
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::Data;
 use crate::identity::Partner;
-use crate::routes::tenant_keys::refuse_delivery;
+use crate::routes::public_keys::delivery::{Delivery, EncryptedTo, Shown};
 use crate::state::App;
 
 /// `/v1/auth/signing-secret`.
@@ -50,19 +50,30 @@ pub struct RotatedSigningSecret {
     previous_secret_expires_at: Option<DateTime<Utc>>,
     /// The new secret's id.
     secret_id: Uuid,
-    /// The new secret, if the service made it. It is shown only here.
+    /// The new secret, if the service made it; not with `deliver_to`. It is shown only here.
     #[serde(serialize_with = "reveal_some", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, pattern = "^whsec_[0-9A-Za-z+/]{43}=$")]
     new_signing_secret: Option<Secret<String>>,
+    /// With `deliver_to`, the new secret encrypted: an armored OpenPGP message, or a compact JWE.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encrypted_secret: Option<String>,
+    /// With `deliver_to`, the public key that it is encrypted to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encrypted_to: Option<EncryptedTo>,
 }
 
-fn reveal_some<S: serde::Serializer>(
-    secret: &Option<Secret<String>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match secret {
-        Some(secret) => reveal(secret, serializer),
-        None => serializer.serialize_none(),
+impl RotatedSigningSecret {
+    fn of(rotated: &Rotated, shown: Option<Shown>) -> Self {
+        let (clear, encrypted_secret, encrypted_to) =
+            shown.map_or((None, None, None), |s| (s.clear, s.encrypted_secret, s.encrypted_to));
+        Self {
+            signing_secret_rotated_at: rotated.at,
+            previous_secret_expires_at: rotated.previous_expires_at,
+            secret_id: rotated.id,
+            new_signing_secret: clear,
+            encrypted_secret,
+            encrypted_to,
+        }
     }
 }
 
@@ -114,18 +125,21 @@ async fn rotate_signing_secret(
     author: Author,
     Valid(input): Valid<RotateSigningSecret>,
 ) -> Result<Json<Data<RotatedSigningSecret>>, ApiError> {
-    refuse_delivery(input.deliver_to.as_deref())?;
     let grace = input.grace();
-    let rotated =
-        rotate(&app.db, &app.clock, &app.keyring, scope(partner, author), input.secret, grace).await?;
-    app.publisher.wake(partner.org_id, Stream::Credentials);
-    let data = RotatedSigningSecret {
-        signing_secret_rotated_at: rotated.at,
-        previous_secret_expires_at: rotated.previous_expires_at,
-        secret_id: rotated.id,
-        new_signing_secret: rotated.made.as_ref().map(signing_secret::encode),
+    let new = NewSecret::of(input.secret);
+    // Only what the reply would show is delivered: a secret of the partner's own is not.
+    let shown = new.made().map(signing_secret::encode);
+    let delivery = match &shown {
+        Some(made) => {
+            Delivery::prepare(&app, partner.org_id, input.deliver_to.as_deref(), made.expose()).await?
+        }
+        None => Delivery::Clear,
     };
-    Ok(Json(Data { data }))
+    let is_possible = delivery.is_possible();
+    let rotated =
+        rotate(&app.db, &app.clock, &app.keyring, scope(partner, author), &new, grace, is_possible).await?;
+    app.publisher.wake(partner.org_id, Stream::Credentials);
+    Ok(Json(Data { data: RotatedSigningSecret::of(&rotated, shown.map(|made| delivery.shown(made))) }))
 }
 
 /// Show which signing secrets are alive.

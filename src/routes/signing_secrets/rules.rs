@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+use crate::administration::Caller;
 use crate::error::{ApiError, Code};
 use crate::events::{Kind, Subject};
 
@@ -29,17 +30,6 @@ impl SigningSecret {
     fn is_live(&self, now: DateTime<Utc>) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
-}
-
-/// How the key that authenticated the request stands, in the same snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller {
-    /// No key, or a live one.
-    Administrator,
-    /// A key in its grace window administers nothing.
-    Superseded,
-    /// It has ended since it authenticated.
-    Dead,
 }
 
 /// An org's secrets at one revision: the live ones, and the dead one that was asked for.
@@ -79,7 +69,7 @@ impl Plan {
 impl OrgSecrets {
     /// Puts a new secret in place; the previous one signs along for the grace window.
     pub fn rotate(&self, new: Uuid, grace: TimeDelta) -> Result<Plan, ApiError> {
-        self.require_administrator()?;
+        self.caller.require_administrator()?;
         let ended = self.current().map(|current| self.ending(current, self.now + grace));
         let replaced = ended.as_ref().map(|secret| secret.id);
         let untouched = self.secrets.iter().filter(|secret| Some(secret.id) != replaced);
@@ -92,7 +82,7 @@ impl OrgSecrets {
 
     /// Ends a previous secret's grace now; `None` if it had ended already.
     pub fn revoke(&self, id: Uuid) -> Result<Option<Plan>, ApiError> {
-        self.require_administrator()?;
+        self.caller.require_administrator()?;
         let secret = self.secrets.iter().find(|secret| secret.id == id).ok_or(Code::NotFound)?;
         if secret.is_current() {
             return Err(Code::CannotRevokeCurrent.into());
@@ -113,14 +103,6 @@ impl OrgSecrets {
         // Immediate ends are states, so that no clock can disagree.
         let revoked_at = (end <= self.now).then_some(self.now);
         SigningSecret { expires_at: Some(end), revoked_at, ..secret.clone() }
-    }
-
-    fn require_administrator(&self) -> Result<(), ApiError> {
-        match self.caller {
-            Caller::Administrator => Ok(()),
-            Caller::Superseded => Err(Code::KeySuperseded.into()),
-            Caller::Dead => Err(Code::Unauthorized.into()),
-        }
     }
 
     fn too_many(&self) -> ApiError {

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::rules::{Caller, OrgSecrets, Plan, SigningSecret};
-use crate::administration::Scope;
+use super::rules::{OrgSecrets, Plan, SigningSecret};
+use crate::administration::{Caller, Scope};
 use crate::events::Draft;
 use crate::ids::OrgId;
 
@@ -48,11 +48,7 @@ pub async fn load(
     .fetch_all(db)
     .await?;
     let Some(first) = rows.first() else { return Ok(None) };
-    let caller = match (first.caller_lives, first.superseded) {
-        (false, _) => Caller::Dead,
-        (true, true) => Caller::Superseded,
-        (true, false) => Caller::Administrator,
-    };
+    let caller = Caller::of(first.caller_lives, first.superseded);
     let revision = first.revision;
     let secrets = rows.into_iter().filter_map(|row| {
         Some(SigningSecret {

@@ -21,11 +21,12 @@ use self::reply::{MintedTenantKey, RotatedTenantKey, TenantKeyEntry};
 use self::rules::{OrgKeys, Plan, Rotation};
 use crate::administration::Scope;
 use crate::audit::Author;
-use crate::error::{ApiError, Code};
+use crate::error::ApiError;
 use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
 use crate::identity::Partner;
+use crate::routes::public_keys::delivery::{self, Delivery};
 use crate::state::App;
 
 /// `POST /v1/auth/tenant-key/rotate`, a feature of its own.
@@ -59,8 +60,10 @@ async fn rotate_tenant_key(
     author: Author,
     Valid(input): Valid<RotateTenantKey>,
 ) -> Result<Json<Data<RotatedTenantKey>>, ApiError> {
-    refuse_delivery(input.deliver_to.as_deref())?;
     let new = NewKey::generate(&app.keyring, app.config.key_env);
+    let delivery =
+        Delivery::prepare(&app, partner.org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
+    let is_possible = delivery.is_possible();
     let rotation = Rotation { key_id: input.key_id, grace: input.grace(), expires_at: input.expires_at };
     let fresh = new.fresh.clone();
     let plan = changed(
@@ -69,10 +72,13 @@ async fn rotate_tenant_key(
         Change {
             subject: input.key_id,
             new: Some(&new),
-            rule: move |keys: &OrgKeys| keys.rotate(&rotation, &fresh).map(Some),
+            rule: move |keys: &OrgKeys| {
+                let plan = keys.rotate(&rotation, &fresh)?;
+                delivery::require(is_possible).map(|()| Some(plan))
+            },
         },
     );
-    let data = RotatedTenantKey::of(required(plan.await?)?, new).ok_or_else(unplanned)?;
+    let data = RotatedTenantKey::of(required(plan.await?)?, new, delivery).ok_or_else(unplanned)?;
     Ok(Json(Data { data }))
 }
 
@@ -113,8 +119,10 @@ async fn create_tenant_key(
     author: Author,
     Valid(input): Valid<CreateTenantKey>,
 ) -> Result<(StatusCode, Json<Data<MintedTenantKey>>), ApiError> {
-    refuse_delivery(input.deliver_to.as_deref())?;
     let new = NewKey::generate(&app.keyring, app.config.key_env);
+    let delivery =
+        Delivery::prepare(&app, partner.org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
+    let is_possible = delivery.is_possible();
     let fresh = new.fresh.clone();
     let plan = changed(
         &app,
@@ -122,10 +130,13 @@ async fn create_tenant_key(
         Change {
             subject: None,
             new: Some(&new),
-            rule: move |keys: &OrgKeys| keys.mint(&input.name, input.expires_at, &fresh).map(Some),
+            rule: move |keys: &OrgKeys| {
+                let plan = keys.mint(&input.name, input.expires_at, &fresh)?;
+                delivery::require(is_possible).map(|()| Some(plan))
+            },
         },
     );
-    let data = MintedTenantKey::of(required(plan.await?)?, new).ok_or_else(unplanned)?;
+    let data = MintedTenantKey::of(required(plan.await?)?, new, delivery).ok_or_else(unplanned)?;
     Ok((StatusCode::CREATED, Json(Data { data })))
 }
 
@@ -200,11 +211,6 @@ where
 
 fn scope(partner: Partner, author: Author) -> Scope {
     Scope { org_id: partner.org_id, caller: partner.key_id, author }
-}
-
-/// Public keys are not live yet, so no org has one to encrypt to.
-pub fn refuse_delivery(deliver_to: Option<&str>) -> Result<(), ApiError> {
-    if deliver_to.is_some() { Err(Code::NoDeliveryKey.into()) } else { Ok(()) }
 }
 
 fn required(plan: Option<Plan>) -> Result<Plan, ApiError> {

@@ -6,16 +6,23 @@ use utoipa::ToSchema;
 
 use super::change::NewKey;
 use super::rules::{Key, Plan};
-use crate::crypto::secret::{Secret, reveal};
+use crate::crypto::secret::{Secret, reveal_some};
 use crate::ids::KeyId;
+use crate::routes::public_keys::delivery::{Delivery, EncryptedTo, Shown};
 
 /// A rotated key's successor. The key is shown only here.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RotatedTenantKey {
-    /// The new key.
-    #[serde(serialize_with = "reveal")]
-    #[schema(value_type = String, pattern = "^tk_(live|test)_[0-9A-Za-z]{49}$")]
-    new_tenant_api_key: Secret<String>,
+    /// The new key; not with `deliver_to`.
+    #[serde(serialize_with = "reveal_some", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, pattern = "^tk_(live|test)_[0-9A-Za-z]{49}$")]
+    new_tenant_api_key: Option<Secret<String>>,
+    /// With `deliver_to`, the new key encrypted: an armored OpenPGP message, or a compact JWE.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encrypted_secret: Option<String>,
+    /// With `deliver_to`, the public key that it is encrypted to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encrypted_to: Option<EncryptedTo>,
     /// Until when the old key works.
     previous_key_expires_at: DateTime<Utc>,
     /// The new key's id.
@@ -28,10 +35,13 @@ pub struct RotatedTenantKey {
 
 impl RotatedTenantKey {
     /// `None` if the plan is not a rotation.
-    pub fn of(plan: Plan, new: NewKey) -> Option<Self> {
+    pub fn of(plan: Plan, new: NewKey, delivery: Delivery) -> Option<Self> {
         let old = plan.changed?;
+        let Shown { clear, encrypted_secret, encrypted_to } = delivery.shown(new.key.into_secret());
         Some(Self {
-            new_tenant_api_key: new.key.into_secret(),
+            new_tenant_api_key: clear,
+            encrypted_secret,
+            encrypted_to,
             previous_key_expires_at: old.expires_at?,
             key_id: plan.added?.id,
             previous_key_id: old.id,
@@ -92,15 +102,23 @@ pub struct MintedTenantKey {
     /// The key as lists show it.
     #[serde(flatten)]
     entry: TenantKeyEntry,
-    /// The key itself.
-    #[serde(serialize_with = "reveal")]
-    #[schema(value_type = String, pattern = "^tk_(live|test)_[0-9A-Za-z]{49}$")]
-    secret: Secret<String>,
+    /// The key itself; not with `deliver_to`.
+    #[serde(serialize_with = "reveal_some", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, pattern = "^tk_(live|test)_[0-9A-Za-z]{49}$")]
+    secret: Option<Secret<String>>,
+    /// With `deliver_to`, the key encrypted: an armored OpenPGP message, or a compact JWE.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encrypted_secret: Option<String>,
+    /// With `deliver_to`, the public key that it is encrypted to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encrypted_to: Option<EncryptedTo>,
 }
 
 impl MintedTenantKey {
     /// `None` if the plan adds no key.
-    pub fn of(plan: Plan, new: NewKey) -> Option<Self> {
-        Some(Self { entry: TenantKeyEntry::of(plan.added?, None), secret: new.key.into_secret() })
+    pub fn of(plan: Plan, new: NewKey, delivery: Delivery) -> Option<Self> {
+        let entry = TenantKeyEntry::of(plan.added?, None);
+        let Shown { clear: secret, encrypted_secret, encrypted_to } = delivery.shown(new.key.into_secret());
+        Some(Self { entry, secret, encrypted_secret, encrypted_to })
     }
 }

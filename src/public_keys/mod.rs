@@ -1,0 +1,38 @@
+//! Partners' public keys: what is accepted, in which canonical form, and how it is used (contract
+//! section 9). Pure functions: no HTTP, no SQL, and the time is a parameter.
+//!
+//! - [`rsa`] reads and screens RSA keys, [`pgp`] OpenPGP certificates; both say why they refuse.
+//! - [`encrypt`] seals bytes to an accepted key, [`verify`] checks what a partner signed.
+//! - [`generate`] makes an RSA pair whose private half the caller seals.
+//!
+//! [`accepted`] speaks of a key without its type, as the routes and the database do.
+//!
+//! Everything here is bounded CPU work on hostile input (at most [`MAX_INPUT`] bytes of it), to be
+//! run on the [worker threads](crate::workers). Nothing is logged, and no refusal repeats what was sent.
+
+pub mod accepted;
+pub mod encrypt;
+pub mod generate;
+pub mod pgp;
+pub mod rsa;
+pub mod verify;
+
+mod encoding;
+#[cfg(test)]
+mod tests;
+
+/// Longest key text that is looked at, in bytes.
+pub const MAX_INPUT: usize = 64 * 1024;
+
+/// What a refusal is about, for the `Code` of the error reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// Not a key of the asked type, or a damaged one.
+    Malformed,
+    /// Private material, which must never have been sent: not kept, not shown.
+    Private,
+    /// A key that does not protect what is encrypted to it or signed by it.
+    Weak,
+    /// A sound key that cannot serve: expired, revoked, or without a key to encrypt to.
+    Unusable,
+}

@@ -1,0 +1,195 @@
+//! What other features do with registered keys: find the one that is in use, encrypt to it, check
+//! a signature with it; and `deliver_to`, by which a new secret is shown to nobody on the way.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::store;
+use super::usage::Usage;
+use crate::crypto::secret::Secret;
+use crate::error::{ApiError, Code};
+use crate::ids::{OrgId, parse_uuid};
+use crate::public_keys::accepted::{KeyType, check_signature, encrypt};
+use crate::public_keys::encrypt::EncryptError;
+use crate::public_keys::verify::{BadSignature, Scheme};
+use crate::state::App;
+
+/// A live key of an org.
+#[derive(Clone, Debug)]
+pub struct LiveKey {
+    /// Its id.
+    pub unique_id: Uuid,
+    /// Its type.
+    pub kind: KeyType,
+    /// As registered.
+    pub fingerprint: String,
+    text: String,
+}
+
+/// Which key is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The live one registered last for a usage.
+    For(Usage),
+    /// This one.
+    Named(Uuid),
+}
+
+impl Which {
+    /// Reads a `deliver_to`: a usage, or a `UniqueId`. Nothing else names a key.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Usage::parse(text).map(Self::For).or_else(|| parse_uuid(text).map(Self::Named))
+    }
+}
+
+impl LiveKey {
+    /// The key in use, if there is one. With `is_partners`, only keys whose private half the
+    /// partner holds count.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn find(
+        app: &App,
+        org_id: OrgId,
+        which: Which,
+        is_partners: bool,
+    ) -> Result<Option<Self>, ApiError> {
+        let (unique_id, usage) = match which {
+            Which::For(usage) => (None, Some(usage.name())),
+            Which::Named(unique_id) => (Some(unique_id), None),
+        };
+        let now = app.clock.now();
+        let found = store::usable(&app.db.pool, org_id, unique_id, usage, is_partners, now).await?;
+        let Some(row) = found else { return Ok(None) };
+        let kind = KeyType::parse(&row.kind).ok_or_else(|| ApiError::internal("a key of no type"))?;
+        let store::Usable { unique_id, fingerprint, public_key: text, .. } = row;
+        Ok(Some(Self { unique_id, kind, fingerprint, text }))
+    }
+
+    /// Encrypts: an armored OpenPGP message, or a compact JWE whose `kid` is the `UniqueId`.
+    ///
+    /// # Errors
+    /// `no_delivery_key` where the certificate has ended by itself; 503 where the workers are busy.
+    pub async fn encrypt(&self, app: &App, plaintext: Secret<Vec<u8>>) -> Result<String, ApiError> {
+        let (key, now) = (self.clone(), app.clock.now());
+        let kid = key.unique_id.to_string();
+        let work = move || encrypt(key.kind, &key.text, &kid, plaintext.expose(), now);
+        app.workers.run(work).await?.map_err(|error| match error {
+            EncryptError::Certificate(_) => Code::NoDeliveryKey.into(),
+            EncryptError::Failed => ApiError::internal(error),
+        })
+    }
+
+    /// Checks what the partner signed.
+    ///
+    /// # Errors
+    /// 503 where the workers are busy; the inner one where the signature is not valid.
+    pub async fn verify(
+        &self,
+        app: &App,
+        scheme: Scheme,
+        message: Vec<u8>,
+        signature: Vec<u8>,
+    ) -> Result<Result<(), BadSignature>, ApiError> {
+        let key = self.clone();
+        app.workers.run(move || check_signature(key.kind, &key.text, scheme, &message, &signature)).await
+    }
+}
+
+/// Whom a secret was encrypted to.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct EncryptedTo {
+    /// The public key's id.
+    unique_id: Uuid,
+    /// The public key's fingerprint.
+    fingerprint: String,
+}
+
+/// A secret that only the partner's private key opens.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    /// For the reply.
+    pub message: String,
+    /// For the reply.
+    pub to: EncryptedTo,
+}
+
+/// A reply's fields for a new secret: the first, or the other two.
+#[derive(Debug)]
+pub struct Shown {
+    /// The secret itself.
+    pub clear: Option<Secret<String>>,
+    /// The secret for the holder of a private key.
+    pub encrypted_secret: Option<String>,
+    /// The public half of that key.
+    pub encrypted_to: Option<EncryptedTo>,
+}
+
+/// How a reply shows a new secret.
+#[derive(Clone, Debug)]
+pub enum Delivery {
+    /// In clear.
+    Clear,
+    /// Encrypted.
+    Encrypted(Sealed),
+    /// Not at all: the key that was asked for is not there.
+    Undeliverable,
+}
+
+impl Delivery {
+    /// Encrypts `secret` to the key that `deliver_to` names, before anything is changed.
+    ///
+    /// # Errors
+    /// When it cannot be found out or done. That there is no such key is no error yet: what else
+    /// is wrong with the request may come first.
+    pub async fn prepare(
+        app: &App,
+        org_id: OrgId,
+        deliver_to: Option<&str>,
+        secret: &str,
+    ) -> Result<Self, ApiError> {
+        let Some(deliver_to) = deliver_to else { return Ok(Self::Clear) };
+        let Some(which) = Which::parse(deliver_to) else { return Ok(Self::Undeliverable) };
+        let Some(key) = LiveKey::find(app, org_id, which, true).await? else {
+            return Ok(Self::Undeliverable);
+        };
+        match key.encrypt(app, Secret::new(secret.as_bytes().to_vec())).await {
+            Ok(message) => {
+                let to = EncryptedTo { unique_id: key.unique_id, fingerprint: key.fingerprint };
+                Ok(Self::Encrypted(Sealed { message, to }))
+            }
+            Err(ApiError::Failed(failure)) if failure.code == Code::NoDeliveryKey => Ok(Self::Undeliverable),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the reply can show the secret at all.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        !matches!(self, Self::Undeliverable)
+    }
+
+    /// What a reply has of `secret`, which was encrypted if it had to be.
+    #[must_use]
+    pub fn shown(self, secret: Secret<String>) -> Shown {
+        match self {
+            Self::Clear => Shown { clear: Some(secret), encrypted_secret: None, encrypted_to: None },
+            Self::Encrypted(sealed) => {
+                let (message, to) = (Some(sealed.message), Some(sealed.to));
+                Shown { clear: None, encrypted_secret: message, encrypted_to: to }
+            }
+            Self::Undeliverable => Shown { clear: None, encrypted_secret: None, encrypted_to: None },
+        }
+    }
+}
+
+/// `no_delivery_key`, once nothing else is wrong.
+///
+/// # Errors
+/// That, unless the secret can be delivered.
+pub fn require(is_possible: bool) -> Result<(), ApiError> {
+    if is_possible { Ok(()) } else { Err(Code::NoDeliveryKey.into()) }
+}

@@ -1,0 +1,237 @@
+//! Partners' public keys (contract 9): registered and screened, listed, ended, or generated here.
+//! The naming and the error shape are this contract section's own. What a key must be is judged in
+//! [`public_keys`](crate::public_keys), the org's rules are in [`rules`], and what other features
+//! do with keys is in [`delivery`].
+
+pub mod change;
+pub mod delivery;
+mod input;
+mod reply;
+pub mod rules;
+pub mod store;
+pub mod usage;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::change::{Change, carry, glance, place};
+use self::input::{GenerateKeyPair, KeyFilter, OwnerPath, PublicKeyPath, RegisterPublicKey, SetExpiration};
+use self::reply::{
+    GeneratedKeyPair, PublicKeyEntry, PublicKeyExpiration, PublicKeyList, RegisteredPublicKey,
+};
+use self::store::{Row, Stored};
+use self::usage::Usage;
+use crate::administration::Scope;
+use crate::audit::Author;
+use crate::error::{ApiError, Code};
+use crate::http::input::{Kind, Problem, Valid};
+use crate::identity::Partner;
+use crate::ids::new_row_id;
+use crate::public_keys::accepted::{AcceptedKey, KeyType, accept};
+use crate::public_keys::generate::generate;
+use crate::state::App;
+
+/// `/api/v1/key`.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(register_public_key))
+        .routes(routes!(get_public_key, delete_public_key))
+        .routes(routes!(list_public_keys))
+        .routes(routes!(set_public_key_expiration))
+        .routes(routes!(generate_key_pair))
+}
+
+/// Register a public key.
+///
+/// It serves its usages from now on; keys registered earlier live on beside it. A key that is
+/// refused is named with its reason in `ExtraData.PublicKey`.
+#[utoipa::path(
+    post, path = "/api/v1/key", tag = "Public keys", request_body = RegisterPublicKey,
+    responses(
+        (status = 200, description = "Registered.", body = RegisteredPublicKey),
+        (status = 400, description = "`invalid_request`, `private_key`, `weak_key`, `duplicate_key`, \
+                                      `too_many_keys` or `conflicting_credentials`."),
+        (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
+        (status = 404, description = "`not_found`: `OwnerCode` is not your organisation."),
+    ),
+)]
+async fn register_public_key(
+    State(app): State<App>,
+    partner: Partner,
+    author: Author,
+    Valid(input): Valid<RegisterPublicKey>,
+) -> Result<Json<RegisteredPublicKey>, ApiError> {
+    let unique_id = new_row_id();
+    let key = stored(input.public_key, &input.usage, input.related_client_id);
+    let change =
+        Change::Register { owner_code: input.owner_code, unique_id, expires_at: input.expiration_utc, key };
+    carry(&app, scope(partner, author), change).await?;
+    Ok(Json(RegisteredPublicKey { unique_id }))
+}
+
+/// Show a public key.
+///
+/// Also one that has expired or was deleted.
+#[utoipa::path(
+    get, path = "/api/v1/key/{UniqueId}", tag = "Public keys", params(PublicKeyPath),
+    responses(
+        (status = 200, description = "The key.", body = PublicKeyEntry),
+        (status = 404, description = "`not_found`: your organisation has no such key."),
+    ),
+)]
+async fn get_public_key(
+    State(app): State<App>,
+    partner: Partner,
+    Valid(PublicKeyPath { unique_id }): Valid<PublicKeyPath>,
+) -> Result<Json<PublicKeyEntry>, ApiError> {
+    let unique_id = unique_id.ok_or(Code::NotFound)?;
+    let found = store::find(&app.db.pool, partner.org_id, unique_id).await?;
+    let (owner_code, row) = found.ok_or(Code::NotFound)?;
+    Ok(Json(PublicKeyEntry::of(&owner_code, row)))
+}
+
+/// List public keys.
+///
+/// Ordered by registration, oldest first. Not paginated: at most 100 are alive.
+#[utoipa::path(
+    get, path = "/api/v1/key/list/{OwnerCode}", tag = "Public keys", params(OwnerPath, KeyFilter),
+    responses(
+        (status = 200, description = "The keys.", body = PublicKeyList),
+        (status = 400, description = "`invalid_request` or `conflicting_credentials`."),
+        (status = 404, description = "`not_found`: `OwnerCode` is not your organisation."),
+    ),
+)]
+async fn list_public_keys(
+    State(app): State<App>,
+    partner: Partner,
+    Valid((OwnerPath { owner_code }, filter)): Valid<(OwnerPath, KeyFilter)>,
+) -> Result<Json<PublicKeyList>, ApiError> {
+    let (now, org_id) = (app.clock.now(), partner.org_id);
+    let rows = store::list(&app.db.pool, org_id, &owner_code, filter.include_expired, now).await?;
+    let rows = rows.ok_or(Code::NotFound)?;
+    let items = rows.into_iter().map(|row| PublicKeyEntry::of(&owner_code, row)).collect();
+    Ok(Json(PublicKeyList { items }))
+}
+
+/// Change a public key's expiry.
+///
+/// A dead key never comes back. A later end is granted only to a key that would be accepted today.
+#[utoipa::path(
+    put, path = "/api/v1/key/{UniqueId}/set-expiration", tag = "Public keys", params(PublicKeyPath),
+    request_body = SetExpiration,
+    responses(
+        (status = 200, description = "Changed.", body = PublicKeyExpiration),
+        (status = 400, description = "`invalid_request`, `key_not_live`, `weak_key` or `conflicting_credentials`."),
+        (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
+        (status = 404, description = "`not_found`: your organisation has no such key."),
+    ),
+)]
+async fn set_public_key_expiration(
+    State(app): State<App>,
+    partner: Partner,
+    author: Author,
+    Valid((PublicKeyPath { unique_id }, SetExpiration { expiration_utc })): Valid<(
+        PublicKeyPath,
+        SetExpiration,
+    )>,
+) -> Result<Json<PublicKeyExpiration>, ApiError> {
+    let scope = scope(partner, author);
+    let seen = glance(&app, &scope, unique_id).await?;
+    let key = seen.movable(unique_id)?;
+    let unique_id = key.unique_id;
+    if expiration_utc > key.expires_at {
+        let found = store::find(&app.db.pool, partner.org_id, unique_id).await?;
+        let (_, row) = found.ok_or(Code::NotFound)?;
+        recheck(&app, row, expiration_utc).await?;
+    }
+    carry(&app, scope, Change::SetExpiration { unique_id, expires_at: expiration_utc }).await?;
+    Ok(Json(PublicKeyExpiration { unique_id, expiration_utc }))
+}
+
+/// End a public key.
+///
+/// Its expiry becomes now; it can still be shown.
+#[utoipa::path(
+    delete, path = "/api/v1/key/{UniqueId}", tag = "Public keys", params(PublicKeyPath),
+    responses(
+        (status = 204, description = "Ended, or it had ended already."),
+        (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
+        (status = 404, description = "`not_found`: your organisation has no such key."),
+    ),
+)]
+async fn delete_public_key(
+    State(app): State<App>,
+    partner: Partner,
+    author: Author,
+    Valid(PublicKeyPath { unique_id }): Valid<PublicKeyPath>,
+) -> Result<StatusCode, ApiError> {
+    carry(&app, scope(partner, author), Change::Delete { unique_id }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Generate a key pair here.
+///
+/// `Key` is the public half. The private half never leaves the service, so nothing is delivered
+/// with this key by `deliver_to`.
+#[utoipa::path(
+    post, path = "/api/v1/key/generate", tag = "Public keys", request_body = GenerateKeyPair,
+    responses(
+        (status = 200, description = "Generated.", body = GeneratedKeyPair),
+        (status = 400, description = "`invalid_request`, `too_many_keys` or `conflicting_credentials`."),
+        (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
+        (status = 404, description = "`not_found`: `OwnerCode` is not your organisation."),
+        (status = 429, description = "`rate_limited`: too many pairs are being generated."),
+    ),
+)]
+async fn generate_key_pair(
+    State(app): State<App>,
+    partner: Partner,
+    author: Author,
+    Valid(input): Valid<GenerateKeyPair>,
+) -> Result<Json<GeneratedKeyPair>, ApiError> {
+    let (scope, unique_id) = (scope(partner, author), new_row_id());
+    // Whoever may not register the pair does not get it made either.
+    let seen = glance(&app, &scope, None).await?;
+    seen.may_register(&input.owner_code)?;
+    seen.has_room()?;
+    let pair = app.workers.make_pair(move || generate(input.length)).await?.map_err(ApiError::internal)?;
+    let sealed = app.keyring.master.seal(&place(scope.org_id, unique_id), &pair.private);
+    let public = AcceptedKey::from(pair.public);
+    let (shown, algorithm) = (public.text.clone(), public.algorithm.clone());
+    let key = Stored { sealed: Some(sealed), ..stored(public, &input.usage, input.related_client_id) };
+    let expires_at = input.expiration_utc;
+    carry(&app, scope, Change::Register { owner_code: input.owner_code, unique_id, expires_at, key }).await?;
+    Ok(Json(GeneratedKeyPair { unique_id, key: shown, expiration_utc: expires_at, algorithm }))
+}
+
+/// Judges a stored key as if it were registered now with this end.
+async fn recheck(app: &App, row: Row, until: DateTime<Utc>) -> Result<(), ApiError> {
+    let kind = KeyType::parse(&row.kind).ok_or_else(|| ApiError::internal("a key of no type"))?;
+    let now = app.clock.now();
+    let judged = app.workers.run(move || accept(kind, &row.public_key, now, Some(until))).await?;
+    judged.map(drop).map_err(|refusal| {
+        let (code, msg) = input::refused(refusal);
+        let problem = Problem::body("ExpirationUtc", Kind::ValueError, "");
+        ApiError::Invalid(vec![Problem { code, msg: format!("the key {msg}").into(), ..problem }])
+    })
+}
+
+fn stored(key: AcceptedKey, usages: &[Usage], related_client_id: Option<String>) -> Stored {
+    Stored {
+        usages: usages.iter().map(|usage| usage.name().to_owned()).collect(),
+        kind: key.kind.name(),
+        public_key: key.text,
+        fingerprint: key.fingerprint,
+        algorithm: key.algorithm,
+        related_client_id,
+        sealed: None,
+    }
+}
+
+fn scope(partner: Partner, author: Author) -> Scope {
+    Scope { org_id: partner.org_id, caller: partner.key_id, author }
+}

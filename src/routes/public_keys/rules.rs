@@ -1,0 +1,128 @@
+//! The rules of contract 9 as pure functions: an org's keys in, a change or a refusal out. What a
+//! key itself must be is judged before, in [`public_keys`](crate::public_keys).
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::administration::Caller;
+use crate::error::{ApiError, Code};
+use crate::events::{Kind, Subject, cut};
+
+/// Live keys an org may have, counted after the change.
+pub const MAX_LIVE: usize = 100;
+
+/// A key's row, as far as the rules go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    pub unique_id: Uuid,
+    pub fingerprint: String,
+    pub expires_at: DateTime<Utc>,
+    pub deleted_at: Option<DateTime<Utc>>,
+}
+
+impl Key {
+    fn is_live(&self, now: DateTime<Utc>) -> bool {
+        self.deleted_at.is_none() && now < self.expires_at
+    }
+}
+
+/// An org's keys at one revision: all live ones, and the dead one that was asked for.
+#[derive(Clone, Debug)]
+pub struct OrgKeys {
+    pub revision: i64,
+    /// The org's `key`.
+    pub owner_code: String,
+    pub keys: Vec<Key>,
+    pub caller: Caller,
+    pub now: DateTime<Utc>,
+}
+
+/// What is to be done, in one statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub kind: Kind,
+    pub unique_id: Uuid,
+    pub expires_at: DateTime<Utc>,
+    pub deleted_at: Option<DateTime<Utc>>,
+}
+
+impl Plan {
+    /// Whom the event is about.
+    pub fn subject(&self) -> Subject {
+        Subject::PublicKey { unique_id: self.unique_id, expires_at: self.expires_at }
+    }
+}
+
+impl OrgKeys {
+    /// Whether one more key may be registered, whatever it will be: asked before a pair is made.
+    pub fn may_register(&self, owner_code: &str) -> Result<(), ApiError> {
+        self.caller.require_administrator()?;
+        if self.owner_code != owner_code {
+            return Err(Code::NotFound.into());
+        }
+        Ok(())
+    }
+
+    /// Adds a key.
+    pub fn register(
+        &self,
+        owner_code: &str,
+        unique_id: Uuid,
+        fingerprint: &str,
+        expires_at: DateTime<Utc>,
+    ) -> Result<Plan, ApiError> {
+        self.may_register(owner_code)?;
+        if let Some(twin) = self.live().find(|key| key.fingerprint == fingerprint) {
+            let reason = format!("is alive in this organisation already, as {}", twin.unique_id);
+            return Err(ApiError::new(Code::DuplicateKey).detail("PublicKey", "duplicate_key", reason));
+        }
+        self.has_room()?;
+        Ok(Plan { kind: Kind::PublicKeyRegistered, unique_id, expires_at, deleted_at: None })
+    }
+
+    /// Refuses one key too many.
+    pub fn has_room(&self) -> Result<(), ApiError> {
+        if self.live().count() < MAX_LIVE { Ok(()) } else { Err(Code::TooManyKeys.into()) }
+    }
+
+    /// A live key, whose end may be moved.
+    pub fn movable(&self, unique_id: Option<Uuid>) -> Result<&Key, ApiError> {
+        self.caller.require_administrator()?;
+        let key = self.find(unique_id)?;
+        if key.is_live(self.now) { Ok(key) } else { Err(Code::PublicKeyNotLive.into()) }
+    }
+
+    /// Moves a live key's end.
+    pub fn set_expiration(&self, unique_id: Uuid, expires_at: DateTime<Utc>) -> Result<Plan, ApiError> {
+        self.movable(Some(unique_id))?;
+        Ok(Plan { kind: Kind::PublicKeyUpdated, unique_id, expires_at, deleted_at: None })
+    }
+
+    /// Ends a key now; `None` if it had ended already.
+    pub fn delete(&self, unique_id: Option<Uuid>) -> Result<Option<Plan>, ApiError> {
+        self.caller.require_administrator()?;
+        let key = self.find(unique_id)?;
+        let end = cut(self.now);
+        let plan = Plan {
+            kind: Kind::PublicKeyDeleted,
+            unique_id: key.unique_id,
+            expires_at: end,
+            // Immediate ends are states, so that no clock can disagree.
+            deleted_at: Some(end),
+        };
+        Ok(key.is_live(self.now).then_some(plan))
+    }
+
+    fn live(&self) -> impl Iterator<Item = &Key> {
+        self.keys.iter().filter(|key| key.is_live(self.now))
+    }
+
+    fn find(&self, unique_id: Option<Uuid>) -> Result<&Key, ApiError> {
+        let named = |key: &&Key| Some(key.unique_id) == unique_id;
+        self.keys.iter().find(named).ok_or_else(|| Code::NotFound.into())
+    }
+}
+
+#[cfg(test)]
+#[path = "rules_tests.rs"]
+mod tests;

@@ -1,0 +1,82 @@
+use chrono::{TimeDelta, TimeZone as _};
+
+use super::*;
+
+fn at(hour: i64) -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 11, 21, 8, 0, 0).unwrap() + TimeDelta::hours(hour)
+}
+
+fn id(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+fn key(n: u128, ends: i64) -> Key {
+    Key { unique_id: id(n), fingerprint: format!("print {n}"), expires_at: at(ends), deleted_at: None }
+}
+
+fn org(keys: Vec<Key>) -> OrgKeys {
+    OrgKeys { revision: 1, owner_code: "acme".to_owned(), keys, caller: Caller::Administrator, now: at(0) }
+}
+
+fn code<T>(outcome: Result<T, ApiError>) -> &'static str {
+    match outcome {
+        Ok(_) => "ok",
+        Err(ApiError::Invalid(_)) => "400",
+        Err(ApiError::Failed(failure)) => failure.code.name(),
+    }
+}
+
+fn register(org: &OrgKeys, fingerprint: &str) -> &'static str {
+    code(org.register("acme", id(99), fingerprint, at(9)))
+}
+
+#[test]
+fn the_owner_is_the_caller() {
+    assert_eq!(register(&org(vec![]), "new"), "ok");
+    assert_eq!(code(org(vec![]).register("zeta", id(1), "new", at(9))), "not_found");
+}
+
+#[test]
+fn a_key_is_alive_once_and_may_come_again_when_it_is_dead() {
+    let deleted = Key { deleted_at: Some(at(-1)), ..key(2, 5) };
+    let org = org(vec![key(1, 5), deleted, key(3, 0)]);
+    assert_eq!(register(&org, "print 1"), "duplicate_key");
+    assert_eq!(register(&org, "print 2"), "ok");
+    assert_eq!(register(&org, "print 3"), "ok");
+}
+
+#[test]
+fn a_hundred_may_live() {
+    let mut keys: Vec<_> = (0..100).map(|n| key(n, 5)).collect();
+    assert_eq!(register(&org(keys.clone()), "new"), "too_many_keys");
+    assert_eq!(register(&org(keys.clone()), "print 7"), "duplicate_key");
+    keys[0].expires_at = at(0);
+    assert_eq!(register(&org(keys), "new"), "ok");
+}
+
+#[test]
+fn a_live_keys_end_moves_and_a_dead_key_never_comes_back() {
+    let org = org(vec![key(1, 5), key(2, 0)]);
+    let plan = org.set_expiration(id(1), at(7)).unwrap();
+    assert_eq!((plan.expires_at, plan.deleted_at), (at(7), None));
+    assert_eq!(code(org.set_expiration(id(2), at(7))), "key_not_live");
+    assert_eq!(code(org.set_expiration(id(3), at(7))), "not_found");
+}
+
+#[test]
+fn deleting_ends_a_key_now_and_once() {
+    let org = org(vec![key(1, 5), key(2, 0)]);
+    let plan = org.delete(Some(id(1))).unwrap().unwrap();
+    assert_eq!((plan.expires_at, plan.deleted_at), (at(0), Some(at(0))));
+    assert_eq!(org.delete(Some(id(2))).unwrap(), None);
+    assert_eq!(code(org.delete(Some(id(3)))), "not_found");
+    assert_eq!(code(org.delete(None)), "not_found");
+}
+
+#[test]
+fn a_superseded_key_changes_nothing_and_learns_nothing() {
+    let org = OrgKeys { caller: Caller::Superseded, ..org(vec![]) };
+    assert_eq!(code(org.register("zeta", id(1), "new", at(9))), "key_superseded");
+    assert_eq!(code(org.set_expiration(id(9), at(9))), "key_superseded");
+    assert_eq!(code(org.delete(None)), "key_superseded");
+}

@@ -1,0 +1,194 @@
+//! `deliver_to`: a new secret that only the partner's private key opens.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey};
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use pgp::composed::{Deserializable as _, Message, SignedSecretKey};
+use serde_json::{Value, json};
+
+use super::{body_of, fixture, generation, mint, path, pgp, register, rsa};
+use crate::support::{Org, TestApp, envelope};
+
+const ROTATE: &str = "/v1/auth/tenant-key/rotate";
+const MINT: &str = "/v1/admin/org/tenant-keys";
+const SECRET: &str = "/v1/auth/signing-secret/rotate";
+
+/// Opens an OpenPGP message with a key of gpg's.
+fn open_pgp(message: &str, key: &str) -> String {
+    let (key, _) = SignedSecretKey::from_string(&fixture(key)).expect("a key");
+    let (message, _) = Message::from_string(message).expect("a message");
+    let mut opened = message.decrypt(&"".into(), &key).expect("it opens");
+    String::from_utf8(opened.as_data_vec().expect("it is whole")).expect("text")
+}
+
+/// Opens a compact JWE (RFC 7516 section 5.2) with a key of openssl's; gives its `kid` as well.
+fn open_jwe(message: &str, key: &str) -> (String, String) {
+    let parts: Vec<_> = message.split('.').collect();
+    let decode = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64url");
+    let header: Value = serde_json::from_slice(&decode(parts[0])).expect("JSON");
+    assert_eq!((&header["alg"], &header["enc"]), (&json!("RSA-OAEP-256"), &json!("A256GCM")));
+    let key = BASE64_STANDARD.decode(body_of(&fixture(key))).expect("base64");
+    let key =
+        OaepPrivateDecryptingKey::new(PrivateDecryptingKey::from_pkcs8(&key).expect("a key")).expect("RSA");
+    let mut wrapped = vec![0; key.min_output_size()];
+    let content =
+        key.decrypt(&OAEP_SHA256_MGF1SHA256, &decode(parts[1]), &mut wrapped, None).expect("it opens");
+    let cipher = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, content).expect("32 bytes"));
+    let nonce = Nonce::try_assume_unique_for_key(&decode(parts[2])).expect("12 bytes");
+    let mut sealed = [decode(parts[3]), decode(parts[4])].concat();
+    let opened = cipher.open_in_place(nonce, Aad::from(parts[0].as_bytes()), &mut sealed).expect("it opens");
+    (String::from_utf8(opened.to_vec()).expect("text"), header["kid"].as_str().expect("a kid").to_owned())
+}
+
+/// The encrypted message of a reply, whose other fields are checked.
+async fn message(acme: &Org, data: &Value, id: &str, clear: &str) -> String {
+    let fingerprint = acme.get(&path(id)).await.expect(200).json()["Fingerprint"].clone();
+    assert_eq!(data["encrypted_to"], json!({"UniqueId": id, "Fingerprint": fingerprint}));
+    assert!(data.get(clear).is_none(), "{data}");
+    data["encrypted_secret"].as_str().expect("a message").to_owned()
+}
+
+#[tokio::test]
+async fn a_rotated_key_is_delivered_to_a_certificate_and_works() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    for name in ["pgp-curve", "pgp-rsa", "pgp-nist"] {
+        let id = register(&acme, pgp(&acme, &format!("{name}.asc"))).await;
+        let (_, old) = mint(&acme).await;
+        let caller = app.anyone().with("taih-tenant-key", &old);
+
+        let wanted = json!({"deliver_to": "CredentialsDownload", "grace_period_seconds": 0});
+        let reply = caller.post(ROTATE, wanted).await.expect(200);
+
+        let data = reply.json()["data"].clone();
+        let message = message(&acme, &data, &id, "new_tenant_api_key").await;
+        let key = open_pgp(&message, &format!("{name}.key.asc"));
+        assert!(key.starts_with("tk_test_") && key.len() == 57 && !reply.text().contains(&key));
+        app.anyone().with("taih-tenant-key", &key).get("/v1/users").await.expect(200);
+        caller.get("/v1/users").await.expect(401);
+    }
+}
+
+#[tokio::test]
+async fn a_minted_key_is_delivered_to_an_rsa_key_and_works() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let id = register(&acme, rsa(&acme, "rsa3072.spki.pem")).await;
+
+    let wanted = json!({"name": "billing", "deliver_to": id});
+    let data = acme.post(MINT, wanted).await.expect(201).json()["data"].clone();
+
+    let (key, kid) = open_jwe(&message(&acme, &data, &id, "secret").await, "rsa3072.key.pem");
+    assert_eq!(kid, id);
+    assert_eq!(data["name"], "billing");
+    app.anyone().with("taih-tenant-key", &key).get("/v1/users").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_signing_secret_made_here_is_delivered_and_the_partners_own_is_not_sent_back() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let id = register(&acme, rsa(&acme, "rsa2048.spki.pem")).await;
+
+    let data = acme.post(SECRET, json!({"deliver_to": "CredentialsDownload"})).await.expect(200).json();
+    let data = data["data"].clone();
+    let message = message(&acme, &data, &id, "new_signing_secret").await;
+    let (secret, _) = open_jwe(&message, "rsa2048.key.pem");
+    assert!(secret.starts_with("whsec_") && secret.len() == 50);
+
+    let own = json!({"deliver_to": "CredentialsDownload", "secret": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="});
+    let data = acme.post(SECRET, own).await.expect(200).json()["data"].clone();
+    for absent in ["new_signing_secret", "encrypted_secret", "encrypted_to"] {
+        assert!(data.get(absent).is_none(), "{absent}");
+    }
+}
+
+#[tokio::test]
+async fn for_a_usage_the_live_key_registered_last_is_used() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let first = register(&acme, rsa(&acme, "rsa2048.spki.pem")).await;
+    let second = register(&acme, pgp(&acme, "pgp-curve.asc")).await;
+    let mut other = rsa(&acme, "rsa3072.spki.pem");
+    other["Usage"] = json!(["ResponseSignature"]);
+    register(&acme, other).await;
+    let mut ours = generation(&acme, 2048);
+    ours["Usage"] = json!(["CredentialsDownload"]);
+    acme.post("/api/v1/key/generate", ours).await.expect(200);
+    let used = async || {
+        let wanted = json!({"name": "x", "deliver_to": "CredentialsDownload"});
+        let made = acme.post(MINT, wanted).await.expect(201).json();
+        made["data"]["encrypted_to"]["UniqueId"].as_str().expect("an id").to_owned()
+    };
+    assert_eq!(used().await, second);
+    acme.delete(&path(&second)).await.expect(204);
+    assert_eq!(used().await, first);
+}
+
+#[tokio::test]
+async fn without_a_key_of_the_partners_nothing_is_changed() {
+    let app = TestApp::new().await;
+    let (acme, zeta) = (app.org("acme").await, app.org("zeta").await);
+    mint(&acme).await;
+    let foreign = register(&zeta, rsa(&zeta, "rsa2048.spki.pem")).await;
+    let dead = register(&acme, rsa(&acme, "rsa3072.spki.pem")).await;
+    acme.delete(&path(&dead)).await.expect(204);
+    let mut ours = generation(&acme, 2048);
+    ours["Usage"] = json!(["CredentialsDownload"]);
+    let ours = super::unique_id(&acme.post("/api/v1/key/generate", ours).await.expect(200));
+    let before = acme.get(MINT).await.expect(200).text();
+
+    let message = "There is no live public key of yours to encrypt to.";
+    for deliver_to in ["CredentialsDownload", "nonsense", &foreign, &dead, &ours] {
+        for (path, mut body) in [(ROTATE, json!({})), (MINT, json!({"name": "x"})), (SECRET, json!({}))] {
+            body["deliver_to"] = json!(deliver_to);
+            acme.post(path, body).await.expect_json(409, &envelope("no_delivery_key", message));
+        }
+    }
+    assert_eq!(acme.get(MINT).await.expect(200).text(), before);
+    acme.get("/v1/auth/signing-secret").await.expect(404);
+}
+
+#[tokio::test]
+async fn what_else_is_wrong_comes_first() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let (_, secret) = mint(&acme).await;
+    let old = app.anyone().with("taih-tenant-key", &secret);
+    let unknown = json!({"key_id": uuid::Uuid::new_v4(), "deliver_to": "Reports"});
+    assert_eq!(old.post(ROTATE, unknown).await.expect(404).code(), "not_found");
+    old.post(ROTATE, json!({})).await.expect(200);
+    for (path, body) in
+        [(MINT, json!({"name": "x", "deliver_to": "Reports"})), (SECRET, json!({"deliver_to": "Reports"}))]
+    {
+        assert_eq!(old.post(path, body).await.expect(403).code(), "key_superseded");
+    }
+}
+
+#[tokio::test]
+async fn the_key_in_use_checks_what_the_partner_signed() {
+    use partner_api::ids::OrgId;
+    use partner_api::public_keys::verify::Scheme;
+    use partner_api::routes::public_keys::delivery::{LiveKey, Which};
+    use partner_api::routes::public_keys::usage::Usage;
+
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let mut signer = rsa(&acme, "rsa3072.spki.pem");
+    signer["Usage"] = json!(["ResponseSignature"]);
+    register(&acme, signer).await;
+    let find = |usage| LiveKey::find(&app.state, OrgId(acme.id), Which::For(usage), true);
+    assert!(find(Usage::Authentication).await.expect("it is asked").is_none());
+    let key = find(Usage::ResponseSignature).await.expect("it is asked").expect("it is there");
+    let signature = |name: &str| {
+        std::fs::read(format!("{}/tests/fixtures/keys/{name}", env!("CARGO_MANIFEST_DIR"))).expect("a file")
+    };
+    for (scheme, file) in [(Scheme::PssSha256, "pss-sha256.sig"), (Scheme::Pkcs1Sha384, "pkcs1-sha384.sig")] {
+        let check = async |message: &[u8]| {
+            key.verify(&app.state, scheme, message.to_vec(), signature(file)).await.expect("there is room")
+        };
+        assert!(check(b"a message").await.is_ok());
+        assert!(check(b"another message").await.is_err());
+    }
+}
