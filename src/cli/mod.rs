@@ -12,6 +12,7 @@ mod reseal;
 mod secret;
 mod serve;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -88,6 +89,14 @@ fn redacted(error: &dotenvy::Error) -> String {
     }
 }
 
+/// Writes a long text; a reader that has seen enough, such as `head`, is no failure.
+fn print_whole(text: &str) -> Result<(), CliError> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 fn fail(message: &str) -> ExitCode {
     eprintln!("partner-api: {message}");
     ExitCode::FAILURE
@@ -95,8 +104,7 @@ fn fail(message: &str) -> ExitCode {
 
 fn dispatch(command: Command) -> Result<(), CliError> {
     if let Command::Openapi = command {
-        print!("{}", crate::openapi::to_json(&crate::app::document()));
-        return Ok(());
+        return print_whole(&crate::openapi::to_json(&crate::app::document()));
     }
     if let Command::VerifyEvent = command {
         return event::verify();

@@ -6,13 +6,13 @@ use super::database::Opened;
 use super::{CliError, demo, master};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::serve::{Listeners, serve, stop_signal};
+use crate::serve::{Listeners, StopSignal, serve};
 use crate::state::App;
 use crate::telemetry;
 
 /// Runs until SIGTERM or Ctrl-C.
 pub async fn run(config: Config) -> Result<(), CliError> {
-    let started = Instant::now();
+    let (started, signal) = (Instant::now(), StopSignal::listen()?);
     let (access_log, _flush) = telemetry::init(config.log_format, &config.log_filter);
     let listeners = Listeners::bind(&config).await?;
     let (public, internal) = listeners.addresses()?;
@@ -32,7 +32,7 @@ pub async fn run(config: Config) -> Result<(), CliError> {
     let died = opened.cluster.as_ref().map(|cluster| cluster.died());
     let stop = async {
         tokio::select! {
-            () = stop_signal() => {}
+            () = signal.received() => {}
             status = wait(died) => tracing::error!(%status, "the embedded Postgres ended"),
         }
     };

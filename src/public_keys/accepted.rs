@@ -13,6 +13,7 @@ use super::{RefusalKind, verify};
 
 /// What kind of key it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(example = "RSA")]
 pub enum KeyType {
     /// An RSA public key.
     #[serde(rename = "RSA")]

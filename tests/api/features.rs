@@ -96,7 +96,7 @@ fn features() -> Vec<Value> {
         ("tenant_keys", "live"),
         ("signing_secret_rotation", "live"),
         ("event_queues", "live"),
-        ("public_keys", "planned"),
+        ("public_keys", "live"),
         ("member_tokens", "planned"),
         ("audit_log", "planned"),
         ("org_profile", "planned"),

@@ -22,8 +22,8 @@ use crate::state::App;
 /// Signing secrets by org.
 pub type Secrets = HashMap<OrgId, Vec<Secret<Vec<u8>>>>;
 
-/// The secrets that sign now, newest first, by org. One that cannot be opened is left out: its
-/// events wait.
+/// The secrets that sign now, newest first, by org. One that cannot be opened is left out,
+/// and said so in the log.
 ///
 /// # Errors
 /// When the database cannot be asked.

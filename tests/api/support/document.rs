@@ -72,7 +72,11 @@ impl Document {
             return Some(example.clone());
         }
         let properties = schema["properties"].as_object().expect("a body is an object");
-        let example = |(name, field): (&String, &Value)| Some((name.clone(), field.get("example")?.clone()));
+        let example = |(name, field): (&String, &Value)| {
+            let named = field["$ref"].as_str().and_then(|reference| self.resolve(reference));
+            let example = field.get("example").or_else(|| named?.get("example"))?;
+            Some((name.clone(), example.clone()))
+        };
         Some(Value::Object(properties.iter().filter_map(example).collect::<Map<_, _>>()))
     }
 

@@ -19,9 +19,6 @@ use crate::support::{Caller, Org, Reply, TestApp, request, webhook};
 /// shrink.
 const UNDOCUMENTED: &[(&str, u16)] = &[];
 
-/// Fields whose example cannot work yet, and why. This list may only shrink as well.
-const WITHOUT: &[(&str, &str)] = &[("deliver_to", "names a public key, and they are not live")];
-
 /// The service and its document.
 struct Sweep {
     app: TestApp,
@@ -38,11 +35,13 @@ impl Sweep {
         Self { app, document: Document::generated(), webhook: webhook::start().await }
     }
 
-    /// An org that has what some operations ask for: one tenant key, and a signing secret.
+    /// An org that has what some operations ask for: one tenant key, a signing secret, and a public
+    /// key to deliver to.
     async fn equipped_org(&self, key: &str) -> Org {
         let org = self.app.org(key).await;
         mint(&org).await;
         rotate_secret(&org).await;
+        register(&org, "rsa4096.spki.pem").await;
         org
     }
 
@@ -58,20 +57,30 @@ impl Sweep {
         operations.filter(|o| !o.is_planned() && !o.path_parameters().is_empty()).collect()
     }
 
-    /// The document's example, with an address of the test's own.
-    fn example_body(&self, operation: &Operation) -> Option<Value> {
+    /// The document's example, with an address of the test's own, and for `owner`.
+    fn example_body(&self, operation: &Operation, owner: &str) -> Option<Value> {
         let mut body = self.document.example_body(operation)?;
-        let fields = body.as_object_mut().expect("an object");
-        fields.retain(|field, _| WITHOUT.iter().all(|(without, _)| field != without));
         if let Some(url) = body.pointer_mut("/webhook/url") {
             *url = json!(self.webhook);
+        }
+        if let Some(code) = body.get_mut("OwnerCode") {
+            *code = json!(owner);
         }
         Some(body)
     }
 
+    /// Sends the request that the document gives as an example, for the org itself.
+    async fn own_example(&self, org: &Org, operation: &Operation, path: &str) -> Reply {
+        self.example_for(org, operation, path, &org.key).await
+    }
+
     /// Sends the request that the document gives as an example, on `path`.
     async fn example(&self, caller: &Caller, operation: &Operation, path: &str) -> Reply {
-        match self.example_body(operation) {
+        self.example_for(caller, operation, path, "acme").await
+    }
+
+    async fn example_for(&self, caller: &Caller, operation: &Operation, path: &str, owner: &str) -> Reply {
+        match self.example_body(operation, owner) {
             Some(body) => self.send(caller, operation, json_request(operation, path), body.to_string()).await,
             None => self.send(caller, operation, request(&operation.method, path), Body::empty()).await,
         }
@@ -129,6 +138,8 @@ impl Sweep {
         let theirs = match parameter {
             "user_id" => create_user(org).await,
             "key_id" => mint(org).await,
+            "UniqueId" => register(org, "rsa2048.spki.pem").await,
+            "OwnerCode" => return Named { theirs: org.key.clone(), nobodys: "nobody".to_owned() },
             "secret_id" => {
                 let previous = rotate_secret(org).await;
                 rotate_secret(org).await;
@@ -156,6 +167,15 @@ async fn create_user(org: &Org) -> String {
 /// Makes a tenant key; gives its id.
 async fn mint(org: &Org) -> String {
     text(&org.post("/v1/admin/org/tenant-keys", json!({"name": "swept"})).await.expect(201), "/data/id")
+}
+
+/// Registers a committed public key; gives its id.
+async fn register(org: &Org, file: &str) -> String {
+    let path = format!("{}/tests/fixtures/keys/{file}", env!("CARGO_MANIFEST_DIR"));
+    let key = std::fs::read_to_string(path).expect("the fixture is there");
+    let body = json!({"OwnerCode": org.key, "Usage": ["CredentialsDownload"], "Type": "RSA", "PublicKey": key,
+                      "ExpirationUtc": "2028-11-21T08:00:00.000Z"});
+    text(&org.post("/api/v1/key", body).await.expect(200), "/UniqueId")
 }
 
 /// Makes a signing secret; gives its id.

@@ -14,7 +14,7 @@ async fn the_documented_example_works_on_every_operation() {
         }
         let acme = sweep.equipped_org(&format!("acme-{number}")).await;
         let Named { theirs, .. } = sweep.named(&acme, operation).await;
-        let reply = sweep.example(&acme, operation, &theirs).await;
+        let reply = sweep.own_example(&acme, operation, &theirs).await;
         assert!((200..300).contains(&reply.status), "{}: {} {}", operation.id, reply.status, reply.text());
     }
 }
