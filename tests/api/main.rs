@@ -8,6 +8,7 @@ mod features;
 mod health;
 mod identity;
 mod openapi;
+mod public_keys;
 mod resilience;
 mod schema;
 mod support;

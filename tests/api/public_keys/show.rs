@@ -21,8 +21,8 @@ async fn live_keys_are_listed_oldest_first_and_dead_ones_on_request() {
     app.clock.advance(TimeDelta::hours(1));
     acme.delete(&path(&b)).await.expect(204);
 
-    assert_eq!(listed(&acme, "").await, [c.clone()]);
-    assert_eq!(listed(&acme, "?includeExpired=false").await, [c.clone()]);
+    assert_eq!(listed(&acme, "").await, std::slice::from_ref(&c));
+    assert_eq!(listed(&acme, "?includeExpired=false").await, std::slice::from_ref(&c));
     assert_eq!(listed(&acme, "?includeExpired=true").await, [a, b, c]);
 }
 
