@@ -22,7 +22,7 @@ use crate::features::{FEATURES, Feature};
 use crate::http::edge;
 use crate::http::gate::{self, Gate};
 use crate::openapi;
-use crate::routes::{docs, features, gateway, health};
+use crate::routes::{docs, features, gateway, health, org};
 use crate::state::App;
 
 /// The public listener's routes.
@@ -49,7 +49,8 @@ fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
         Some(app) => router.route_layer(from_fn_with_state(Gate { app: app.clone(), feature }, gate::pass)),
         None => router,
     };
-    let mut router = OpenApiRouter::with_openapi(openapi::info()).merge(gated(features::routes(), None));
+    let always_on = features::routes().merge(org::routes());
+    let mut router = OpenApiRouter::with_openapi(openapi::info()).merge(gated(always_on, None));
     for feature in FEATURES {
         if feature.has_routes() {
             router = router.merge(gated(feature.router(), Some(feature)));

@@ -60,10 +60,6 @@ pub static FEATURES: &[Feature] = &[
     switchable("audit_log", Planned(&[
         To(Get, "/v1/admin/org/audit", "list_audit_log", "Read the audit log."),
     ])),
-    planned("org_profile", &[
-        To(Get, "/v1/admin/org", "get_org", "Show the org."),
-        To(Patch, "/v1/admin/org", "update_org", "Rename the org."),
-    ]),
     planned("health_profile", &[
         To(Get, "/v1/users/{user_id}/health-profile", "get_health_profile", "Show a user's health profile."),
     ]),

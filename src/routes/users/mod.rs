@@ -23,7 +23,7 @@ use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
 use crate::identity::Partner;
-use crate::ids::new_row_id;
+use crate::ids::{OrgId, new_row_id};
 use crate::state::App;
 
 /// Everything under `/v1/users` but bulk.
@@ -125,9 +125,14 @@ async fn list_users(
     Valid(page): Valid<Page>,
 ) -> Result<Json<List<UserEntry>>, ApiError> {
     let (users, counted) = store::list_users(&app.db.pool, partner.org_id, page).await?;
-    let count_all = async || store::count_users(&app.db.pool, partner.org_id).await;
-    let total = app.totals.total("users", partner.org_id, counted, count_all).await?;
+    let total = total(&app, partner.org_id, counted).await?;
     Ok(Json(page.of(users, total)))
+}
+
+/// How many users the org has, where they were `counted` to just above the limit for exact totals.
+pub async fn total(app: &App, org_id: OrgId, counted: i64) -> Result<i64, ApiError> {
+    let count_all = async || store::count_users(&app.db.pool, org_id).await;
+    Ok(app.totals.total("users", org_id, counted, count_all).await?)
 }
 
 /// Show a user.
