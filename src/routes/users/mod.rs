@@ -21,7 +21,7 @@ use self::store::{NewUser, Outcome};
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::http::input::Valid;
-use crate::http::paging::{Data, List, Page};
+use crate::http::paging::{Data, List, Listed, Page, Place};
 use crate::identity::Partner;
 use crate::ids::{OrgId, new_row_id};
 use crate::state::App;
@@ -53,6 +53,12 @@ pub struct UserEntry {
     /// When it was created.
     #[schema(example = "2026-11-21T08:00:00.000000Z")]
     pub created_at: DateTime<Utc>,
+}
+
+impl Listed for UserEntry {
+    fn place(&self) -> Place {
+        Place { created_at: self.created_at, id: self.user_id }
+    }
 }
 
 /// A user.

@@ -100,15 +100,17 @@ pub async fn list_users(
         SELECT counted.total AS "total!", entry.user_id AS "user_id?", entry.created_at AS "created_at?"
         FROM (SELECT count(*) AS total FROM (SELECT FROM users WHERE org_id = $1 LIMIT $4) AS first) AS counted
         LEFT JOIN (
-            SELECT user_id, created_at FROM users WHERE org_id = $1
+            SELECT user_id, created_at FROM users WHERE org_id = $1 AND (created_at, user_id) > ($5, $6)
             ORDER BY created_at, user_id LIMIT $2 OFFSET $3
         ) AS entry ON true
         ORDER BY entry.created_at, entry.user_id
         "#,
         org_id.0,
-        page.limit,
-        page.offset,
+        page.rows(),
+        page.skip(),
         EXACT_UP_TO + 1,
+        page.after().created_at,
+        page.after().id,
     )
     .fetch_all(db)
     .await?;
