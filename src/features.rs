@@ -23,8 +23,10 @@ pub struct Feature {
     pub name: &'static str,
     /// Whether `DISABLED_FEATURES` may name it.
     pub switchable: bool,
-    /// Its routes.
+    /// Its routes, for partners.
     pub routes: Routes,
+    /// Its routes that take members as well.
+    pub for_members: Option<fn() -> OpenApiRouter<App>>,
 }
 
 /// A feature's routes.
@@ -45,7 +47,7 @@ use Routes::{Live, Planned};
 /// Every feature there is.
 #[rustfmt::skip]
 pub static FEATURES: &[Feature] = &[
-    switchable("users", Live(routes::users::routes)),
+    switchable("users", Live(routes::users::routes)).for_members(routes::users::of_one_user),
     switchable("user_bulk", Planned(&[
         To(Post, "/v1/users/bulk", "create_users_in_bulk", "Create many users."),
     ])),
@@ -54,9 +56,7 @@ pub static FEATURES: &[Feature] = &[
     switchable("signing_secret_rotation", Live(routes::signing_secrets::routes)),
     switchable("event_queues", Live(|| routes::queues::routes().merge(routes::events::routes()))),
     switchable("public_keys", Live(routes::public_keys::routes)),
-    switchable("member_tokens", Planned(&[
-        To(Post, "/v1/auth/token", "issue_member_token", "Issue a member token."),
-    ])),
+    switchable("member_tokens", Live(routes::member_tokens::routes)),
     switchable("audit_log", Planned(&[
         To(Get, "/v1/admin/org/audit", "list_audit_log", "Read the audit log."),
     ])),
@@ -82,11 +82,11 @@ pub static FEATURES: &[Feature] = &[
 ];
 
 const fn switchable(name: &'static str, routes: Routes) -> Feature {
-    Feature { name, switchable: true, routes }
+    Feature { name, switchable: true, routes, for_members: None }
 }
 
 const fn planned(name: &'static str, routes: &'static [PlannedRoute]) -> Feature {
-    Feature { name, switchable: false, routes: Planned(routes) }
+    Feature { name, switchable: false, routes: Planned(routes), for_members: None }
 }
 
 /// How a feature stands.
@@ -150,6 +150,11 @@ impl DisabledFeatures {
 }
 
 impl Feature {
+    const fn for_members(mut self, routes: fn() -> OpenApiRouter<App>) -> Self {
+        self.for_members = Some(routes);
+        self
+    }
+
     /// Whether there is anything to mount.
     #[must_use]
     pub fn has_routes(&self) -> bool {

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use super::request_id::{RequestId, TraceContext, X_REQUEST_ID};
 use crate::error::shape::{self, Shape};
 use crate::error::{ApiError, Code, Failure};
-use crate::identity::Partner;
+use crate::identity::Caller;
 use crate::serve::MAX_HEADER_BYTES;
 use crate::state::App;
 use crate::telemetry::Access;
@@ -140,7 +140,7 @@ impl Record {
         self.write(Some(response.status()), response.extensions().get().copied(), code);
     }
 
-    fn write(&self, status: Option<StatusCode>, partner: Option<Partner>, code: Option<&'static str>) {
+    fn write(&self, status: Option<StatusCode>, caller: Option<Caller>, code: Option<&'static str>) {
         let access = Access {
             method: &self.method,
             route: self.route(),
@@ -148,7 +148,7 @@ impl Record {
             took: self.started.elapsed(),
             request_id: &self.request_id,
             trace: self.trace,
-            partner,
+            caller,
             code,
         };
         self.app.access_log.write(&self.app.clock, &access);

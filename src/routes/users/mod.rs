@@ -17,23 +17,27 @@ use uuid::Uuid;
 
 use self::input::{CreateUser, UpdateUser, UserPath};
 pub use self::inserts::Inserts;
-use self::store::{NewUser, Outcome};
+pub use self::store::created_at;
+use self::store::{NewUser, Outcome, UserKey};
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Listed, Page, Place};
-use crate::identity::Partner;
+use crate::identity::members::Member;
+use crate::identity::{Caller, Partner};
 use crate::ids::{OrgId, new_row_id};
 use crate::state::App;
 
-/// Everything under `/v1/users` but bulk.
+/// `/v1/users`.
 #[must_use]
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(create_user, list_users)).routes(routes!(
-        get_user,
-        update_user,
-        delete_user
-    ))
+    OpenApiRouter::new().routes(routes!(create_user, list_users))
+}
+
+/// `/v1/users/{user_id}`, for that user as well.
+#[must_use]
+pub fn of_one_user() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(get_user, update_user, delete_user))
 }
 
 /// The id of a user that was created.
@@ -151,11 +155,12 @@ pub async fn total(app: &App, org_id: OrgId, counted: i64) -> Result<i64, ApiErr
 )]
 async fn get_user(
     State(app): State<App>,
-    partner: Partner,
+    caller: Caller,
     Valid(UserPath { user_id }): Valid<UserPath>,
 ) -> Result<Json<Data<User>>, ApiError> {
-    let user = store::find_user(&app.db.pool, partner.org_id, user_id).await?;
-    user.map(|data| Json(Data { data })).ok_or_else(|| Code::NotFound.into())
+    let wanted = wanted(&app, caller, user_id).await?;
+    let user = store::find_user(&app.db.pool, wanted).await?;
+    user.map(|data| Json(Data { data })).ok_or_else(|| missing(caller))
 }
 
 /// Change a user's profile.
@@ -170,11 +175,12 @@ async fn get_user(
 )]
 async fn update_user(
     State(app): State<App>,
-    partner: Partner,
+    caller: Caller,
     Valid((UserPath { user_id }, changes)): Valid<(UserPath, UpdateUser)>,
 ) -> Result<StatusCode, ApiError> {
-    let found = store::update_user(&app.db.pool, partner.org_id, user_id, app.clock.now(), &changes).await?;
-    done(&app, partner, found)
+    let wanted = wanted(&app, caller, user_id).await?;
+    let found = store::update_user(&app.db.pool, wanted, app.clock.now(), &changes).await?;
+    done(&app, caller, found)
 }
 
 /// Delete a user.
@@ -189,17 +195,41 @@ async fn update_user(
 )]
 async fn delete_user(
     State(app): State<App>,
-    partner: Partner,
+    caller: Caller,
     Valid(UserPath { user_id }): Valid<UserPath>,
 ) -> Result<StatusCode, ApiError> {
-    let found = store::delete_user(&app.db.pool, partner.org_id, user_id, app.clock.now()).await?;
-    done(&app, partner, found)
+    let wanted = wanted(&app, caller, user_id).await?;
+    let found = store::delete_user(&app.db.pool, wanted, app.clock.now()).await?;
+    done(&app, caller, found)
 }
 
-fn done(app: &App, partner: Partner, found: bool) -> Result<StatusCode, ApiError> {
-    if !found {
-        return Err(Code::NotFound.into());
+/// Which row the caller may touch. A member has one: of another user, a good token learns what it
+/// would learn of none, and a dead user's token is as bad as any.
+async fn wanted(app: &App, caller: Caller, user_id: Uuid) -> Result<UserKey, ApiError> {
+    let Caller::Member(member) = caller else {
+        return Ok(UserKey { org_id: caller.org_id(), user_id, created_at: None });
+    };
+    let Member { org_id, user_id: own, user_created_at } = member;
+    let own_key = UserKey { org_id, user_id: own, created_at: Some(user_created_at) };
+    if own == user_id {
+        return Ok(own_key);
     }
-    app.publisher.wake(partner.org_id, Stream::Users);
+    let lives = store::find_user(&app.db.pool, own_key).await?.is_some();
+    Err(if lives { Code::NotFound.into() } else { missing(caller) })
+}
+
+/// There is no such row: a member's token has died with its user.
+fn missing(caller: Caller) -> ApiError {
+    match caller {
+        Caller::Partner(_) => Code::NotFound.into(),
+        Caller::Member(_) => Code::Unauthorized.into(),
+    }
+}
+
+fn done(app: &App, caller: Caller, found: bool) -> Result<StatusCode, ApiError> {
+    if !found {
+        return Err(missing(caller));
+    }
+    app.publisher.wake(caller.org_id(), Stream::Users);
     Ok(StatusCode::NO_CONTENT)
 }

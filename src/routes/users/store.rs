@@ -27,6 +27,15 @@ impl NewUser {
     }
 }
 
+/// Names a row. A member's is named by its creation as well: a user made again under the same id
+/// is another one.
+#[derive(Clone, Copy, Debug)]
+pub struct UserKey {
+    pub org_id: OrgId,
+    pub user_id: Uuid,
+    pub created_at: Option<DateTime<Utc>>,
+}
+
 /// What became of one row of a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -128,16 +137,26 @@ pub async fn count_users(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<i64, 
         .await
 }
 
-/// A user.
-pub async fn find_user(
+/// When a user was created.
+pub async fn created_at(
     db: impl PgExecutor<'_>,
     org_id: OrgId,
     user_id: Uuid,
-) -> Result<Option<User>, sqlx::Error> {
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT created_at FROM users WHERE org_id = $1 AND user_id = $2", org_id.0, user_id)
+        .fetch_optional(db)
+        .await
+}
+
+/// A user.
+pub async fn find_user(db: impl PgExecutor<'_>, key: UserKey) -> Result<Option<User>, sqlx::Error> {
+    let UserKey { org_id, user_id, created_at } = key;
     let row = sqlx::query!(
-        "SELECT first_name, last_name, email, created_at, updated_at FROM users WHERE org_id = $1 AND user_id = $2",
+        "SELECT first_name, last_name, email, created_at, updated_at FROM users
+         WHERE org_id = $1 AND user_id = $2 AND ($3::timestamptz IS NULL OR created_at = $3)",
         org_id.0,
         user_id,
+        created_at,
     )
     .fetch_optional(db)
     .await?;
@@ -153,11 +172,11 @@ pub async fn find_user(
 /// `updated_at` alone.
 pub async fn update_user(
     db: impl PgExecutor<'_>,
-    org_id: OrgId,
-    user_id: Uuid,
+    key: UserKey,
     now: DateTime<Utc>,
     changes: &UpdateUser,
 ) -> Result<bool, sqlx::Error> {
+    let UserKey { org_id, user_id, created_at } = key;
     let UpdateUser { first_name, last_name, email } = changes;
     let event = Draft::new(org_id, Kind::UserUpdated, &Subject::User { user_id }, now);
     let found = sqlx::query!(
@@ -169,14 +188,15 @@ pub async fn update_user(
                 email = CASE WHEN $7 THEN $8 ELSE email END,
                 updated_at = $9,
                 version = version + 1
-            WHERE org_id = $1 AND user_id = $2 AND ($3 OR $5 OR $7)
+            WHERE org_id = $1 AND user_id = $2 AND ($16::timestamptz IS NULL OR created_at = $16)
+                AND ($3 OR $5 OR $7)
             RETURNING version
         ),
         told AS (
             INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
             SELECT $1, $10, $11, $12, $13 || version || $14, $15, $15 FROM changed
         )
-        SELECT FROM users WHERE org_id = $1 AND user_id = $2
+        SELECT FROM users WHERE org_id = $1 AND user_id = $2 AND ($16::timestamptz IS NULL OR created_at = $16)
         "#,
         org_id.0,
         user_id,
@@ -193,6 +213,7 @@ pub async fn update_user(
         event.head,
         Draft::TAIL,
         event.at,
+        created_at,
     )
     .fetch_optional(db)
     .await?;
@@ -202,13 +223,16 @@ pub async fn update_user(
 /// Purges a user; `false` if there is none.
 pub async fn delete_user(
     db: impl PgExecutor<'_>,
-    org_id: OrgId,
-    user_id: Uuid,
+    key: UserKey,
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
+    let UserKey { org_id, user_id, created_at } = key;
     let event = Draft::new(org_id, Kind::UserDeleted, &Subject::User { user_id }, now);
     let deleted = sqlx::query!(
-        "WITH gone AS (DELETE FROM users WHERE org_id = $1 AND user_id = $2 RETURNING version)
+        "WITH gone AS (
+             DELETE FROM users WHERE org_id = $1 AND user_id = $2 AND ($9::timestamptz IS NULL OR created_at = $9)
+             RETURNING version
+         )
          INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
          SELECT $1, $3, $4, $5, $6 || (version + 1) || $7, $8, $8 FROM gone",
         org_id.0,
@@ -219,6 +243,7 @@ pub async fn delete_user(
         event.head,
         Draft::TAIL,
         event.at,
+        created_at,
     )
     .execute(db)
     .await?;
