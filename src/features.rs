@@ -48,9 +48,7 @@ use Routes::{Live, Planned};
 #[rustfmt::skip]
 pub static FEATURES: &[Feature] = &[
     switchable("users", Live(routes::users::routes)).for_members(routes::users::of_one_user),
-    switchable("user_bulk", Planned(&[
-        To(Post, "/v1/users/bulk", "create_users_in_bulk", "Create many users."),
-    ])),
+    switchable("user_bulk", Live(routes::users::bulk::routes)),
     switchable("tenant_key_rotation", Live(routes::tenant_keys::rotation)),
     switchable("tenant_keys", Live(routes::tenant_keys::routes)),
     switchable("signing_secret_rotation", Live(routes::signing_secrets::routes)),

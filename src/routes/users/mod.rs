@@ -1,6 +1,7 @@
 //! The partners' users: `/v1/users` (contract 3). The partner chooses `user_id`; the same
 //! `user_id` in two orgs is two users.
 
+pub mod bulk;
 mod input;
 mod inserts;
 mod store;
