@@ -21,8 +21,9 @@ use crate::error::{ApiError, Code};
 use crate::features::{FEATURES, Feature};
 use crate::http::edge;
 use crate::http::gate::{self, Gate};
+use crate::identity::Access;
 use crate::openapi;
-use crate::routes::{docs, features, gateway, health};
+use crate::routes::{docs, features, gateway, health, member_tokens, org};
 use crate::state::App;
 
 /// The public listener's routes.
@@ -45,14 +46,27 @@ pub fn document() -> OpenApi {
 
 /// Every feature's routes behind its gate; without `app` for the document alone.
 fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
-    let gated = |router: OpenApiRouter<App>, feature: Option<&'static Feature>| match app {
-        Some(app) => router.route_layer(from_fn_with_state(Gate { app: app.clone(), feature }, gate::pass)),
-        None => router,
+    let gated = |mut router: OpenApiRouter<App>, feature: Option<&'static Feature>, access: Access| {
+        openapi::secure(router.get_openapi_mut(), access);
+        match app {
+            Some(app) => {
+                router.route_layer(from_fn_with_state(Gate { app: app.clone(), feature, access }, gate::pass))
+            }
+            None => router,
+        }
     };
-    let mut router = OpenApiRouter::with_openapi(openapi::info()).merge(gated(features::routes(), None));
+    let always_on = features::routes().merge(org::routes());
+    let mut router = OpenApiRouter::with_openapi(openapi::info()).merge(member_tokens::keys()).merge(gated(
+        always_on,
+        None,
+        Access::Partners,
+    ));
     for feature in FEATURES {
         if feature.has_routes() {
-            router = router.merge(gated(feature.router(), Some(feature)));
+            router = router.merge(gated(feature.router(), Some(feature), Access::Partners));
+        }
+        if let Some(routes) = feature.for_members {
+            router = router.merge(gated(routes(), Some(feature), Access::PartnersAndMembers));
         }
     }
     let (router, mut document) = router.split_for_parts();

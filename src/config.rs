@@ -27,6 +27,8 @@ pub struct Config {
     pub listen_addr: SocketAddr,
     /// `INTERNAL_LISTEN_ADDR`: where the gateway asks, and Prometheus scrapes.
     pub internal_listen_addr: SocketAddr,
+    /// `PUBLIC_URL`: under which name clients reach the public listener; the issuer of member tokens.
+    pub public_url: String,
     /// `DATABASE_URL`; without it the service runs a Postgres of its own.
     pub database: Option<Database>,
     /// `DATABASE_MAX_CONNECTIONS`, for requests.
@@ -103,6 +105,7 @@ pub struct ConfigError {
 pub const VARIABLES: &[&str] = &[
     "LISTEN_ADDR",
     "INTERNAL_LISTEN_ADDR",
+    "PUBLIC_URL",
     "DATABASE_URL",
     "DATABASE_DIRECT_URL",
     "DATABASE_MAX_CONNECTIONS",
@@ -136,6 +139,8 @@ pub const VARIABLES: &[&str] = &[
     "LOG",
 ];
 
+const LISTEN_ADDR: &str = "127.0.0.1:8080";
+
 impl Config {
     /// Reads the process's environment.
     ///
@@ -152,8 +157,9 @@ impl Config {
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let vars = Variables { get: &get };
         let config = Self {
-            listen_addr: vars.parsed("LISTEN_ADDR", "127.0.0.1:8080")?,
+            listen_addr: vars.parsed("LISTEN_ADDR", LISTEN_ADDR)?,
             internal_listen_addr: vars.parsed("INTERNAL_LISTEN_ADDR", "127.0.0.1:8081")?,
+            public_url: vars.public_url()?,
             database: vars.database()?,
             max_connections: vars.in_range("DATABASE_MAX_CONNECTIONS", 16, 1..=1_000)?,
             data_dir: vars.optional("DATA_DIR").unwrap_or_else(|| "./.data".to_owned()).into(),
@@ -284,6 +290,26 @@ impl Variables<'_> {
         })
     }
 
+    /// As it was written: it is compared as text.
+    fn public_url(&self) -> Result<String, ConfigError> {
+        let Some(text) = self.optional("PUBLIC_URL") else {
+            let address: SocketAddr = self.parsed("LISTEN_ADDR", LISTEN_ADDR)?;
+            return Ok(format!("http://{address}"));
+        };
+        let url: Option<url::Url> = text.parse().ok();
+        let is_plain = url.is_some_and(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().or(url.fragment()).is_none()
+        });
+        if is_plain {
+            Ok(text)
+        } else {
+            Err(wrong("PUBLIC_URL", "must be an http or https URL, such as https://api.example.com"))
+        }
+    }
+
     fn database(&self) -> Result<Option<Database>, ConfigError> {
         let url = |name| {
             // sqlx takes any scheme, and its error may quote the URL, and with it a password.
@@ -334,6 +360,7 @@ mod tests {
     fn what_is_wrong_is_named_and_secrets_are_not_repeated() {
         for (name, value) in [
             ("LISTEN_ADDR", "8080"),
+            ("PUBLIC_URL", "https://marker@example.com"),
             ("DATABASE_URL", "marker://marker"),
             ("DATABASE_DIRECT_URL", "postgres://localhost/x"),
             ("DATABASE_MAX_CONNECTIONS", "0"),

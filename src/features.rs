@@ -23,8 +23,10 @@ pub struct Feature {
     pub name: &'static str,
     /// Whether `DISABLED_FEATURES` may name it.
     pub switchable: bool,
-    /// Its routes.
+    /// Its routes, for partners.
     pub routes: Routes,
+    /// Its routes that take members as well.
+    pub for_members: Option<fn() -> OpenApiRouter<App>>,
 }
 
 /// A feature's routes.
@@ -45,25 +47,17 @@ use Routes::{Live, Planned};
 /// Every feature there is.
 #[rustfmt::skip]
 pub static FEATURES: &[Feature] = &[
-    switchable("users", Live(routes::users::routes)),
-    switchable("user_bulk", Planned(&[
-        To(Post, "/v1/users/bulk", "create_users_in_bulk", "Create many users."),
-    ])),
+    switchable("users", Live(routes::users::routes)).for_members(routes::users::of_one_user),
+    switchable("user_bulk", Live(routes::users::bulk::routes)),
     switchable("tenant_key_rotation", Live(routes::tenant_keys::rotation)),
     switchable("tenant_keys", Live(routes::tenant_keys::routes)),
     switchable("signing_secret_rotation", Live(routes::signing_secrets::routes)),
     switchable("event_queues", Live(|| routes::queues::routes().merge(routes::events::routes()))),
     switchable("public_keys", Live(routes::public_keys::routes)),
-    switchable("member_tokens", Planned(&[
-        To(Post, "/v1/auth/token", "issue_member_token", "Issue a member token."),
-    ])),
+    switchable("member_tokens", Live(routes::member_tokens::routes)),
     switchable("audit_log", Planned(&[
         To(Get, "/v1/admin/org/audit", "list_audit_log", "Read the audit log."),
     ])),
-    planned("org_profile", &[
-        To(Get, "/v1/admin/org", "get_org", "Show the org."),
-        To(Patch, "/v1/admin/org", "update_org", "Rename the org."),
-    ]),
     planned("health_profile", &[
         To(Get, "/v1/users/{user_id}/health-profile", "get_health_profile", "Show a user's health profile."),
     ]),
@@ -86,11 +80,11 @@ pub static FEATURES: &[Feature] = &[
 ];
 
 const fn switchable(name: &'static str, routes: Routes) -> Feature {
-    Feature { name, switchable: true, routes }
+    Feature { name, switchable: true, routes, for_members: None }
 }
 
 const fn planned(name: &'static str, routes: &'static [PlannedRoute]) -> Feature {
-    Feature { name, switchable: false, routes: Planned(routes) }
+    Feature { name, switchable: false, routes: Planned(routes), for_members: None }
 }
 
 /// How a feature stands.
@@ -154,6 +148,11 @@ impl DisabledFeatures {
 }
 
 impl Feature {
+    const fn for_members(mut self, routes: fn() -> OpenApiRouter<App>) -> Self {
+        self.for_members = Some(routes);
+        self
+    }
+
     /// Whether there is anything to mount.
     #[must_use]
     pub fn has_routes(&self) -> bool {

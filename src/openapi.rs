@@ -1,14 +1,17 @@
 //! The OpenAPI document: what is true of the whole API, added to what each route says of itself.
 
 use utoipa::ToSchema;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     Components, Content, Header, Info, License, OpenApi, Paths, Ref, RefOr, Required, Response,
 };
 
 use crate::error::shape::{ErrorEnvelope, Shape, TracedError, ValidationErrors};
+use crate::identity::Access;
 
 const DESCRIPTION: &str = "\
 Users, API keys, signing secrets and public keys for partners.
@@ -44,8 +47,30 @@ pub fn info() -> OpenApi {
             "The org's UUID: injected by the gateway, or sent by hand in local development.",
         ),
     );
+    let mut member = Http::new(HttpAuthScheme::Bearer);
+    member.bearer_format = Some("JWT".to_owned());
+    member.description = Some("A token from `POST /v1/auth/token`, for the user's own routes.".to_owned());
+    components.add_security_scheme("MemberToken", SecurityScheme::Http(member));
     document.components = Some(components);
     document
+}
+
+/// Writes whom some operations take; those that are never told take anyone.
+pub fn secure(document: &mut OpenApi, access: Access) {
+    let schemes: &[&str] = match access {
+        Access::Partners => &["TenantKey", "OrgId"],
+        Access::PartnersAndMembers => &["TenantKey", "OrgId", "MemberToken"],
+    };
+    for item in document.paths.paths.values_mut() {
+        for operation in operations(item) {
+            operation.security = Some(schemes.iter().copied().map(requirement).collect());
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let all = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+    all.into_iter().flatten()
 }
 
 fn header_scheme(name: &str, description: &str) -> SecurityScheme {
@@ -57,9 +82,8 @@ pub fn complete(document: &mut OpenApi) {
     let components = document.components.get_or_insert_with(Components::new);
     for (path, item) in &mut document.paths.paths {
         let shape = Shape::of(path);
-        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
-            operation.security = Some(["TenantKey", "OrgId"].map(requirement).to_vec());
+        for operation in operations(item) {
+            operation.security.get_or_insert_default();
             add_shared_responses(operation, shape);
             complete_body(operation, components);
         }
@@ -95,12 +119,16 @@ fn add_shared_responses(operation: &mut Operation, shape: Shape) {
     let has_input =
         has_body || operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
     let mut shared = vec![
-        ("400", "`invalid_request` or `conflicting_credentials`: the credentials are malformed."),
-        ("401", "`unauthorized`: credentials are missing or not valid."),
-        ("403", "`forbidden`: the org is unknown or suspended."),
         ("500", "`internal_error`"),
         ("503", "`service_unavailable`: overloaded, a dependency is away, or the feature is not live."),
     ];
+    if operation.security.as_ref().is_some_and(|schemes| !schemes.is_empty()) {
+        shared.extend([
+            ("400", "`invalid_request` or `conflicting_credentials`: the credentials are malformed."),
+            ("401", "`unauthorized`: credentials are missing or not valid."),
+            ("403", "`forbidden`: the org is unknown or suspended."),
+        ]);
+    }
     if has_body {
         shared.push(("413", "`payload_too_large`: the body is over 64 KiB."));
         shared.push(("415", "`unsupported_media_type`: the body is not `application/json`."));

@@ -20,7 +20,7 @@ use crate::app;
 use crate::config::Config;
 use crate::db::listener::Listener;
 use crate::events::{expiry, publisher, retention};
-use crate::identity::usage;
+use crate::identity::{token_keys, usage};
 use crate::routes::health;
 use crate::state::App;
 
@@ -82,6 +82,7 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
     health::probe(&app, 0).await;
     tasks.spawn(health::probe_forever(app.clone(), clock_offset));
     tasks.spawn(usage::flush_forever(app.clone()));
+    tasks.spawn(token_keys::publish_forever(app.clone()));
     tasks.spawn(expiry::run(app.clone()));
     tasks.spawn(retention::run(app.clone()));
 

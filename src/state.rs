@@ -19,6 +19,7 @@ use crate::features::DisabledFeatures;
 use crate::http::totals::Totals;
 use crate::identity::keys::KeyDirectory;
 use crate::identity::orgs::OrgDirectory;
+use crate::identity::token_keys::TokenKeys;
 use crate::metrics::Metrics;
 use crate::routes::users::Inserts;
 use crate::telemetry::AccessLog;
@@ -42,6 +43,8 @@ pub struct AppState {
     pub orgs: OrgDirectory,
     /// Which tenant keys are alive.
     pub keys: KeyDirectory,
+    /// What signs member tokens.
+    pub token_keys: TokenKeys,
     /// Inserts users that come at the same time in one statement.
     pub new_users: Batcher<Inserts>,
     /// Delivers events.
@@ -76,6 +79,7 @@ impl App {
         Self(Arc::new(AppState {
             orgs: OrgDirectory::new(trust.clone()),
             keys: KeyDirectory::new(trust.clone(), db.clone()),
+            token_keys: TokenKeys::default(),
             new_users: Inserts::spawn(db.clone(), clock.clone()),
             publisher: Publisher::new(db.clone()),
             targets: Targets::new(config.targets.clone(), clock.clone()),

@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::MakeWriter as _;
 
 use crate::clock::Clock;
 use crate::http::request_id::{RequestId, TraceContext};
-use crate::identity::Partner;
+use crate::identity::Caller;
 use crate::metrics::method_name;
 
 /// Lines that may wait for the disk; beyond that they are dropped rather than slow a request down.
@@ -70,7 +70,7 @@ pub struct Access<'a> {
     /// The caller's trace.
     pub trace: Option<TraceContext>,
     /// Who called, once that was known.
-    pub partner: Option<Partner>,
+    pub caller: Option<Caller>,
     /// The error's code.
     pub code: Option<&'static str>,
 }
@@ -121,9 +121,10 @@ impl Access<'_> {
             trace.write_trace_id(line);
             line.push('"');
         }
-        if let Some(partner) = self.partner {
-            let _ = write!(line, r#","org_id":"{}""#, partner.org_id);
-            if let Some(key_id) = partner.key_id {
+        if let Some(caller) = self.caller {
+            // Of a member the org only: which of its users called is personal.
+            let _ = write!(line, r#","org_id":"{}""#, caller.org_id());
+            if let Some(key_id) = caller.key_id() {
                 let _ = write!(line, r#","key_id":"{key_id}""#);
             }
         }

@@ -48,7 +48,7 @@ pub async fn run(config: &Config, command: EventCommand) -> Result<(), CliError>
     database::with_schema(config, async |db| match command {
         EventCommand::List { org, offset, json } => {
             let org_id = org::by_key(db, &org).await?.id;
-            let page = Page { limit: 100, offset };
+            let page = Page::at(offset, 100);
             let (events, total) = store::list(&db.pool, org_id, None, None, page).await?;
             if json {
                 println!("{}", json!({ "events": events, "total": total }));

@@ -50,6 +50,49 @@ impl Keyring {
         Ok(Self { master, pepper, fingerprint_key })
     }
 
+    /// Opens one more of the service's keys; where there is none it is made, or `None`.
+    ///
+    /// # Errors
+    /// As [`Keyring::open`].
+    pub async fn service_key(
+        &self,
+        db: &PgPool,
+        name: &str,
+        make: bool,
+    ) -> Result<Option<Secret<Vec<u8>>>, KeyringError> {
+        let sealed =
+            if make { Some(find_or_make(db, name, &self.master).await?) } else { find(db, name).await? };
+        Ok(sealed.map(|sealed| self.master.open(&place(name), &sealed)).transpose()?)
+    }
+
+    /// Whether there is a service key whose name starts with `prefix`.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn has_service_keys(&self, db: &PgPool, prefix: &str) -> Result<bool, sqlx::Error> {
+        sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM service_keys WHERE starts_with(name, $1)) AS "exists!""#,
+            prefix
+        )
+        .fetch_one(db)
+        .await
+    }
+
+    /// Drops the service keys whose names start with `prefix` and come before `end`.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn forget_service_keys(&self, db: &PgPool, prefix: &str, end: &str) -> Result<(), sqlx::Error> {
+        sqlx::query!(
+            r#"DELETE FROM service_keys WHERE starts_with(name, $1) AND name < $2 COLLATE "C""#,
+            prefix,
+            end
+        )
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+
     /// What is stored of a tenant key. Keys are random, so a keyed hash is right; a slow one
     /// would only let strangers burn our processors.
     #[must_use]
@@ -77,10 +120,12 @@ pub fn place(name: &str) -> Vec<u8> {
     format!("service_keys/{name}").into_bytes()
 }
 
+async fn find(db: &PgPool, name: &str) -> Result<Option<Vec<u8>>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT sealed FROM service_keys WHERE name = $1", name).fetch_optional(db).await
+}
+
 async fn find_or_make(db: &PgPool, name: &str, master: &MasterKeys) -> Result<Vec<u8>, sqlx::Error> {
-    let find =
-        || sqlx::query_scalar!("SELECT sealed FROM service_keys WHERE name = $1", name).fetch_optional(db);
-    if let Some(sealed) = find().await? {
+    if let Some(sealed) = find(db, name).await? {
         return Ok(sealed);
     }
     let fresh = Secret::new(random::<32>());
@@ -91,7 +136,7 @@ async fn find_or_make(db: &PgPool, name: &str, master: &MasterKeys) -> Result<Ve
     )
     .execute(db)
     .await?;
-    find().await?.ok_or(sqlx::Error::RowNotFound)
+    find(db, name).await?.ok_or(sqlx::Error::RowNotFound)
 }
 
 /// The salt under a master passphrase: random, made once, not secret.

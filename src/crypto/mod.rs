@@ -2,6 +2,7 @@
 
 pub mod keyring;
 pub mod master;
+pub mod member_token;
 pub mod secret;
 pub mod signing_secret;
 pub mod tenant_key;

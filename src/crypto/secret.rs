@@ -39,6 +39,14 @@ pub fn reveal_some<S: Serializer>(secret: &Option<Secret<String>>, serializer: S
     }
 }
 
+/// The same, where it is always shown.
+///
+/// # Errors
+/// As the serializer.
+pub fn reveal<S: Serializer>(secret: &Secret<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

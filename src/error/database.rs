@@ -20,7 +20,7 @@ impl From<BatchError> for ApiError {
 
 /// True where the same request may succeed a moment later: the server is away, starting,
 /// stopping, out of a resource, read-only after a failover, or a lock could not be had.
-fn is_transient(error: &sqlx::Error) -> bool {
+pub fn is_transient(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use axum::response::{IntoResponse, Response};
 
 pub use self::code::Code;
+pub use self::database::is_transient;
 use crate::http::input::Problem;
 
 /// A refused or failed request. Handlers return it with `?`; the outermost layer renders it,

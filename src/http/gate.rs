@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::error::ApiError;
 use crate::features::Feature;
-use crate::identity::{self, Partner};
+use crate::identity::{self, Access, Caller};
 use crate::state::App;
 
 /// What stands before one feature's routes.
@@ -17,26 +17,28 @@ pub struct Gate {
     pub app: App,
     /// The feature the routes belong to; `None` for what is always on.
     pub feature: Option<&'static Feature>,
+    /// Whom the routes take.
+    pub access: Access,
 }
 
 /// Passes a request on, or refuses it before the body is read.
 pub async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     match check(&gate, request.headers()).await {
-        Ok(partner) => {
-            request.extensions_mut().insert(partner);
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
             let mut response = next.run(request).await;
             // For the access line.
-            response.extensions_mut().insert(partner);
+            response.extensions_mut().insert(caller);
             response
         }
         Err(error) => error.into_response(),
     }
 }
 
-async fn check(gate: &Gate, headers: &HeaderMap) -> Result<Partner, ApiError> {
-    let partner = identity::identify(&gate.app, headers).await?;
+async fn check(gate: &Gate, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    let caller = identity::identify(&gate.app, headers, gate.access).await?;
     if let Some(feature) = gate.feature {
         gate.app.features.require(feature, &gate.app.config.integration_contact)?;
     }
-    Ok(partner)
+    Ok(caller)
 }

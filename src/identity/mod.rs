@@ -2,7 +2,9 @@
 
 mod gateway;
 pub mod keys;
+pub mod members;
 pub mod orgs;
+pub mod token_keys;
 pub mod usage;
 
 use axum::extract::FromRequestParts;
@@ -13,6 +15,7 @@ use uuid::Uuid;
 pub use self::gateway::GatewaySecrets;
 use self::gateway::only;
 use self::keys::Verdict;
+use self::members::Member;
 use self::orgs::Standing;
 use crate::crypto::tenant_key::TenantKey;
 use crate::error::{ApiError, Code};
@@ -38,19 +41,56 @@ pub struct Partner {
     pub key_id: Option<KeyId>,
 }
 
+/// Whoever may call a route that takes members as well; see [`Access`].
+#[derive(Clone, Copy, Debug)]
+pub enum Caller {
+    /// A partner's backend.
+    Partner(Partner),
+    /// One of its users.
+    Member(Member),
+}
+
+impl Caller {
+    /// The tenant.
+    #[must_use]
+    pub fn org_id(&self) -> OrgId {
+        match self {
+            Self::Partner(partner) => partner.org_id,
+            Self::Member(member) => member.org_id,
+        }
+    }
+
+    /// The key that authenticated, where one did.
+    #[must_use]
+    pub fn key_id(&self) -> Option<KeyId> {
+        if let Self::Partner(partner) = self { partner.key_id } else { None }
+    }
+}
+
+/// Whom a route takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Partners' backends.
+    Partners,
+    /// And their users, with a token.
+    PartnersAndMembers,
+}
+
 /// Finds out who is calling.
 ///
 /// # Errors
 /// 400, 401 or 403 as contract 0 orders them; 503 when the org cannot be looked up.
-pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Partner, ApiError> {
+pub async fn identify(app: &App, headers: &HeaderMap, access: Access) -> Result<Caller, ApiError> {
     let has_key = headers.contains_key(TENANT_KEY);
     let has_org = headers.contains_key(ORG_ID);
     let has_bearer = headers.get_all(header::AUTHORIZATION).iter().any(|value| is_bearer(value.as_bytes()));
     match (has_bearer, has_key, has_org) {
         (true, true, _) | (true, _, true) => Err(Code::ConflictingCredentials.into()),
-        (false, true, _) => by_key(app, headers).await,
-        (false, false, true) => by_org_id(app, headers).await,
-        // Member tokens are not issued yet, so none can be good.
+        (false, true, _) => by_key(app, headers).await.map(Caller::Partner),
+        (false, false, true) => by_org_id(app, headers).await.map(Caller::Partner),
+        (true, ..) if access == Access::PartnersAndMembers => {
+            members::by_token(app, headers).await.map(Caller::Member)
+        }
         (true, ..) | (false, false, false) => Err(Code::Unauthorized.into()),
     }
 }
@@ -118,11 +158,19 @@ fn is_bearer(authorization: &[u8]) -> bool {
 impl<S: Sync> FromRequestParts<S> for Partner {
     type Rejection = ApiError;
 
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Caller::from_request_parts(parts, state).await? {
+            Caller::Partner(partner) => Ok(partner),
+            Caller::Member(_) => Err(ApiError::internal("a route that takes members expects a partner")),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        parts
-            .extensions
-            .get()
-            .copied()
-            .ok_or_else(|| ApiError::internal("a partner route is mounted outside the gate"))
+        let caller = parts.extensions.get().copied();
+        caller.ok_or_else(|| ApiError::internal("a route is mounted outside the gate"))
     }
 }

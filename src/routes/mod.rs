@@ -5,6 +5,7 @@ pub mod events;
 pub mod features;
 pub mod gateway;
 pub mod health;
+pub mod member_tokens;
 pub mod org;
 pub mod public_keys;
 pub mod queues;

@@ -12,6 +12,7 @@ use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
+use chrono::{DateTime, Utc};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 pub use self::field::{Change, Field};
@@ -79,6 +80,14 @@ impl<T: Input> FromRequest<App> for Valid<T> {
     }
 }
 
+/// Judges JSON on its own, as a line of a bulk body is: what could be read, and every problem.
+pub fn judge<T: Input>(sent: &[u8], now: DateTime<Utc>) -> (Option<T>, Vec<Problem>) {
+    let mut reader = Reader::new(None, Source::default(), now);
+    parse(&mut reader, sent, T::BODY);
+    let input = T::read(&mut reader);
+    (input, reader.into_problems())
+}
+
 async fn path(parts: &mut Parts, app: &App) -> Option<Source> {
     let params = RawPathParams::from_request_parts(parts, app).await.ok()?;
     Some(Source(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
@@ -94,7 +103,7 @@ async fn receive(headers: &HeaderMap, body: axum::body::Body, rule: Body) -> Res
     let has_body = headers.get(CONTENT_LENGTH).is_none_or(|length| length != "0")
         && !http_body::Body::is_end_stream(&body);
     if has_body || (rule == Body::Required && headers.contains_key(CONTENT_TYPE)) {
-        require_json(headers)?;
+        require_media_type(headers, "application/json")?;
     }
     if announced_length(headers).is_some_and(|length| length > BODY_LIMIT as u64) {
         return Err(Code::PayloadTooLarge.into());
@@ -109,25 +118,26 @@ async fn receive(headers: &HeaderMap, body: axum::body::Body, rule: Body) -> Res
     }
 }
 
-fn announced_length(headers: &HeaderMap) -> Option<u64> {
+/// What `Content-Length` says.
+pub fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Exactly one `application/json`, in UTF-8 (RFC 8259 8.1) and not compressed.
-fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
+/// Exactly one content type, JSON of some kind, in UTF-8 (RFC 8259 8.1) and not compressed.
+pub fn require_media_type(headers: &HeaderMap, wanted: &str) -> Result<(), ApiError> {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
-    let is_json = matches!((types.next(), types.next()), (Some(only), None) if is_json(only));
-    if is_json && !headers.contains_key(CONTENT_ENCODING) {
+    let is_wanted = matches!((types.next(), types.next()), (Some(only), None) if is_of_type(only, wanted));
+    if is_wanted && !headers.contains_key(CONTENT_ENCODING) {
         Ok(())
     } else {
         Err(Code::UnsupportedMediaType.into())
     }
 }
 
-fn is_json(content_type: &HeaderValue) -> bool {
+fn is_of_type(content_type: &HeaderValue, wanted: &str) -> bool {
     let Ok(text) = content_type.to_str() else { return false };
     let mut parts = text.split(';').map(str::trim);
-    if !parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
+    if !parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case(wanted)) {
         return false;
     }
     parts.all(|parameter| match parameter.split_once('=') {

@@ -97,15 +97,21 @@ impl Reader {
     ///
     /// # Errors
     /// The problems.
-    pub fn finish<T>(mut self, input: Option<T>) -> Result<T, Vec<Problem>> {
-        self.body.close(&mut self.problems);
+    pub fn finish<T>(self, input: Option<T>) -> Result<T, Vec<Problem>> {
+        let problems = self.into_problems();
         match input {
-            Some(input) if self.problems.found.is_empty() => Ok(input),
+            Some(input) if problems.is_empty() => Ok(input),
             _ => {
-                debug_assert!(!self.problems.found.is_empty(), "a field was refused without a problem");
-                Err(self.problems.in_order())
+                debug_assert!(!problems.is_empty(), "a field was refused without a problem");
+                Err(problems)
             }
         }
+    }
+
+    /// Every problem there is.
+    pub fn into_problems(mut self) -> Vec<Problem> {
+        self.body.close(&mut self.problems);
+        self.problems.in_order()
     }
 }
 

@@ -12,12 +12,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use uuid::Uuid;
 
 use self::input::{EventFilter, ReplayEvents, ReplayEventsBody};
 use crate::error::ApiError;
 use crate::events::Stream;
 use crate::http::input::Valid;
-use crate::http::paging::{Data, List, Page};
+use crate::http::paging::{Data, List, Listed, Page, Place};
 use crate::identity::Partner;
 use crate::ids::OrgId;
 use crate::state::App;
@@ -33,6 +34,8 @@ pub fn routes() -> OpenApiRouter<App> {
 /// An event and its delivery.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventEntry {
+    #[serde(skip)]
+    id: Uuid,
     /// The event's id.
     #[schema(example = "evt_0192f0c123457abc8def0123456789ab")]
     pub event_id: String,
@@ -59,6 +62,13 @@ pub struct EventEntry {
     /// When the queue acknowledged it.
     #[schema(required)]
     pub delivered_at: Option<DateTime<Utc>>,
+}
+
+/// Ids are made from the instant of creation, so they are the whole order.
+impl Listed for EventEntry {
+    fn place(&self) -> Place {
+        Place { created_at: self.created_at, id: self.id }
+    }
 }
 
 /// What will be sent again.

@@ -21,7 +21,7 @@ pub async fn list(
 ) -> Result<(Vec<EventEntry>, i64), sqlx::Error> {
     let rows = sqlx::query!(
         r#"
-        WITH wanted AS (
+        WITH wanted AS NOT MATERIALIZED (
             SELECT * FROM events
             WHERE org_id = $1 AND ($2::text IS NULL OR stream = $2) AND ($3::text IS NULL OR state = $3)
         )
@@ -29,15 +29,16 @@ pub async fn list(
                e.attempts AS "attempts?", e.next_attempt_at AS "next_attempt_at?", e.last_error AS "last_error?",
                e.created_at AS "created_at?", e.closed_at AS "closed_at?"
         FROM (SELECT count(*) AS total FROM (SELECT FROM wanted LIMIT $6) AS first) AS counted
-        LEFT JOIN (SELECT * FROM wanted ORDER BY id LIMIT $4 OFFSET $5) AS e ON true
+        LEFT JOIN (SELECT * FROM wanted WHERE id > $7 ORDER BY id LIMIT $4 OFFSET $5) AS e ON true
         ORDER BY e.id
         "#,
         org_id.0,
         stream.map(Stream::name),
         status.map(Status::name),
-        page.limit,
-        page.offset,
+        page.rows(),
+        page.skip(),
         EXACT_UP_TO + 1,
+        page.after().id,
     )
     .fetch_all(db)
     .await?;
@@ -45,6 +46,7 @@ pub async fn list(
     let entries = rows.into_iter().filter_map(|row| {
         let status = row.state?;
         Some(EventEntry {
+            id: row.id?,
             event_id: wire_id(row.id?),
             stream: row.stream?,
             kind: row.kind?,

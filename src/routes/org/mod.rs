@@ -1,7 +1,10 @@
-//! The tenants themselves: made, suspended and resumed by operators.
+//! The tenants themselves: made, suspended and resumed by operators, shown to and named by their
+//! partners.
 
+mod profile;
 pub mod store;
 
+pub use self::profile::routes;
 use crate::audit::Author;
 use crate::clock::Clock;
 use crate::db::Db;

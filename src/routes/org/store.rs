@@ -6,6 +6,7 @@ use sqlx::PgExecutor;
 
 use crate::audit::Author;
 use crate::db::listener::CHANGES;
+use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
 
 /// An org as operators see it.
@@ -65,6 +66,51 @@ pub async fn find_by_key(db: impl PgExecutor<'_>, key: &str) -> Result<Option<Or
     )
     .fetch_optional(db)
     .await
+}
+
+/// The org, and how many users it has, counted to just above [`EXACT_UP_TO`].
+pub async fn find(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(Org, i64)>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"
+        SELECT key, name, created_at, suspended_at,
+               (SELECT count(*) FROM (SELECT FROM users WHERE org_id = $1 LIMIT $2) AS first) AS "users!"
+        FROM orgs WHERE id = $1
+        "#,
+        org_id.0,
+        EXACT_UP_TO + 1,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| {
+        let (created_at, suspended_at) = (row.created_at, row.suspended_at);
+        (Org { id: org_id, key: row.key, name: row.name, created_at, suspended_at }, row.users)
+    }))
+}
+
+/// Renames an org.
+pub async fn rename(
+    db: impl PgExecutor<'_>,
+    org_id: OrgId,
+    name: &str,
+    author: &Author,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "WITH changed AS (
+             UPDATE orgs SET revision = revision + 1, name = $2 WHERE id = $1 RETURNING id, revision, key
+         )
+         INSERT INTO audit_log (org_id, seq, at, actor, key_id, action, subject, request_id)
+         SELECT id, revision, $3, $4, $5, 'org.renamed', key, $6 FROM changed",
+        org_id.0,
+        name,
+        now,
+        author.actor(),
+        author.key_id(),
+        author.request_id(),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// Suspends an org, or resumes it; the first suspension's moment stays. `false` if there is none.

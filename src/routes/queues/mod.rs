@@ -26,7 +26,7 @@ use crate::audit::Author;
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::http::input::Valid;
-use crate::http::paging::{Data, List, Page};
+use crate::http::paging::{Data, List, Listed, Page};
 use crate::identity::Partner;
 use crate::ids::OrgId;
 use crate::state::App;
@@ -111,9 +111,11 @@ async fn list_queues(
     let rows = store::find(&app.db.pool, partner.org_id, None).await?;
     let total = rows.len() as i64;
     // There are no more queues than streams.
-    let (skip, take) = (page.offset as usize, page.limit as usize);
-    let shown = rows.into_iter().skip(skip).take(take).map(|row| Queue::of(&app, partner.org_id, row));
-    Ok(Json(page.of(shown.collect::<Result<_, _>>()?, total)))
+    let (skip, take) = (page.skip() as usize, page.rows() as usize);
+    let queues = rows.into_iter().map(|row| Queue::of(&app, partner.org_id, row));
+    let mut queues = queues.collect::<Result<Vec<_>, _>>()?;
+    queues.retain(|queue| queue.place() > page.after());
+    Ok(Json(page.of(queues.into_iter().skip(skip).take(take).collect(), total)))
 }
 
 /// Show an event queue.

@@ -3,10 +3,12 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::settings::{AwsSqs, AzureStorageQueue, WebhookEndpoint};
 use super::store::QueueRow;
 use crate::error::ApiError;
+use crate::http::paging::{Listed, Place};
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
 use crate::state::App;
@@ -65,6 +67,15 @@ pub struct AzureStorageQueueReply {
     /// When the SAS token ends by itself.
     #[schema(required)]
     sas_token_expires_at: Option<DateTime<Utc>>,
+}
+
+/// A queue's id is its name.
+impl Listed for Queue {
+    fn place(&self) -> Place {
+        let mut id = [0; 16];
+        id.iter_mut().zip(self.queue_name.bytes()).for_each(|(to, byte)| *to = byte);
+        Place { created_at: self.created_at, id: Uuid::from_bytes(id) }
+    }
 }
 
 impl Queue {

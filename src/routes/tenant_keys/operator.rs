@@ -66,7 +66,7 @@ impl Operator<'_> {
 
     /// The first 100 keys, dead ones included.
     pub async fn list(&self) -> Result<Vec<Key>, ApiError> {
-        let page = Page { limit: 100, offset: 0 };
+        let page = Page::at(0, 100);
         Ok(store::list(&self.db.pool, self.org_id, true, page, self.clock.now()).await?.0)
     }
 

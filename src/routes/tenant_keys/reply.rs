@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::change::NewKey;
 use super::rules::{Key, Plan};
 use crate::crypto::secret::{Secret, reveal_some};
+use crate::http::paging::{Listed, Place};
 use crate::ids::KeyId;
 use crate::routes::public_keys::delivery::{Delivery, EncryptedTo, Shown};
 
@@ -77,6 +78,12 @@ pub struct TenantKeyEntry {
     rotated_to: Option<KeyId>,
     /// Whether it authenticated this request.
     is_current: bool,
+}
+
+impl Listed for TenantKeyEntry {
+    fn place(&self) -> Place {
+        Place { created_at: self.created_at, id: self.id.0 }
+    }
 }
 
 impl TenantKeyEntry {

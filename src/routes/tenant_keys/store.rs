@@ -160,7 +160,7 @@ pub async fn list(
     let rows = sqlx::query_as!(
         Row,
         r#"
-        WITH wanted AS (
+        WITH wanted AS NOT MATERIALIZED (
             SELECT * FROM tenant_keys
             WHERE org_id = $1 AND ($2 OR (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)))
         )
@@ -168,15 +168,19 @@ pub async fn list(
                k.created_at AS "created_at?", k.last_used_at AS "last_used_at?", k.expires_at AS "expires_at?",
                k.rotated_at AS "rotated_at?", k.rotated_to AS "rotated_to?", k.revoked_at AS "revoked_at?"
         FROM (SELECT count(*) AS total FROM (SELECT FROM wanted LIMIT $6) AS first) AS counted
-        LEFT JOIN (SELECT * FROM wanted ORDER BY created_at, id LIMIT $4 OFFSET $5) AS k ON true
+        LEFT JOIN (
+            SELECT * FROM wanted WHERE (created_at, id) > ($7, $8) ORDER BY created_at, id LIMIT $4 OFFSET $5
+        ) AS k ON true
         ORDER BY k.created_at, k.id
         "#,
         org_id.0,
         include_revoked,
         now,
-        page.limit,
-        page.offset,
+        page.rows(),
+        page.skip(),
         EXACT_UP_TO + 1,
+        page.after().created_at,
+        page.after().id,
     )
     .fetch_all(db)
     .await?;

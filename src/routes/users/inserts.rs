@@ -1,12 +1,15 @@
 //! Users that are created at the same time share a statement (natural batching): each request is
 //! answered after the commit of its own row, and one that cannot be stored spoils no other.
 
+use std::time::Duration;
+
 use sqlx::PgConnection;
 
 use super::store::{self, NewUser, Outcome};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::batch::{Batcher, Kept, Slice};
+use crate::error::is_transient;
 
 /// Slices on their way at the same time, and rows in one.
 const WORKERS: usize = 2;
@@ -41,6 +44,39 @@ impl Slice for Inserts {
         kept.is_well();
         Ok(outcomes)
     }
+}
+
+/// Inserts a slice of a bulk body, and answers for each row; `None` is one that failed. What
+/// passes by itself, such as a database that is away, fails the slice, and so does an org that was
+/// deleted; anything else is some row's doing, and the others are stored without it.
+pub async fn insert_each(
+    db: &Db,
+    clock: &Clock,
+    patience: Duration,
+    users: &[NewUser],
+) -> Vec<Option<Outcome>> {
+    if users.is_empty() {
+        return Vec::new();
+    }
+    let insert = async |users| {
+        let inserted =
+            tokio::time::timeout(patience, store::insert_users(&db.pool, clock.now(), users)).await;
+        inserted.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    };
+    let error = match insert(users).await {
+        Ok(outcomes) => return outcomes.into_iter().map(Some).collect(),
+        Err(error) => error,
+    };
+    tracing::warn!(%error, rows = users.len(), "a slice of a bulk body could not be stored");
+    if is_transient(&error) || is_missing_org(&error) {
+        return vec![None; users.len()];
+    }
+    let mut outcomes = Vec::with_capacity(users.len());
+    for user in users {
+        let outcome = insert(std::slice::from_ref(user)).await;
+        outcomes.push(outcome.ok().and_then(|outcome| outcome.first().copied()));
+    }
+    outcomes
 }
 
 /// An org was deleted between the identity check and the insert: its users are refused, and the

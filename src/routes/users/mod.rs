@@ -1,6 +1,7 @@
 //! The partners' users: `/v1/users` (contract 3). The partner chooses `user_id`; the same
 //! `user_id` in two orgs is two users.
 
+pub mod bulk;
 mod input;
 mod inserts;
 mod store;
@@ -17,23 +18,27 @@ use uuid::Uuid;
 
 use self::input::{CreateUser, UpdateUser, UserPath};
 pub use self::inserts::Inserts;
-use self::store::{NewUser, Outcome};
+pub use self::store::created_at;
+use self::store::{NewUser, Outcome, UserKey};
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::http::input::Valid;
-use crate::http::paging::{Data, List, Page};
-use crate::identity::Partner;
-use crate::ids::new_row_id;
+use crate::http::paging::{Data, List, Listed, Page, Place};
+use crate::identity::members::Member;
+use crate::identity::{Caller, Partner};
+use crate::ids::{OrgId, new_row_id};
 use crate::state::App;
 
-/// Everything under `/v1/users` but bulk.
+/// `/v1/users`.
 #[must_use]
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(create_user, list_users)).routes(routes!(
-        get_user,
-        update_user,
-        delete_user
-    ))
+    OpenApiRouter::new().routes(routes!(create_user, list_users))
+}
+
+/// `/v1/users/{user_id}`, for that user as well.
+#[must_use]
+pub fn of_one_user() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(get_user, update_user, delete_user))
 }
 
 /// The id of a user that was created.
@@ -53,6 +58,12 @@ pub struct UserEntry {
     /// When it was created.
     #[schema(example = "2026-11-21T08:00:00.000000Z")]
     pub created_at: DateTime<Utc>,
+}
+
+impl Listed for UserEntry {
+    fn place(&self) -> Place {
+        Place { created_at: self.created_at, id: self.user_id }
+    }
 }
 
 /// A user.
@@ -125,9 +136,14 @@ async fn list_users(
     Valid(page): Valid<Page>,
 ) -> Result<Json<List<UserEntry>>, ApiError> {
     let (users, counted) = store::list_users(&app.db.pool, partner.org_id, page).await?;
-    let count_all = async || store::count_users(&app.db.pool, partner.org_id).await;
-    let total = app.totals.total("users", partner.org_id, counted, count_all).await?;
+    let total = total(&app, partner.org_id, counted).await?;
     Ok(Json(page.of(users, total)))
+}
+
+/// How many users the org has, where they were `counted` to just above the limit for exact totals.
+pub async fn total(app: &App, org_id: OrgId, counted: i64) -> Result<i64, ApiError> {
+    let count_all = async || store::count_users(&app.db.pool, org_id).await;
+    Ok(app.totals.total("users", org_id, counted, count_all).await?)
 }
 
 /// Show a user.
@@ -140,11 +156,12 @@ async fn list_users(
 )]
 async fn get_user(
     State(app): State<App>,
-    partner: Partner,
+    caller: Caller,
     Valid(UserPath { user_id }): Valid<UserPath>,
 ) -> Result<Json<Data<User>>, ApiError> {
-    let user = store::find_user(&app.db.pool, partner.org_id, user_id).await?;
-    user.map(|data| Json(Data { data })).ok_or_else(|| Code::NotFound.into())
+    let wanted = wanted(&app, caller, user_id).await?;
+    let user = store::find_user(&app.db.pool, wanted).await?;
+    user.map(|data| Json(Data { data })).ok_or_else(|| missing(caller))
 }
 
 /// Change a user's profile.
@@ -159,11 +176,12 @@ async fn get_user(
 )]
 async fn update_user(
     State(app): State<App>,
-    partner: Partner,
+    caller: Caller,
     Valid((UserPath { user_id }, changes)): Valid<(UserPath, UpdateUser)>,
 ) -> Result<StatusCode, ApiError> {
-    let found = store::update_user(&app.db.pool, partner.org_id, user_id, app.clock.now(), &changes).await?;
-    done(&app, partner, found)
+    let wanted = wanted(&app, caller, user_id).await?;
+    let found = store::update_user(&app.db.pool, wanted, app.clock.now(), &changes).await?;
+    done(&app, caller, found)
 }
 
 /// Delete a user.
@@ -178,17 +196,41 @@ async fn update_user(
 )]
 async fn delete_user(
     State(app): State<App>,
-    partner: Partner,
+    caller: Caller,
     Valid(UserPath { user_id }): Valid<UserPath>,
 ) -> Result<StatusCode, ApiError> {
-    let found = store::delete_user(&app.db.pool, partner.org_id, user_id, app.clock.now()).await?;
-    done(&app, partner, found)
+    let wanted = wanted(&app, caller, user_id).await?;
+    let found = store::delete_user(&app.db.pool, wanted, app.clock.now()).await?;
+    done(&app, caller, found)
 }
 
-fn done(app: &App, partner: Partner, found: bool) -> Result<StatusCode, ApiError> {
-    if !found {
-        return Err(Code::NotFound.into());
+/// Which row the caller may touch. A member has one: of another user, a good token learns what it
+/// would learn of none, and a dead user's token is as bad as any.
+async fn wanted(app: &App, caller: Caller, user_id: Uuid) -> Result<UserKey, ApiError> {
+    let Caller::Member(member) = caller else {
+        return Ok(UserKey { org_id: caller.org_id(), user_id, created_at: None });
+    };
+    let Member { org_id, user_id: own, user_created_at } = member;
+    let own_key = UserKey { org_id, user_id: own, created_at: Some(user_created_at) };
+    if own == user_id {
+        return Ok(own_key);
     }
-    app.publisher.wake(partner.org_id, Stream::Users);
+    let lives = store::find_user(&app.db.pool, own_key).await?.is_some();
+    Err(if lives { Code::NotFound.into() } else { missing(caller) })
+}
+
+/// There is no such row: a member's token has died with its user.
+fn missing(caller: Caller) -> ApiError {
+    match caller {
+        Caller::Partner(_) => Code::NotFound.into(),
+        Caller::Member(_) => Code::Unauthorized.into(),
+    }
+}
+
+fn done(app: &App, caller: Caller, found: bool) -> Result<StatusCode, ApiError> {
+    if !found {
+        return Err(missing(caller));
+    }
+    app.publisher.wake(caller.org_id(), Stream::Users);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -27,6 +27,15 @@ impl NewUser {
     }
 }
 
+/// Names a row. A member's is named by its creation as well: a user made again under the same id
+/// is another one.
+#[derive(Clone, Copy, Debug)]
+pub struct UserKey {
+    pub org_id: OrgId,
+    pub user_id: Uuid,
+    pub created_at: Option<DateTime<Utc>>,
+}
+
 /// What became of one row of a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -100,15 +109,17 @@ pub async fn list_users(
         SELECT counted.total AS "total!", entry.user_id AS "user_id?", entry.created_at AS "created_at?"
         FROM (SELECT count(*) AS total FROM (SELECT FROM users WHERE org_id = $1 LIMIT $4) AS first) AS counted
         LEFT JOIN (
-            SELECT user_id, created_at FROM users WHERE org_id = $1
+            SELECT user_id, created_at FROM users WHERE org_id = $1 AND (created_at, user_id) > ($5, $6)
             ORDER BY created_at, user_id LIMIT $2 OFFSET $3
         ) AS entry ON true
         ORDER BY entry.created_at, entry.user_id
         "#,
         org_id.0,
-        page.limit,
-        page.offset,
+        page.rows(),
+        page.skip(),
         EXACT_UP_TO + 1,
+        page.after().created_at,
+        page.after().id,
     )
     .fetch_all(db)
     .await?;
@@ -126,16 +137,26 @@ pub async fn count_users(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<i64, 
         .await
 }
 
-/// A user.
-pub async fn find_user(
+/// When a user was created.
+pub async fn created_at(
     db: impl PgExecutor<'_>,
     org_id: OrgId,
     user_id: Uuid,
-) -> Result<Option<User>, sqlx::Error> {
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT created_at FROM users WHERE org_id = $1 AND user_id = $2", org_id.0, user_id)
+        .fetch_optional(db)
+        .await
+}
+
+/// A user.
+pub async fn find_user(db: impl PgExecutor<'_>, key: UserKey) -> Result<Option<User>, sqlx::Error> {
+    let UserKey { org_id, user_id, created_at } = key;
     let row = sqlx::query!(
-        "SELECT first_name, last_name, email, created_at, updated_at FROM users WHERE org_id = $1 AND user_id = $2",
+        "SELECT first_name, last_name, email, created_at, updated_at FROM users
+         WHERE org_id = $1 AND user_id = $2 AND ($3::timestamptz IS NULL OR created_at = $3)",
         org_id.0,
         user_id,
+        created_at,
     )
     .fetch_optional(db)
     .await?;
@@ -151,11 +172,11 @@ pub async fn find_user(
 /// `updated_at` alone.
 pub async fn update_user(
     db: impl PgExecutor<'_>,
-    org_id: OrgId,
-    user_id: Uuid,
+    key: UserKey,
     now: DateTime<Utc>,
     changes: &UpdateUser,
 ) -> Result<bool, sqlx::Error> {
+    let UserKey { org_id, user_id, created_at } = key;
     let UpdateUser { first_name, last_name, email } = changes;
     let event = Draft::new(org_id, Kind::UserUpdated, &Subject::User { user_id }, now);
     let found = sqlx::query!(
@@ -167,14 +188,15 @@ pub async fn update_user(
                 email = CASE WHEN $7 THEN $8 ELSE email END,
                 updated_at = $9,
                 version = version + 1
-            WHERE org_id = $1 AND user_id = $2 AND ($3 OR $5 OR $7)
+            WHERE org_id = $1 AND user_id = $2 AND ($16::timestamptz IS NULL OR created_at = $16)
+                AND ($3 OR $5 OR $7)
             RETURNING version
         ),
         told AS (
             INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
             SELECT $1, $10, $11, $12, $13 || version || $14, $15, $15 FROM changed
         )
-        SELECT FROM users WHERE org_id = $1 AND user_id = $2
+        SELECT FROM users WHERE org_id = $1 AND user_id = $2 AND ($16::timestamptz IS NULL OR created_at = $16)
         "#,
         org_id.0,
         user_id,
@@ -191,6 +213,7 @@ pub async fn update_user(
         event.head,
         Draft::TAIL,
         event.at,
+        created_at,
     )
     .fetch_optional(db)
     .await?;
@@ -200,13 +223,16 @@ pub async fn update_user(
 /// Purges a user; `false` if there is none.
 pub async fn delete_user(
     db: impl PgExecutor<'_>,
-    org_id: OrgId,
-    user_id: Uuid,
+    key: UserKey,
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
+    let UserKey { org_id, user_id, created_at } = key;
     let event = Draft::new(org_id, Kind::UserDeleted, &Subject::User { user_id }, now);
     let deleted = sqlx::query!(
-        "WITH gone AS (DELETE FROM users WHERE org_id = $1 AND user_id = $2 RETURNING version)
+        "WITH gone AS (
+             DELETE FROM users WHERE org_id = $1 AND user_id = $2 AND ($9::timestamptz IS NULL OR created_at = $9)
+             RETURNING version
+         )
          INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
          SELECT $1, $3, $4, $5, $6 || (version + 1) || $7, $8, $8 FROM gone",
         org_id.0,
@@ -217,6 +243,7 @@ pub async fn delete_user(
         event.head,
         Draft::TAIL,
         event.at,
+        created_at,
     )
     .execute(db)
     .await?;

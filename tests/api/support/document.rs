@@ -91,6 +91,10 @@ impl Document {
                 objections.push(format!("the header {header} is missing"));
             }
         }
+        if operation.takes_lines() && reply.status == 200 && reply.body.is_empty() {
+            // No lines, no results.
+            return objections;
+        }
         match promised["content"].as_object().and_then(|content| content.iter().next()) {
             None if reply.body.is_empty() => {}
             None => objections.push("there is a body, where none is documented".to_owned()),
@@ -148,8 +152,19 @@ impl Operation {
         self.spec["tags"] == json!(["Not live yet"])
     }
 
+    /// Whether it takes one JSON body; lines of JSON have tests of their own.
     pub fn has_body(&self) -> bool {
-        self.spec.get("requestBody").is_some()
+        self.spec.pointer("/requestBody/content/application~1json").is_some()
+    }
+
+    /// Whether it takes JSON line by line.
+    pub fn takes_lines(&self) -> bool {
+        self.spec.pointer("/requestBody/content/application~1x-ndjson").is_some()
+    }
+
+    /// Whether it asks for credentials.
+    pub fn is_guarded(&self) -> bool {
+        self.spec["security"] != json!([])
     }
 
     /// Whether it makes what its path names.

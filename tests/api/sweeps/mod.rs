@@ -48,7 +48,7 @@ impl Sweep {
     fn operations(&self) -> Vec<Operation> {
         let operations = self.document.operations();
         assert!(operations.len() >= 30, "the document has lost its operations");
-        operations
+        operations.into_iter().filter(Operation::is_guarded).collect()
     }
 
     /// Operations that are built, and take an id in their path.
@@ -82,6 +82,10 @@ impl Sweep {
     async fn example_for(&self, caller: &Caller, operation: &Operation, path: &str, owner: &str) -> Reply {
         match self.example_body(operation, owner) {
             Some(body) => self.send(caller, operation, json_request(operation, path), body.to_string()).await,
+            None if operation.takes_lines() => {
+                let head = request(&operation.method, path).header("content-type", "application/x-ndjson");
+                self.send(caller, operation, head, Body::empty()).await
+            }
             None => self.send(caller, operation, request(&operation.method, path), Body::empty()).await,
         }
     }

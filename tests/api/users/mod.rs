@@ -1,5 +1,6 @@
 //! `/v1/users`: the partners' users (contract 3).
 
+mod bulk;
 mod change;
 mod create;
 mod delete;

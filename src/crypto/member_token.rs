@@ -1,0 +1,168 @@
+//! Member tokens as they are written: JWTs signed with Ed25519 (RFC 8037) of type `at+jwt`
+//! (RFC 9068).
+//!
+//! Not a JWT library's work, because there is so little of it: a key's header is always the same
+//! bytes, so checking a token starts with comparing them. That pins `alg`, `typ` and `kid`, leaves
+//! no room for `jwk`, `jku` or `crit`, and nothing a stranger wrote is parsed before its signature
+//! was found good.
+
+use aws_lc_rs::error::KeyRejected;
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::secret::Secret;
+
+/// What a token says (contract 10). Instants in seconds, but for the user's.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// `PUBLIC_URL`.
+    pub iss: String,
+    /// The org.
+    pub aud: Uuid,
+    /// The user, as the partner named it.
+    pub sub: Uuid,
+    pub scope: String,
+    pub iat: i64,
+    pub exp: i64,
+    pub jti: Uuid,
+    /// The user's creation, in microseconds: a user made again under the same id is another one.
+    pub user_created_at: i64,
+}
+
+/// A key that signs tokens, and its public half.
+pub struct TokenKey {
+    pair: Ed25519KeyPair,
+    public: ParsedPublicKey,
+    jwk: Jwk,
+    /// What every token of this key starts with.
+    header: String,
+}
+
+/// A verification key (RFC 7517, RFC 8037).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Jwk {
+    #[schema(example = "OKP")]
+    kty: &'static str,
+    #[schema(example = "Ed25519")]
+    crv: &'static str,
+    #[schema(example = "EdDSA")]
+    alg: &'static str,
+    #[serde(rename = "use")]
+    #[schema(example = "sig")]
+    usage: &'static str,
+    /// The key's thumbprint (RFC 7638).
+    kid: String,
+    /// The key.
+    x: String,
+}
+
+impl TokenKey {
+    /// The key of a 32-byte seed.
+    ///
+    /// # Errors
+    /// When the seed has another length.
+    pub fn from_seed(seed: &Secret<Vec<u8>>) -> Result<Self, KeyRejected> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose())?;
+        let public = ParsedPublicKey::new(&ED25519, pair.public_key().as_ref())?;
+        let x = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
+        let kid =
+            URL_SAFE_NO_PAD.encode(Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)));
+        let header = format!(r#"{{"alg":"EdDSA","typ":"at+jwt","kid":"{kid}"}}"#);
+        let jwk = Jwk { kty: "OKP", crv: "Ed25519", alg: "EdDSA", usage: "sig", kid, x };
+        Ok(Self { pair, public, jwk, header: URL_SAFE_NO_PAD.encode(header) })
+    }
+
+    /// What is published of the key.
+    #[must_use]
+    pub fn jwk(&self) -> &Jwk {
+        &self.jwk
+    }
+
+    /// Writes a token.
+    #[must_use]
+    pub fn sign(&self, claims: &Claims) -> String {
+        // Plain data with string keys: serialising it cannot fail.
+        let claims = serde_json::to_vec(claims).unwrap_or_default();
+        let mut token = format!("{}.", self.header);
+        URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+        let signature = self.pair.sign(token.as_bytes());
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        token
+    }
+
+    /// Whether a token says that it is this key's.
+    #[must_use]
+    pub fn is_named_by(&self, token: &str) -> bool {
+        token.strip_prefix(&self.header).is_some_and(|rest| rest.starts_with('.'))
+    }
+
+    /// What a token of this key says; `None` if it is not its work. When it ends, and for whom it
+    /// is good, is the caller's to judge.
+    #[must_use]
+    pub fn verify(&self, token: &str) -> Option<Claims> {
+        if !self.is_named_by(token) {
+            return None;
+        }
+        let (signed, signature) = token.rsplit_once('.')?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        self.public.verify_sig(signed.as_bytes(), &signature).ok()?;
+        let claims = URL_SAFE_NO_PAD.decode(signed.get(self.header.len() + 1..)?).ok()?;
+        serde_json::from_slice(&claims).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> TokenKey {
+        TokenKey::from_seed(&Secret::new(vec![byte; 32])).unwrap()
+    }
+
+    fn claims() -> Claims {
+        let (aud, sub, jti) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+        let (iss, scope) = ("https://api.example.com".to_owned(), "member".to_owned());
+        Claims { iss, aud, sub, scope, iat: 1_795_248_000, exp: 1_795_251_600, jti, user_created_at: 7 }
+    }
+
+    #[test]
+    fn a_token_is_good_under_its_own_key_and_whole_only() {
+        let (ours, other) = (key(1), key(2));
+        let token = ours.sign(&claims());
+        assert_eq!(ours.verify(&token), Some(claims()));
+        assert_eq!(other.verify(&token), None);
+        for length in 0..token.len() {
+            assert_eq!(ours.verify(&token[..length]), None, "{length}");
+        }
+        for (position, byte) in token.bytes().enumerate() {
+            let mut changed = token.clone();
+            changed.replace_range(position..=position, if byte == b'A' { "B" } else { "A" });
+            assert_eq!(ours.verify(&changed), None, "{position}");
+        }
+    }
+
+    #[test]
+    fn parts_of_two_tokens_make_no_third() {
+        let ours = key(1);
+        let first = ours.sign(&claims());
+        let second = ours.sign(&Claims { sub: Uuid::from_u128(9), ..claims() });
+        let (head, _) = first.rsplit_once('.').unwrap();
+        let (_, signature) = second.rsplit_once('.').unwrap();
+        assert_eq!(ours.verify(&format!("{head}.{signature}")), None);
+    }
+
+    /// RFC 8037, appendix A.3: the thumbprint of the key in A.1.
+    #[test]
+    fn a_kid_is_the_keys_thumbprint() {
+        let seed = URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
+        let jwk = TokenKey::from_seed(&Secret::new(seed)).unwrap().jwk;
+        assert_eq!(jwk.x, "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        assert_eq!(jwk.kid, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+}

@@ -1,0 +1,99 @@
+//! Members: a partner's users, who call with a token of their own (contract 10).
+
+use axum::http::{HeaderMap, header};
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::gateway::only;
+use super::orgs::Standing;
+use crate::crypto::member_token::Claims;
+use crate::error::{ApiError, Code};
+use crate::ids::OrgId;
+use crate::state::App;
+
+/// What a member may do: everything with its own user.
+pub const SCOPE: &str = "member";
+/// How far clocks may differ, in seconds.
+const LEEWAY: i64 = 30;
+/// No token of ours is nearly as long.
+const MAX_TOKEN: usize = 4_096;
+
+/// A user with a good token. Whether the user still exists is checked by the statement that
+/// reads or writes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Member {
+    /// The tenant.
+    pub org_id: OrgId,
+    /// As the partner named it.
+    pub user_id: Uuid,
+    /// Tells the user from one that was made later under the same id.
+    pub user_created_at: DateTime<Utc>,
+}
+
+/// Finds out which member is calling.
+///
+/// # Errors
+/// 401 for whatever is wrong with the token, 403 for a suspended org; 503 when neither memory nor
+/// the database knows.
+pub async fn by_token(app: &App, headers: &HeaderMap) -> Result<Member, ApiError> {
+    let token = sent_token(headers).ok_or(Code::Unauthorized)?;
+    let claims = app.token_keys.verify(app, token).await?.ok_or(Code::Unauthorized)?;
+    let now = app.clock.now().timestamp();
+    let member = accept(&claims, &app.config.public_url, now).ok_or(Code::Unauthorized)?;
+    match app.orgs.standing(&app.db, member.org_id).await? {
+        Some(Standing::Active) => Ok(member),
+        Some(Standing::Suspended) => Err(Code::Forbidden.into()),
+        None => Err(Code::Unauthorized.into()),
+    }
+}
+
+/// The one token that was sent (RFC 6750 2.1).
+fn sent_token(headers: &HeaderMap) -> Option<&str> {
+    let (_, token) = only(headers, &header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    (token.len() <= MAX_TOKEN).then(|| token.trim_matches(' '))
+}
+
+/// Judges what one of our own keys signed.
+fn accept(claims: &Claims, issuer: &str, now: i64) -> Option<Member> {
+    let is_ours = claims.iss == issuer && claims.scope == SCOPE;
+    let is_alive = claims.iat <= now + LEEWAY && now < claims.exp + LEEWAY;
+    let user_created_at = DateTime::from_timestamp_micros(claims.user_created_at)?;
+    let member = Member { org_id: OrgId(claims.aud), user_id: claims.sub, user_created_at };
+    (is_ours && is_alive).then_some(member)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_795_248_000;
+    const ISSUER: &str = "https://api.example.com";
+
+    fn claims() -> Claims {
+        let (aud, sub, jti) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+        let (iss, scope) = (ISSUER.to_owned(), SCOPE.to_owned());
+        Claims { iss, aud, sub, scope, iat: NOW, exp: NOW + 3_600, jti, user_created_at: 7 }
+    }
+
+    #[test]
+    fn a_token_is_good_from_its_issue_to_its_end_give_or_take_30_seconds() {
+        let lives = |now| accept(&claims(), ISSUER, now).is_some();
+        assert!(!lives(NOW - 31) && lives(NOW - 30));
+        assert!(lives(NOW + 3_629) && !lives(NOW + 3_630));
+    }
+
+    #[test]
+    fn another_issuer_or_scope_is_refused() {
+        assert!(accept(&Claims { iss: "https://x".to_owned(), ..claims() }, ISSUER, NOW).is_none());
+        assert!(accept(&Claims { scope: "admin".to_owned(), ..claims() }, ISSUER, NOW).is_none());
+    }
+
+    #[test]
+    fn two_authorization_headers_are_none() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::AUTHORIZATION, "bearer  a.b.c ".parse().unwrap());
+        assert_eq!(sent_token(&headers), Some("a.b.c"));
+        headers.append(header::AUTHORIZATION, "Basic eDp5".parse().unwrap());
+        assert_eq!(sent_token(&headers), None);
+    }
+}

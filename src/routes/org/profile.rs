@@ -1,0 +1,99 @@
+//! `/v1/admin/org`: the org as its partner sees it (contract 10). Always on: it belongs to no
+//! feature.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::store;
+use crate::audit::Author;
+use crate::error::{ApiError, Code};
+use crate::http::input::{Body, Input, Reader, Valid};
+use crate::http::paging::Data;
+use crate::identity::Partner;
+use crate::ids::OrgId;
+use crate::routes::users;
+use crate::state::App;
+
+/// `/v1/admin/org`.
+#[must_use]
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(get_org, update_org))
+}
+
+/// The org.
+#[derive(Serialize, ToSchema)]
+pub struct OrgProfile {
+    /// The org's id, as in `OrgId`.
+    #[schema(value_type = uuid::Uuid, example = "0192f0c1-2345-7abc-8def-0123456789ab")]
+    id: OrgId,
+    /// For people.
+    #[schema(example = "Acme")]
+    name: String,
+    /// The org's public name, `OwnerCode` of its public keys; it never changes.
+    #[schema(example = "acme")]
+    key: String,
+    /// How many users it has. Exact up to 10,000; above that up to a minute old.
+    #[schema(example = 1)]
+    member_count: i64,
+    /// When it was made.
+    created_at: DateTime<Utc>,
+}
+
+/// Changes to the org.
+#[derive(ToSchema)]
+pub struct UpdateOrg {
+    /// For people. Cannot be cleared.
+    #[schema(min_length = 1, max_length = 200, example = "Acme")]
+    pub name: Option<String>,
+}
+
+impl Input for UpdateOrg {
+    const BODY: Body = Body::Optional;
+
+    fn read(request: &mut Reader) -> Option<Self> {
+        request.body("id").immutable();
+        request.body("key").immutable();
+        Some(Self { name: request.body("name").not_null().text(1..=200) })
+    }
+}
+
+/// Show the org.
+#[utoipa::path(
+    get, path = "/v1/admin/org", tag = "Org",
+    responses((status = 200, description = "The org.", body = Data<OrgProfile>)),
+)]
+async fn get_org(State(app): State<App>, partner: Partner) -> Result<Json<Data<OrgProfile>>, ApiError> {
+    show(&app, partner.org_id).await
+}
+
+/// Rename the org.
+///
+/// Its `id` and `key` never change.
+#[utoipa::path(
+    patch, path = "/v1/admin/org", tag = "Org", request_body = UpdateOrg,
+    responses((status = 200, description = "The org as it is now.", body = Data<OrgProfile>)),
+)]
+async fn update_org(
+    State(app): State<App>,
+    partner: Partner,
+    author: Author,
+    Valid(changes): Valid<UpdateOrg>,
+) -> Result<Json<Data<OrgProfile>>, ApiError> {
+    if let Some(name) = changes.name {
+        store::rename(&app.db.pool, partner.org_id, &name, &author, app.clock.now()).await?;
+    }
+    show(&app, partner.org_id).await
+}
+
+async fn show(app: &App, org_id: OrgId) -> Result<Json<Data<OrgProfile>>, ApiError> {
+    // It can only have been deleted since the gate: then it is refused as the gate would.
+    let (org, users) = store::find(&app.db.pool, org_id).await?.ok_or(Code::Forbidden)?;
+    let member_count = users::total(app, org_id, users).await?;
+    let store::Org { id, key, name, created_at, .. } = org;
+    Ok(Json(Data { data: OrgProfile { id, name, key, member_count, created_at } }))
+}

@@ -1,0 +1,257 @@
+//! `POST /v1/users/bulk`: many users, one a line (contract 3). The body is read as a stream and
+//! stored in slices while it arrives; a line that is wrong or cannot be stored never costs the
+//! others. It is idempotent by nature: whoever lost the reply sends the same body again.
+
+use std::time::Duration;
+
+use axum::body::{Body as HttpBody, Bytes};
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt as _;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::input::CreateUser;
+use super::inserts::insert_each;
+use super::store::{NewUser, Outcome};
+use crate::error::{ApiError, Code};
+use crate::events::Stream;
+use crate::http::input::{Problem, announced_length, judge, require_media_type};
+use crate::identity::Partner;
+use crate::ids::new_row_id;
+use crate::state::App;
+
+/// The route, which has [`IDLE_TIMEOUT`] in place of the timeout of all others.
+pub const PATH: &str = "/v1/users/bulk";
+const NDJSON: &str = "application/x-ndjson";
+const MAX_BODY: usize = 10 * 1024 * 1024;
+const MAX_LINES: usize = 10_000;
+const MAX_LINE: usize = 16 * 1024;
+/// Lines in one statement.
+const SLICE: usize = 1_000;
+/// Between two chunks of the body.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Problems told of one line, so that a hostile body cannot make a reply many times its size.
+const MAX_PROBLEMS: usize = 10;
+
+/// `/v1/users/bulk`.
+#[must_use]
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(create_users_in_bulk))
+}
+
+/// What became of one line.
+#[derive(Serialize, ToSchema)]
+pub struct BulkResult {
+    /// As the partner chose it; null where the line does not say.
+    #[schema(required, example = "3f2b8c1e-9d4a-4c6b-8f1e-2a7d5c9b0e13")]
+    user_id: Option<Uuid>,
+    /// How it went.
+    status: BulkStatus,
+    /// Of an invalid line: what is wrong with it, at most ten problems.
+    detail: Vec<Problem>,
+}
+
+/// How it went with one line.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BulkStatus {
+    /// The user was created.
+    Created,
+    /// There is a user with this `user_id` already; it was left as it is.
+    Exists,
+    /// The line breaks the rules of a user.
+    Invalid,
+    /// The user could not be stored; send the line again.
+    Failed,
+}
+
+/// Create many users.
+///
+/// One user a line, as `POST /v1/users` takes it: at most 10 MiB, 10,000 lines, and 16 KiB a line;
+/// blank lines are skipped. The reply has one line for each, in order, after the last was read.
+/// Lines are stored while the body arrives, so those before a 413 or a lost connection may be
+/// stored; sending them again is safe and answers `exists`.
+#[utoipa::path(
+    post, path = "/v1/users/bulk", tag = "Users",
+    request_body(content = CreateUser, content_type = "application/x-ndjson", description = "One user a line."),
+    responses(
+        (status = 200, description = "What became of each line.", body = BulkResult, content_type = "application/x-ndjson"),
+        (status = 400, description = "`conflicting_credentials`, or `invalid_request`: the body broke off, or paused for 10 seconds."),
+        (status = 413, description = "`payload_too_large`: the body, the number of lines or a line is over its limit."),
+        (status = 415, description = "`unsupported_media_type`: the body is not `application/x-ndjson`."),
+    ),
+)]
+async fn create_users_in_bulk(
+    State(app): State<App>,
+    partner: Partner,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    require_ndjson(&parts.headers)?;
+    let mut import = Import { app, partner, lines: 0, slice: Vec::with_capacity(SLICE), reply: Vec::new() };
+    import.read(body).await?;
+    Ok(([(CONTENT_TYPE, NDJSON)], import.reply).into_response())
+}
+
+fn require_ndjson(headers: &HeaderMap) -> Result<(), ApiError> {
+    require_media_type(headers, NDJSON).map_err(|_| {
+        ApiError::with_message(
+            Code::UnsupportedMediaType,
+            "The request body must be sent as application/x-ndjson.",
+        )
+    })?;
+    match announced_length(headers) {
+        Some(length) if length > MAX_BODY as u64 => Err(too_large("The body has more than 10 MiB.")),
+        _ => Ok(()),
+    }
+}
+
+/// A body on its way in.
+struct Import {
+    app: App,
+    partner: Partner,
+    lines: usize,
+    /// Lines that were read and not stored yet.
+    slice: Vec<Line>,
+    /// The results so far, as they are sent.
+    reply: Vec<u8>,
+}
+
+/// A line that was judged.
+enum Line {
+    Good(NewUser),
+    Bad(Option<Uuid>, Vec<Problem>),
+}
+
+impl Import {
+    /// Reads to the end, and never holds more than a chunk, a line and a slice.
+    async fn read(&mut self, mut body: HttpBody) -> Result<(), ApiError> {
+        let (mut partial, mut received) = (Vec::new(), 0);
+        while let Some(chunk) = next_chunk(&mut body).await? {
+            received += chunk.len();
+            if received > MAX_BODY {
+                return Err(too_large("The body has more than 10 MiB."));
+            }
+            let mut rest = &chunk[..];
+            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                extend(&mut partial, &rest[..end])?;
+                self.take(&partial).await?;
+                partial.clear();
+                rest = &rest[end + 1..];
+            }
+            extend(&mut partial, rest)?;
+        }
+        self.take(&partial).await?;
+        self.store().await;
+        Ok(())
+    }
+
+    async fn take(&mut self, line: &[u8]) -> Result<(), ApiError> {
+        if line.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        self.lines += 1;
+        if self.lines > MAX_LINES {
+            return Err(too_large("The body has more than 10,000 lines."));
+        }
+        let (user, mut problems) = judge::<CreateUser>(line, self.app.clock.now());
+        self.slice.push(match user {
+            Some(user) if problems.is_empty() => Line::Good(NewUser {
+                org_id: self.partner.org_id,
+                user_id: user.user_id,
+                id: new_row_id(),
+                profile: user.into_profile(),
+            }),
+            user => {
+                problems.truncate(MAX_PROBLEMS);
+                Line::Bad(user.map(|user| user.user_id), problems)
+            }
+        });
+        if self.slice.len() == SLICE {
+            self.store().await;
+        }
+        Ok(())
+    }
+
+    /// Stores the slice, and notes what became of its lines.
+    async fn store(&mut self) {
+        let (mut users, mut verdicts) = (Vec::new(), Vec::new());
+        for line in self.slice.drain(..) {
+            verdicts.push(match line {
+                Line::Good(user) => {
+                    let user_id = user.user_id;
+                    users.push(user);
+                    Ok(user_id)
+                }
+                Line::Bad(user_id, problems) => Err((user_id, problems)),
+            });
+        }
+        let outcomes =
+            insert_each(&self.app.db, &self.app.clock, self.app.config.request_timeout, &users).await;
+        if outcomes.contains(&Some(Outcome::Created)) {
+            self.app.publisher.wake(self.partner.org_id, Stream::Users);
+        }
+        let mut outcomes = outcomes.into_iter();
+        for verdict in verdicts {
+            self.note(match verdict {
+                Ok(user_id) => {
+                    let status = status(outcomes.next().flatten());
+                    BulkResult { user_id: Some(user_id), status, detail: Vec::new() }
+                }
+                Err((user_id, detail)) => BulkResult { user_id, status: BulkStatus::Invalid, detail },
+            });
+        }
+    }
+
+    fn note(&mut self, result: BulkResult) {
+        // Plain data with string keys, into memory: this cannot fail.
+        let _ = serde_json::to_writer(&mut self.reply, &result);
+        self.reply.push(b'\n');
+    }
+}
+
+fn status(outcome: Option<Outcome>) -> BulkStatus {
+    match outcome {
+        Some(Outcome::Created) => BulkStatus::Created,
+        Some(Outcome::Exists) => BulkStatus::Exists,
+        Some(Outcome::NoOrg) | None => BulkStatus::Failed,
+    }
+}
+
+fn extend(line: &mut Vec<u8>, more: &[u8]) -> Result<(), ApiError> {
+    // A carriage return before the line's end is not the line's.
+    if line.len() + more.len() > MAX_LINE + 1 {
+        return Err(too_large("A line has more than 16 KiB."));
+    }
+    line.extend_from_slice(more);
+    Ok(())
+}
+
+async fn next_chunk(body: &mut HttpBody) -> Result<Option<Bytes>, ApiError> {
+    let refuse = |message| ApiError::with_message(Code::InvalidRequest, message);
+    loop {
+        let frame = tokio::time::timeout(IDLE_TIMEOUT, body.frame()).await;
+        match frame.map_err(|_| refuse("The request body paused for too long."))? {
+            None => return Ok(None),
+            Some(Err(error)) => {
+                return Err(refuse("The request body could not be read.").caused_by(error));
+            }
+            // Anything else is trailers.
+            Some(Ok(frame)) => {
+                if let Ok(chunk) = frame.into_data() {
+                    return Ok(Some(chunk));
+                }
+            }
+        }
+    }
+}
+
+fn too_large(message: &'static str) -> ApiError {
+    ApiError::with_message(Code::PayloadTooLarge, message)
+}
