@@ -2,11 +2,14 @@
 //! statements and no lock; `orgs.revision` tells whether somebody else changed the org in
 //! between, and then the second attempt queues behind the org's row.
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use sqlx::PgConnection;
 
 use crate::audit::Author;
 use crate::db::Db;
 use crate::error::{ApiError, Code};
+use crate::identity::Partner;
 use crate::ids::{KeyId, OrgId};
 
 /// Who changes which org.
@@ -18,6 +21,16 @@ pub struct Scope {
     pub caller: Option<KeyId>,
     /// For the audit log.
     pub author: Author,
+}
+
+impl<S: Sync> FromRequestParts<S> for Scope {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let partner = Partner::from_request_parts(parts, state).await?;
+        let author = Author::from_request_parts(parts, state).await?;
+        Ok(Self { org_id: partner.org_id, caller: partner.key_id, author })
+    }
 }
 
 /// How the key that authenticated a request stands, in the snapshot that the rules see.

@@ -26,7 +26,6 @@ use self::reply::{
 use self::store::{Row, Stored};
 use self::usage::Usage;
 use crate::administration::Scope;
-use crate::audit::Author;
 use crate::error::{ApiError, Code};
 use crate::http::input::{Kind, Problem, Valid};
 use crate::identity::Partner;
@@ -61,15 +60,14 @@ pub fn routes() -> OpenApiRouter<App> {
 )]
 async fn register_public_key(
     State(app): State<App>,
-    partner: Partner,
-    author: Author,
+    scope: Scope,
     Valid(input): Valid<RegisterPublicKey>,
 ) -> Result<Json<RegisteredPublicKey>, ApiError> {
     let unique_id = new_row_id();
     let key = stored(input.public_key, &input.usage, input.related_client_id);
     let change =
         Change::Register { owner_code: input.owner_code, unique_id, expires_at: input.expiration_utc, key };
-    carry(&app, scope(partner, author), change).await?;
+    carry(&app, scope, change).await?;
     Ok(Json(RegisteredPublicKey { unique_id }))
 }
 
@@ -132,19 +130,17 @@ async fn list_public_keys(
 )]
 async fn set_public_key_expiration(
     State(app): State<App>,
-    partner: Partner,
-    author: Author,
+    scope: Scope,
     Valid((PublicKeyPath { unique_id }, SetExpiration { expiration_utc })): Valid<(
         PublicKeyPath,
         SetExpiration,
     )>,
 ) -> Result<Json<PublicKeyExpiration>, ApiError> {
-    let scope = scope(partner, author);
     let seen = glance(&app, &scope, unique_id).await?;
     let key = seen.movable(unique_id)?;
     let unique_id = key.unique_id;
     if expiration_utc > key.expires_at {
-        let found = store::find(&app.db.pool, partner.org_id, unique_id).await?;
+        let found = store::find(&app.db.pool, scope.org_id, unique_id).await?;
         let (_, row) = found.ok_or(Code::NotFound)?;
         recheck(&app, row, expiration_utc).await?;
     }
@@ -165,11 +161,10 @@ async fn set_public_key_expiration(
 )]
 async fn delete_public_key(
     State(app): State<App>,
-    partner: Partner,
-    author: Author,
+    scope: Scope,
     Valid(PublicKeyPath { unique_id }): Valid<PublicKeyPath>,
 ) -> Result<StatusCode, ApiError> {
-    carry(&app, scope(partner, author), Change::Delete { unique_id }).await?;
+    carry(&app, scope, Change::Delete { unique_id }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -189,11 +184,10 @@ async fn delete_public_key(
 )]
 async fn generate_key_pair(
     State(app): State<App>,
-    partner: Partner,
-    author: Author,
+    scope: Scope,
     Valid(input): Valid<GenerateKeyPair>,
 ) -> Result<Json<GeneratedKeyPair>, ApiError> {
-    let (scope, unique_id) = (scope(partner, author), new_row_id());
+    let unique_id = new_row_id();
     // Whoever may not register the pair does not get it made either.
     let seen = glance(&app, &scope, None).await?;
     seen.may_register(&input.owner_code)?;
@@ -230,8 +224,4 @@ fn stored(key: AcceptedKey, usages: &[Usage], related_client_id: Option<String>)
         related_client_id,
         sealed: None,
     }
-}
-
-fn scope(partner: Partner, author: Author) -> Scope {
-    Scope { org_id: partner.org_id, caller: partner.key_id, author }
 }

@@ -22,7 +22,6 @@ use self::reply::Queue;
 use self::settings::StoredQueue;
 use self::store::QueueRow;
 use crate::administration::Scope;
-use crate::audit::Author;
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::http::input::Valid;
@@ -64,11 +63,10 @@ pub struct TestedQueue {
 )]
 async fn create_queue(
     State(app): State<App>,
-    partner: Partner,
-    author: Author,
+    scope: Scope,
     Valid((path, input)): Valid<(QueuePath, RegisterQueue)>,
 ) -> Result<(StatusCode, Json<Data<Queue>>), ApiError> {
-    let put = Put { app: &app, scope: scope(partner, author), path, replaces: false };
+    let put = Put { app: &app, scope, path, replaces: false };
     Ok((StatusCode::CREATED, put.carry_out(input).await?))
 }
 
@@ -89,11 +87,10 @@ async fn create_queue(
 )]
 async fn replace_queue(
     State(app): State<App>,
-    partner: Partner,
-    author: Author,
+    scope: Scope,
     Valid((path, input)): Valid<(QueuePath, RegisterQueue)>,
 ) -> Result<Json<Data<Queue>>, ApiError> {
-    Put { app: &app, scope: scope(partner, author), path, replaces: true }.carry_out(input).await
+    Put { app: &app, scope, path, replaces: true }.carry_out(input).await
 }
 
 /// List event queues.
@@ -149,11 +146,10 @@ async fn get_queue(
 )]
 async fn delete_queue(
     State(app): State<App>,
-    partner: Partner,
-    author: Author,
+    scope: Scope,
     Valid(path): Valid<QueuePath>,
 ) -> Result<StatusCode, ApiError> {
-    let (scope, now) = (scope(partner, author), app.clock.now());
+    let now = app.clock.now();
     require_administrator(store::standing(&app.db.pool, &scope, None, now).await?)?;
     if store::delete(&app.db.pool, &scope, path.stream()?, now).await? {
         Ok(StatusCode::NO_CONTENT)
@@ -191,8 +187,4 @@ async fn test_queue(
 async fn show(app: &App, org_id: OrgId, stream: Stream) -> Result<Json<Data<Queue>>, ApiError> {
     let row = store::find(&app.db.pool, org_id, Some(stream)).await?.pop().ok_or(Code::QueueNotConfigured)?;
     Ok(Json(Data { data: Queue::of(app, org_id, row)? }))
-}
-
-fn scope(partner: Partner, author: Author) -> Scope {
-    Scope { org_id: partner.org_id, caller: partner.key_id, author }
 }

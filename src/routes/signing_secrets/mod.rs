@@ -21,14 +21,12 @@ pub use self::change::{NewSecret, Rotated, place, rotate};
 use self::input::{RotateSigningSecret, SecretPath};
 use self::rules::SigningSecret;
 use crate::administration::Scope;
-use crate::audit::Author;
 use crate::crypto::secret::{Secret, reveal_some};
 use crate::crypto::signing_secret;
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::Data;
-use crate::identity::Partner;
 use crate::routes::public_keys::delivery::{Delivery, EncryptedTo, Shown};
 use crate::state::App;
 
@@ -121,24 +119,20 @@ pub struct PreviousSecret {
 )]
 async fn rotate_signing_secret(
     State(app): State<App>,
-    partner: Partner,
-    author: Author,
+    scope: Scope,
     Valid(input): Valid<RotateSigningSecret>,
 ) -> Result<Json<Data<RotatedSigningSecret>>, ApiError> {
-    let grace = input.grace();
+    let (org_id, grace) = (scope.org_id, input.grace());
     let new = NewSecret::of(input.secret);
     // Only what the reply would show is delivered: a secret of the partner's own is not.
     let shown = new.made().map(signing_secret::encode);
     let delivery = match &shown {
-        Some(made) => {
-            Delivery::prepare(&app, partner.org_id, input.deliver_to.as_deref(), made.expose()).await?
-        }
+        Some(made) => Delivery::prepare(&app, org_id, input.deliver_to.as_deref(), made.expose()).await?,
         None => Delivery::Clear,
     };
     let is_possible = delivery.is_possible();
-    let rotated =
-        rotate(&app.db, &app.clock, &app.keyring, scope(partner, author), &new, grace, is_possible).await?;
-    app.publisher.wake(partner.org_id, Stream::Credentials);
+    let rotated = rotate(&app.db, &app.clock, &app.keyring, scope, &new, grace, is_possible).await?;
+    app.publisher.wake(org_id, Stream::Credentials);
     Ok(Json(Data { data: RotatedSigningSecret::of(&rotated, shown.map(|made| delivery.shown(made))) }))
 }
 
@@ -154,10 +148,9 @@ async fn rotate_signing_secret(
 )]
 async fn get_signing_secret(
     State(app): State<App>,
-    partner: Partner,
-    author: Author,
+    scope: Scope,
 ) -> Result<Json<Data<SigningSecrets>>, ApiError> {
-    let live = store::load(&app.db.pool, &scope(partner, author), None, app.clock.now()).await?;
+    let live = store::load(&app.db.pool, &scope, None, app.clock.now()).await?;
     let mut secrets = live.map(|org| org.secrets).unwrap_or_default();
     secrets.reverse();
     let (current, previous): (Vec<_>, Vec<_>) = secrets.into_iter().partition(|s| s.expires_at.is_none());
@@ -184,15 +177,11 @@ async fn get_signing_secret(
 )]
 async fn revoke_signing_secret(
     State(app): State<App>,
-    partner: Partner,
-    author: Author,
+    scope: Scope,
     Valid(SecretPath { secret_id }): Valid<SecretPath>,
 ) -> Result<StatusCode, ApiError> {
-    revoke(&app.db, &app.clock, scope(partner, author), secret_id).await?;
-    app.publisher.wake(partner.org_id, Stream::Credentials);
+    let org_id = scope.org_id;
+    revoke(&app.db, &app.clock, scope, secret_id).await?;
+    app.publisher.wake(org_id, Stream::Credentials);
     Ok(StatusCode::NO_CONTENT)
-}
-
-fn scope(partner: Partner, author: Author) -> Scope {
-    Scope { org_id: partner.org_id, caller: partner.key_id, author }
 }

@@ -20,7 +20,6 @@ pub use self::input::{DEFAULT_GRACE, MAX_GRACE};
 use self::reply::{MintedTenantKey, RotatedTenantKey, TenantKeyEntry};
 use self::rules::{OrgKeys, Plan, Rotation};
 use crate::administration::Scope;
-use crate::audit::Author;
 use crate::error::ApiError;
 use crate::events::Stream;
 use crate::http::input::Valid;
@@ -56,19 +55,18 @@ pub fn routes() -> OpenApiRouter<App> {
 )]
 async fn rotate_tenant_key(
     State(app): State<App>,
-    partner: Partner,
-    author: Author,
+    scope: Scope,
     Valid(input): Valid<RotateTenantKey>,
 ) -> Result<Json<Data<RotatedTenantKey>>, ApiError> {
     let new = NewKey::generate(&app.keyring, app.config.key_env);
     let delivery =
-        Delivery::prepare(&app, partner.org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
+        Delivery::prepare(&app, scope.org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
     let is_possible = delivery.is_possible();
     let rotation = Rotation { key_id: input.key_id, grace: input.grace(), expires_at: input.expires_at };
     let fresh = new.fresh.clone();
     let plan = changed(
         &app,
-        scope(partner, author),
+        scope,
         Change {
             subject: input.key_id,
             new: Some(&new),
@@ -115,18 +113,17 @@ async fn list_tenant_keys(
 )]
 async fn create_tenant_key(
     State(app): State<App>,
-    partner: Partner,
-    author: Author,
+    scope: Scope,
     Valid(input): Valid<CreateTenantKey>,
 ) -> Result<(StatusCode, Json<Data<MintedTenantKey>>), ApiError> {
     let new = NewKey::generate(&app.keyring, app.config.key_env);
     let delivery =
-        Delivery::prepare(&app, partner.org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
+        Delivery::prepare(&app, scope.org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
     let is_possible = delivery.is_possible();
     let fresh = new.fresh.clone();
     let plan = changed(
         &app,
-        scope(partner, author),
+        scope,
         Change {
             subject: None,
             new: Some(&new),
@@ -155,13 +152,13 @@ async fn create_tenant_key(
 )]
 async fn update_tenant_key(
     State(app): State<App>,
-    partner: Partner,
-    author: Author,
+    scope: Scope,
     Valid((KeyPath { key_id }, input)): Valid<(KeyPath, UpdateTenantKey)>,
 ) -> Result<Json<Data<TenantKeyEntry>>, ApiError> {
+    let caller = scope.caller;
     let plan = changed(
         &app,
-        scope(partner, author),
+        scope,
         Change {
             subject: Some(key_id),
             new: None,
@@ -171,7 +168,7 @@ async fn update_tenant_key(
         },
     );
     let key = required(plan.await?)?.changed.ok_or_else(unplanned)?;
-    Ok(Json(Data { data: TenantKeyEntry::of(key, partner.key_id) }))
+    Ok(Json(Data { data: TenantKeyEntry::of(key, caller) }))
 }
 
 /// Revoke a tenant API key.
@@ -189,12 +186,11 @@ async fn update_tenant_key(
 )]
 async fn revoke_tenant_key(
     State(app): State<App>,
-    partner: Partner,
-    author: Author,
+    scope: Scope,
     Valid(KeyPath { key_id }): Valid<KeyPath>,
 ) -> Result<StatusCode, ApiError> {
     let rule = move |keys: &OrgKeys| keys.revoke(key_id);
-    changed(&app, scope(partner, author), Change { subject: Some(key_id), new: None, rule }).await?;
+    changed(&app, scope, Change { subject: Some(key_id), new: None, rule }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -207,10 +203,6 @@ where
     let plan = change(&app.db, &app.clock, scope, wanted).await?;
     app.publisher.wake(org_id, Stream::Credentials);
     Ok(plan)
-}
-
-fn scope(partner: Partner, author: Author) -> Scope {
-    Scope { org_id: partner.org_id, caller: partner.key_id, author }
 }
 
 fn required(plan: Option<Plan>) -> Result<Plan, ApiError> {
