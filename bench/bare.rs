@@ -1,0 +1,54 @@
+//! The limit that the service is measured against: axum with one fixed reply, and the service's
+//! own access line for each request. Nothing else.
+
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::any;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use partner_api::clock::Clock;
+use partner_api::http::request_id::RequestId;
+use partner_api::telemetry::{self, Access, AccessLog, Format};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let address = std::env::var("LISTEN_ADDR").unwrap_or_else(|_| "127.0.0.1:8090".into());
+    let (log, _guard) = telemetry::init(Format::Json, "info");
+    let door = TcpListener::bind(address).await?;
+    let reply = async || (StatusCode::OK, [(CONTENT_TYPE, "application/json")], r#"{"data":{}}"#);
+    let router = Router::new()
+        .route("/", any(reply))
+        .layer(from_fn(move |request: Request, next: Next| logged(log.clone(), request, next)));
+    loop {
+        let (stream, _) = door.accept().await?;
+        stream.set_nodelay(true)?;
+        let service = TowerToHyperService::new(router.clone());
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    }
+}
+
+async fn logged(log: AccessLog, request: Request, next: Next) -> Response {
+    let (started, method) = (Instant::now(), request.method().clone());
+    let request_id = RequestId::of(request.headers());
+    let response = next.run(request).await;
+    let access = Access {
+        method: &method,
+        route: Some("/"),
+        status: Some(response.status()),
+        took: started.elapsed(),
+        request_id: &request_id,
+        trace: None,
+        caller: None,
+        code: None,
+    };
+    log.write(&Clock::system(), &access);
+    response
+}

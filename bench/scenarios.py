@@ -1,0 +1,222 @@
+"""What is measured: each scenario prepares itself and gives its two sides, the limit first."""
+
+import concurrent.futures
+import http.client
+import json
+import os
+import threading
+import time
+import uuid
+import zlib
+
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+PLAIN = """CREATE TABLE IF NOT EXISTS plain_users (org_id uuid, user_id uuid, id uuid NOT NULL, first_name text, last_name text,
+ email text, created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL, PRIMARY KEY (org_id, user_id));
+ CREATE INDEX IF NOT EXISTS plain_by_creation ON plain_users (org_id, created_at, user_id)"""
+INSERT = """INSERT INTO plain_users VALUES ('6f1c2a9e-0000-4000-8000-000000000001', gen_random_uuid(), gen_random_uuid(),
+ NULL, NULL, NULL, now(), now());"""
+
+
+def org_id(lab):
+    return f"OrgId: {lab.org['org_id']}"
+
+
+def bare(lab):
+    return lambda: lab.wrk(f"http://127.0.0.1:{lab.bare_port}/")
+
+
+def create_user(lab, connections=64):
+    clients = 1 if connections == 1 else 32
+    return {
+        "pgbench one-row INSERT": lambda: lab.pgbench(INSERT, clients, PLAIN),
+        "POST /v1/users": lambda: lab.wrk(f"{lab.public}/v1/users", "create_user.lua", connections=connections,
+                                          headers=(org_id(lab), "Content-Type: application/json")),
+    }
+
+
+def get_user(lab):
+    users = fill(lab, 10_000)
+    path = os.path.join(lab.directory, "users.txt")
+    with open(path, "w") as file:
+        file.write("\n".join(users))
+    select = "\\set n random(1, 10000)\nSELECT * FROM numbered WHERE n = :n;"
+    lab.postgres.sql("DROP TABLE IF EXISTS numbered; CREATE TABLE numbered AS SELECT row_number() OVER () AS n, u.* FROM users u;"
+                     "ALTER TABLE numbered ADD PRIMARY KEY (n); ANALYZE numbered; ANALYZE users")
+    return {
+        "pgbench SELECT by key": lambda: lab.pgbench(select),
+        "GET /v1/users/{id}": lambda: lab.wrk(f"{lab.public}/v1/users/", "one_of.lua", path, headers=(org_id(lab),)),
+    }
+
+
+def verify_known(lab):
+    header = f"taih-tenant-key: {lab.org['tenant_api_key']}"
+    return {"bare axum, same log line": bare(lab),
+            "verify, known key": lambda: lab.wrk(f"{lab.internal}/internal/auth/verify", headers=(header,))}
+
+
+def verify_unknown(lab):
+    path = os.path.join(lab.directory, "unknown.txt")
+    with open(path, "w") as file:
+        file.write("\n".join(key() for _ in range(400_000)))
+    lab.postgres.sql("DROP TABLE IF EXISTS digests; CREATE TABLE digests (digest bytea PRIMARY KEY, n int);"
+                     "INSERT INTO digests SELECT sha256(i::text::bytea), i FROM generate_series(1, 100000) i; ANALYZE digests")
+    select = "\\set n random(1, 1000000000)\nSELECT n FROM digests WHERE digest = sha256(:n::text::bytea);"
+    return {
+        "pgbench SELECT by digest": lambda: lab.pgbench(select),
+        "verify, unknown keys": lambda: lab.wrk(f"{lab.internal}/internal/auth/verify", "keys.lua", path),
+    }
+
+
+def verify_malformed(lab):
+    return {"bare axum, same log line": bare(lab),
+            "verify, malformed key": lambda: lab.wrk(f"{lab.internal}/internal/auth/verify",
+                                                     headers=("taih-tenant-key: tk_test_" + "0" * 49,))}
+
+
+def planned(lab):
+    return {"bare axum, same log line": bare(lab),
+            "503 of a planned feature": lambda: lab.wrk(f"{lab.public}/v1/admin/org/members", headers=(org_id(lab),))}
+
+
+def rotate(lab):
+    """Each of 10,000 orgs rotates its only key: pgbench does the same in one statement."""
+    lab.postgres.sql("""CREATE TABLE IF NOT EXISTS plain_keys (id bigint PRIMARY KEY, successor bigint, expires_at timestamptz, digest bytea UNIQUE);
+        TRUNCATE plain_keys; INSERT INTO plain_keys SELECT i, NULL, NULL, sha256(i::text::bytea) FROM generate_series(1, 100000) i;
+        CREATE SEQUENCE IF NOT EXISTS plain_next START 1000000; ANALYZE plain_keys""")
+    statement = """\\set n random(1, 100000)
+        WITH old AS (UPDATE plain_keys SET successor = 1, expires_at = now() WHERE id = :n RETURNING id)
+        INSERT INTO plain_keys SELECT nextval('plain_next'), NULL, NULL, sha256(gen_random_uuid()::text::bytea) FROM old;"""
+    return {"pgbench one-statement rotation": lambda: lab.pgbench(statement),
+            "POST tenant-key/rotate": lambda: rotation_of_orgs(lab, 10_000)}
+
+
+def rotation_of_orgs(lab, count):
+    prefix = "r" + uuid.uuid4().hex[:8]
+    lab.postgres.sql(f"INSERT INTO orgs (id, key, name, created_at) SELECT gen_random_uuid(), '{prefix}-' || i, 'Bench', now()"
+                     f" FROM generate_series(1, {count}) i")
+    orgs = lab.postgres.sql(f"SELECT id FROM orgs WHERE key LIKE '{prefix}-%'").split()
+    many(lab, [("POST", "/v1/admin/org/tenant-keys", {"OrgId": org}, {"name": "first"}, 201) for org in orgs])
+    path = os.path.join(lab.directory, "orgs.txt")
+    with open(path, "w") as file:
+        file.write("\n".join(orgs))
+    # Each org once: wrk stops sending new ones when the list is used up, so the rate is counted in the table.
+    started = lab.postgres.sql("SELECT count(*) FROM tenant_keys WHERE rotated_at IS NOT NULL")
+    seconds, lab.options.seconds = lab.options.seconds, 4
+    try:
+        begun = time.time()
+        _, latency = lab.wrk(f"{lab.public}/v1/auth/tenant-key/rotate", "orgs.lua", path)
+    finally:
+        lab.options.seconds = seconds
+    first, last, done = lab.postgres.sql(
+        f"SELECT extract(epoch FROM min(rotated_at)), extract(epoch FROM max(rotated_at)), count(*) - {started}"
+        f" FROM tenant_keys WHERE rotated_at >= to_timestamp({begun - 1})").split("|")
+    lasted = float(last) - float(first)
+    return int(done) / lasted, f"{done} in {lasted:.1f} s, {latency}"
+
+
+def token_issue(lab):
+    user, = fill(lab, 1)
+    body = json.dumps({"user_id": user})
+    return {"bare axum, same log line": bare(lab),
+            "POST /v1/auth/token": lambda: lab.wrk(f"{lab.public}/v1/auth/token", "post.lua", body,
+                                                   headers=(org_id(lab), "Content-Type: application/json"))}
+
+
+def token_verify(lab):
+    """A member asks for another user's path's neighbour: its own row, by its token."""
+    user, = fill(lab, 1)
+    _, text = lab.service.ask("POST", "/v1/auth/token", {"OrgId": lab.org["org_id"], "Content-Type": "application/json"},
+                              json.dumps({"user_id": user}))
+    token = json.loads(text)["data"]["access_token"]
+    return {"GET /v1/users/{id} as the partner": lambda: lab.wrk(f"{lab.public}/v1/users/{user}", headers=(org_id(lab),)),
+            "GET /v1/users/{id} as the member": lambda: lab.wrk(f"{lab.public}/v1/users/{user}",
+                                                                headers=(f"Authorization: Bearer {token}",))}
+
+
+def bulk(lab):
+    def measure():
+        started = time.time()
+        fill(lab, 200_000)
+        took = time.time() - started
+        return 200_000 / took, f"200,000 users in {took:.1f} s"
+    return {"POST /v1/users/bulk": measure}
+
+
+def events(lab):
+    """From outbox to a local webhook: users are made while no queue is registered, then it is."""
+    url = f"http://127.0.0.1:{lab.bare_port}/"
+
+    def measure():
+        headers = {"OrgId": lab.org["org_id"], "Content-Type": "application/json"}
+        lab.service.ask("DELETE", "/v1/admin/org/queues/users", headers)
+        count = 5_000 * lab.options.seconds
+        fill(lab, count)
+        status, text = lab.service.ask("POST", "/v1/admin/org/queues/users", headers,
+                                       json.dumps({"type": "webhook", "webhook": {"url": url}}))
+        assert status == 201, text
+        started = time.time()
+        lab.postgres.wait_until(f"SELECT count(*) FROM (SELECT FROM events WHERE state = 'pending' AND org_id ="
+                                f" '{lab.org['org_id']}' AND stream = 'users' LIMIT 1) AS one", "0")
+        took = time.time() - started
+        return count / took, f"{count} in {took:.1f} s"
+    return {"outbox to a local webhook": measure}
+
+
+def fill(lab, count):
+    """Makes users through bulk; gives their ids."""
+    users = [str(uuid.uuid4()) for _ in range(count)]
+    chunks = [users[at:at + 10_000] for at in range(0, count, 10_000)]
+    headers = {"OrgId": lab.org["org_id"], "Content-Type": "application/x-ndjson"}
+
+    def send(chunk):
+        status, text = lab.service.ask("POST", "/v1/users/bulk", headers, "".join(f'{{"user_id":"{u}"}}\n' for u in chunk), timeout=120)
+        assert status == 200 and text.count(b'"created"') == len(chunk), text[:300]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(send, chunks))
+    return users
+
+
+def many(lab, requests, threads=16):
+    """Sends requests over kept connections."""
+    local = threading.local()
+
+    def send(request):
+        method, path, headers, body, wanted = request
+        if not hasattr(local, "connection"):
+            local.connection = http.client.HTTPConnection("127.0.0.1", lab.service.public)
+        local.connection.request(method, path, json.dumps(body), {**headers, "Content-Type": "application/json"})
+        reply = local.connection.getresponse()
+        text = reply.read()
+        assert reply.status == wanted, text
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        list(pool.map(send, requests))
+
+
+def key():
+    """A well-formed key that nobody has."""
+    number, body = int.from_bytes(os.urandom(33), "big"), ""
+    for _ in range(43):
+        number, digit = divmod(number, 62)
+        body += DIGITS[digit]
+    text, check = "tk_test_" + body, ""
+    crc = zlib.crc32(text.encode())
+    for _ in range(6):
+        crc, digit = divmod(crc, 62)
+        check = DIGITS[digit] + check
+    return text + check
+
+
+SCENARIOS = {
+    "create_user": create_user,
+    "create_user_1": lambda lab: create_user(lab, 1),
+    "get_user": get_user,
+    "verify_known": verify_known,
+    "verify_unknown": verify_unknown,
+    "verify_malformed": verify_malformed,
+    "planned": planned,
+    "rotate": rotate,
+    "token_issue": token_issue,
+    "token_verify": token_verify,
+    "bulk": bulk,
+    "events": events,
+}
