@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use sqlx::PgConnection;
 
 use crate::audit::Author;
-use crate::db::Db;
+use crate::db::{Db, Tx};
 use crate::error::{ApiError, Code};
 use crate::identity::Partner;
 use crate::ids::{KeyId, OrgId};
@@ -91,13 +91,30 @@ pub async fn carry_out<C: Change>(db: &Db, org_id: OrgId, change: C) -> Result<C
     }
     drop(connection);
     db.transaction(async move |mut tx| {
-        // Not `FOR UPDATE`, which would hold back every user insert through its foreign key.
-        sqlx::query!("SELECT id FROM orgs WHERE id = $1 FOR NO KEY UPDATE", org_id.0)
-            .fetch_optional(&mut *tx)
-            .await?;
-        let done = change.attempt(&mut tx).await?;
+        let done = alone(&mut tx, org_id, &change).await?;
         tx.commit().await?;
-        done.ok_or_else(|| ApiError::internal("an org changed under its lock"))
+        Ok(done)
     })
     .await
+}
+
+/// Carries a change out within a transaction that does more.
+///
+/// # Errors
+/// As [`carry_out`].
+pub async fn within<C: Change>(tx: &mut Tx, org_id: OrgId, change: &C) -> Result<C::Done, ApiError> {
+    match change.attempt(&mut *tx).await? {
+        Some(done) => Ok(done),
+        None => alone(tx, org_id, change).await,
+    }
+}
+
+/// Queues behind the org's row, so that nobody changes the org between reading and applying.
+async fn alone<C: Change>(tx: &mut Tx, org_id: OrgId, change: &C) -> Result<C::Done, ApiError> {
+    // Not `FOR UPDATE`, which would hold back every user insert through its foreign key.
+    sqlx::query!("SELECT id FROM orgs WHERE id = $1 FOR NO KEY UPDATE", org_id.0)
+        .fetch_optional(&mut **tx)
+        .await?;
+    let done = change.attempt(&mut *tx).await?;
+    done.ok_or_else(|| ApiError::internal("an org changed under its lock"))
 }

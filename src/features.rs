@@ -27,6 +27,8 @@ pub struct Feature {
     pub routes: Routes,
     /// Its routes that take members as well.
     pub for_members: Option<fn() -> OpenApiRouter<App>>,
+    /// Whether a POST may be answered with a secret.
+    pub shows_secrets: bool,
 }
 
 /// A feature's routes.
@@ -49,9 +51,9 @@ use Routes::{Live, Planned};
 pub static FEATURES: &[Feature] = &[
     switchable("users", Live(routes::users::routes)).for_members(routes::users::of_one_user),
     switchable("user_bulk", Live(routes::users::bulk::routes)),
-    switchable("tenant_key_rotation", Live(routes::tenant_keys::rotation)),
-    switchable("tenant_keys", Live(routes::tenant_keys::routes)),
-    switchable("signing_secret_rotation", Live(routes::signing_secrets::routes)),
+    switchable("tenant_key_rotation", Live(routes::tenant_keys::rotation)).showing_secrets(),
+    switchable("tenant_keys", Live(routes::tenant_keys::routes)).showing_secrets(),
+    switchable("signing_secret_rotation", Live(routes::signing_secrets::routes)).showing_secrets(),
     switchable("event_queues", Live(|| routes::queues::routes().merge(routes::events::routes()))),
     switchable("public_keys", Live(routes::public_keys::routes)),
     switchable("member_tokens", Live(routes::member_tokens::routes)),
@@ -80,11 +82,11 @@ pub static FEATURES: &[Feature] = &[
 ];
 
 const fn switchable(name: &'static str, routes: Routes) -> Feature {
-    Feature { name, switchable: true, routes, for_members: None }
+    Feature { name, switchable: true, routes, for_members: None, shows_secrets: false }
 }
 
 const fn planned(name: &'static str, routes: &'static [PlannedRoute]) -> Feature {
-    Feature { name, switchable: false, routes: Planned(routes), for_members: None }
+    Feature { name, switchable: false, routes: Planned(routes), for_members: None, shows_secrets: false }
 }
 
 /// How a feature stands.
@@ -148,6 +150,11 @@ impl DisabledFeatures {
 }
 
 impl Feature {
+    const fn showing_secrets(mut self) -> Self {
+        self.shows_secrets = true;
+        self
+    }
+
     const fn for_members(mut self, routes: fn() -> OpenApiRouter<App>) -> Self {
         self.for_members = Some(routes);
         self

@@ -14,6 +14,7 @@ pub mod error;
 pub mod events;
 pub mod features;
 pub mod http;
+pub mod idempotency;
 pub mod identity;
 pub mod ids;
 pub mod metrics;

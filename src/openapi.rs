@@ -1,8 +1,8 @@
 //! The OpenAPI document: what is true of the whole API, added to what each route says of itself.
 
 use utoipa::ToSchema;
-use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
@@ -11,6 +11,8 @@ use utoipa::openapi::{
 };
 
 use crate::error::shape::{ErrorEnvelope, Shape, TracedError, ValidationErrors};
+use crate::idempotency;
+use crate::idempotency::header::IDEMPOTENCY_KEY;
 use crate::identity::Access;
 
 const DESCRIPTION: &str = "\
@@ -82,6 +84,10 @@ pub fn complete(document: &mut OpenApi) {
     let components = document.components.get_or_insert_with(Components::new);
     for (path, item) in &mut document.paths.paths {
         let shape = Shape::of(path);
+        if let Some(operation) = item.post.as_mut().filter(|_| !idempotency::EXEMPT.contains(&path.as_str()))
+        {
+            add_idempotency(operation, shape);
+        }
         for operation in operations(item) {
             operation.security.get_or_insert_default();
             add_shared_responses(operation, shape);
@@ -162,6 +168,36 @@ fn complete_response(response: &mut Response, status: &str, shape: Shape) {
     if status.starts_with(['4', '5']) && response.content.is_empty() {
         let content = Content::new(Some(Ref::from_schema_name(schema)));
         response.content.insert("application/json".to_owned(), RefOr::T(content));
+    }
+}
+
+/// A POST that can be sent again (contract 7).
+fn add_idempotency(operation: &mut Operation, shape: Shape) {
+    let mut key = Parameter::new(IDEMPOTENCY_KEY.as_str());
+    key.parameter_in = ParameterIn::Header;
+    key.required = Required::False;
+    key.description = Some(
+        "Yours to choose: 1 to 255 visible characters, quoted or bare; at least 20 where the reply holds a \
+         secret. The same request with the same key within 24 hours gets the same reply, with \
+         `Idempotent-Replayed: true`, and is not carried out again."
+            .to_owned(),
+    );
+    key.schema = Some(ObjectBuilder::new().schema_type(Type::String).into());
+    operation.parameters.get_or_insert_default().push(RefOr::T(key));
+    let responses = &mut operation.responses.responses;
+    for (status, told) in [
+        ("409", "`idempotency_in_progress`, or `secret_no_longer_available`: `details` names what was made."),
+        ("422", "`idempotency_key_reused`: the key was used for another request."),
+    ] {
+        let response = responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(Response::new("")));
+        let RefOr::T(response) = response else { continue };
+        response.description = format!("{} {told}", response.description).trim_start().to_owned();
+        if (status, shape) == ("422", Shape::V1) {
+            response.description.insert_str(0, "The request breaks its rules; every problem at once. Or ");
+            let either = ["ValidationErrors", "ErrorEnvelope"].map(Ref::from_schema_name);
+            let either = either.into_iter().fold(OneOfBuilder::new(), OneOfBuilder::item);
+            response.content.insert("application/json".to_owned(), RefOr::T(Content::new(Some(either))));
+        }
     }
 }
 

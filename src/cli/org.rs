@@ -5,7 +5,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{CliError, database, master};
-use crate::administration::Scope;
+use crate::administration::{Scope, carry_out};
 use crate::audit::Author;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -106,7 +106,9 @@ pub async fn create(
     let (_, tenant_api_key) = operator.create("first key", None).await?;
     let scope = Scope { org_id, caller: None, author: Author::operator() };
     let new = NewSecret::of(None);
-    signing_secrets::rotate(db, clock, keyring, scope, &new, TimeDelta::zero(), true).await?;
+    let org_id = scope.org_id;
+    let change = signing_secrets::rotation(clock, keyring, scope, &new, TimeDelta::zero(), true);
+    carry_out(db, org_id, change).await?;
     let made = new.made().ok_or("no signing secret was made")?;
     Ok(Created { org_id, tenant_api_key, signing_secret: signing_secret::encode(made) })
 }

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::crypto::keyring;
 use crate::crypto::master::MasterKeys;
 use crate::db::Db;
+use crate::idempotency;
 use crate::ids::OrgId;
 use crate::routes::{public_keys, queues, signing_secrets};
 
@@ -76,6 +77,9 @@ async fn stale(db: &Db, keys: &MasterKeys) -> Result<Vec<Sealed>, sqlx::Error> {
         UNION ALL
         SELECT 'public_keys', org_id, unique_id::text, sealed
         FROM public_keys WHERE NOT starts_with(encode(sealed, 'hex'), $1)
+        UNION ALL
+        SELECT 'idempotency_keys', org_id, encode(scope, 'hex'), sealed
+        FROM idempotency_keys WHERE NOT starts_with(encode(sealed, 'hex'), $1)
         LIMIT $2
         "#,
         current(keys),
@@ -91,6 +95,10 @@ async fn stale(db: &Db, keys: &MasterKeys) -> Result<Vec<Sealed>, sqlx::Error> {
         ("public_keys", Some(org)) => {
             let id = name.parse().unwrap_or_default();
             Sealed { table: "public_keys", org_id, place: public_keys::change::place(org, id), name, sealed }
+        }
+        ("idempotency_keys", Some(org)) => {
+            let scope = hex::decode(&name).unwrap_or_default();
+            Sealed { table: "idempotency_keys", org_id, place: idempotency::place(org, &scope), name, sealed }
         }
         ("event_queues", Some(org)) => {
             Sealed { table: "event_queues", org_id, place: queues::settings::place(org, &name), name, sealed }
@@ -117,6 +125,15 @@ async fn write(db: &Db, value: &Sealed, sealed: Vec<u8>) -> Result<u64, sqlx::Er
         }
         "public_keys" => sqlx::query!(
             "UPDATE public_keys SET sealed = $4 WHERE org_id = $1 AND unique_id::text = $2 AND sealed = $3",
+            org_id,
+            name,
+            old,
+            sealed
+        )
+        .execute(pool)
+        .await,
+        "idempotency_keys" => sqlx::query!(
+            "UPDATE idempotency_keys SET sealed = $4 WHERE org_id = $1 AND scope = decode($2, 'hex') AND sealed = $3",
             org_id,
             name,
             old,
@@ -157,6 +174,7 @@ async fn count_left(db: &Db, keys: &MasterKeys) -> Result<i64, sqlx::Error> {
             UNION ALL SELECT sealed FROM signing_secrets WHERE sealed IS NOT NULL
             UNION ALL SELECT sealed FROM event_queues WHERE sealed IS NOT NULL
             UNION ALL SELECT sealed FROM public_keys WHERE sealed IS NOT NULL
+            UNION ALL SELECT sealed FROM idempotency_keys WHERE sealed IS NOT NULL
         ) AS every WHERE NOT starts_with(encode(sealed, 'hex'), $1)
         "#,
         current(keys),

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{CliError, database, master};
-use crate::administration::Scope;
+use crate::administration::{Scope, carry_out};
 use crate::audit::Author;
 use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
@@ -38,7 +38,9 @@ pub async fn run(config: &Config, command: SecretCommand) -> Result<(), CliError
         let scope = Scope { org_id, caller: None, author: Author::operator() };
         let grace = TimeDelta::seconds(grace_period_seconds);
         let new = NewSecret::of(None);
-        let rotated = signing_secrets::rotate(db, &clock, &keyring, scope, &new, grace, true).await?;
+        let org_id = scope.org_id;
+        let change = signing_secrets::rotation(&clock, &keyring, scope, &new, grace, true);
+        let rotated = carry_out(db, org_id, change).await?;
         let made = signing_secret::encode(new.made().ok_or("no signing secret was made")?);
         let end = rotated.previous_expires_at.map(rfc3339);
         if json {

@@ -16,6 +16,7 @@ pub struct Keyring {
     pub master: MasterKeys,
     pepper: Secret<Vec<u8>>,
     fingerprint_key: Secret<Vec<u8>>,
+    idempotency_key: Secret<Vec<u8>>,
 }
 
 /// A tenant key as it is stored and looked up: useless without the pepper.
@@ -23,6 +24,7 @@ pub type KeyDigest = [u8; 32];
 
 const PEPPER: &str = "tenant_key_pepper";
 const FINGERPRINT_KEY: &str = "signing_secret_fingerprint";
+const IDEMPOTENCY_KEY: &str = "idempotency_mac";
 
 /// Why the keyring cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +49,8 @@ impl Keyring {
             Ok::<_, KeyringError>(master.open(&place(name), &sealed)?)
         };
         let (pepper, fingerprint_key) = (open(PEPPER).await?, open(FINGERPRINT_KEY).await?);
-        Ok(Self { master, pepper, fingerprint_key })
+        let idempotency_key = open(IDEMPOTENCY_KEY).await?;
+        Ok(Self { master, pepper, fingerprint_key, idempotency_key })
     }
 
     /// Opens one more of the service's keys; where there is none it is made, or `None`.
@@ -105,6 +108,16 @@ impl Keyring {
     #[must_use]
     pub fn fingerprint(&self, org_id: OrgId, secret: &Secret<Vec<u8>>) -> [u8; 32] {
         keyed_hash(&self.fingerprint_key, &[org_id.0.as_bytes(), secret.expose()])
+    }
+
+    /// Recognises a request that is sent again, without keeping what it said.
+    #[must_use]
+    pub fn idempotency_mac(&self, org_id: OrgId, parts: &[&[u8]]) -> [u8; 32] {
+        let lengths: Vec<_> = parts.iter().map(|part| (part.len() as u64).to_be_bytes()).collect();
+        // Each part after its length, so that no two lists of parts are the same bytes.
+        let framed = lengths.iter().zip(parts).flat_map(|(length, part)| [&length[..], part]);
+        let framed: Vec<_> = [&org_id.0.as_bytes()[..]].into_iter().chain(framed).collect();
+        keyed_hash(&self.idempotency_key, &framed)
     }
 }
 

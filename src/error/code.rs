@@ -46,6 +46,9 @@ codes! {
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests; try again later.";
     InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Something went wrong on our side.";
     ServiceUnavailable = "service_unavailable", SERVICE_UNAVAILABLE, "The service cannot answer right now; try again later.";
+    IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "A request with this Idempotency-Key is being answered; try again.";
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "This Idempotency-Key was used for another request.";
+    SecretNoLongerAvailable = "secret_no_longer_available", CONFLICT, "The request was carried out, and its secret was shown; details name what it made.";
     KeySuperseded = "key_superseded", FORBIDDEN, "This key was rotated and administers nothing any more; use its successor.";
     AmbiguousTenantKey = "ambiguous_tenant_key", CONFLICT, "There is more than one key to rotate, or none; name it in key_id.";
     KeyAlreadyRotated = "key_already_rotated", CONFLICT, "This key was rotated already; rotate its successor.";

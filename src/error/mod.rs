@@ -100,7 +100,12 @@ impl ApiError {
 
     /// Adds a date or an id for the client's program.
     #[must_use]
-    pub fn detail(mut self, field: &'static str, code: &'static str, message: String) -> Self {
+    pub fn detail(
+        mut self,
+        field: impl Into<Cow<'static, str>>,
+        code: &'static str,
+        message: String,
+    ) -> Self {
         if let Self::Failed(failure) = &mut self {
             failure.details.push(Detail { field: field.into(), code: code.into(), message });
         }

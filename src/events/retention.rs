@@ -1,11 +1,13 @@
 //! Deletes what is old (contract 6): delivered and failed events after `EVENT_RETENTION_DAYS`,
-//! waiting ones after `EVENT_WAIT_DAYS`; what is lost that way is counted for the partner.
+//! waiting ones after `EVENT_WAIT_DAYS`; what is lost that way is counted for the partner. Kept
+//! replies go here as well.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::db::Db;
+use crate::idempotency::{KEPT_FOR, store as idempotency};
 use crate::state::App;
 
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -30,6 +32,7 @@ pub async fn run(app: App) {
 /// When the database cannot be asked.
 pub async fn step(app: &App) -> Result<u64, sqlx::Error> {
     let now = app.clock.now();
+    forget_replies(app).await?;
     while delete_closed(&app.db, now - app.config.event_retention).await? == BATCH as u64 {}
     let mut lost = 0;
     loop {
@@ -39,6 +42,14 @@ pub async fn step(app: &App) -> Result<u64, sqlx::Error> {
             return Ok(lost);
         }
     }
+}
+
+/// Forgets replies to requests that may be sent again (contract 7), and their secrets sooner.
+async fn forget_replies(app: &App) -> Result<(), sqlx::Error> {
+    let now = app.clock.now();
+    while idempotency::wipe_secrets(&app.db, now, BATCH).await? == BATCH as u64 {}
+    while idempotency::delete_old(&app.db, now - KEPT_FOR, BATCH).await? == BATCH as u64 {}
+    Ok(())
 }
 
 async fn delete_closed(db: &Db, before: DateTime<Utc>) -> Result<u64, sqlx::Error> {

@@ -1,12 +1,13 @@
 //! The checks between the router and a handler (contract 0, steps 4 to 6), in their order.
 
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::error::ApiError;
 use crate::features::Feature;
+use crate::idempotency::header::IdempotencyKey;
 use crate::identity::{self, Access, Caller};
 use crate::state::App;
 
@@ -23,9 +24,12 @@ pub struct Gate {
 
 /// Passes a request on, or refuses it before the body is read.
 pub async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    match check(&gate, request.headers()).await {
-        Ok(caller) => {
+    match check(&gate, request.method(), request.headers()).await {
+        Ok((caller, key)) => {
             request.extensions_mut().insert(caller);
+            if let Some(key) = key {
+                request.extensions_mut().insert(key);
+            }
             let mut response = next.run(request).await;
             // For the access line.
             response.extensions_mut().insert(caller);
@@ -35,10 +39,15 @@ pub async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) ->
     }
 }
 
-async fn check(gate: &Gate, headers: &HeaderMap) -> Result<Caller, ApiError> {
+async fn check(
+    gate: &Gate,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<(Caller, Option<IdempotencyKey>), ApiError> {
     let caller = identity::identify(&gate.app, headers, gate.access).await?;
     if let Some(feature) = gate.feature {
         gate.app.features.require(feature, &gate.app.config.integration_contact)?;
     }
-    Ok(caller)
+    let shows_secrets = method == Method::POST && gate.feature.is_some_and(|feature| feature.shows_secrets);
+    Ok((caller, IdempotencyKey::of(headers, shows_secrets)?))
 }

@@ -6,6 +6,7 @@ mod connection;
 mod conventions;
 mod features;
 mod health;
+mod idempotency;
 mod identity;
 mod members;
 mod openapi;

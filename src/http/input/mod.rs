@@ -66,18 +66,25 @@ impl<T: Input> FromRequest<App> for Valid<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        let (mut parts, body) = request.into_parts();
-        let mut reader = Reader::new(path(&mut parts, app).await, query(&parts), app.clock.now());
-        if T::BODY != Body::None {
-            let sent = receive(&parts.headers, body, T::BODY).await?;
-            parse(&mut reader, &sent, T::BODY);
-        }
-        let read = move || {
-            let input = T::read(&mut reader);
-            reader.finish(input).map(Self).map_err(ApiError::Invalid)
-        };
-        if T::IS_HEAVY { app.workers.run(read).await? } else { read() }
+        take(request, app).await.map(|(input, _)| Self(input))
     }
+}
+
+/// Takes a request in: what it says, and the very bytes of its body.
+pub async fn take<T: Input>(request: Request, app: &App) -> Result<(T, Bytes), ApiError> {
+    let (mut parts, body) = request.into_parts();
+    let mut reader = Reader::new(path(&mut parts, app).await, query(&parts), app.clock.now());
+    let mut sent = Bytes::new();
+    if T::BODY != Body::None {
+        sent = receive(&parts.headers, body, T::BODY).await?;
+        parse(&mut reader, &sent, T::BODY);
+    }
+    let read = move || {
+        let input = T::read(&mut reader);
+        reader.finish(input).map_err(ApiError::Invalid)
+    };
+    let input = if T::IS_HEAVY { app.workers.run(read).await? } else { read() };
+    Ok((input?, sent))
 }
 
 /// Judges JSON on its own, as a line of a bulk body is: what could be read, and every problem.

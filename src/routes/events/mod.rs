@@ -7,18 +7,22 @@ pub mod store;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
 use self::input::{EventFilter, ReplayEvents, ReplayEventsBody};
+use crate::administration::Change;
 use crate::error::ApiError;
 use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Listed, Page, Place};
+use crate::idempotency::{self, Once, Reply};
 use crate::identity::Partner;
 use crate::ids::OrgId;
 use crate::state::App;
@@ -113,23 +117,42 @@ async fn list_events(
 async fn replay_events(
     State(app): State<App>,
     partner: Partner,
-    Valid(input): Valid<ReplayEvents>,
-) -> Result<(StatusCode, Json<Data<Replayed>>), ApiError> {
-    let replayed = replay(&app, partner.org_id, &input).await?;
-    Stream::ALL.into_iter().for_each(|stream| app.publisher.wake(partner.org_id, stream));
-    Ok((StatusCode::ACCEPTED, Json(Data { data: Replayed { replayed } })))
+    Once { input, claim }: Once<ReplayEvents>,
+) -> Result<Response, ApiError> {
+    let org_id = partner.org_id;
+    let ids = chosen(&app, org_id, input).await?;
+    let replay = Replay { org_id, ids, now: app.clock.now() };
+    let reply = |replayed| Reply::new(StatusCode::ACCEPTED, &Data { data: Replayed { replayed } });
+    let response = idempotency::carry_out(&app, org_id, claim, replay, reply).await?;
+    Stream::ALL.into_iter().for_each(|stream| app.publisher.wake(org_id, stream));
+    Ok(response)
 }
 
-async fn replay(app: &App, org_id: OrgId, input: &ReplayEvents) -> Result<u64, ApiError> {
-    let ids = match input {
-        ReplayEvents::Ids(ids) => ids.clone(),
-        ReplayEvents::Range { stream, from, to } => {
-            let ids = store::ids_between(&app.db.pool, org_id, *stream, *from, *to, MAX_RANGE + 1).await?;
-            if ids.len() as i64 > MAX_RANGE {
-                return Err(ApiError::Invalid(vec![input::too_many()]));
-            }
-            ids
-        }
+/// The events that the partner means.
+async fn chosen(app: &App, org_id: OrgId, input: ReplayEvents) -> Result<Vec<Uuid>, ApiError> {
+    let (stream, from, to) = match input {
+        ReplayEvents::Ids(ids) => return Ok(ids),
+        ReplayEvents::Range { stream, from, to } => (stream, from, to),
     };
-    Ok(store::replay(&app.db.pool, org_id, &ids, app.clock.now()).await?)
+    let ids = store::ids_between(&app.db.pool, org_id, stream, from, to, MAX_RANGE + 1).await?;
+    if ids.len() as i64 > MAX_RANGE {
+        return Err(ApiError::Invalid(vec![input::too_many()]));
+    }
+    Ok(ids)
+}
+
+/// Events to be sent again.
+struct Replay {
+    org_id: OrgId,
+    ids: Vec<Uuid>,
+    now: DateTime<Utc>,
+}
+
+impl Change for Replay {
+    /// How many.
+    type Done = u64;
+
+    async fn attempt(&self, db: &mut PgConnection) -> Result<Option<u64>, ApiError> {
+        Ok(Some(store::replay(db, self.org_id, &self.ids, self.now).await?))
+    }
 }

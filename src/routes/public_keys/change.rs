@@ -1,6 +1,9 @@
 //! Changes of an org's public keys, as [`administration`](crate::administration) carries them out.
 
+use axum::http::StatusCode;
+use axum::response::Response;
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -10,6 +13,7 @@ use crate::administration::{self, Scope, carry_out};
 use crate::clock::Clock;
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
+use crate::idempotency::{self, Claim, Reply};
 use crate::ids::OrgId;
 use crate::state::App;
 
@@ -63,6 +67,22 @@ pub async fn carry(app: &App, scope: Scope, change: Change) -> Result<(), ApiErr
     carry_out(&app.db, org_id, Attempt { scope, clock: app.clock.clone(), change }).await?;
     app.publisher.wake(org_id, Stream::Credentials);
     Ok(())
+}
+
+/// The same for a POST, which answers with `data`.
+pub async fn carry_once(
+    app: &App,
+    scope: Scope,
+    claim: Option<Claim>,
+    change: Change,
+    data: impl Serialize + Send + 'static,
+) -> Result<Response, ApiError> {
+    let org_id = scope.org_id;
+    let attempt = Attempt { scope, clock: app.clock.clone(), change };
+    let reply = move |()| Reply::new(StatusCode::OK, &data);
+    let response = idempotency::carry_out(app, org_id, claim, attempt, reply).await?;
+    app.publisher.wake(org_id, Stream::Credentials);
+    Ok(response)
 }
 
 /// The org's keys as the rules see them now: for what is to be known before costly work.

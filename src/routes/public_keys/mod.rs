@@ -14,11 +14,12 @@ pub mod usage;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::change::{Change, carry, glance, place};
+use self::change::{Change, carry, carry_once, glance, place};
 use self::input::{GenerateKeyPair, KeyFilter, OwnerPath, PublicKeyPath, RegisterPublicKey, SetExpiration};
 use self::reply::{
     GeneratedKeyPair, PublicKeyEntry, PublicKeyExpiration, PublicKeyList, RegisteredPublicKey,
@@ -28,6 +29,7 @@ use self::usage::Usage;
 use crate::administration::Scope;
 use crate::error::{ApiError, Code};
 use crate::http::input::{Kind, Problem, Valid};
+use crate::idempotency::Once;
 use crate::identity::Partner;
 use crate::ids::new_row_id;
 use crate::public_keys::accepted::{AcceptedKey, KeyType, accept};
@@ -61,14 +63,13 @@ pub fn routes() -> OpenApiRouter<App> {
 async fn register_public_key(
     State(app): State<App>,
     scope: Scope,
-    Valid(input): Valid<RegisterPublicKey>,
-) -> Result<Json<RegisteredPublicKey>, ApiError> {
+    Once { input, claim }: Once<RegisterPublicKey>,
+) -> Result<Response, ApiError> {
     let unique_id = new_row_id();
     let key = stored(input.public_key, &input.usage, input.related_client_id);
     let change =
         Change::Register { owner_code: input.owner_code, unique_id, expires_at: input.expiration_utc, key };
-    carry(&app, scope, change).await?;
-    Ok(Json(RegisteredPublicKey { unique_id }))
+    carry_once(&app, scope, claim, change, RegisteredPublicKey { unique_id }).await
 }
 
 /// Show a public key.
@@ -185,8 +186,8 @@ async fn delete_public_key(
 async fn generate_key_pair(
     State(app): State<App>,
     scope: Scope,
-    Valid(input): Valid<GenerateKeyPair>,
-) -> Result<Json<GeneratedKeyPair>, ApiError> {
+    Once { input, claim }: Once<GenerateKeyPair>,
+) -> Result<Response, ApiError> {
     let unique_id = new_row_id();
     // Whoever may not register the pair does not get it made either.
     let seen = glance(&app, &scope, None).await?;
@@ -198,8 +199,9 @@ async fn generate_key_pair(
     let (shown, algorithm) = (public.text.clone(), public.algorithm.clone());
     let key = Stored { sealed: Some(sealed), ..stored(public, &input.usage, input.related_client_id) };
     let expires_at = input.expiration_utc;
-    carry(&app, scope, Change::Register { owner_code: input.owner_code, unique_id, expires_at, key }).await?;
-    Ok(Json(GeneratedKeyPair { unique_id, key: shown, expiration_utc: expires_at, algorithm }))
+    let change = Change::Register { owner_code: input.owner_code, unique_id, expires_at, key };
+    let data = GeneratedKeyPair { unique_id, key: shown, expiration_utc: expires_at, algorithm };
+    carry_once(&app, scope, claim, change, data).await
 }
 
 /// Judges a stored key as if it were registered now with this end.

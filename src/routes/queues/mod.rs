@@ -11,6 +11,7 @@ mod test_publish;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -26,6 +27,7 @@ use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Listed, Page};
+use crate::idempotency::{self, Once, Reply};
 use crate::identity::Partner;
 use crate::ids::OrgId;
 use crate::state::App;
@@ -172,8 +174,8 @@ async fn delete_queue(
 async fn test_queue(
     State(app): State<App>,
     partner: Partner,
-    Valid(path): Valid<QueuePath>,
-) -> Result<(StatusCode, Json<Data<TestedQueue>>), ApiError> {
+    Once { input: path, claim }: Once<QueuePath>,
+) -> Result<Response, ApiError> {
     let (org_id, stream) = (partner.org_id, path.stream()?);
     let row = store::find(&app.db.pool, org_id, Some(stream)).await?.pop().ok_or(Code::QueueNotConfigured)?;
     let QueueRow { kind, settings, sealed, .. } = &row;
@@ -181,7 +183,8 @@ async fn test_queue(
     let target = stored.target(&app.keyring.master, app.config.targets.policy);
     let target = target.map_err(|error| test_publish::failed(&error))?;
     let event_id = test_publish::send(&app, org_id, stream, &target).await?;
-    Ok((StatusCode::ACCEPTED, Json(Data { data: TestedQueue { event_id } })))
+    let reply = Reply::new(StatusCode::ACCEPTED, &Data { data: TestedQueue { event_id } })?;
+    idempotency::keep(&app, org_id, claim, reply).await
 }
 
 async fn show(app: &App, org_id: OrgId, stream: Stream) -> Result<Json<Data<Queue>>, ApiError> {

@@ -47,15 +47,14 @@ pub fn place(org_id: OrgId, id: Uuid) -> Vec<u8> {
 }
 
 /// Puts a secret in place, unless it could not be delivered.
-pub async fn rotate(
-    db: &Db,
+pub fn rotation(
     clock: &Clock,
     keyring: &Keyring,
     scope: Scope,
     new: &NewSecret,
     grace: TimeDelta,
     is_deliverable: bool,
-) -> Result<Rotated, ApiError> {
+) -> impl Change<Done = Rotated> + use<> {
     let (org_id, id) = (scope.org_id, new_row_id());
     let new = Stored {
         sealed: keyring.master.seal(&place(org_id, id), new.secret.expose()),
@@ -66,41 +65,46 @@ pub async fn rotate(
         let plan = org.rotate(id, grace)?;
         delivery::require(is_deliverable).map(|()| Some(plan))
     };
-    let attempt = Attempt { scope, clock: clock.clone(), wanted: None, new: Some(new), rule };
-    let (plan, at) = carry_out(db, org_id, attempt).await?;
-    let previous_expires_at = plan.and_then(|plan| plan.ended).and_then(|ended| ended.expires_at);
-    Ok(Rotated { id, at, previous_expires_at })
+    let done = move |plan: Option<Plan>, at| {
+        let previous_expires_at = plan.and_then(|plan| plan.ended).and_then(|ended| ended.expires_at);
+        Rotated { id, at, previous_expires_at }
+    };
+    Attempt { scope, clock: clock.clone(), wanted: None, new: Some(new), rule, done }
 }
 
 /// Ends a previous secret now.
 pub async fn revoke(db: &Db, clock: &Clock, scope: Scope, id: Uuid) -> Result<(), ApiError> {
     let org_id = scope.org_id;
     let rule = move |org: &OrgSecrets| org.revoke(id);
-    carry_out(db, org_id, Attempt { scope, clock: clock.clone(), wanted: Some(id), new: None, rule }).await?;
-    Ok(())
+    let done = |_: Option<Plan>, _| ();
+    let attempt = Attempt { scope, clock: clock.clone(), wanted: Some(id), new: None, rule, done };
+    carry_out(db, org_id, attempt).await
 }
 
-struct Attempt<R> {
+struct Attempt<R, D> {
     scope: Scope,
     clock: Clock,
     wanted: Option<Uuid>,
     new: Option<Stored>,
     rule: R,
+    /// What is told of it: what was done, if anything was to do, and when.
+    done: D,
 }
 
-impl<R> Change for Attempt<R>
+impl<R, D, T> Change for Attempt<R, D>
 where
     R: Fn(&OrgSecrets) -> Result<Option<Plan>, ApiError> + Send + Sync + 'static,
+    D: Fn(Option<Plan>, DateTime<Utc>) -> T + Send + Sync + 'static,
+    T: Send + 'static,
 {
-    /// What was done, and when; nothing, where there was nothing to do.
-    type Done = (Option<Plan>, DateTime<Utc>);
+    type Done = T;
 
     async fn attempt(&self, db: &mut PgConnection) -> Result<Option<Self::Done>, ApiError> {
         let now = self.clock.now();
         let seen = store::load(&mut *db, &self.scope, self.wanted, now).await?.ok_or(Code::Forbidden)?;
-        let Some(plan) = (self.rule)(&seen)? else { return Ok(Some((None, now))) };
+        let Some(plan) = (self.rule)(&seen)? else { return Ok(Some((self.done)(None, now))) };
         match store::apply(&mut *db, &self.scope, &seen, &plan, self.new.as_ref()).await? {
-            Applied::Done => Ok(Some((Some(plan), now))),
+            Applied::Done => Ok(Some((self.done)(Some(plan), now))),
             Applied::Stale => Ok(None),
             Applied::Reused => Err(Code::SecretReused.into()),
         }

@@ -9,6 +9,7 @@ pub mod store;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,7 +18,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use self::change::revoke;
-pub use self::change::{NewSecret, Rotated, place, rotate};
+pub use self::change::{NewSecret, Rotated, place, rotation};
 use self::input::{RotateSigningSecret, SecretPath};
 use self::rules::SigningSecret;
 use crate::administration::Scope;
@@ -27,6 +28,7 @@ use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::Data;
+use crate::idempotency::{self, Made, Once, Reply};
 use crate::routes::public_keys::delivery::{Delivery, EncryptedTo, Shown};
 use crate::state::App;
 
@@ -72,6 +74,13 @@ impl RotatedSigningSecret {
             encrypted_secret,
             encrypted_to,
         }
+    }
+
+    /// The reply, which is a secret's where it shows one.
+    fn reply(self) -> Result<Reply, ApiError> {
+        let (shows_secret, id) = (self.new_signing_secret.is_some(), self.secret_id);
+        let reply = Reply::new(StatusCode::OK, &Data { data: self })?;
+        Ok(if shows_secret { reply.showing_secret_of(vec![Made::new("secret_id", id)]) } else { reply })
     }
 }
 
@@ -120,8 +129,8 @@ pub struct PreviousSecret {
 async fn rotate_signing_secret(
     State(app): State<App>,
     scope: Scope,
-    Valid(input): Valid<RotateSigningSecret>,
-) -> Result<Json<Data<RotatedSigningSecret>>, ApiError> {
+    Once { input, claim }: Once<RotateSigningSecret>,
+) -> Result<Response, ApiError> {
     let (org_id, grace) = (scope.org_id, input.grace());
     let new = NewSecret::of(input.secret);
     // Only what the reply would show is delivered: a secret of the partner's own is not.
@@ -130,10 +139,13 @@ async fn rotate_signing_secret(
         Some(made) => Delivery::prepare(&app, org_id, input.deliver_to.as_deref(), made.expose()).await?,
         None => Delivery::Clear,
     };
-    let is_possible = delivery.is_possible();
-    let rotated = rotate(&app.db, &app.clock, &app.keyring, scope, &new, grace, is_possible).await?;
+    let change = rotation(&app.clock, &app.keyring, scope, &new, grace, delivery.is_possible());
+    let response = idempotency::carry_out(&app, org_id, claim, change, move |rotated| {
+        RotatedSigningSecret::of(&rotated, shown.map(|made| delivery.shown(made))).reply()
+    });
+    let response = response.await?;
     app.publisher.wake(org_id, Stream::Credentials);
-    Ok(Json(Data { data: RotatedSigningSecret::of(&rotated, shown.map(|made| delivery.shown(made))) }))
+    Ok(response)
 }
 
 /// Show which signing secrets are alive.

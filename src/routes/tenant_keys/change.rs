@@ -17,7 +17,7 @@ use crate::ids::{KeyId, new_row_id};
 pub struct NewKey {
     pub fresh: Fresh,
     pub key: TenantKey,
-    digest: KeyDigest,
+    pub digest: KeyDigest,
 }
 
 impl NewKey {
@@ -30,11 +30,11 @@ impl NewKey {
 }
 
 /// A change, as its rules see it: `None` means that there is nothing to do.
-pub struct Change<'n, R> {
+pub struct Change<R> {
     /// The key it is about, dead or alive.
     pub subject: Option<KeyId>,
-    /// The key it would add.
-    pub new: Option<&'n NewKey>,
+    /// The digest of the key it would add.
+    pub digest: Option<KeyDigest>,
     pub rule: R,
 }
 
@@ -43,23 +43,29 @@ pub async fn change<R>(
     db: &Db,
     clock: &Clock,
     scope: Scope,
-    change: Change<'_, R>,
+    change: Change<R>,
 ) -> Result<Option<Plan>, ApiError>
 where
     R: Fn(&OrgKeys) -> Result<Option<Plan>, ApiError> + Send + Sync + 'static,
 {
-    let org_id = scope.org_id;
-    let attempt = Attempt {
-        wanted: [change.subject, scope.caller].into_iter().flatten().map(|id| id.0).collect(),
-        digest: change.new.map(|new| new.digest),
-        scope,
-        clock: clock.clone(),
-        rule: change.rule,
-    };
-    carry_out(db, org_id, attempt).await
+    carry_out(db, scope.org_id, change.by(scope, clock)).await
 }
 
-struct Attempt<R> {
+impl<R> Change<R> {
+    /// The change as somebody makes it.
+    pub fn by(self, scope: Scope, clock: &Clock) -> Attempt<R> {
+        Attempt {
+            wanted: [self.subject, scope.caller].into_iter().flatten().map(|id| id.0).collect(),
+            digest: self.digest,
+            scope,
+            clock: clock.clone(),
+            rule: self.rule,
+        }
+    }
+}
+
+/// A change that somebody makes.
+pub struct Attempt<R> {
     wanted: Vec<Uuid>,
     digest: Option<KeyDigest>,
     scope: Scope,

@@ -11,6 +11,7 @@ pub mod store;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -24,6 +25,7 @@ use crate::error::ApiError;
 use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
+use crate::idempotency::{self, Claim, Once, Reply};
 use crate::identity::Partner;
 use crate::routes::public_keys::delivery::{self, Delivery};
 use crate::state::App;
@@ -56,28 +58,23 @@ pub fn routes() -> OpenApiRouter<App> {
 async fn rotate_tenant_key(
     State(app): State<App>,
     scope: Scope,
-    Valid(input): Valid<RotateTenantKey>,
-) -> Result<Json<Data<RotatedTenantKey>>, ApiError> {
+    Once { input, claim }: Once<RotateTenantKey>,
+) -> Result<Response, ApiError> {
     let new = NewKey::generate(&app.keyring, app.config.key_env);
     let delivery =
         Delivery::prepare(&app, scope.org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
     let is_possible = delivery.is_possible();
     let rotation = Rotation { key_id: input.key_id, grace: input.grace(), expires_at: input.expires_at };
     let fresh = new.fresh.clone();
-    let plan = changed(
-        &app,
-        scope,
-        Change {
-            subject: input.key_id,
-            new: Some(&new),
-            rule: move |keys: &OrgKeys| {
-                let plan = keys.rotate(&rotation, &fresh)?;
-                delivery::require(is_possible).map(|()| Some(plan))
-            },
-        },
-    );
-    let data = RotatedTenantKey::of(required(plan.await?)?, new, delivery).ok_or_else(unplanned)?;
-    Ok(Json(Data { data }))
+    let rule = move |keys: &OrgKeys| {
+        let plan = keys.rotate(&rotation, &fresh)?;
+        delivery::require(is_possible).map(|()| Some(plan))
+    };
+    let wanted = Change { subject: input.key_id, digest: Some(new.digest), rule };
+    add(&app, scope, claim, wanted, move |plan| {
+        RotatedTenantKey::of(plan, new, delivery).ok_or_else(unplanned)?.reply()
+    })
+    .await
 }
 
 /// List tenant API keys.
@@ -114,27 +111,22 @@ async fn list_tenant_keys(
 async fn create_tenant_key(
     State(app): State<App>,
     scope: Scope,
-    Valid(input): Valid<CreateTenantKey>,
-) -> Result<(StatusCode, Json<Data<MintedTenantKey>>), ApiError> {
+    Once { input, claim }: Once<CreateTenantKey>,
+) -> Result<Response, ApiError> {
     let new = NewKey::generate(&app.keyring, app.config.key_env);
     let delivery =
         Delivery::prepare(&app, scope.org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
     let is_possible = delivery.is_possible();
     let fresh = new.fresh.clone();
-    let plan = changed(
-        &app,
-        scope,
-        Change {
-            subject: None,
-            new: Some(&new),
-            rule: move |keys: &OrgKeys| {
-                let plan = keys.mint(&input.name, input.expires_at, &fresh)?;
-                delivery::require(is_possible).map(|()| Some(plan))
-            },
-        },
-    );
-    let data = MintedTenantKey::of(required(plan.await?)?, new, delivery).ok_or_else(unplanned)?;
-    Ok((StatusCode::CREATED, Json(Data { data })))
+    let rule = move |keys: &OrgKeys| {
+        let plan = keys.mint(&input.name, input.expires_at, &fresh)?;
+        delivery::require(is_possible).map(|()| Some(plan))
+    };
+    let wanted = Change { subject: None, digest: Some(new.digest), rule };
+    add(&app, scope, claim, wanted, move |plan| {
+        MintedTenantKey::of(plan, new, delivery).ok_or_else(unplanned)?.reply()
+    })
+    .await
 }
 
 /// Change a tenant API key's name or end.
@@ -161,7 +153,7 @@ async fn update_tenant_key(
         scope,
         Change {
             subject: Some(key_id),
-            new: None,
+            digest: None,
             rule: move |keys: &OrgKeys| {
                 keys.update(key_id, input.name.as_deref(), &input.expires_at).map(Some)
             },
@@ -190,12 +182,30 @@ async fn revoke_tenant_key(
     Valid(KeyPath { key_id }): Valid<KeyPath>,
 ) -> Result<StatusCode, ApiError> {
     let rule = move |keys: &OrgKeys| keys.revoke(key_id);
-    changed(&app, scope, Change { subject: Some(key_id), new: None, rule }).await?;
+    changed(&app, scope, Change { subject: Some(key_id), digest: None, rule }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Carries a change out that adds a key, and answers with it.
+async fn add<R>(
+    app: &App,
+    scope: Scope,
+    claim: Option<Claim>,
+    wanted: Change<R>,
+    reply: impl FnOnce(Plan) -> Result<Reply, ApiError> + Send + 'static,
+) -> Result<Response, ApiError>
+where
+    R: Fn(&OrgKeys) -> Result<Option<Plan>, ApiError> + Send + Sync + 'static,
+{
+    let org_id = scope.org_id;
+    let attempt = wanted.by(scope, &app.clock);
+    let response = idempotency::carry_out(app, org_id, claim, attempt, |plan| reply(required(plan)?)).await?;
+    app.publisher.wake(org_id, Stream::Credentials);
+    Ok(response)
+}
+
 /// Carries a change out and sends its event on its way.
-async fn changed<R>(app: &App, scope: Scope, wanted: Change<'_, R>) -> Result<Option<Plan>, ApiError>
+async fn changed<R>(app: &App, scope: Scope, wanted: Change<R>) -> Result<Option<Plan>, ApiError>
 where
     R: Fn(&OrgKeys) -> Result<Option<Plan>, ApiError> + Send + Sync + 'static,
 {

@@ -35,8 +35,13 @@ impl Operator<'_> {
         let new = NewKey::generate(self.keyring, self.key_env);
         let (fresh, name) = (new.fresh.clone(), name.to_owned());
         let rule = move |keys: &OrgKeys| keys.mint(&name, expires_at, &fresh).map(Some);
-        let plan = change(self.db, self.clock, self.scope(), Change { subject: None, new: Some(&new), rule })
-            .await?;
+        let plan = change(
+            self.db,
+            self.clock,
+            self.scope(),
+            Change { subject: None, digest: Some(new.digest), rule },
+        )
+        .await?;
         Ok((added(plan)?, new.key))
     }
 
@@ -50,9 +55,13 @@ impl Operator<'_> {
         let rotation = Rotation { key_id, grace, expires_at: None };
         let fresh = new.fresh.clone();
         let rule = move |keys: &OrgKeys| keys.rotate(&rotation, &fresh).map(Some);
-        let plan =
-            change(self.db, self.clock, self.scope(), Change { subject: key_id, new: Some(&new), rule })
-                .await?;
+        let plan = change(
+            self.db,
+            self.clock,
+            self.scope(),
+            Change { subject: key_id, digest: Some(new.digest), rule },
+        )
+        .await?;
         let old = plan.as_ref().and_then(|plan| plan.changed.clone()).ok_or_else(super::unplanned)?;
         Ok((old, added(plan)?, new.key))
     }
@@ -60,7 +69,8 @@ impl Operator<'_> {
     /// Ends a key now.
     pub async fn revoke(&self, key_id: KeyId) -> Result<(), ApiError> {
         let rule = move |keys: &OrgKeys| keys.revoke(key_id);
-        change(self.db, self.clock, self.scope(), Change { subject: Some(key_id), new: None, rule }).await?;
+        change(self.db, self.clock, self.scope(), Change { subject: Some(key_id), digest: None, rule })
+            .await?;
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! What the tenant key routes answer. The type that lists a key has no field for its secret.
 
+use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -7,7 +8,9 @@ use utoipa::ToSchema;
 use super::change::NewKey;
 use super::rules::{Key, Plan};
 use crate::crypto::secret::{Secret, reveal_some};
-use crate::http::paging::{Listed, Place};
+use crate::error::ApiError;
+use crate::http::paging::{Data, Listed, Place};
+use crate::idempotency::{Made, Reply};
 use crate::ids::KeyId;
 use crate::routes::public_keys::delivery::{Delivery, EncryptedTo, Shown};
 
@@ -47,6 +50,15 @@ impl RotatedTenantKey {
             key_id: plan.added?.id,
             previous_key_id: old.id,
         })
+    }
+
+    /// The reply, which is a secret's where it shows the key.
+    pub fn reply(self) -> Result<Reply, ApiError> {
+        let shows_key = self.new_tenant_api_key.is_some();
+        let made = [("key_id", self.key_id), ("previous_key_id", self.previous_key_id)];
+        let reply = Reply::new(StatusCode::OK, &Data { data: self })?;
+        let made = made.map(|(field, id)| Made::new(field, id));
+        Ok(if shows_key { reply.showing_secret_of(made.into()) } else { reply })
     }
 }
 
@@ -127,5 +139,12 @@ impl MintedTenantKey {
         let entry = TenantKeyEntry::of(plan.added?, None);
         let Shown { clear: secret, encrypted_secret, encrypted_to } = delivery.shown(new.key.into_secret());
         Some(Self { entry, secret, encrypted_secret, encrypted_to })
+    }
+
+    /// The reply, which is a secret's where it shows the key.
+    pub fn reply(self) -> Result<Reply, ApiError> {
+        let (shows_key, id) = (self.secret.is_some(), self.entry.id);
+        let reply = Reply::new(StatusCode::CREATED, &Data { data: self })?;
+        Ok(if shows_key { reply.showing_secret_of(vec![Made::new("id", id)]) } else { reply })
     }
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use sqlx::PgConnection;
 
 use super::store::{self, NewUser, Outcome};
+use crate::administration::Change;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::batch::{Batcher, Kept, Slice};
-use crate::error::is_transient;
+use crate::error::{ApiError, is_transient};
 
 /// Slices on their way at the same time, and rows in one.
 const WORKERS: usize = 2;
@@ -43,6 +44,25 @@ impl Slice for Inserts {
         };
         kept.is_well();
         Ok(outcomes)
+    }
+}
+
+/// One user, for a request whose reply is kept in the same transaction.
+pub struct InsertOne {
+    pub user: NewUser,
+    pub clock: Clock,
+}
+
+impl Change for InsertOne {
+    type Done = Outcome;
+
+    async fn attempt(&self, db: &mut PgConnection) -> Result<Option<Outcome>, ApiError> {
+        let inserted = store::insert_users(db, self.clock.now(), std::slice::from_ref(&self.user)).await;
+        match inserted {
+            Ok(outcomes) => Ok(outcomes.first().copied()),
+            Err(error) if is_missing_org(&error) => Ok(Some(Outcome::NoOrg)),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

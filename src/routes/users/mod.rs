@@ -9,6 +9,7 @@ mod store;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,6 +18,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use self::input::{CreateUser, UpdateUser, UserPath};
+use self::inserts::InsertOne;
 pub use self::inserts::Inserts;
 pub use self::store::created_at;
 use self::store::{NewUser, Outcome, UserKey};
@@ -24,6 +26,7 @@ use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Listed, Page, Place};
+use crate::idempotency::{self, Once, Reply};
 use crate::identity::members::Member;
 use crate::identity::{Caller, Partner};
 use crate::ids::{OrgId, new_row_id};
@@ -109,18 +112,25 @@ pub struct Profile {
 async fn create_user(
     State(app): State<App>,
     partner: Partner,
-    Valid(input): Valid<CreateUser>,
-) -> Result<(StatusCode, Json<Data<CreatedUser>>), ApiError> {
-    let user_id = input.user_id;
-    let user = NewUser { org_id: partner.org_id, user_id, id: new_row_id(), profile: input.into_profile() };
-    match app.new_users.ask(user).await? {
-        Outcome::Created => {
-            app.publisher.wake(partner.org_id, Stream::Users);
-            Ok((StatusCode::CREATED, Json(Data { data: CreatedUser { user_id } })))
-        }
+    Once { input, claim }: Once<CreateUser>,
+) -> Result<Response, ApiError> {
+    let (org_id, user_id) = (partner.org_id, input.user_id);
+    let user = NewUser { org_id, user_id, id: new_row_id(), profile: input.into_profile() };
+    let reply = move |outcome| match outcome {
+        Outcome::Created => Reply::new(StatusCode::CREATED, &Data { data: CreatedUser { user_id } }),
         Outcome::Exists => Err(Code::UserAlreadyExists.into()),
         Outcome::NoOrg => Err(Code::Forbidden.into()),
-    }
+    };
+    let response = match claim {
+        // Together with the other users of this moment.
+        None => reply(app.new_users.ask(user).await?)?.into_response(),
+        claim => {
+            let insert = InsertOne { user, clock: app.clock.clone() };
+            idempotency::carry_out(&app, org_id, claim, insert, reply).await?
+        }
+    };
+    app.publisher.wake(org_id, Stream::Users);
+    Ok(response)
 }
 
 /// List users.

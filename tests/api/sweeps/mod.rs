@@ -1,6 +1,7 @@
 //! Every operation of the OpenAPI document, tried in the same way. A route that is added is swept
 //! without anybody thinking of it; every answer is held against what the document promises.
 
+mod again;
 mod hostile;
 mod identity;
 mod tenancy;

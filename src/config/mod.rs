@@ -1,21 +1,19 @@
 //! The configuration, read once from the environment (contract 11). Every variable is documented
 //! in `.env.example`; a test holds the two lists together.
 
-use std::fmt::Display;
+mod variables;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use sqlx::postgres::PgConnectOptions;
-use zeroize::Zeroizing;
 
+use self::variables::Variables;
 use crate::crypto::master::MasterKeys;
-use crate::crypto::secret::Secret;
 use crate::crypto::tenant_key::KeyEnv;
-use crate::events::targets::settings::Policy;
-use crate::events::targets::{AwsCredentials, TargetsConfig};
+use crate::events::targets::TargetsConfig;
 use crate::features::DisabledFeatures;
 use crate::identity::GatewaySecrets;
 use crate::telemetry::Format;
@@ -67,6 +65,8 @@ pub struct Config {
     pub event_retention: TimeDelta,
     /// `EVENT_WAIT_DAYS`: for a queue.
     pub event_wait: TimeDelta,
+    /// `IDEMPOTENCY_SECRET_SECONDS`: how long a retry is shown a secret again.
+    pub idempotency_secrets_for: TimeDelta,
     /// `SHUTDOWN_DELAY_SECONDS`: between failing readiness and closing the door.
     pub shutdown_delay: Duration,
     /// `LOG_FORMAT`.
@@ -121,6 +121,7 @@ pub const VARIABLES: &[&str] = &[
     "ALLOW_PRIVATE_TARGETS",
     "EVENT_RETENTION_DAYS",
     "EVENT_WAIT_DAYS",
+    "IDEMPOTENCY_SECRET_SECONDS",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -185,6 +186,11 @@ impl Config {
             publishing_principal_arn: vars.optional("PUBLISHING_PRINCIPAL_ARN"),
             event_retention: TimeDelta::days(vars.in_range("EVENT_RETENTION_DAYS", 30, 1..=3_650)?),
             event_wait: TimeDelta::days(vars.in_range("EVENT_WAIT_DAYS", 14, 1..=3_650)?),
+            idempotency_secrets_for: TimeDelta::seconds(vars.in_range(
+                "IDEMPOTENCY_SECRET_SECONDS",
+                600,
+                0..=86_400,
+            )?),
             shutdown_delay: vars.seconds("SHUTDOWN_DELAY_SECONDS", 0, 0..=600)?,
             log_format: match vars.optional("LOG_FORMAT").as_deref() {
                 Some("json") => Format::Json,
@@ -210,119 +216,6 @@ impl Config {
             self.listen_addr
         );
         Err(wrong("LISTEN_ADDR", problem))
-    }
-}
-
-struct Variables<'g> {
-    get: &'g dyn Fn(&str) -> Option<String>,
-}
-
-impl Variables<'_> {
-    /// Set to nothing is not set: that is how compose files and CI leave a variable out.
-    fn optional(&self, name: &'static str) -> Option<String> {
-        debug_assert!(VARIABLES.contains(&name), "{name} is not in the list of variables");
-        (self.get)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
-    }
-
-    /// For secrets: the parser's message never repeats the value.
-    fn checked<T>(
-        &self,
-        name: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, &'static str>,
-    ) -> Result<Option<T>, ConfigError> {
-        let value = self.optional(name).map(Zeroizing::new);
-        value.map(|value| parse(&value)).transpose().map_err(|problem| wrong(name, problem))
-    }
-
-    fn parsed<T: FromStr<Err: Display>>(&self, name: &'static str, default: &str) -> Result<T, ConfigError> {
-        let text = self.optional(name).unwrap_or_else(|| default.to_owned());
-        text.parse().map_err(|error| wrong(name, format!("{error}; the default is {default}")))
-    }
-
-    fn in_range<T>(
-        &self,
-        name: &'static str,
-        default: T,
-        range: std::ops::RangeInclusive<T>,
-    ) -> Result<T, ConfigError>
-    where
-        T: FromStr<Err: Display> + PartialOrd + Display,
-    {
-        let value = self.parsed(name, &default.to_string())?;
-        if range.contains(&value) {
-            return Ok(value);
-        }
-        Err(wrong(name, format!("must be between {} and {}", range.start(), range.end())))
-    }
-
-    fn seconds(
-        &self,
-        name: &'static str,
-        default: u64,
-        range: std::ops::RangeInclusive<u64>,
-    ) -> Result<Duration, ConfigError> {
-        self.in_range(name, default, range).map(Duration::from_secs)
-    }
-
-    fn targets(&self) -> Result<TargetsConfig, ConfigError> {
-        let url = |name| {
-            let parse = |text: String| text.parse().map_err(|_| wrong(name, "must be a URL"));
-            self.optional(name).map(parse).transpose()
-        };
-        let (id, key) = (self.optional("AWS_ACCESS_KEY_ID"), self.optional("AWS_SECRET_ACCESS_KEY"));
-        let aws = match (id, key.map(Secret::new)) {
-            (Some(access_key_id), Some(secret_access_key)) => {
-                let session_token = self.optional("AWS_SESSION_TOKEN").map(Secret::new);
-                Some(AwsCredentials { access_key_id, secret_access_key, session_token })
-            }
-            (None, None) => None,
-            _ => return Err(wrong("AWS_ACCESS_KEY_ID", "goes together with AWS_SECRET_ACCESS_KEY")),
-        };
-        Ok(TargetsConfig {
-            policy: Policy {
-                allow_private: self.parsed("ALLOW_PRIVATE_TARGETS", "false")?,
-                sqs_allow_direct: self.parsed("SQS_ALLOW_DIRECT", "false")?,
-            },
-            aws,
-            sqs_endpoint: url("SQS_ENDPOINT")?,
-            sts_endpoint: url("STS_ENDPOINT")?,
-            storage_queue_endpoint: url("STORAGE_QUEUE_ENDPOINT")?,
-        })
-    }
-
-    /// As it was written: it is compared as text.
-    fn public_url(&self) -> Result<String, ConfigError> {
-        let Some(text) = self.optional("PUBLIC_URL") else {
-            let address: SocketAddr = self.parsed("LISTEN_ADDR", LISTEN_ADDR)?;
-            return Ok(format!("http://{address}"));
-        };
-        let url: Option<url::Url> = text.parse().ok();
-        let is_plain = url.is_some_and(|url| {
-            matches!(url.scheme(), "http" | "https")
-                && url.username().is_empty()
-                && url.password().is_none()
-                && url.query().or(url.fragment()).is_none()
-        });
-        if is_plain {
-            Ok(text)
-        } else {
-            Err(wrong("PUBLIC_URL", "must be an http or https URL, such as https://api.example.com"))
-        }
-    }
-
-    fn database(&self) -> Result<Option<Database>, ConfigError> {
-        let url = |name| {
-            // sqlx takes any scheme, and its error may quote the URL, and with it a password.
-            let is_postgres = |url: &str| url.starts_with("postgres://") || url.starts_with("postgresql://");
-            let parse = |url: String| if is_postgres(&url) { url.parse().ok() } else { None };
-            let parse = |url| parse(url).ok_or_else(|| wrong(name, "must be a postgres:// URL"));
-            self.optional(name).map(parse).transpose()
-        };
-        match (url("DATABASE_URL")?, url("DATABASE_DIRECT_URL")?) {
-            (Some(options), direct) => Ok(Some(Database { options, direct })),
-            (None, Some(_)) => Err(wrong("DATABASE_DIRECT_URL", "needs DATABASE_URL beside it")),
-            (None, None) => Ok(None),
-        }
     }
 }
 
@@ -380,7 +273,7 @@ mod tests {
 
     #[test]
     fn the_example_file_lists_every_variable_in_order() {
-        let example = include_str!("../.env.example");
+        let example = include_str!("../../.env.example");
         let listed: Vec<_> = example
             .lines()
             .filter_map(|line| line.trim_start_matches("# ").split_once('='))

@@ -1,0 +1,223 @@
+//! `Idempotency-Key` (contract 7): a POST that is sent again is answered again, not done again.
+//!
+//! The gate checks the header and puts it with the request. A handler takes its input as
+//! [`Once`], which answers a retry before the handler runs, and makes its change through
+//! [`carry_out`], which keeps the reply in the transaction of the change. Without the header
+//! neither does anything.
+
+pub mod header;
+mod reply;
+pub mod store;
+
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
+use sqlx::PgConnection;
+use zeroize::Zeroizing;
+
+use self::header::IdempotencyKey;
+pub use self::reply::{Made, Reply};
+use self::store::Kept;
+use crate::administration::{self, Change};
+use crate::error::{ApiError, Code};
+use crate::http::input::{self, Input};
+use crate::identity::{Caller, Partner};
+use crate::ids::OrgId;
+use crate::state::App;
+
+/// How long a reply is kept.
+pub const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
+
+/// POST routes that take no key: a token is cheap to make again, and bulk is idempotent by nature.
+pub const EXEMPT: &[&str] = &["/v1/auth/token", "/v1/users/bulk"];
+
+/// What a POST takes, which it takes once for each `Idempotency-Key`.
+pub struct Once<T> {
+    /// The input, which kept all the rules.
+    pub input: T,
+    /// Where the reply is kept, if the request has a key.
+    pub claim: Option<Claim>,
+}
+
+impl<T: Input> FromRequest<App> for Once<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
+        Self::take(request, app).await.unwrap_or_else(|error| Err(error.into_response()))
+    }
+}
+
+impl<T: Input> Once<T> {
+    /// The input; or, as the inner error, what was answered before.
+    async fn take(request: Request, app: &App) -> Result<Result<Self, Response>, ApiError> {
+        let claimed = Claimed::of(&request);
+        let (input, sent) = input::take(request, app).await?;
+        let Some(claimed) = claimed else { return Ok(Ok(Self { input, claim: None })) };
+        let claim = claimed.claim(app, &sent)?;
+        let kept = store::find(&app.db.pool, &claim, app.clock.now() - KEPT_FOR).await?;
+        match kept {
+            Some(kept) => claim.replay(app, kept).map(Err),
+            None => Ok(Ok(Self { input, claim: Some(claim) })),
+        }
+    }
+}
+
+/// What of a request decides whether it is the same one again, before its body is known.
+struct Claimed {
+    partner: Partner,
+    key: IdempotencyKey,
+    method: String,
+    path: String,
+}
+
+impl Claimed {
+    fn of(request: &Request) -> Option<Self> {
+        let key = request.extensions().get::<IdempotencyKey>()?.clone();
+        let Caller::Partner(partner) = *request.extensions().get::<Caller>()? else { return None };
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        Some(Self { partner, key, method, path })
+    }
+
+    fn claim(&self, app: &App, body: &[u8]) -> Result<Claim, ApiError> {
+        let Partner { org_id, key_id } = self.partner;
+        let credential = key_id.map(|id| id.0.into_bytes());
+        let credential = credential.as_ref().map_or(&[][..], |id| &id[..]);
+        let (method, path) = (self.method.as_bytes(), self.path.as_bytes());
+        let mac = |parts: &[&[u8]]| app.keyring.idempotency_mac(org_id, parts);
+        Ok(Claim {
+            org_id,
+            scope: mac(&[b"scope", credential, method, path, self.key.as_bytes()]),
+            request_mac: mac(&[b"body", body]),
+        })
+    }
+}
+
+/// The right to answer a request for the first time.
+#[derive(Clone)]
+pub struct Claim {
+    org_id: OrgId,
+    scope: [u8; 32],
+    request_mac: [u8; 32],
+}
+
+impl Claim {
+    fn lock(&self) -> i64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.scope;
+        i64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// Where a kept secret is stored sealed: it opens only there.
+    fn place(&self) -> Vec<u8> {
+        place(self.org_id, &self.scope)
+    }
+
+    /// Answers again what was answered before.
+    fn replay(&self, app: &App, kept: Kept) -> Result<Response, ApiError> {
+        if !bool::from(subtle::ConstantTimeEq::ct_eq(&kept.request_mac[..], &self.request_mac[..])) {
+            return Err(Code::IdempotencyKeyReused.into());
+        }
+        let body = match (kept.body, kept.sealed, kept.readable_until) {
+            (Some(body), ..) => Zeroizing::new(body),
+            (None, Some(sealed), Some(until)) if app.clock.now() < until => {
+                let opened =
+                    app.keyring.master.open(&self.place(), &sealed).map_err(ApiError::unavailable)?;
+                Zeroizing::new(String::from_utf8(opened.expose().clone()).map_err(ApiError::internal)?)
+            }
+            _ => return Err(gone(kept.made)),
+        };
+        Ok(Reply::kept(kept.status, body)?.replayed())
+    }
+
+    /// Keeps a reply in the transaction of its change.
+    async fn keep(&self, app: &App, db: &mut PgConnection, reply: &Reply) -> Result<(), ApiError> {
+        let (now, readable_for) = (app.clock.now(), app.config.idempotency_secrets_for);
+        let is_secret = reply.made().is_some();
+        let sealed = (is_secret && readable_for > TimeDelta::zero())
+            .then(|| app.keyring.master.seal(&self.place(), reply.body().as_bytes()));
+        let kept = Kept {
+            request_mac: self.request_mac.to_vec(),
+            status: reply.status(),
+            body: (!is_secret).then(|| reply.body().to_owned()),
+            sealed,
+            readable_until: is_secret.then(|| now + readable_for),
+            made: reply.made().map(serde_json::to_value).transpose().map_err(ApiError::internal)?,
+        };
+        Ok(store::insert(db, self, &kept, now).await?)
+    }
+}
+
+/// Where a kept secret is stored sealed.
+#[must_use]
+pub fn place(org_id: OrgId, scope: &[u8]) -> Vec<u8> {
+    format!("idempotency_keys/{org_id}/{}", hex::encode(scope)).into_bytes()
+}
+
+/// The secret was shown and is not shown again; what it belongs to exists.
+fn gone(made: Option<serde_json::Value>) -> ApiError {
+    let made: Vec<Made> = made.and_then(|made| serde_json::from_value(made).ok()).unwrap_or_default();
+    made.into_iter().fold(Code::SecretNoLongerAvailable.into(), |error: ApiError, Made { field, id }| {
+        error.detail(field, "made", id)
+    })
+}
+
+/// Carries a change out and answers. With a claim the reply is kept in the transaction of the
+/// change, so that a crash leaves both or neither.
+///
+/// # Errors
+/// What the change refuses; 409 `idempotency_in_progress` while another request has the claim.
+pub async fn carry_out<C: Change>(
+    app: &App,
+    org_id: OrgId,
+    claim: Option<Claim>,
+    change: C,
+    reply: impl FnOnce(C::Done) -> Result<Reply, ApiError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let Some(claim) = claim else {
+        let done = administration::carry_out(&app.db, org_id, change).await?;
+        return Ok(reply(done)?.into_response());
+    };
+    let app = app.clone();
+    let db = app.db.clone();
+    db.transaction(async move |mut tx| {
+        if !store::try_lock(&mut *tx, &claim).await? {
+            return Err(Code::IdempotencyInProgress.into());
+        }
+        // Whoever had the lock may have answered meanwhile.
+        if let Some(kept) = store::find(&mut *tx, &claim, app.clock.now() - KEPT_FOR).await? {
+            return claim.replay(&app, kept);
+        }
+        let done = administration::within(&mut tx, org_id, &change).await?;
+        let reply = reply(done)?;
+        claim.keep(&app, &mut tx, &reply).await?;
+        tx.commit().await?;
+        Ok(reply.into_response())
+    })
+    .await
+}
+
+/// Answers for something that was done outside the database, and keeps the reply. A crash in
+/// between leaves it done and without a reply: a retry does it again.
+///
+/// # Errors
+/// As [`carry_out`].
+pub async fn keep(
+    app: &App,
+    org_id: OrgId,
+    claim: Option<Claim>,
+    reply: Reply,
+) -> Result<Response, ApiError> {
+    match claim {
+        None => Ok(reply.into_response()),
+        claim => carry_out(app, org_id, claim, Nothing, |()| Ok(reply)).await,
+    }
+}
+
+struct Nothing;
+
+impl Change for Nothing {
+    type Done = ();
+
+    async fn attempt(&self, _: &mut PgConnection) -> Result<Option<()>, ApiError> {
+        Ok(Some(()))
+    }
+}
