@@ -21,7 +21,7 @@ use crate::identity::keys::KeyDirectory;
 use crate::identity::orgs::OrgDirectory;
 use crate::identity::token_keys::TokenKeys;
 use crate::metrics::Metrics;
-use crate::routes::users::Inserts;
+use crate::routes::users::{Inserts, Lookups};
 use crate::telemetry::AccessLog;
 use crate::workers::Workers;
 
@@ -47,6 +47,8 @@ pub struct AppState {
     pub token_keys: TokenKeys,
     /// Inserts users that come at the same time in one statement.
     pub new_users: Batcher<Inserts>,
+    /// Finds users that are asked for at the same time in one statement.
+    pub users: Batcher<Lookups>,
     /// Delivers events.
     pub publisher: Publisher,
     /// The ways to partners' queues.
@@ -81,6 +83,7 @@ impl App {
             keys: KeyDirectory::new(trust.clone(), db.clone()),
             token_keys: TokenKeys::default(),
             new_users: Inserts::spawn(db.clone(), clock.clone()),
+            users: Lookups::spawn(db.clone()),
             publisher: Publisher::new(db.clone()),
             targets: Targets::new(config.targets.clone(), clock.clone()),
             keyring,

@@ -15,8 +15,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A statement that answers many questions at once.
 pub trait Slice: Send + Sync + 'static {
+    /// Whether it changes nothing, and so may be run again where a connection had died while it was
+    /// not in use, as it does when Postgres restarts.
+    const IS_READ: bool = false;
+
     /// What is asked.
-    type In: Send + 'static;
+    type In: Send + Sync + 'static;
     /// What is answered.
     type Out: Send + 'static;
     /// What a worker keeps between slices, such as its connection.
@@ -26,7 +30,7 @@ pub trait Slice: Send + Sync + 'static {
     fn run(
         &self,
         worker: &mut Self::Worker,
-        questions: Vec<Self::In>,
+        questions: &[Self::In],
     ) -> impl Future<Output = Result<Vec<Self::Out>, sqlx::Error>> + Send;
 }
 
@@ -93,8 +97,13 @@ async fn work<S: Slice>(questions: Arc<Mutex<mpsc::Receiver<Question<S>>>>, size
         if inputs.is_empty() {
             continue;
         }
-        let answers = tokio::time::timeout(PATIENCE, slice.run(&mut worker, inputs)).await;
-        match answers.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+        let answers = tokio::time::timeout(PATIENCE, async {
+            match slice.run(&mut worker, &inputs).await {
+                Err(sqlx::Error::Io(_)) if S::IS_READ => slice.run(&mut worker, &inputs).await,
+                answers => answers,
+            }
+        });
+        match answers.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(answers) => {
                 replies.into_iter().zip(answers).for_each(|(reply, answer)| drop(reply.send(Ok(answer))));
             }
@@ -153,13 +162,13 @@ mod tests {
         type Out = u32;
         type Worker = ();
 
-        async fn run(&self, (): &mut (), numbers: Vec<u32>) -> Result<Vec<u32>, sqlx::Error> {
+        async fn run(&self, (): &mut (), numbers: &[u32]) -> Result<Vec<u32>, sqlx::Error> {
             self.runs.fetch_add(1, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(5)).await;
             match numbers {
                 numbers if numbers.contains(&0) => Err(sqlx::Error::RowNotFound),
                 numbers if numbers.contains(&99) => std::future::pending().await,
-                numbers => Ok(numbers.into_iter().map(|n| n * 2).collect()),
+                numbers => Ok(numbers.iter().map(|n| n * 2).collect()),
             }
         }
     }

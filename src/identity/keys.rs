@@ -186,16 +186,14 @@ impl KeyRecord {
 struct ByDigest(Db);
 
 impl Slice for ByDigest {
+    const IS_READ: bool = true;
+
     type In = KeyDigest;
     type Out = Option<Arc<KeyRecord>>;
     type Worker = Kept;
 
-    async fn run(&self, kept: &mut Kept, digests: Vec<KeyDigest>) -> Result<Vec<Self::Out>, sqlx::Error> {
-        let found = match find_digests(kept.get(&self.0.lookups).await?, &digests).await {
-            // The connection died while it was not in use, as it does when Postgres restarts.
-            Err(sqlx::Error::Io(_)) => find_digests(kept.get(&self.0.lookups).await?, &digests).await?,
-            found => found?,
-        };
+    async fn run(&self, kept: &mut Kept, digests: &[KeyDigest]) -> Result<Vec<Self::Out>, sqlx::Error> {
+        let found = find_digests(kept.get(&self.0.lookups).await?, digests).await?;
         kept.is_well();
         Ok(digests.iter().map(|digest| found.get(&digest[..]).cloned()).collect())
     }

@@ -139,10 +139,10 @@ impl Slice for Closer {
     type Out = bool;
     type Worker = Kept;
 
-    async fn run(&self, kept: &mut Kept, closings: Vec<Closing>) -> Result<Vec<bool>, sqlx::Error> {
+    async fn run(&self, kept: &mut Kept, closings: &[Closing]) -> Result<Vec<bool>, sqlx::Error> {
         let db = kept.get(&self.0.pool).await?;
-        let closed = store::close(&mut *db, &closings).await?;
-        store::note_health(&mut *db, &closings).await?;
+        let closed = store::close(&mut *db, closings).await?;
+        store::note_health(&mut *db, closings).await?;
         kept.is_well();
         Ok(closed)
     }

@@ -21,7 +21,7 @@ use crate::identity::Partner;
 use crate::identity::members::SCOPE;
 use crate::identity::token_keys::{JwkSet, TOKEN_LIFETIME};
 use crate::ids::new_row_id;
-use crate::routes::users;
+use crate::routes::users::UserKey;
 use crate::state::App;
 
 /// Far less than the day by which a key is published ahead, so no cache misses one.
@@ -86,8 +86,8 @@ async fn issue_member_token(
     partner: Partner,
     Valid(IssueMemberToken { user_id }): Valid<IssueMemberToken>,
 ) -> Result<Json<Data<MemberToken>>, ApiError> {
-    let created_at = users::created_at(&app.db.pool, partner.org_id, user_id).await?;
-    let created_at = created_at.ok_or(Code::UserNotFound)?;
+    let key = UserKey { org_id: partner.org_id, user_id, created_at: None };
+    let created_at = app.users.ask(key).await?.ok_or(Code::UserNotFound)?.created_at;
     let keys = app.token_keys.current(&app).await?;
     let now = app.clock.now();
     let claims = Claims {

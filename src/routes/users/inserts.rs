@@ -36,10 +36,10 @@ impl Slice for Inserts {
     type Out = Outcome;
     type Worker = Kept;
 
-    async fn run(&self, kept: &mut Kept, users: Vec<NewUser>) -> Result<Vec<Outcome>, sqlx::Error> {
+    async fn run(&self, kept: &mut Kept, users: &[NewUser]) -> Result<Vec<Outcome>, sqlx::Error> {
         let db = kept.get(&self.db.pool).await?;
-        let outcomes = match store::insert_users(&mut *db, self.clock.now(), &users).await {
-            Err(error) if is_missing_org(&error) => one_by_one(db, &self.clock, &users).await?,
+        let outcomes = match store::insert_users(&mut *db, self.clock.now(), users).await {
+            Err(error) if is_missing_org(&error) => one_by_one(db, &self.clock, users).await?,
             outcomes => outcomes?,
         };
         kept.is_well();

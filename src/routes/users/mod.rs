@@ -4,6 +4,7 @@
 pub mod bulk;
 mod input;
 mod inserts;
+mod lookups;
 mod store;
 
 use axum::Json;
@@ -20,8 +21,9 @@ use uuid::Uuid;
 use self::input::{CreateUser, UpdateUser, UserPath};
 use self::inserts::InsertOne;
 pub use self::inserts::Inserts;
-pub use self::store::created_at;
-use self::store::{NewUser, Outcome, UserKey};
+pub use self::lookups::Lookups;
+pub use self::store::UserKey;
+use self::store::{NewUser, Outcome};
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::http::input::Valid;
@@ -170,7 +172,7 @@ async fn get_user(
     Valid(UserPath { user_id }): Valid<UserPath>,
 ) -> Result<Json<Data<User>>, ApiError> {
     let wanted = wanted(&app, caller, user_id).await?;
-    let user = store::find_user(&app.db.pool, wanted).await?;
+    let user = app.users.ask(wanted).await?;
     user.map(|data| Json(Data { data })).ok_or_else(|| missing(caller))
 }
 
@@ -225,7 +227,7 @@ async fn wanted(app: &App, caller: Caller, user_id: Uuid) -> Result<UserKey, Api
     if own == user_id {
         return Ok(own_key);
     }
-    let lives = store::find_user(&app.db.pool, own_key).await?.is_some();
+    let lives = app.users.ask(own_key).await?.is_some();
     Err(if lives { Code::NotFound.into() } else { missing(caller) })
 }
 

@@ -137,35 +137,32 @@ pub async fn count_users(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<i64, 
         .await
 }
 
-/// When a user was created.
-pub async fn created_at(
-    db: impl PgExecutor<'_>,
-    org_id: OrgId,
-    user_id: Uuid,
-) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
-    sqlx::query_scalar!("SELECT created_at FROM users WHERE org_id = $1 AND user_id = $2", org_id.0, user_id)
-        .fetch_optional(db)
-        .await
-}
-
-/// A user.
-pub async fn find_user(db: impl PgExecutor<'_>, key: UserKey) -> Result<Option<User>, sqlx::Error> {
-    let UserKey { org_id, user_id, created_at } = key;
-    let row = sqlx::query!(
-        "SELECT first_name, last_name, email, created_at, updated_at FROM users
-         WHERE org_id = $1 AND user_id = $2 AND ($3::timestamptz IS NULL OR created_at = $3)",
-        org_id.0,
-        user_id,
-        created_at,
+/// Users by their keys, in the order asked.
+pub async fn find_users(db: impl PgExecutor<'_>, keys: &[UserKey]) -> Result<Vec<Option<User>>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT wanted.position AS "position!", u.user_id, u.first_name, u.last_name, u.email, u.created_at, u.updated_at
+        FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[])
+             WITH ORDINALITY AS wanted (org_id, user_id, created_at, position)
+        JOIN users u ON u.org_id = wanted.org_id AND u.user_id = wanted.user_id
+            AND (wanted.created_at IS NULL OR u.created_at = wanted.created_at)
+        "#,
+        &keys.iter().map(|key| key.org_id.0).collect::<Vec<_>>(),
+        &keys.iter().map(|key| key.user_id).collect::<Vec<_>>(),
+        &keys.iter().map(|key| key.created_at).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
     )
-    .fetch_optional(db)
+    .fetch_all(db)
     .await?;
-    Ok(row.map(|row| User {
-        user_id,
-        profile: Profile { first_name: row.first_name, last_name: row.last_name, email: row.email },
-        created_at: row.created_at,
-        updated_at: row.updated_at,
-    }))
+    let mut found: Vec<_> = keys.iter().map(|_| None).collect();
+    for row in rows {
+        let place = usize::try_from(row.position - 1).ok().and_then(|place| found.get_mut(place));
+        let (created_at, updated_at) = (row.created_at, row.updated_at);
+        let profile = Profile { first_name: row.first_name, last_name: row.last_name, email: row.email };
+        if let Some(place) = place {
+            *place = Some(User { user_id: row.user_id, profile, created_at, updated_at });
+        }
+    }
+    Ok(found)
 }
 
 /// Changes a profile; `false` if there is no such user. An empty set of changes leaves

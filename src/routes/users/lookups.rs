@@ -1,0 +1,36 @@
+//! Users that are asked for at the same time share a statement (natural batching).
+
+use super::User;
+use super::store::{self, UserKey};
+use crate::db::Db;
+use crate::db::batch::{Batcher, Kept, Slice};
+
+/// Slices on their way at the same time, and users in one.
+const WORKERS: usize = 2;
+const SLICE: usize = 128;
+
+/// Finds users in slices.
+#[derive(Debug)]
+pub struct Lookups(Db);
+
+impl Lookups {
+    /// Starts the workers, inside a tokio runtime.
+    #[must_use]
+    pub fn spawn(db: Db) -> Batcher<Self> {
+        Batcher::spawn(WORKERS, SLICE, Self(db))
+    }
+}
+
+impl Slice for Lookups {
+    const IS_READ: bool = true;
+
+    type In = UserKey;
+    type Out = Option<User>;
+    type Worker = Kept;
+
+    async fn run(&self, kept: &mut Kept, keys: &[UserKey]) -> Result<Vec<Self::Out>, sqlx::Error> {
+        let found = store::find_users(kept.get(&self.0.pool).await?, keys).await?;
+        kept.is_well();
+        Ok(found)
+    }
+}
