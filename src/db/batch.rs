@@ -84,12 +84,28 @@ impl<S: Slice> Batcher<S> {
     }
 }
 
+/// Waits for a question and takes all that are there. The lock is held meanwhile, so one idle
+/// worker waits, and the others for it.
+async fn gather<Q>(questions: &mut mpsc::Receiver<Q>, asked: &mut Vec<Q>, size: usize) -> usize {
+    let first = questions.recv_many(asked, size).await;
+    if first > 0 && first < size {
+        // Those who were answered together ask again together: let the tasks that can run do so
+        // first, or the quickest would have a statement for itself.
+        tokio::task::yield_now().await;
+        while asked.len() < size
+            && let Ok(question) = questions.try_recv()
+        {
+            asked.push(question);
+        }
+    }
+    asked.len()
+}
+
 async fn work<S: Slice>(questions: Arc<Mutex<mpsc::Receiver<Question<S>>>>, size: usize, slice: Arc<S>) {
     let mut worker = S::Worker::default();
     let mut asked = Vec::with_capacity(size);
     loop {
-        // The lock is held while waiting, so one idle worker waits and the others for it.
-        if questions.lock().await.recv_many(&mut asked, size).await == 0 {
+        if gather(&mut *questions.lock().await, &mut asked, size).await == 0 {
             return;
         }
         let (inputs, replies): (Vec<_>, Vec<_>) =
