@@ -162,6 +162,41 @@ def events(lab):
     return {"outbox to a local webhook": measure}
 
 
+def events_beside_a_million(lab):
+    """The same, while a million events of 10,000 other orgs wait for a queue that nobody registered."""
+    lab.postgres.sql("INSERT INTO orgs (id, key, name, created_at) SELECT gen_random_uuid(), 'waiting-' || i, 'Waiting', now()"
+                     " FROM generate_series(1, 10000) i")
+    lab.postgres.sql("""INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+        SELECT o.id, gen_random_uuid(), 'users', 'user.created', repeat('x', 200), now(), now()
+        FROM orgs o CROSS JOIN generate_series(1, 100) WHERE o.key LIKE 'waiting-%'""")
+    lab.postgres.sql("ANALYZE events")
+    return events(lab)
+
+
+def events_of_many_queues(lab):
+    """Ten events in each of 10,000 queues: each gets its turn."""
+    url = f"http://127.0.0.1:{lab.bare_port}/"
+
+    def measure():
+        prefix = "q" + uuid.uuid4().hex[:8]
+        lab.postgres.sql(f"INSERT INTO orgs (id, key, name, created_at) SELECT gen_random_uuid(), '{prefix}-' || i, 'Many', now()"
+                         f" FROM generate_series(1, 10000) i")
+        orgs = lab.postgres.sql(f"SELECT id FROM orgs WHERE key LIKE '{prefix}-%'").split()
+        many(lab, [("POST", "/v1/auth/signing-secret/rotate", {"OrgId": org}, {}, 200) for org in orgs])
+        chosen = f"FROM orgs o WHERE key LIKE '{prefix}-%'"
+        lab.postgres.sql(f"""BEGIN; INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+            SELECT o.id, gen_random_uuid(), 'users', 'user.created', '{{}}', now(), now() FROM orgs o
+            CROSS JOIN generate_series(1, 10) WHERE o.key LIKE '{prefix}-%';
+            INSERT INTO event_queues (org_id, stream, type, settings, created_at, updated_at)
+            SELECT id, 'users', 'webhook', '{json.dumps({"url": url})}', now(), now() {chosen}; COMMIT; ANALYZE""")
+        started = time.time()
+        left = f"SELECT count(*) FROM (SELECT FROM events WHERE state = 'pending' AND stream = 'users' AND org_id IN (SELECT id {chosen}) LIMIT 1) AS one"
+        lab.postgres.wait_until(left, "0", 300)
+        took = time.time() - started
+        return 100_000 / took, f"100,000 of 10,000 queues in {took:.1f} s"
+    return {"outbox of 10,000 queues": measure}
+
+
 def fill(lab, count):
     """Makes users through bulk; gives their ids."""
     users = [str(uuid.uuid4()) for _ in range(count)]
@@ -219,4 +254,6 @@ SCENARIOS = {
     "token_verify": token_verify,
     "bulk": bulk,
     "events": events,
+    "events_beside_a_million": events_beside_a_million,
+    "events_of_many_queues": events_of_many_queues,
 }
