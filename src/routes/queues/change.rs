@@ -1,0 +1,51 @@
+//! Changes of an org's queues, as [`administration`](crate::administration) carries them out.
+
+use sqlx::PgConnection;
+
+use super::rules::{Kind, Standing};
+use super::store::{self, NewQueue};
+use crate::administration::{self, Scope, carry_out};
+use crate::clock::Clock;
+use crate::error::{ApiError, Code};
+use crate::events::Stream;
+use crate::state::App;
+
+/// What is wanted of a queue.
+pub struct Change {
+    pub kind: Kind,
+    /// `None` where the name is no stream's.
+    pub stream: Option<Stream>,
+    /// What is put in place.
+    pub new: Option<NewQueue>,
+}
+
+/// Carries a change out.
+pub async fn carry(app: &App, scope: Scope, change: Change) -> Result<(), ApiError> {
+    let org_id = scope.org_id;
+    carry_out(&app.db, org_id, Attempt { scope, clock: app.clock.clone(), change }).await
+}
+
+/// How things stand now: for what is to be known before a test event is sent.
+pub async fn glance(app: &App, scope: &Scope, stream: Option<Stream>) -> Result<Standing, ApiError> {
+    let seen = store::load(&app.db.pool, scope, stream, app.clock.now()).await?;
+    Ok(seen.ok_or(Code::Forbidden)?)
+}
+
+struct Attempt {
+    scope: Scope,
+    clock: Clock,
+    change: Change,
+}
+
+impl administration::Change for Attempt {
+    type Done = ();
+
+    async fn attempt(&self, db: &mut PgConnection) -> Result<Option<()>, ApiError> {
+        let Change { kind, stream, new } = &self.change;
+        let seen = store::load(&mut *db, &self.scope, *stream, self.clock.now()).await?;
+        let seen = seen.ok_or(Code::Forbidden)?;
+        let plan = seen.decide(*kind, *stream)?;
+        let applied = store::apply(&mut *db, &self.scope, &seen, plan, new.as_ref()).await?;
+        Ok(applied.then_some(()))
+    }
+}
