@@ -191,6 +191,12 @@ impl Caller {
         caller
     }
 
+    /// The same caller, whose requests have this id.
+    #[must_use]
+    pub fn named(&self, request_id: &str) -> Self {
+        self.without("x-request-id").with("x-request-id", request_id)
+    }
+
     /// The same caller, who does not send a header.
     #[must_use]
     pub fn without(&self, name: &str) -> Self {
