@@ -69,7 +69,7 @@ impl Problem {
     pub fn describe(self) -> &'static str {
         match self {
             Self::Missing => "is missing",
-            Self::WrongMac => "was changed, or what stood before it was",
+            Self::WrongMac => "is not as it was written",
             Self::NotChained => "has no MAC, and rows before it have",
             Self::WrongHead => "is the newest, and the org names another as such",
             Self::OrgMissing => "is the newest of an org that is gone, and does not say that it was deleted",

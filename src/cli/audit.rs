@@ -127,7 +127,7 @@ fn print(summary: &Summary, is_one: bool, json: bool) {
             println!("{org_id} ({org}): row {} {}", broken.seq, broken.problem.describe());
         }
     }
-    eprintln!("Read {rows} rows of {orgs} orgs; {unchained} of them are from before chaining began.");
+    eprintln!("Read {rows} rows of {orgs} orgs; {unchained} rows are from before chaining began.");
     if let (true, true, Some(mac)) = (is_one, broken.is_empty(), head.mac) {
         println!("{}:{mac}", head.seq);
     }

@@ -1,9 +1,37 @@
 //! Many at once.
 
+use partner_api::audit::Author;
+use partner_api::audit::chain::Head;
+use partner_api::crypto::keyring::Keyring;
+use partner_api::crypto::master::MasterKeys;
+use partner_api::ids::OrgId;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::{QUEUE, ROTATE_SECRET, log, rotate_secret, service, walk, webhook_queue};
+use crate::support::Database;
+use crate::support::database::MASTER_KEYS;
+
+#[tokio::test]
+async fn replicas_that_start_at_once_chain_with_one_key() {
+    let database = Database::empty().await;
+    let db = database.db();
+    db.migrate().await.expect("an empty database takes the schema");
+    let mut replicas = JoinSet::new();
+    for _ in 0..8 {
+        let db = database.db();
+        replicas.spawn(async move {
+            let master = MasterKeys::parse(MASTER_KEYS).expect("a master key");
+            let keyring = Keyring::open(&db.pool, master).await.expect("the keys are made, or were");
+            let org_id = OrgId(uuid::Uuid::from_u128(1));
+            let at = chrono::DateTime::UNIX_EPOCH;
+            Author::operator(&keyring).entry(org_id, Head::default(), at, "org.created", "acme").mac
+        });
+    }
+    let mut macs = replicas.join_all().await;
+    macs.dedup();
+    assert_eq!(macs.len(), 1);
+}
 
 #[tokio::test]
 async fn fifty_changes_at_once_leave_fifty_rows_without_gaps_in_one_chain() {

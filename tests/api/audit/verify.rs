@@ -1,14 +1,19 @@
 //! `audit verify`: what it finds, and what only a kept head shows.
 
+use partner_api::administration::Scope;
+use partner_api::audit::chain::Head;
+use partner_api::audit::verify::{Finding, Problem};
+use partner_api::ids::OrgId;
+use partner_api::routes::org;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{AUDIT, log, rename};
+use super::{AUDIT, log, rename, walk};
 use crate::support::process::Program;
 use crate::support::{Org, TestApp};
 
 /// An org with a log of five rows.
-async fn org(app: &TestApp, key: &str) -> Org {
+async fn five_rows(app: &TestApp, key: &str) -> Org {
     let org = app.org(key).await;
     for name in ["two", "three", "four", "five"] {
         rename(&org, name).await;
@@ -40,7 +45,7 @@ fn verify(app: &TestApp, arguments: &[&str]) -> (bool, Value) {
 #[tokio::test]
 async fn an_untouched_log_is_found_whole() {
     let app = TestApp::new().await;
-    let acme = org(&app, "acme").await;
+    let acme = five_rows(&app, "acme").await;
     app.org("zeta").await;
     let (is_whole, found) = verify(&app, &[]);
     assert_eq!(found, json!({"orgs": 2, "rows": 6, "unchained": 0, "broken": []}));
@@ -138,11 +143,11 @@ async fn the_first_thing_that_is_wrong_with_each_log_is_found() {
     let mut expected = Vec::new();
     let mut owner = owner(&app).await;
     for (what, statement, seq, problem) in TAMPERED {
-        let org = org(&app, what).await;
+        let org = five_rows(&app, what).await;
         tamper(&mut owner, &org, statement).await;
         expected.push((org.id.to_string(), *seq, *problem, *what));
     }
-    org(&app, "untouched").await;
+    five_rows(&app, "untouched").await;
     let (is_whole, found) = verify(&app, &[]);
     assert!(!is_whole);
     assert_eq!(found["orgs"], json!(TAMPERED.len() + 1));
@@ -158,7 +163,7 @@ async fn the_first_thing_that_is_wrong_with_each_log_is_found() {
 #[tokio::test]
 async fn a_broken_log_is_told_in_a_line_and_by_the_exit_code() {
     let app = TestApp::new().await;
-    let acme = org(&app, "acme").await;
+    let acme = five_rows(&app, "acme").await;
     tamper(&mut owner(&app).await, &acme, "DELETE FROM audit_log WHERE org_id = $org AND seq = 2").await;
     let outcome = Program::on(&app.database).run(&["audit", "verify"]);
     assert_eq!(outcome.status.code(), Some(1));
@@ -169,7 +174,7 @@ async fn a_broken_log_is_told_in_a_line_and_by_the_exit_code() {
 #[tokio::test]
 async fn only_a_kept_head_shows_that_the_newest_rows_are_gone() {
     let app = TestApp::new().await;
-    let acme = org(&app, "acme").await;
+    let acme = five_rows(&app, "acme").await;
     let log = log(&acme).await;
     let head = |number: usize| format!("{}:{}", number, log[number - 1]["mac"].as_str().expect("a MAC"));
     let cut = "DELETE FROM audit_log WHERE org_id = $org AND seq > 3;
@@ -198,7 +203,7 @@ async fn only_a_kept_head_shows_that_the_newest_rows_are_gone() {
 #[tokio::test]
 async fn rows_from_before_chaining_began_are_counted_and_the_chain_starts_after_them() {
     let app = TestApp::new().await;
-    let acme = org(&app, "acme").await;
+    let acme = five_rows(&app, "acme").await;
     let forget = "UPDATE audit_log SET mac = NULL WHERE org_id = $org; UPDATE orgs SET audit_mac = NULL WHERE id = $org";
     tamper(&mut owner(&app).await, &acme, forget).await;
     assert_eq!(acme.get(AUDIT).await.expect(200).json()["head"], json!({"seq": 5, "mac": null}));
@@ -214,7 +219,7 @@ async fn rows_from_before_chaining_began_are_counted_and_the_chain_starts_after_
 #[tokio::test]
 async fn the_log_of_a_deleted_org_is_verified_too() {
     let app = TestApp::new().await;
-    let (acme, zeta) = (org(&app, "acme").await, org(&app, "zeta").await);
+    let (acme, zeta) = (five_rows(&app, "acme").await, five_rows(&app, "zeta").await);
     app.delete(&acme).await;
     assert!(verify(&app, &[]).0);
     let id = acme.id.to_string();
@@ -230,21 +235,69 @@ async fn the_log_of_a_deleted_org_is_verified_too() {
     assert_eq!(log(&zeta).await.len(), 5);
 }
 
+/// Appends rows to an org's log, as so many changes would.
+async fn grow(app: &TestApp, org: &Org, until: i64) {
+    let scope = Scope::operator(OrgId(org.id), &app.state.keyring);
+    let (_, mut head) = org::store::load(&app.state.db.pool, scope.org_id).await.unwrap().unwrap();
+    let mut macs = Vec::new();
+    while head.seq < until {
+        let entry = scope.entry(head, app.clock.now(), "org.renamed", &org.key);
+        head = Head { seq: entry.row.seq, mac: Some(entry.mac) };
+        macs.push(entry.mac.0.to_vec());
+    }
+    let statement = "
+        WITH added AS (
+            INSERT INTO audit_log (org_id, seq, at, actor, action, subject, mac)
+            SELECT $1, $2 - cardinality($3) + n, $4, 'operator', 'org.renamed', $5, mac
+            FROM unnest($3::bytea[]) WITH ORDINALITY AS m (mac, n)
+        )
+        UPDATE orgs SET revision = $2, audit_mac = $3[cardinality($3)] WHERE id = $1";
+    let query =
+        sqlx::query(statement).bind(org.id).bind(until).bind(macs).bind(app.clock.now()).bind(&org.key);
+    query.execute(&app.state.db.pool).await.expect("the rows fit");
+}
+
+/// It is read a thousand rows at a time.
+#[tokio::test]
+async fn a_log_of_many_pages_is_followed_across_them() {
+    let app = TestApp::new().await;
+    let mut owner = owner(&app).await;
+    for length in [999, 1_000, 1_001, 2_000] {
+        let acme = five_rows(&app, &format!("acme-{length}")).await;
+        grow(&app, &acme, length).await;
+        let found = walk(&app, &acme).await;
+        assert_eq!((found.rows, found.broken), (length, None));
+    }
+    let acme = five_rows(&app, "acme").await;
+    grow(&app, &acme, 1_999).await;
+    app.delete(&acme).await;
+    let found = walk(&app, &acme).await;
+    assert_eq!((found.rows, found.broken), (2_000, None));
+    tamper(&mut owner, &acme, "DELETE FROM audit_log WHERE org_id = $org AND seq = 2000").await;
+    assert_eq!(problem(&walk(&app, &acme).await), (1_999, Problem::OrgMissing));
+    for seq in [1_001, 1_000] {
+        let delete = format!("DELETE FROM audit_log WHERE org_id = $org AND seq = {seq}");
+        tamper(&mut owner, &acme, &delete).await;
+        assert_eq!(problem(&walk(&app, &acme).await), (seq, Problem::Missing));
+    }
+}
+
+fn problem(found: &Finding) -> (i64, Problem) {
+    let broken = found.broken.as_ref().expect("it is broken");
+    (broken.seq, broken.problem)
+}
+
 #[tokio::test]
 async fn the_chain_goes_on_after_the_master_key_was_rolled() {
     let app = TestApp::new().await;
-    let acme = org(&app, "acme").await;
+    let acme = five_rows(&app, "acme").await;
     let new = "base64:YW5vdGhlciBtYXN0ZXIga2V5LCBhbHNvIDMyIGxvbmc=";
     let both = format!("{new},{}", crate::support::database::MASTER_KEYS);
     Program::on(&app.database).with("MASTER_KEYS", &both).run(&["reseal"]).succeeded();
     let program = Program::on(&app.database).with("MASTER_KEYS", new);
     program.run(&["org", "suspend", "--key", "acme"]).succeeded();
     program.run(&["audit", "verify"]).succeeded();
-    rename_is_refused(&acme).await;
-}
-
-async fn rename_is_refused(org: &Org) {
-    org.patch("/v1/admin/org", json!({"name": "suspended"})).await.expect(403);
+    assert_eq!(walk(&app, &acme).await.rows, 6);
 }
 
 #[tokio::test]
