@@ -4,13 +4,18 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::audit::Author;
+use crate::audit::chain::Head;
+use crate::audit::{Author, Entry};
+use crate::crypto::keyring::Keyring;
 use crate::db::{Db, Tx};
 use crate::error::{ApiError, Code};
+use crate::events::{Draft, Kind, Subject};
 use crate::identity::Partner;
 use crate::ids::{KeyId, OrgId};
+use crate::state::App;
 
 /// Who changes which org.
 #[derive(Clone, Debug)]
@@ -23,12 +28,38 @@ pub struct Scope {
     pub author: Author,
 }
 
-impl<S: Sync> FromRequestParts<S> for Scope {
+impl Scope {
+    /// An operator at the command line.
+    #[must_use]
+    pub fn operator(org_id: OrgId, keyring: &Keyring) -> Self {
+        Self { org_id, caller: None, author: Author::operator(keyring) }
+    }
+
+    /// The service itself, when a time has come.
+    #[must_use]
+    pub fn service(org_id: OrgId, keyring: &Keyring) -> Self {
+        Self { org_id, caller: None, author: Author::service(keyring) }
+    }
+
+    /// The audit row of a change that is decided on a log that ends at `head`.
+    #[must_use]
+    pub fn entry(&self, head: Head, at: DateTime<Utc>, action: &str, subject: impl ToString) -> Entry {
+        self.author.entry(self.org_id, head, at, action, subject)
+    }
+
+    /// The event of a change.
+    #[must_use]
+    pub fn draft(&self, kind: Kind, subject: &Subject, now: DateTime<Utc>) -> Draft {
+        Draft::new(self.org_id, kind, subject, now).within(self.author.trace())
+    }
+}
+
+impl FromRequestParts<App> for Scope {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let partner = Partner::from_request_parts(parts, state).await?;
-        let author = Author::from_request_parts(parts, state).await?;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let partner = Partner::from_request_parts(parts, app).await?;
+        let author = Author::partner(app, partner, parts);
         Ok(Self { org_id: partner.org_id, caller: partner.key_id, author })
     }
 }

@@ -57,9 +57,7 @@ pub static FEATURES: &[Feature] = &[
     switchable("event_queues", Live(|| routes::queues::routes().merge(routes::events::routes()))),
     switchable("public_keys", Live(routes::public_keys::routes)),
     switchable("member_tokens", Live(routes::member_tokens::routes)),
-    switchable("audit_log", Planned(&[
-        To(Get, "/v1/admin/org/audit", "list_audit_log", "Read the audit log."),
-    ])),
+    switchable("audit_log", Live(routes::audit::routes)),
     planned("health_profile", &[
         To(Get, "/v1/users/{user_id}/health-profile", "get_health_profile", "Show a user's health profile."),
     ]),

@@ -1,6 +1,7 @@
 //! The command line (contract 11). `--json` prints exactly one JSON object on standard output;
 //! everything else goes to standard error.
 
+mod audit;
 mod database;
 mod demo;
 mod event;
@@ -45,6 +46,9 @@ enum Command {
     /// Look at an org's events, and send them again
     #[command(subcommand)]
     Event(event::EventCommand),
+    /// Check the audit log
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Check an event's envelope from standard input with the secret in SIGNING_SECRET
     VerifyEvent,
     /// Seal everything under the first master key again
@@ -122,6 +126,7 @@ fn dispatch(command: Command) -> Result<(), CliError> {
             Command::Key(command) => key::run(&config, command).await,
             Command::Secret(command) => secret::run(&config, command).await,
             Command::Event(command) => event::run(&config, command).await,
+            Command::Audit(command) => audit::run(&config, command).await,
             Command::Reseal { check, json } => reseal::run(&config, check, json).await,
             // Answered above, without a runtime.
             Command::Openapi | Command::Healthcheck | Command::VerifyEvent => Ok(()),

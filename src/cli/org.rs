@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::{CliError, database, master};
 use crate::administration::{Scope, carry_out};
-use crate::audit::Author;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::keyring::Keyring;
@@ -15,7 +14,7 @@ use crate::crypto::signing_secret;
 use crate::crypto::tenant_key::{KeyEnv, TenantKey};
 use crate::db::Db;
 use crate::ids::OrgId;
-use crate::routes::org;
+use crate::routes::org::{self, OrgChange};
 use crate::routes::signing_secrets::{self, NewSecret};
 use crate::routes::tenant_keys::operator::Operator;
 
@@ -57,32 +56,26 @@ pub enum OrgCommand {
 }
 
 pub async fn run(config: &Config, command: OrgCommand) -> Result<(), CliError> {
-    let clock = Clock::system();
     database::with_schema(config, async |db| match command {
         OrgCommand::Create { key, name, json } => {
             let keyring = master::open_keyring(config, db).await?;
-            let made = create(db, &clock, &keyring, config.key_env, &key, &name).await?;
+            let made = create(db, &Clock::system(), &keyring, config.key_env, &key, &name).await?;
             print_created(&made, &key, json);
             Ok(())
         }
         OrgCommand::List { json } => list(db, json).await,
-        OrgCommand::Suspend { key } => {
-            org::suspend(db, &clock, &key).await?;
-            eprintln!("Suspended {key}.");
-            Ok(())
-        }
-        OrgCommand::Resume { key } => {
-            org::resume(db, &clock, &key).await?;
-            eprintln!("Resumed {key}.");
-            Ok(())
-        }
-        OrgCommand::Delete { key } => {
-            org::delete(db, &clock, &key).await?;
-            eprintln!("Deleted {key}.");
-            Ok(())
-        }
+        OrgCommand::Suspend { key } => operate(config, db, &key, OrgChange::Suspend, "Suspended").await,
+        OrgCommand::Resume { key } => operate(config, db, &key, OrgChange::Resume, "Resumed").await,
+        OrgCommand::Delete { key } => operate(config, db, &key, OrgChange::Delete, "Deleted").await,
     })
     .await
+}
+
+async fn operate(config: &Config, db: &Db, key: &str, change: OrgChange, done: &str) -> Result<(), CliError> {
+    let keyring = master::open_keyring(config, db).await?;
+    org::operate(db, &Clock::system(), &keyring, key, change).await?;
+    eprintln!("{done} {key}.");
+    Ok(())
 }
 
 /// A new org, and its first key and signing secret in clear.
@@ -101,10 +94,10 @@ pub async fn create(
     key: &str,
     name: &str,
 ) -> Result<Created, CliError> {
-    let org_id = org::create(db, clock, key, name).await?;
+    let org_id = org::create(db, clock, keyring, key, name).await?;
     let operator = Operator { db, clock, keyring, key_env, org_id };
     let (_, tenant_api_key) = operator.create("first key", None).await?;
-    let scope = Scope { org_id, caller: None, author: Author::operator() };
+    let scope = Scope::operator(org_id, keyring);
     let new = NewSecret::of(None);
     let org_id = scope.org_id;
     let change = signing_secrets::rotation(clock, keyring, scope, &new, TimeDelta::zero(), true);

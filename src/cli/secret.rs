@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::{CliError, database, master};
 use crate::administration::{Scope, carry_out};
-use crate::audit::Author;
 use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
 use crate::crypto::signing_secret;
@@ -35,7 +34,7 @@ pub async fn run(config: &Config, command: SecretCommand) -> Result<(), CliError
     database::with_schema(config, async |db| {
         let keyring = master::open_keyring(config, db).await?;
         let org_id = org::by_key(db, &org).await?.id;
-        let scope = Scope { org_id, caller: None, author: Author::operator() };
+        let scope = Scope::operator(org_id, &keyring);
         let grace = TimeDelta::seconds(grace_period_seconds);
         let new = NewSecret::of(None);
         let org_id = scope.org_id;

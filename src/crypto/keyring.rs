@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use super::master::{MasterKeys, OpenError, random};
 use super::secret::Secret;
 use super::tenant_key::TenantKey;
+use crate::audit::chain::ChainKey;
 use crate::ids::OrgId;
 
 /// Everything that is kept under the master key, opened once at start.
@@ -17,6 +18,7 @@ pub struct Keyring {
     pepper: Secret<Vec<u8>>,
     fingerprint_key: Secret<Vec<u8>>,
     idempotency_key: Secret<Vec<u8>>,
+    audit: ChainKey,
 }
 
 /// A tenant key as it is stored and looked up: useless without the pepper.
@@ -25,6 +27,7 @@ pub type KeyDigest = [u8; 32];
 const PEPPER: &str = "tenant_key_pepper";
 const FINGERPRINT_KEY: &str = "signing_secret_fingerprint";
 const IDEMPOTENCY_KEY: &str = "idempotency_mac";
+const AUDIT_KEY: &str = "audit_chain";
 
 /// Why the keyring cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +53,14 @@ impl Keyring {
         };
         let (pepper, fingerprint_key) = (open(PEPPER).await?, open(FINGERPRINT_KEY).await?);
         let idempotency_key = open(IDEMPOTENCY_KEY).await?;
-        Ok(Self { master, pepper, fingerprint_key, idempotency_key })
+        let audit = ChainKey::new(open(AUDIT_KEY).await?);
+        Ok(Self { master, pepper, fingerprint_key, idempotency_key, audit })
+    }
+
+    /// What chains the rows of the audit log.
+    #[must_use]
+    pub fn audit(&self) -> &ChainKey {
+        &self.audit
     }
 
     /// Opens one more of the service's keys; where there is none it is made, or `None`.

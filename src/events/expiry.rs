@@ -9,6 +9,9 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Draft, Kind, Stream, Subject};
+use crate::administration::Scope;
+use crate::audit::audited;
+use crate::audit::chain::{Head, RowMac};
 use crate::db::Db;
 use crate::ids::{KeyId, OrgId};
 use crate::state::App;
@@ -46,7 +49,7 @@ pub async fn step(app: &App) -> Result<usize, sqlx::Error> {
         written += told.len();
         told.into_iter().for_each(|org_id| app.publisher.wake(org_id, Stream::Credentials));
     }
-    while let Some((org_id, stream, days)) = queue_credential(&app.db, now).await? {
+    while let Some((org_id, stream, days)) = queue_credential(app, now).await? {
         tracing::warn!(%org_id, stream, days, "a queue's credential is about to end");
     }
     Ok(written)
@@ -262,38 +265,43 @@ async fn signing_secrets(db: &Db, now: DateTime<Utc>) -> Result<Vec<OrgId>, sqlx
 }
 
 /// Notes in the audit log that one queue's own credential is about to end: there is no event for
-/// it, because the queue that would carry it is the one that is about to close.
-async fn queue_credential(db: &Db, now: DateTime<Utc>) -> Result<Option<(OrgId, String, i16)>, sqlx::Error> {
-    let told = sqlx::query!(
+/// it, because the queue that would carry it is the one that is about to close. Where somebody
+/// else changes the org at the same moment, it is noted the next time.
+async fn queue_credential(
+    app: &App,
+    now: DateTime<Utc>,
+) -> Result<Option<(OrgId, String, i16)>, sqlx::Error> {
+    let due = sqlx::query!(
         r#"
-        WITH due AS (
-            SELECT org_id, stream, step FROM (
-                SELECT *, (CASE WHEN expires_at <= $1 THEN 0
-                                WHEN expires_at <= $1 + interval '1 day' THEN 1
-                                WHEN expires_at <= $1 + interval '7 days' THEN 7 ELSE 30 END)::smallint AS step
-                FROM event_queues WHERE expires_at <= $1 + interval '30 days'
-            ) AS ending
-            WHERE expiry_told IS NULL OR expiry_told > step
-            LIMIT 1
-        ),
-        moved AS (
-            UPDATE event_queues q SET expiry_told = due.step FROM due
-            WHERE q.org_id = due.org_id AND q.stream = due.stream AND (q.expiry_told IS NULL OR q.expiry_told > due.step)
-            RETURNING due.*
-        ),
-        gate AS (
-            UPDATE orgs SET revision = revision + 1 FROM moved WHERE id = moved.org_id
-            RETURNING id, revision, moved.stream, moved.step
-        )
-        INSERT INTO audit_log (org_id, seq, at, actor, action, subject)
-        SELECT id, revision, $1, 'service',
-               CASE WHEN step = 0 THEN 'queue.credential_expired' ELSE 'queue.credential_expiring' END, stream
-        FROM gate
-        RETURNING org_id, subject, (SELECT step FROM gate) AS "step!"
+        SELECT org_id AS "org_id: OrgId", stream, step AS "step!", o.revision, o.audit_mac AS "audit_mac: RowMac"
+        FROM (
+            SELECT *, (CASE WHEN expires_at <= $1 THEN 0
+                            WHEN expires_at <= $1 + interval '1 day' THEN 1
+                            WHEN expires_at <= $1 + interval '7 days' THEN 7 ELSE 30 END)::smallint AS step
+            FROM event_queues WHERE expires_at <= $1 + interval '30 days'
+        ) AS ending
+        JOIN orgs o ON o.id = org_id
+        WHERE expiry_told IS NULL OR expiry_told > step
+        LIMIT 1
         "#,
         now,
     )
-    .fetch_optional(&db.pool)
+    .fetch_optional(&app.db.pool)
     .await?;
-    Ok(told.map(|row| (OrgId(row.org_id), row.subject, row.step)))
+    let Some(due) = due else { return Ok(None) };
+    let action = if due.step == 0 { "queue.credential_expired" } else { "queue.credential_expiring" };
+    let head = Head { seq: due.revision, mac: due.audit_mac };
+    let told = audited!(
+        &Scope::service(due.org_id, &app.keyring).entry(head, now, action, &due.stream),
+        r#",
+        moved AS (
+            UPDATE event_queues q SET expiry_told = $10 FROM gate WHERE q.org_id = $1 AND q.stream = $8
+        )
+        SELECT id FROM gate
+        "#,
+        due.step,
+    )
+    .fetch_optional(&app.db.pool)
+    .await?;
+    Ok(told.map(|_| (due.org_id, due.stream, due.step)))
 }

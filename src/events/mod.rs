@@ -14,6 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::{NoContext, Timestamp, Uuid};
 
+use crate::http::request_id::TraceContext;
 use crate::ids::{KeyId, OrgId};
 
 /// A stream has a queue of its own.
@@ -174,6 +175,8 @@ pub struct Draft {
     /// The body up to the version; [`Draft::TAIL`] closes it.
     pub head: String,
     pub at: DateTime<Utc>,
+    /// The trace of the request that causes it, as it is stored.
+    pub traceparent: Option<String>,
 }
 
 impl Draft {
@@ -189,7 +192,14 @@ impl Draft {
         // Plain data with string keys: serialising it cannot fail.
         let mut head = serde_json::to_string(&body).unwrap_or_default();
         head.truncate(head.len() - 1 - Self::TAIL.len());
-        Self { id: event_id(at), kind, head, at }
+        Self { id: event_id(at), kind, head, at, traceparent: None }
+    }
+
+    /// The same event, caused by a request of this trace.
+    #[must_use]
+    pub fn within(mut self, trace: Option<TraceContext>) -> Self {
+        self.traceparent = trace.map(|trace| trace.to_string());
+        self
     }
 
     /// The whole body, where the version is known beforehand.

@@ -29,6 +29,7 @@ pub async fn wrap(State(app): State<App>, mut request: Request, next: Next) -> R
     let record = Record::open(&app, &request);
     let (shape, is_api) = (Shape::of(request.uri().path()), is_api(request.uri().path()));
     request.extensions_mut().insert(record.request_id.clone());
+    record.trace.map(|trace| request.extensions_mut().insert(trace));
 
     let mut response = limited(&app, request, next).await;
     let code = match response.extensions_mut().remove::<Arc<ApiError>>() {

@@ -94,6 +94,17 @@ impl Place {
     const START: Self = Self { created_at: DateTime::UNIX_EPOCH, id: Uuid::nil() };
     const VERSION: u8 = 1;
 
+    /// The place of an entry of a list whose entries are numbered, from 1 on: the number alone
+    /// decides, as clocks of replicas may differ.
+    pub fn numbered(number: i64) -> Self {
+        Self { created_at: DateTime::UNIX_EPOCH, id: Uuid::from_u128(number.unsigned_abs().into()) }
+    }
+
+    /// The number; of a place in another list, one that has no entries after it.
+    pub fn number(self) -> i64 {
+        i64::try_from(self.id.as_u128()).unwrap_or(i64::MAX)
+    }
+
     /// As a cursor: a version, microseconds, the id.
     fn encode(self) -> String {
         let mut bytes = vec![Self::VERSION];
@@ -177,6 +188,10 @@ mod tests {
         {
             assert!(Place::decode(bad).is_err(), "{bad}");
         }
+        let number = Place::numbered(7);
+        assert_eq!(Place::decode(&number.encode()).map(Place::number), Ok(7));
+        assert_eq!((Place::START.number(), place.number() > 0), (0, true));
+        assert!(Place::START < Place::numbered(1) && Place::numbered(1) < Place::numbered(i64::MAX));
         // Beyond what Postgres holds.
         let mut far = [0xff; 25];
         (far[0], far[1]) = (1, 0x7f);

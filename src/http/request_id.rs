@@ -1,13 +1,18 @@
 //! The id that ties a reply, a log line and a support request together.
 
-use std::fmt::Write as _;
+use std::convert::Infallible;
+use std::fmt::{self, Write as _};
 
+use axum::extract::OptionalFromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
 /// The header's name, in and out.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TRACEPARENT: &str = "traceparent";
+/// The header of W3C Trace Context.
+pub const TRACEPARENT: &str = "traceparent";
+const SAMPLED: u8 = 1;
 
 /// One request's id: the caller's if it is well-formed, else a new UUID.
 #[derive(Clone, Debug)]
@@ -63,7 +68,12 @@ impl TraceContext {
     /// Reads the header; one that breaks the format is as good as none.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Option<Self> {
-        let text = headers.get(TRACEPARENT)?.to_str().ok()?;
+        Self::parse(headers.get(TRACEPARENT)?.to_str().ok()?)
+    }
+
+    /// Reads it as [`Display`](fmt::Display) writes it, or as any caller may send it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
         let version = hex(parts.next()?, 2)?;
         let trace_id = hex(parts.next()?, 32)?;
@@ -74,9 +84,33 @@ impl TraceContext {
         (is_readable && trace_id != 0 && parent_id != 0).then_some(Self { trace_id, parent_id, flags })
     }
 
+    /// The same trace, seen from a new span of ours: what a request that continues it sends. Of the
+    /// flags only `sampled` is known to this version.
+    #[must_use]
+    pub fn continued(&self) -> Self {
+        let parent_id = rand::random_range(1..=u64::MAX);
+        Self { trace_id: self.trace_id, parent_id, flags: self.flags & SAMPLED }
+    }
+
     /// Appends the trace id as logs show it.
     pub fn write_trace_id(&self, line: &mut String) {
         let _ = write!(line, "{:032x}", self.trace_id);
+    }
+}
+
+/// As the header's value.
+impl fmt::Display for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.parent_id, self.flags)
+    }
+}
+
+/// What the edge found in the request's head.
+impl<S: Sync> OptionalFromRequestParts<S> for TraceContext {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().copied())
     }
 }
 
@@ -130,5 +164,16 @@ mod tests {
         ] {
             assert_eq!(of(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_continued_trace_keeps_its_id_and_whether_it_is_sampled() {
+        let sent = TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-ff").unwrap();
+        assert_eq!(TraceContext::parse(&sent.to_string()), Some(sent));
+        let (one, other) = (sent.continued(), sent.continued());
+        assert_eq!((one.trace_id, one.flags), (sent.trace_id, 1));
+        assert!(one.parent_id != sent.parent_id && one.parent_id != other.parent_id);
+        let unsampled = TraceContext { flags: 0xfe, ..sent }.continued();
+        assert_eq!(unsampled.flags, 0);
     }
 }

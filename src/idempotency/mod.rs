@@ -43,21 +43,30 @@ impl<T: Input> FromRequest<App> for Once<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
-        Self::take(request, app).await.unwrap_or_else(|error| Err(error.into_response()))
+        match Self::take(request, app).await {
+            Ok(Taken::New(once)) => Ok(once),
+            Ok(Taken::Answered(reply)) => Err(reply.replayed()),
+            Err(error) => Err(error.into_response()),
+        }
     }
 }
 
+enum Taken<T> {
+    New(Once<T>),
+    /// And this was the answer.
+    Answered(Reply),
+}
+
 impl<T: Input> Once<T> {
-    /// The input; or, as the inner error, what was answered before.
-    async fn take(request: Request, app: &App) -> Result<Result<Self, Response>, ApiError> {
+    async fn take(request: Request, app: &App) -> Result<Taken<T>, ApiError> {
         let claimed = Claimed::of(&request);
         let (input, sent) = input::take(request, app).await?;
-        let Some(claimed) = claimed else { return Ok(Ok(Self { input, claim: None })) };
+        let Some(claimed) = claimed else { return Ok(Taken::New(Self { input, claim: None })) };
         let claim = claimed.claim(app, &sent)?;
         let kept = store::find(&app.db.pool, &claim, app.clock.now() - KEPT_FOR).await?;
         match kept {
-            Some(kept) => claim.replay(app, kept).map(Err),
-            None => Ok(Ok(Self { input, claim: Some(claim) })),
+            Some(kept) => claim.replay(app, kept).map(Taken::Answered),
+            None => Ok(Taken::New(Self { input, claim: Some(claim) })),
         }
     }
 }
@@ -112,7 +121,7 @@ impl Claim {
     }
 
     /// Answers again what was answered before.
-    fn replay(&self, app: &App, kept: Kept) -> Result<Response, ApiError> {
+    fn replay(&self, app: &App, kept: Kept) -> Result<Reply, ApiError> {
         if !bool::from(subtle::ConstantTimeEq::ct_eq(&kept.request_mac[..], &self.request_mac[..])) {
             return Err(Code::IdempotencyKeyReused.into());
         }
@@ -125,7 +134,7 @@ impl Claim {
             }
             _ => return Err(gone(kept.made)),
         };
-        Ok(Reply::kept(kept.status, body)?.replayed())
+        Reply::kept(kept.status, body)
     }
 
     /// Keeps a reply in the transaction of its change.
@@ -184,7 +193,7 @@ pub async fn carry_out<C: Change>(
         }
         // Whoever had the lock may have answered meanwhile.
         if let Some(kept) = store::find(&mut *tx, &claim, app.clock.now() - KEPT_FOR).await? {
-            return claim.replay(&app, kept);
+            return Ok(claim.replay(&app, kept)?.replayed());
         }
         let done = administration::within(&mut tx, org_id, &change).await?;
         let reply = reply(done)?;

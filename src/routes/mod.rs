@@ -1,5 +1,6 @@
 //! One room per resource: URL, rules and SQL together. `features.rs` says which are mounted.
 
+pub mod audit;
 pub mod docs;
 pub mod events;
 pub mod features;

@@ -1,6 +1,7 @@
 //! The service as its callers see it. One file for each resource or concern; `support` holds what
 //! they are written with.
 
+mod audit;
 mod command_line;
 mod connection;
 mod conventions;
@@ -17,5 +18,6 @@ mod resilience;
 mod schema;
 mod support;
 mod sweeps;
+mod traces;
 mod trust;
 mod users;

@@ -6,8 +6,13 @@ use uuid::Uuid;
 
 use crate::support::{Org, TestApp};
 
-const LISTS: [&str; 4] =
-    ["/v1/users", "/v1/admin/org/tenant-keys", "/v1/admin/org/events", "/v1/admin/org/queues"];
+const LISTS: [&str; 5] = [
+    "/v1/users",
+    "/v1/admin/org/tenant-keys",
+    "/v1/admin/org/events",
+    "/v1/admin/org/queues",
+    "/v1/admin/org/audit",
+];
 
 /// Users, keys and the events of both; some at the same instant, so that ties are met.
 async fn filled(app: &TestApp) -> Org {

@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use partner_api::audit::Author;
+use partner_api::administration::Scope;
+use partner_api::audit::chain::Head;
 use partner_api::ids::OrgId;
-use partner_api::routes::org;
+use partner_api::routes::org::{self, OrgChange};
 use serde_json::json;
 use sqlx::Connection as _;
 
@@ -58,9 +59,10 @@ async fn a_suspension_that_is_rolled_back_is_none() {
     acme.get("/v1/features").await.expect(200);
     let mut database = app.database.connect().await;
     let mut suspension = database.begin().await.unwrap();
-    org::store::set_suspended(&mut *suspension, "acme", true, &Author::operator(), app.clock.now())
-        .await
-        .unwrap();
+    let scope = Scope::operator(OrgId(acme.id), &app.state.keyring);
+    let (key, head) = org::store::load(&mut *suspension, scope.org_id).await.unwrap().unwrap();
+    let entry = scope.entry(head, app.clock.now(), "org.suspended", key);
+    assert!(org::store::apply(&mut *suspension, &OrgChange::Suspend, &entry).await.unwrap());
     suspension.rollback().await.unwrap();
     acme.get("/v1/features").await.expect(200);
 }
@@ -72,8 +74,9 @@ async fn an_unknown_org_is_remembered_for_a_second_at_most() {
     let caller = app.anyone().with("orgid", id.to_string());
     caller.get("/v1/features").await.expect(403);
 
-    let (id, author) = (OrgId(id), Author::operator());
-    org::store::insert(&app.state.db.pool, id, "late", "Late", &author, app.clock.now()).await.unwrap();
+    let scope = Scope::operator(OrgId(id), &app.state.keyring);
+    let entry = scope.entry(Head::default(), app.clock.now(), "org.created", "late");
+    org::store::insert(&app.state.db.pool, "late", "Late", &entry).await.unwrap();
 
     let served = async || (caller.get("/v1/features").await.status == 200).then_some(());
     within(A_SECOND + Duration::from_millis(200), "the new org is served", served).await;

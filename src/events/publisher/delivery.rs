@@ -14,6 +14,7 @@ use crate::db::batch::{Kept, Slice};
 use crate::events::envelope::SignedHeaders;
 use crate::events::targets::{Delivery, DeliveryError, Reason, Target};
 use crate::events::wire_id;
+use crate::http::request_id::TraceContext;
 use crate::ids::OrgId;
 use crate::routes::queues::settings::StoredQueue;
 use crate::routes::signing_secrets;
@@ -75,7 +76,9 @@ async fn send(app: &App, event: &Claimed, secrets: &Secrets) -> Result<(), Deliv
         sealed: event.sealed.as_deref(),
     };
     let target = stored.target(&app.keyring.master, app.config.targets.policy)?;
-    let message = Message { id: event.id, stream: &event.stream, kind: &event.kind, body: &event.body };
+    let trace = event.traceparent.as_deref().and_then(TraceContext::parse);
+    let Claimed { id, stream, kind, body, .. } = event;
+    let message = Message { id: *id, stream, kind, body, trace };
     message.send(app, event.org_id, &target, secrets, DELIVERY_TIMEOUT).await
 }
 
@@ -86,6 +89,8 @@ pub struct Message<'a> {
     pub stream: &'a str,
     pub kind: &'a str,
     pub body: &'a str,
+    /// Of the request that caused it.
+    pub trace: Option<TraceContext>,
 }
 
 impl Message<'_> {
@@ -112,7 +117,7 @@ impl Message<'_> {
                 ("webhook-signature", headers.signature.clone()),
             ],
             body: self.body,
-            traceparent: None,
+            traceparent: self.trace.map(|trace| trace.continued().to_string()),
         };
         app.targets.send(target, &delivery, timeout).await
     }

@@ -22,6 +22,7 @@ pub struct Claimed {
     pub stream: String,
     pub kind: String,
     pub body: String,
+    pub traceparent: Option<String>,
     pub attempts: i32,
     pub first_attempt_at: DateTime<Utc>,
     pub queue_type: String,
@@ -66,7 +67,7 @@ pub async fn claim(
         UPDATE events e
         SET lease = $10, next_attempt_at = $11, first_attempt_at = coalesce(e.first_attempt_at, $1)
         FROM due WHERE e.org_id = due.org_id AND e.id = due.id
-        RETURNING e.org_id AS "org_id: OrgId", e.id, e.stream, e.type AS kind, e.body, e.attempts,
+        RETURNING e.org_id AS "org_id: OrgId", e.id, e.stream, e.type AS kind, e.body, e.traceparent, e.attempts,
                   e.first_attempt_at AS "first_attempt_at!", due.type AS queue_type, due.settings, due.sealed,
                   due.failures
         "#,

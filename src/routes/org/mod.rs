@@ -1,13 +1,18 @@
 //! The tenants themselves: made, suspended and resumed by operators, shown to and named by their
 //! partners.
 
+mod change;
 mod profile;
 pub mod store;
 
+pub use self::change::OrgChange;
 pub use self::profile::routes;
-use crate::audit::Author;
+use crate::administration::Scope;
+use crate::audit::chain::Head;
 use crate::clock::Clock;
+use crate::crypto::keyring::Keyring;
 use crate::db::Db;
+use crate::error::ApiError;
 use crate::ids::{OrgId, new_row_id};
 
 /// Why an operator's command on an org failed.
@@ -28,46 +33,48 @@ pub enum OrgError {
     /// The database failed.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
+    /// It could not be carried out.
+    #[error(transparent)]
+    Refused(#[from] ApiError),
 }
 
 /// Makes an org. Its first key is a change of its own: see `cli::org`.
 ///
 /// # Errors
 /// When the key or the name breaks its rules or the key is taken.
-pub async fn create(db: &Db, clock: &Clock, key: &str, name: &str) -> Result<OrgId, OrgError> {
+pub async fn create(
+    db: &Db,
+    clock: &Clock,
+    keyring: &Keyring,
+    key: &str,
+    name: &str,
+) -> Result<OrgId, OrgError> {
     if !is_key(key) {
         return Err(OrgError::BadKey);
     }
     if !(1..=200).contains(&name.chars().count()) || name.contains('\0') {
         return Err(OrgError::BadName);
     }
-    let id = OrgId(new_row_id());
-    let inserted = store::insert(&db.pool, id, key, name, &Author::operator(), clock.now()).await?;
-    if inserted { Ok(id) } else { Err(OrgError::KeyTaken(key.into())) }
+    let scope = Scope::operator(OrgId(new_row_id()), keyring);
+    let entry = scope.entry(Head::default(), clock.now(), "org.created", key);
+    let inserted = store::insert(&db.pool, key, name, &entry).await?;
+    if inserted { Ok(scope.org_id) } else { Err(OrgError::KeyTaken(key.into())) }
 }
 
-/// Stops serving an org, everywhere within a second.
+/// Stops serving an org, everywhere within a second; serves it again; or deletes it with
+/// everything it has but its audit log.
 ///
 /// # Errors
 /// When there is no such org.
-pub async fn suspend(db: &Db, clock: &Clock, key: &str) -> Result<(), OrgError> {
-    known(key, store::set_suspended(&db.pool, key, true, &Author::operator(), clock.now()).await?)
-}
-
-/// Serves a suspended org again.
-///
-/// # Errors
-/// When there is no such org.
-pub async fn resume(db: &Db, clock: &Clock, key: &str) -> Result<(), OrgError> {
-    known(key, store::set_suspended(&db.pool, key, false, &Author::operator(), clock.now()).await?)
-}
-
-/// Deletes an org with everything it has; its audit log stays.
-///
-/// # Errors
-/// When there is no such org.
-pub async fn delete(db: &Db, clock: &Clock, key: &str) -> Result<(), OrgError> {
-    known(key, store::delete(&db.pool, key, &Author::operator(), clock.now()).await?)
+pub async fn operate(
+    db: &Db,
+    clock: &Clock,
+    keyring: &Keyring,
+    key: &str,
+    change: OrgChange,
+) -> Result<(), OrgError> {
+    let scope = Scope::operator(by_key(db, key).await?.id, keyring);
+    Ok(change::carry(db, clock, scope, change).await?)
 }
 
 /// The org with this key.
@@ -76,10 +83,6 @@ pub async fn delete(db: &Db, clock: &Clock, key: &str) -> Result<(), OrgError> {
 /// When there is none.
 pub async fn by_key(db: &Db, key: &str) -> Result<store::Org, OrgError> {
     store::find_by_key(&db.pool, key).await?.ok_or_else(|| OrgError::Unknown(key.to_owned()))
-}
-
-fn known(key: &str, found: bool) -> Result<(), OrgError> {
-    if found { Ok(()) } else { Err(OrgError::Unknown(key.to_owned())) }
 }
 
 /// `[a-z0-9][a-z0-9-]{1,62}` (contract 9).

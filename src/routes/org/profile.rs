@@ -9,8 +9,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::change::{OrgChange, carry};
 use super::store;
-use crate::audit::Author;
+use crate::administration::Scope;
 use crate::error::{ApiError, Code};
 use crate::http::input::{Body, Input, Reader, Valid};
 use crate::http::paging::Data;
@@ -80,14 +81,14 @@ async fn get_org(State(app): State<App>, partner: Partner) -> Result<Json<Data<O
 )]
 async fn update_org(
     State(app): State<App>,
-    partner: Partner,
-    author: Author,
+    scope: Scope,
     Valid(changes): Valid<UpdateOrg>,
 ) -> Result<Json<Data<OrgProfile>>, ApiError> {
+    let org_id = scope.org_id;
     if let Some(name) = changes.name {
-        store::rename(&app.db.pool, partner.org_id, &name, &author, app.clock.now()).await?;
+        carry(&app.db, &app.clock, scope, OrgChange::Rename(name)).await?;
     }
-    show(&app, partner.org_id).await
+    show(&app, org_id).await
 }
 
 async fn show(app: &App, org_id: OrgId) -> Result<Json<Data<OrgProfile>>, ApiError> {

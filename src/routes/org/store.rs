@@ -1,10 +1,12 @@
-//! The SQL of orgs. Every change raises the org's revision and writes its audit row.
+//! The SQL of orgs.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgExecutor;
 
-use crate::audit::Author;
+use super::change::OrgChange;
+use crate::audit::chain::{Head, RowMac};
+use crate::audit::{Entry, audited};
 use crate::db::listener::CHANGES;
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
@@ -19,32 +21,25 @@ pub struct Org {
     pub suspended_at: Option<DateTime<Utc>>,
 }
 
-/// Inserts an org; `false` if the key is taken.
+/// Inserts an org, whose first audit row is `entry`; `false` if the key is taken.
 pub async fn insert(
     db: impl PgExecutor<'_>,
-    id: OrgId,
     key: &str,
     name: &str,
-    author: &Author,
-    now: DateTime<Utc>,
+    entry: &Entry,
 ) -> Result<bool, sqlx::Error> {
-    let inserted = sqlx::query!(
-        "WITH made AS (
-             INSERT INTO orgs (id, key, name, created_at, revision) VALUES ($1, $2, $3, $4, 1)
-             ON CONFLICT ON CONSTRAINT orgs_key_unique DO NOTHING
-             RETURNING id, revision
-         )
-         INSERT INTO audit_log (org_id, seq, at, actor, action, subject)
-         SELECT id, revision, $4, $5, 'org.created', $2 FROM made",
-        id.0,
+    let inserted = audited!(
+        entry,
+        gate = "INSERT INTO orgs (id, key, name, created_at, revision, audit_mac) VALUES ($1, $10, $11, $4, $2, $3)
+                ON CONFLICT ON CONSTRAINT orgs_key_unique DO NOTHING
+                RETURNING id",
+        "SELECT id FROM gate",
         key,
         name,
-        now,
-        author.actor(),
     )
-    .execute(db)
+    .fetch_optional(db)
     .await?;
-    Ok(inserted.rows_affected() == 1)
+    Ok(inserted.is_some())
 }
 
 /// Every org, oldest first.
@@ -87,55 +82,34 @@ pub async fn find(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(Org,
     }))
 }
 
-/// Renames an org.
-pub async fn rename(
-    db: impl PgExecutor<'_>,
-    org_id: OrgId,
-    name: &str,
-    author: &Author,
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "WITH changed AS (
-             UPDATE orgs SET revision = revision + 1, name = $2 WHERE id = $1 RETURNING id, revision, key
-         )
-         INSERT INTO audit_log (org_id, seq, at, actor, key_id, action, subject, request_id)
-         SELECT id, revision, $3, $4, $5, 'org.renamed', key, $6 FROM changed",
-        org_id.0,
-        name,
-        now,
-        author.actor(),
-        author.key_id(),
-        author.request_id(),
+/// An org's `key`, and where its log ends.
+pub async fn load(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(String, Head)>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT key, revision, audit_mac AS "audit_mac: RowMac" FROM orgs WHERE id = $1"#,
+        org_id.0
     )
-    .execute(db)
+    .fetch_optional(db)
     .await?;
-    Ok(())
+    Ok(row.map(|row| (row.key, Head { seq: row.revision, mac: row.audit_mac })))
 }
 
-/// Suspends an org, or resumes it; the first suspension's moment stays. `false` if there is none.
-pub async fn set_suspended(
-    db: impl PgExecutor<'_>,
-    key: &str,
-    suspended: bool,
-    author: &Author,
-    now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
-    let changed = sqlx::query!(
-        "WITH changed AS (
-             UPDATE orgs SET revision = revision + 1,
-                 suspended_at = CASE WHEN $2 THEN coalesce(suspended_at, $3) END
-             WHERE key = $1 RETURNING id, revision
-         ),
-         logged AS (
-             INSERT INTO audit_log (org_id, seq, at, actor, action, subject)
-             SELECT id, revision, $3, $4, CASE WHEN $2 THEN 'org.suspended' ELSE 'org.resumed' END, $1 FROM changed
-         )
-         SELECT pg_notify($5, format('org %s', id))::text AS told FROM changed",
-        key,
-        suspended,
-        now,
-        author.actor(),
+/// Carries a change out, with its audit row, in one statement; whoever serves the org hears of it.
+/// `false` if the org changed since `entry` was made: then nothing happened.
+pub async fn apply(db: impl PgExecutor<'_>, change: &OrgChange, entry: &Entry) -> Result<bool, sqlx::Error> {
+    let is_suspended = match change {
+        OrgChange::Rename(name) => return rename(db, name, entry).await,
+        OrgChange::Delete => return delete(db, entry).await,
+        OrgChange::Suspend => true,
+        OrgChange::Resume => false,
+    };
+    let changed = audited!(
+        entry,
+        // The first suspension's moment stays.
+        gate = "UPDATE orgs SET revision = $2, audit_mac = $3,
+                    suspended_at = CASE WHEN $10 THEN coalesce(suspended_at, $4) END
+                WHERE id = $1 AND revision = $2::bigint - 1 RETURNING id",
+        "SELECT pg_notify($11, format('org %s', id))::text AS told FROM gate",
+        is_suspended,
         CHANGES,
     )
     .fetch_optional(db)
@@ -143,23 +117,25 @@ pub async fn set_suspended(
     Ok(changed.is_some())
 }
 
-/// Deletes an org and, by cascade, everything it has but its audit log. `false` if there is none.
-pub async fn delete(
-    db: impl PgExecutor<'_>,
-    key: &str,
-    author: &Author,
-    now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
-    let gone = sqlx::query!(
-        "WITH gone AS (DELETE FROM orgs WHERE key = $1 RETURNING id, revision),
-         logged AS (
-             INSERT INTO audit_log (org_id, seq, at, actor, action, subject)
-             SELECT id, revision + 1, $2, $3, 'org.deleted', $1 FROM gone
-         )
-         SELECT pg_notify($4, format('org %s', id))::text AS told FROM gone",
-        key,
-        now,
-        author.actor(),
+async fn rename(db: impl PgExecutor<'_>, name: &str, entry: &Entry) -> Result<bool, sqlx::Error> {
+    let changed = audited!(
+        entry,
+        gate = "UPDATE orgs SET revision = $2, audit_mac = $3, name = $10
+                WHERE id = $1 AND revision = $2::bigint - 1 RETURNING id",
+        "SELECT id FROM gate",
+        name,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(changed.is_some())
+}
+
+/// By cascade, everything goes that the org has, but its audit log.
+async fn delete(db: impl PgExecutor<'_>, entry: &Entry) -> Result<bool, sqlx::Error> {
+    let gone = audited!(
+        entry,
+        gate = "DELETE FROM orgs WHERE id = $1 AND revision = $2::bigint - 1 RETURNING id",
+        "SELECT pg_notify($10, format('org %s', id))::text AS told FROM gate",
         CHANGES,
     )
     .fetch_optional(db)

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::administration::Caller;
+use crate::audit::chain::Head;
 use crate::error::{ApiError, Code};
 use crate::events::{Kind, Subject, cut};
 
@@ -29,7 +30,7 @@ impl Key {
 /// An org's keys at one revision: all live ones, and the dead one that was asked for.
 #[derive(Clone, Debug)]
 pub struct OrgKeys {
-    pub revision: i64,
+    pub head: Head,
     /// The org's `key`.
     pub owner_code: String,
     pub keys: Vec<Key>,

@@ -15,7 +15,13 @@ fn key(n: u128, ends: i64) -> Key {
 }
 
 fn org(keys: Vec<Key>) -> OrgKeys {
-    OrgKeys { revision: 1, owner_code: "acme".to_owned(), keys, caller: Caller::Administrator, now: at(0) }
+    OrgKeys {
+        head: Head::default(),
+        owner_code: "acme".to_owned(),
+        keys,
+        caller: Caller::Administrator,
+        now: at(0),
+    }
 }
 
 fn code<T>(outcome: Result<T, ApiError>) -> &'static str {

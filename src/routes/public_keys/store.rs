@@ -6,6 +6,8 @@ use uuid::Uuid;
 
 use super::rules::{Key, OrgKeys, Plan};
 use crate::administration::{Caller, Scope};
+use crate::audit::audited;
+use crate::audit::chain::{Head, RowMac};
 use crate::events::Draft;
 use crate::ids::OrgId;
 
@@ -48,7 +50,7 @@ pub async fn load(
 ) -> Result<Option<OrgKeys>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
-        SELECT o.revision, o.key AS owner_code,
+        SELECT o.revision, o.audit_mac AS "audit_mac: RowMac", o.key AS owner_code,
                c.rotated_at IS NOT NULL AS "superseded!",
                $2::uuid IS NULL OR (c.id IS NOT NULL AND c.revoked_at IS NULL
                    AND (c.expires_at IS NULL OR c.expires_at > $4)) AS "caller_lives!",
@@ -68,7 +70,8 @@ pub async fn load(
     .fetch_all(db)
     .await?;
     let Some(first) = rows.first() else { return Ok(None) };
-    let (revision, owner_code) = (first.revision, first.owner_code.clone());
+    let head = Head { seq: first.revision, mac: first.audit_mac };
+    let owner_code = first.owner_code.clone();
     let caller = Caller::of(first.caller_lives, first.superseded);
     let keys = rows.into_iter().filter_map(|row| {
         Some(Key {
@@ -78,7 +81,7 @@ pub async fn load(
             deleted_at: row.deleted_at,
         })
     });
-    Ok(Some(OrgKeys { revision, owner_code, keys: keys.collect(), caller, now }))
+    Ok(Some(OrgKeys { head, owner_code, keys: keys.collect(), caller, now }))
 }
 
 /// Carries a plan out, with its event and its audit row, in one statement: adds `new` if there is
@@ -91,44 +94,35 @@ pub async fn apply(
     plan: &Plan,
     new: Option<&Stored>,
 ) -> Result<bool, sqlx::Error> {
-    let event = Draft::new(scope.org_id, plan.kind, &plan.subject(), seen.now);
-    let applied = sqlx::query!(
-        r#"
-        WITH gate AS (
-            UPDATE orgs SET revision = revision + 1 WHERE id = $1 AND revision = $2 RETURNING revision
-        ),
+    let entry = scope.entry(seen.head, seen.now, plan.kind.name(), plan.unique_id);
+    let event = scope.draft(plan.kind, &plan.subject(), seen.now);
+    let applied = audited!(
+        &entry,
+        r#",
         changed AS (
             UPDATE public_keys k
-            SET expires_at = $4, deleted_at = $5, version = k.version + 1,
+            SET expires_at = $11, deleted_at = $12, version = k.version + 1,
                 -- A new end is announced anew.
-                expiry_set_at = CASE WHEN k.expires_at <> $4 THEN $7 ELSE k.expiry_set_at END,
-                expiry_told = CASE WHEN k.expires_at = $4 THEN k.expiry_told END
-            FROM gate WHERE k.org_id = $1 AND k.unique_id = $3 AND $9::text IS NULL
+                expiry_set_at = CASE WHEN k.expires_at <> $11 THEN $4 ELSE k.expiry_set_at END,
+                expiry_told = CASE WHEN k.expires_at = $11 THEN k.expiry_told END
+            FROM gate WHERE k.org_id = $1 AND k.unique_id = $10 AND $14::text IS NULL
             RETURNING k.version
         ),
         added AS (
             INSERT INTO public_keys (org_id, unique_id, usages, type, public_key, fingerprint, algorithm,
                                      related_client_id, sealed, created_at, expires_at, expiry_set_at)
-            SELECT $1, $3, $8, $9, $10, $11, $12, $13, $14, $7, $4, $7 FROM gate WHERE $9::text IS NOT NULL
-        ),
-        logged AS (
-            INSERT INTO audit_log (org_id, seq, at, actor, key_id, action, subject, request_id)
-            SELECT $1, revision, $7, $15, $16, $17, $3::text, $18 FROM gate
+            SELECT $1, $10, $13, $14, $15, $16, $17, $18, $19, $4, $11, $4 FROM gate WHERE $14::text IS NOT NULL
         ),
         told AS (
-            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at, traceparent)
             -- The announcer of ends raises the version without the gate, so only this row knows it.
-            SELECT $1, $19, $20, $17, $21 || coalesce((SELECT version FROM changed), 1) || $6, $22, $22 FROM gate
+            SELECT $1, $20, $21, $7, $22 || coalesce((SELECT version FROM changed), 1) || $23, $24, $24, $25 FROM gate
         )
-        SELECT revision FROM gate
+        SELECT id FROM gate
         "#,
-        scope.org_id.0,
-        seen.revision,
         plan.unique_id,
         plan.expires_at,
         plan.deleted_at,
-        Draft::TAIL,
-        seen.now,
         new.map(|new| &new.usages[..]),
         new.map(|new| new.kind),
         new.map(|new| new.public_key.as_str()),
@@ -136,14 +130,12 @@ pub async fn apply(
         new.map(|new| new.algorithm.as_str()),
         new.and_then(|new| new.related_client_id.as_deref()),
         new.and_then(|new| new.sealed.as_deref()),
-        scope.author.actor(),
-        scope.author.key_id(),
-        plan.kind.name(),
-        scope.author.request_id(),
         event.id,
         plan.kind.stream().name(),
         event.head,
+        Draft::TAIL,
         event.at,
+        event.traceparent,
     )
     .fetch_optional(db)
     .await?;

@@ -1,9 +1,11 @@
 //! The partner's own queues, one a stream (contract 6). A queue is stored only after a signed test
 //! event has reached it; the test runs outside any transaction.
 
+mod change;
 mod input;
 mod put;
 mod reply;
+mod rules;
 pub mod settings;
 mod store;
 mod test_publish;
@@ -17,19 +19,20 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::change::Change;
 use self::input::{QueuePath, RegisterQueue, RegisterQueueBody};
-use self::put::{Put, require_administrator};
+use self::put::Put;
 use self::reply::Queue;
+use self::rules::Kind;
 use self::settings::StoredQueue;
 use self::store::QueueRow;
-use crate::administration::Scope;
+use crate::administration::{Scope, carry_out};
 use crate::error::{ApiError, Code};
-use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Listed, Page};
+use crate::http::request_id::TraceContext;
 use crate::idempotency::{self, Once, Reply};
 use crate::identity::Partner;
-use crate::ids::OrgId;
 use crate::state::App;
 
 /// `/v1/admin/org/queues`.
@@ -66,10 +69,9 @@ pub struct TestedQueue {
 async fn create_queue(
     State(app): State<App>,
     scope: Scope,
-    Valid((path, input)): Valid<(QueuePath, RegisterQueue)>,
-) -> Result<(StatusCode, Json<Data<Queue>>), ApiError> {
-    let put = Put { app: &app, scope, path, replaces: false };
-    Ok((StatusCode::CREATED, put.carry_out(input).await?))
+    Once { input: (path, input), claim }: Once<(QueuePath, RegisterQueue)>,
+) -> Result<Response, ApiError> {
+    Put { app: &app, scope, path, kind: Kind::Create }.carry_out(input, claim).await
 }
 
 /// Replace an event queue.
@@ -91,8 +93,8 @@ async fn replace_queue(
     State(app): State<App>,
     scope: Scope,
     Valid((path, input)): Valid<(QueuePath, RegisterQueue)>,
-) -> Result<Json<Data<Queue>>, ApiError> {
-    Put { app: &app, scope, path, replaces: true }.carry_out(input).await
+) -> Result<Response, ApiError> {
+    Put { app: &app, scope, path, kind: Kind::Replace }.carry_out(input, None).await
 }
 
 /// List event queues.
@@ -132,7 +134,9 @@ async fn get_queue(
     partner: Partner,
     Valid(path): Valid<QueuePath>,
 ) -> Result<Json<Data<Queue>>, ApiError> {
-    show(&app, partner.org_id, path.stream()?).await
+    let (org_id, stream) = (partner.org_id, path.stream()?);
+    let row = store::find(&app.db.pool, org_id, Some(stream)).await?.pop().ok_or(Code::QueueNotConfigured)?;
+    Ok(Json(Data { data: Queue::of(&app, org_id, row)? }))
 }
 
 /// Remove an event queue.
@@ -151,13 +155,10 @@ async fn delete_queue(
     scope: Scope,
     Valid(path): Valid<QueuePath>,
 ) -> Result<StatusCode, ApiError> {
-    let now = app.clock.now();
-    require_administrator(store::standing(&app.db.pool, &scope, None, now).await?)?;
-    if store::delete(&app.db.pool, &scope, path.stream()?, now).await? {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(Code::QueueNotConfigured.into())
-    }
+    let org_id = scope.org_id;
+    let change = Change { kind: Kind::Delete, stream: path.stream().ok(), new: None }.by(&app, scope);
+    carry_out(&app.db, org_id, change).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Send a test event.
@@ -174,6 +175,7 @@ async fn delete_queue(
 async fn test_queue(
     State(app): State<App>,
     partner: Partner,
+    trace: Option<TraceContext>,
     Once { input: path, claim }: Once<QueuePath>,
 ) -> Result<Response, ApiError> {
     let (org_id, stream) = (partner.org_id, path.stream()?);
@@ -182,12 +184,7 @@ async fn test_queue(
     let stored = StoredQueue { org_id, stream: stream.name(), kind, settings, sealed: sealed.as_deref() };
     let target = stored.target(&app.keyring.master, app.config.targets.policy);
     let target = target.map_err(|error| test_publish::failed(&error))?;
-    let event_id = test_publish::send(&app, org_id, stream, &target).await?;
+    let event_id = test_publish::send(&app, org_id, stream, &target, trace).await?;
     let reply = Reply::new(StatusCode::ACCEPTED, &Data { data: TestedQueue { event_id } })?;
     idempotency::keep(&app, org_id, claim, reply).await
-}
-
-async fn show(app: &App, org_id: OrgId, stream: Stream) -> Result<Json<Data<Queue>>, ApiError> {
-    let row = store::find(&app.db.pool, org_id, Some(stream)).await?.pop().ok_or(Code::QueueNotConfigured)?;
-    Ok(Json(Data { data: Queue::of(app, org_id, row)? }))
 }

@@ -1,19 +1,24 @@
 //! Registering and replacing a queue: judge, test, store.
 
-use axum::Json;
+use axum::http::StatusCode;
+use axum::response::Response;
 
+use super::change::{Change, glance};
 use super::input::{QueuePath, RegisterQueue};
 use super::reply::Queue;
+use super::rules::Kind;
 use super::settings::{Settings, expires_at, place};
-use super::store::{self, NewQueue, Standing};
-use super::{show, test_publish};
+use super::store::NewQueue;
+use super::test_publish;
 use crate::administration::Scope;
+use crate::crypto::secret::Secret;
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::events::targets::Target;
 use crate::features::FEATURES;
-use crate::http::input::{Kind, Problem};
+use crate::http::input::{self, Problem};
 use crate::http::paging::Data;
+use crate::idempotency::{self, Claim, Reply};
 use crate::state::App;
 
 /// A queue to put in place.
@@ -22,21 +27,29 @@ pub struct Put<'a> {
     pub scope: Scope,
     pub path: QueuePath,
     /// Whether there must be one already, or none yet.
-    pub replaces: bool,
+    pub kind: Kind,
 }
 
 impl Put<'_> {
     /// Tests the queue and stores it. The conditions are asked before the test, which may take
-    /// seconds, and again after it.
-    pub async fn carry_out(self, input: RegisterQueue) -> Result<Json<Data<Queue>>, ApiError> {
-        let (app, org_id) = (self.app, self.scope.org_id);
+    /// seconds, and again with the change.
+    pub async fn carry_out(self, input: RegisterQueue, claim: Option<Claim>) -> Result<Response, ApiError> {
+        let (app, org_id, kind) = (self.app, self.scope.org_id, self.kind);
         let (settings, target) = self.judged(input)?;
-        let stream = self.permitted().await?;
-        test_publish::send(app, org_id, stream, &target).await?;
-        self.permitted().await?;
-        self.store(stream, &settings, &target).await?;
+        let stream = self.path.stream().ok();
+        let stream = glance(app, &self.scope, stream).await?.decide(kind, stream)?.stream;
+        test_publish::send(app, org_id, stream, &target, self.scope.author.trace()).await?;
+        let new = Some(self.stored(stream, &settings, &target));
+        let attempt = Change { kind, stream: Some(stream), new }.by(app, self.scope);
+        let status = if kind == Kind::Create { StatusCode::CREATED } else { StatusCode::OK };
+        let shown = app.clone();
+        let response = idempotency::carry_out(app, org_id, claim, attempt, move |row| {
+            let row = row.ok_or_else(|| ApiError::internal("a queue was stored and is not there"))?;
+            Reply::new(status, &Data { data: Queue::of(&shown, org_id, row)? })
+        });
+        let response = response.await?;
         app.publisher.wake(org_id, stream);
-        show(app, org_id, stream).await
+        Ok(response)
     }
 
     fn judged(&self, input: RegisterQueue) -> Result<(Settings, Target), ApiError> {
@@ -45,7 +58,11 @@ impl Put<'_> {
             Ok(target) => Ok((settings, target)),
             Err(invalid) => {
                 let place = [settings.kind(), invalid.field];
-                Err(ApiError::Invalid(vec![Problem::within_body(place, Kind::ValueError, invalid.reason)]))
+                Err(ApiError::Invalid(vec![Problem::within_body(
+                    place,
+                    input::Kind::ValueError,
+                    invalid.reason,
+                )]))
             }
         }
     }
@@ -56,47 +73,14 @@ impl Put<'_> {
         refusal.and_then(Result::err).unwrap_or_else(|| Code::ServiceUnavailable.into())
     }
 
-    /// The stream, if its queue may be put in place now.
-    async fn permitted(&self) -> Result<Stream, ApiError> {
-        let (db, now) = (&self.app.db.pool, self.app.clock.now());
-        let stream = self.path.stream();
-        let standing = store::standing(db, &self.scope, stream.as_ref().ok().copied(), now).await?;
-        require_administrator(standing)?;
-        let stream = stream?;
-        match (self.replaces, standing.has_queue) {
-            (false, true) => Err(Code::QueueAlreadyConfigured.into()),
-            (true, false) => Err(Code::QueueNotConfigured.into()),
-            _ if !standing.has_secret => Err(Code::SigningSecretRequired.into()),
-            _ => Ok(stream),
-        }
-    }
-
-    async fn store(&self, stream: Stream, settings: &Settings, target: &Target) -> Result<(), ApiError> {
-        let (app, scope, now) = (self.app, &self.scope, self.app.clock.now());
-        let place = place(scope.org_id, stream.name());
-        let sealed =
-            settings.secret().map(|secret| app.keyring.master.seal(&place, secret.expose().as_bytes()));
-        let new = NewQueue {
+    fn stored(&self, stream: Stream, settings: &Settings, target: &Target) -> NewQueue {
+        let place = place(self.scope.org_id, stream.name());
+        let seal = |secret: &Secret<String>| self.app.keyring.master.seal(&place, secret.expose().as_bytes());
+        NewQueue {
             kind: settings.kind(),
-            settings: &settings.to_json(),
-            sealed: sealed.as_deref(),
+            settings: settings.to_json(),
+            sealed: settings.secret().map(seal),
             expires_at: expires_at(target),
-        };
-        if self.replaces {
-            let replaced = store::replace(&app.db.pool, scope, stream, &new, now).await?;
-            if replaced { Ok(()) } else { Err(Code::QueueNotConfigured.into()) }
-        } else {
-            let inserted = store::insert(&app.db.pool, scope, stream, &new, now).await?;
-            if inserted { Ok(()) } else { Err(Code::QueueAlreadyConfigured.into()) }
         }
-    }
-}
-
-/// A key in its grace window administers nothing (contract 4).
-pub fn require_administrator(standing: Standing) -> Result<(), ApiError> {
-    match standing {
-        Standing { is_dead: true, is_superseded: false, .. } => Err(Code::Unauthorized.into()),
-        Standing { is_superseded: true, .. } => Err(Code::KeySuperseded.into()),
-        _ => Ok(()),
     }
 }

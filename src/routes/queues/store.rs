@@ -1,9 +1,12 @@
-//! The SQL of queues. Every change raises the org's revision and writes its audit row.
+//! The SQL of queues.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
-use crate::administration::Scope;
+use super::rules::{Plan, Standing};
+use crate::administration::{Caller, Scope};
+use crate::audit::audited;
+use crate::audit::chain::{Head, RowMac};
 use crate::events::Stream;
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
@@ -54,151 +57,82 @@ pub async fn find(
     .await
 }
 
-/// What decides whether a queue may be changed, in one snapshot.
-#[derive(Clone, Copy, Debug)]
-pub struct Standing {
-    /// The caller's key has ended since it authenticated.
-    pub is_dead: bool,
-    /// The caller's key is in its grace window.
-    pub is_superseded: bool,
-    pub has_secret: bool,
-    pub has_queue: bool,
-}
-
-/// How the caller, the org's secret and the stream's queue stand.
-pub async fn standing(
+/// What a change of a stream's queue is decided on, in one snapshot. `None` if there is no such
+/// org.
+pub async fn load(
     db: impl PgExecutor<'_>,
     scope: &Scope,
     stream: Option<Stream>,
     now: DateTime<Utc>,
-) -> Result<Standing, sqlx::Error> {
-    sqlx::query_as!(
-        Standing,
+) -> Result<Option<Standing>, sqlx::Error> {
+    let row = sqlx::query!(
         r#"
-        SELECT $2::uuid IS NOT NULL AND NOT EXISTS (
-                   SELECT FROM tenant_keys WHERE org_id = $1 AND id = $2 AND revoked_at IS NULL
-                       AND (expires_at IS NULL OR expires_at > $4)) AS "is_dead!",
-               EXISTS (SELECT FROM tenant_keys WHERE org_id = $1 AND id = $2 AND rotated_at IS NOT NULL)
-                   AS "is_superseded!",
+        SELECT o.revision, o.audit_mac AS "audit_mac: RowMac",
+               k.rotated_at IS NOT NULL AS "superseded!",
+               $2::uuid IS NULL OR (k.id IS NOT NULL AND k.revoked_at IS NULL
+                   AND (k.expires_at IS NULL OR k.expires_at > $4)) AS "caller_lives!",
                EXISTS (SELECT FROM signing_secrets WHERE org_id = $1 AND superseded_at IS NULL) AS "has_secret!",
                EXISTS (SELECT FROM event_queues WHERE org_id = $1 AND stream = $3) AS "has_queue!"
+        FROM orgs o
+        LEFT JOIN tenant_keys k ON k.org_id = o.id AND k.id = $2
+        WHERE o.id = $1
         "#,
         scope.org_id.0,
         scope.caller.map(|id| id.0),
         stream.map(Stream::name),
         now,
     )
-    .fetch_one(db)
-    .await
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| Standing {
+        head: Head { seq: row.revision, mac: row.audit_mac },
+        caller: Caller::of(row.caller_lives, row.superseded),
+        has_secret: row.has_secret,
+        has_queue: row.has_queue,
+        now,
+    }))
 }
 
 /// A queue to store.
-#[derive(Debug)]
-pub struct NewQueue<'a> {
-    pub kind: &'a str,
-    pub settings: &'a serde_json::Value,
-    pub sealed: Option<&'a [u8]>,
+#[derive(Clone, Debug)]
+pub struct NewQueue {
+    pub kind: &'static str,
+    pub settings: serde_json::Value,
+    pub sealed: Option<Vec<u8>>,
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// Registers a queue; `false` if the stream has one already.
-pub async fn insert(
+/// Carries a plan out, with its audit row, in one statement: puts `new` in place, or removes the
+/// queue where there is none. A replaced queue starts with a clean record; the events of one that
+/// is gone wait. `false` if the org changed since the plan was made: then nothing happened.
+pub async fn apply(
     db: impl PgExecutor<'_>,
     scope: &Scope,
-    stream: Stream,
-    queue: &NewQueue<'_>,
-    now: DateTime<Utc>,
+    seen: &Standing,
+    plan: Plan,
+    new: Option<&NewQueue>,
 ) -> Result<bool, sqlx::Error> {
-    let inserted = sqlx::query_scalar!(
-        r#"
-        WITH added AS (
-            INSERT INTO event_queues (org_id, stream, type, settings, sealed, expires_at, created_at, updated_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-            ON CONFLICT ON CONSTRAINT event_queues_pkey DO NOTHING
-            RETURNING org_id
-        ),
-        gate AS (UPDATE orgs SET revision = revision + 1 FROM added WHERE id = added.org_id RETURNING revision)
-        INSERT INTO audit_log (org_id, seq, at, actor, key_id, action, subject, request_id)
-        SELECT $1, revision, $7, $8, $9, 'queue.created', $2, $10 FROM gate
-        RETURNING seq
-        "#,
-        scope.org_id.0,
-        stream.name(),
-        queue.kind,
-        queue.settings,
-        queue.sealed,
-        queue.expires_at,
-        now,
-        scope.author.actor(),
-        scope.author.key_id(),
-        scope.author.request_id(),
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(inserted.is_some())
-}
-
-/// Replaces a queue, which starts with a clean record; `false` if the stream has none.
-pub async fn replace(
-    db: impl PgExecutor<'_>,
-    scope: &Scope,
-    stream: Stream,
-    queue: &NewQueue<'_>,
-    now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
-    let replaced = sqlx::query_scalar!(
-        r#"
-        WITH changed AS (
-            UPDATE event_queues
-            SET type = $3, settings = $4, sealed = $5, expires_at = $6, expiry_told = NULL, updated_at = $7,
+    let applied = audited!(
+        &scope.entry(seen.head, seen.now, plan.kind.action(), plan.stream.name()),
+        r#",
+        put AS (
+            INSERT INTO event_queues AS q (org_id, stream, type, settings, sealed, expires_at, created_at, updated_at)
+            SELECT $1, $8, $10, $11, $12, $13, $4, $4 FROM gate WHERE $10::text IS NOT NULL
+            ON CONFLICT ON CONSTRAINT event_queues_pkey DO UPDATE
+            SET type = $10, settings = $11, sealed = $12, expires_at = $13, expiry_told = NULL, updated_at = $4,
                 failures = 0, paused_until = NULL
-            WHERE org_id = $1 AND stream = $2
-            RETURNING org_id
         ),
-        gate AS (UPDATE orgs SET revision = revision + 1 FROM changed WHERE id = changed.org_id RETURNING revision)
-        INSERT INTO audit_log (org_id, seq, at, actor, key_id, action, subject, request_id)
-        SELECT $1, revision, $7, $8, $9, 'queue.replaced', $2, $10 FROM gate
-        RETURNING seq
+        gone AS (
+            DELETE FROM event_queues q USING gate WHERE q.org_id = $1 AND q.stream = $8 AND $10::text IS NULL
+        )
+        SELECT id FROM gate
         "#,
-        scope.org_id.0,
-        stream.name(),
-        queue.kind,
-        queue.settings,
-        queue.sealed,
-        queue.expires_at,
-        now,
-        scope.author.actor(),
-        scope.author.key_id(),
-        scope.author.request_id(),
+        new.map(|new| new.kind),
+        new.map(|new| &new.settings),
+        new.and_then(|new| new.sealed.as_deref()),
+        new.and_then(|new| new.expires_at),
     )
     .fetch_optional(db)
     .await?;
-    Ok(replaced.is_some())
-}
-
-/// Removes a queue; later events wait. `false` if the stream has none.
-pub async fn delete(
-    db: impl PgExecutor<'_>,
-    scope: &Scope,
-    stream: Stream,
-    now: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
-    let removed = sqlx::query_scalar!(
-        r#"
-        WITH gone AS (DELETE FROM event_queues WHERE org_id = $1 AND stream = $2 RETURNING org_id),
-        gate AS (UPDATE orgs SET revision = revision + 1 FROM gone WHERE id = gone.org_id RETURNING revision)
-        INSERT INTO audit_log (org_id, seq, at, actor, key_id, action, subject, request_id)
-        SELECT $1, revision, $3, $4, $5, 'queue.deleted', $2, $6 FROM gate
-        RETURNING seq
-        "#,
-        scope.org_id.0,
-        stream.name(),
-        now,
-        scope.author.actor(),
-        scope.author.key_id(),
-        scope.author.request_id(),
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(removed.is_some())
+    Ok(applied.is_some())
 }

@@ -9,6 +9,7 @@ use crate::error::{ApiError, Code};
 use crate::events::publisher::{Message, secrets_of};
 use crate::events::targets::{DeliveryError, Target};
 use crate::events::{Stream, cut, wire_id};
+use crate::http::request_id::TraceContext;
 use crate::ids::{OrgId, new_row_id};
 use crate::state::App;
 
@@ -17,7 +18,13 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const KIND: &str = "queue.test";
 
 /// Sends a test event and waits for its acknowledgement; gives its id.
-pub async fn send(app: &App, org_id: OrgId, stream: Stream, target: &Target) -> Result<String, ApiError> {
+pub async fn send(
+    app: &App,
+    org_id: OrgId,
+    stream: Stream,
+    target: &Target,
+    trace: Option<TraceContext>,
+) -> Result<String, ApiError> {
     let now = app.clock.now();
     let secrets =
         secrets_of(app, &[org_id], now).await?.remove(&org_id).ok_or(Code::SigningSecretRequired)?;
@@ -28,7 +35,7 @@ pub async fn send(app: &App, org_id: OrgId, stream: Stream, target: &Target) -> 
         "org_id": org_id,
         "data": { "stream": stream.name() },
     });
-    let message = Message { id, stream: stream.name(), kind: KIND, body: &body.to_string() };
+    let message = Message { id, stream: stream.name(), kind: KIND, body: &body.to_string(), trace };
     match message.send(app, org_id, target, &secrets, TIMEOUT).await {
         Ok(()) => Ok(wire_id(id)),
         Err(error) => Err(failed(&error)),

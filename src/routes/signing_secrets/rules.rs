@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::administration::Caller;
+use crate::audit::chain::Head;
 use crate::error::{ApiError, Code};
 use crate::events::{Kind, Subject};
 
@@ -35,7 +36,7 @@ impl SigningSecret {
 /// An org's secrets at one revision: the live ones, and the dead one that was asked for.
 #[derive(Clone, Debug)]
 pub struct OrgSecrets {
-    pub revision: i64,
+    pub head: Head,
     pub secrets: Vec<SigningSecret>,
     pub caller: Caller,
     pub now: DateTime<Utc>,
@@ -139,7 +140,7 @@ mod tests {
     }
 
     fn org(secrets: Vec<SigningSecret>) -> OrgSecrets {
-        OrgSecrets { revision: 1, secrets, caller: Caller::Administrator, now: at(NOW) }
+        OrgSecrets { head: Head::default(), secrets, caller: Caller::Administrator, now: at(NOW) }
     }
 
     fn code<T>(outcome: Result<T, ApiError>) -> &'static str {

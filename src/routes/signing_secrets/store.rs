@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::rules::{OrgSecrets, Plan, SigningSecret};
 use crate::administration::{Caller, Scope};
-use crate::events::Draft;
+use crate::audit::audited;
+use crate::audit::chain::{Head, RowMac};
 use crate::ids::OrgId;
 
 /// A new secret as it is stored.
@@ -27,7 +28,7 @@ pub async fn load(
 ) -> Result<Option<OrgSecrets>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
-        SELECT o.revision,
+        SELECT o.revision, o.audit_mac AS "audit_mac: RowMac",
                k.rotated_at IS NOT NULL AS "superseded!",
                $2::uuid IS NULL OR (k.id IS NOT NULL AND k.revoked_at IS NULL
                    AND (k.expires_at IS NULL OR k.expires_at > $4)) AS "caller_lives!",
@@ -49,7 +50,7 @@ pub async fn load(
     .await?;
     let Some(first) = rows.first() else { return Ok(None) };
     let caller = Caller::of(first.caller_lives, first.superseded);
-    let revision = first.revision;
+    let head = Head { seq: first.revision, mac: first.audit_mac };
     let secrets = rows.into_iter().filter_map(|row| {
         Some(SigningSecret {
             id: row.id?,
@@ -60,7 +61,7 @@ pub async fn load(
             version: row.version?,
         })
     });
-    Ok(Some(OrgSecrets { revision, secrets: secrets.collect(), caller, now }))
+    Ok(Some(OrgSecrets { head, secrets: secrets.collect(), caller, now }))
 }
 
 /// What became of a plan.
@@ -82,55 +83,45 @@ pub async fn apply(
     new: Option<&Stored>,
 ) -> Result<Applied, sqlx::Error> {
     let Some((subject, version)) = plan.subject() else { return Ok(Applied::Done) };
-    let event = Draft::new(scope.org_id, plan.kind, &subject, seen.now);
     let ended = plan.ended.as_ref();
-    let applied = sqlx::query!(
-        r#"
-        WITH gate AS (
-            UPDATE orgs SET revision = revision + 1 WHERE id = $1 AND revision = $2 RETURNING revision
-        ),
+    let Some(id) = plan.added.or(ended.map(|secret| secret.id)) else { return Ok(Applied::Done) };
+    let entry = scope.entry(seen.head, seen.now, plan.kind.name(), id);
+    let event = scope.draft(plan.kind, &subject, seen.now);
+    let applied = audited!(
+        &entry,
+        r#",
         ended AS (
             UPDATE signing_secrets s
-            SET superseded_at = coalesce(s.superseded_at, $6), expires_at = $4, revoked_at = $5,
-                sealed = CASE WHEN $5::timestamptz IS NULL THEN s.sealed END,
+            SET superseded_at = coalesce(s.superseded_at, $4), expires_at = $11, revoked_at = $12,
+                sealed = CASE WHEN $12::timestamptz IS NULL THEN s.sealed END,
                 version = s.version + 1
-            FROM gate WHERE s.org_id = $1 AND s.id = $3
+            FROM gate WHERE s.org_id = $1 AND s.id = $10
             RETURNING s.id
         ),
         added AS (
             INSERT INTO signing_secrets (org_id, id, sealed, fingerprint, source, created_at)
-            SELECT $1, $7, $8, $9, $10, $6 FROM gate
+            SELECT $1, $13, $14, $15, $16, $4 FROM gate
             -- Counting `ended` makes it run first: two current secrets would break the index.
-            WHERE $7::uuid IS NOT NULL AND (SELECT count(*) FROM ended) >= 0
-        ),
-        logged AS (
-            INSERT INTO audit_log (org_id, seq, at, actor, key_id, action, subject, request_id)
-            SELECT $1, revision, $6, $11, $12, $13, coalesce($7, $3)::text, $14 FROM gate
+            WHERE $13::uuid IS NOT NULL AND (SELECT count(*) FROM ended) >= 0
         ),
         told AS (
-            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
-            SELECT $1, $15, $16, $13, $17, $18, $18 FROM gate
+            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at, traceparent)
+            SELECT $1, $17, $18, $7, $19, $20, $20, $21 FROM gate
         )
-        SELECT revision FROM gate
+        SELECT id FROM gate
         "#,
-        scope.org_id.0,
-        seen.revision,
         ended.map(|secret| secret.id),
         ended.and_then(|secret| secret.expires_at),
         ended.and_then(|secret| secret.revoked_at),
-        seen.now,
         plan.added,
         new.map(|new| &new.sealed[..]),
         new.map(|new| &new.fingerprint[..]),
         new.map(|new| new.source),
-        scope.author.actor(),
-        scope.author.key_id(),
-        plan.kind.name(),
-        scope.author.request_id(),
         event.id,
         event.kind.stream().name(),
         event.body(version),
         event.at,
+        event.traceparent,
     )
     .fetch_optional(db)
     .await;

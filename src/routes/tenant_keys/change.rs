@@ -80,12 +80,10 @@ where
     type Done = Option<Plan>;
 
     async fn attempt(&self, db: &mut PgConnection) -> Result<Option<Option<Plan>>, ApiError> {
-        let Scope { org_id, caller, author } = &self.scope;
-        let now = self.clock.now();
-        let seen = store::load(&mut *db, *org_id, &self.wanted, *caller, now).await?;
+        let seen = store::load(&mut *db, &self.scope, &self.wanted, self.clock.now()).await?;
         let seen = seen.ok_or(Code::Forbidden)?;
         let Some(plan) = (self.rule)(&seen)? else { return Ok(Some(None)) };
-        let applied = store::apply(&mut *db, *org_id, &seen, &plan, self.digest.as_ref(), author).await?;
+        let applied = store::apply(&mut *db, &self.scope, &seen, &plan, self.digest.as_ref()).await?;
         Ok(applied.then_some(Some(plan)))
     }
 }

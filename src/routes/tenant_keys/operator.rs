@@ -7,7 +7,6 @@ use super::change::{Change, NewKey, change};
 use super::rules::{Key, OrgKeys, Plan, Rotation};
 use super::store;
 use crate::administration::Scope;
-use crate::audit::Author;
 use crate::clock::Clock;
 use crate::crypto::keyring::Keyring;
 use crate::crypto::tenant_key::{KeyEnv, TenantKey};
@@ -81,7 +80,7 @@ impl Operator<'_> {
     }
 
     fn scope(&self) -> Scope {
-        Scope { org_id: self.org_id, caller: None, author: Author::operator() }
+        Scope::operator(self.org_id, self.keyring)
     }
 }
 

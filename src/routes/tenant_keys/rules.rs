@@ -5,6 +5,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
+use crate::audit::chain::Head;
 use crate::error::{ApiError, Code};
 use crate::events::{Kind, Subject};
 use crate::http::input::{self, Change, Problem};
@@ -43,7 +44,7 @@ impl Key {
 /// An org's keys at one revision: all live ones, and the dead ones that were asked for.
 #[derive(Clone, Debug)]
 pub struct OrgKeys {
-    pub revision: i64,
+    pub head: Head,
     pub keys: Vec<Key>,
     /// The key that authenticated the request, if one did.
     pub caller: Option<KeyId>,

@@ -38,7 +38,7 @@ fn superseded(n: u128) -> Key {
 }
 
 fn org(keys: Vec<Key>, caller: Option<u128>) -> OrgKeys {
-    OrgKeys { revision: 1, keys, caller: caller.map(id), now: at(NOW) }
+    OrgKeys { head: Head::default(), keys, caller: caller.map(id), now: at(NOW) }
 }
 
 fn fresh() -> Fresh {

@@ -5,7 +5,9 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::rules::{Key, OrgKeys, Plan};
-use crate::audit::Author;
+use crate::administration::Scope;
+use crate::audit::audited;
+use crate::audit::chain::{Head, RowMac};
 use crate::crypto::keyring::KeyDigest;
 use crate::db::listener::CHANGES;
 use crate::events::Draft;
@@ -15,7 +17,9 @@ use crate::ids::{KeyId, OrgId};
 
 /// A row of an outer join: all of it there, or none.
 struct Row {
+    /// The org's revision, or how long the list is.
     head: i64,
+    mac: Option<RowMac>,
     id: Option<Uuid>,
     name: Option<String>,
     prefix: Option<String>,
@@ -46,15 +50,14 @@ impl Row {
 /// The org's live keys and those of `wanted`, dead or alive. `None` if there is no such org.
 pub async fn load(
     db: impl PgExecutor<'_>,
-    org_id: OrgId,
+    scope: &Scope,
     wanted: &[Uuid],
-    caller: Option<KeyId>,
     now: DateTime<Utc>,
 ) -> Result<Option<OrgKeys>, sqlx::Error> {
     let rows = sqlx::query_as!(
         Row,
         r#"
-        SELECT o.revision AS "head!", k.id AS "id?", k.name AS "name?", k.prefix AS "prefix?",
+        SELECT o.revision AS "head!", o.audit_mac AS "mac: RowMac", k.id AS "id?", k.name AS "name?", k.prefix AS "prefix?",
                k.created_at AS "created_at?", k.last_used_at AS "last_used_at?", k.expires_at AS "expires_at?",
                k.rotated_at AS "rotated_at?", k.rotated_to AS "rotated_to?", k.revoked_at AS "revoked_at?"
         FROM orgs o
@@ -62,64 +65,58 @@ pub async fn load(
             AND (k.id = ANY($2) OR (k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $3)))
         WHERE o.id = $1
         "#,
-        org_id.0,
+        scope.org_id.0,
         wanted,
         now,
     )
     .fetch_all(db)
     .await?;
-    let Some(revision) = rows.first().map(|row| row.head) else { return Ok(None) };
-    Ok(Some(OrgKeys { revision, keys: rows.into_iter().filter_map(Row::into_key).collect(), caller, now }))
+    let Some(head) = rows.first().map(|row| Head { seq: row.head, mac: row.mac }) else { return Ok(None) };
+    let keys = rows.into_iter().filter_map(Row::into_key).collect();
+    Ok(Some(OrgKeys { head, keys, caller: scope.caller, now }))
 }
 
 /// Carries a plan out, with its audit row and its announcement, in one statement. `false` if the
 /// org changed since the plan was made: then nothing happened.
 pub async fn apply(
     db: impl PgExecutor<'_>,
-    org_id: OrgId,
+    scope: &Scope,
     seen: &OrgKeys,
     plan: &Plan,
     digest: Option<&KeyDigest>,
-    author: &Author,
 ) -> Result<bool, sqlx::Error> {
     let (changed, added) = (plan.changed.as_ref(), plan.added.as_ref());
-    let subject_id = added.or(changed).map(|key| key.id.0);
-    let event = plan.subject().map(|subject| Draft::new(org_id, plan.kind, &subject, seen.now));
-    let applied = sqlx::query!(
-        r#"
-        WITH gate AS (
-            UPDATE orgs SET revision = revision + 1 WHERE id = $1 AND revision = $2 RETURNING revision
-        ),
+    let (Some(key), Some(subject)) = (added.or(changed), plan.subject()) else { return Ok(true) };
+    let entry = scope.entry(seen.head, seen.now, plan.kind.name(), key.id);
+    let event = scope.draft(plan.kind, &subject, seen.now);
+    let applied = audited!(
+        &entry,
+        r#",
         changed AS (
             UPDATE tenant_keys k
-            SET name = $4, expires_at = $5, rotated_at = $6, rotated_to = $7, revoked_at = $8,
+            SET name = $11, expires_at = $12, rotated_at = $13, rotated_to = $14, revoked_at = $15,
                 version = k.version + 1,
                 -- A new end is announced anew.
-                expiry_set_at = CASE WHEN $5::timestamptz IS NULL THEN NULL
-                                     WHEN k.expires_at IS DISTINCT FROM $5 THEN $13 ELSE k.expiry_set_at END,
-                expiry_told = CASE WHEN k.expires_at IS NOT DISTINCT FROM $5 THEN k.expiry_told END
-            FROM gate WHERE k.org_id = $1 AND k.id = $3
+                expiry_set_at = CASE WHEN $12::timestamptz IS NULL THEN NULL
+                                     WHEN k.expires_at IS DISTINCT FROM $12 THEN $4 ELSE k.expiry_set_at END,
+                expiry_told = CASE WHEN k.expires_at IS NOT DISTINCT FROM $12 THEN k.expiry_told END
+            FROM gate WHERE k.org_id = $1 AND k.id = $10
             RETURNING k.id, k.digest, k.version
         ),
         added AS (
             INSERT INTO tenant_keys (org_id, id, name, prefix, digest, created_at, expires_at, expiry_set_at)
-            SELECT $1, $9, $10, $11, $12, $13, $14, CASE WHEN $14::timestamptz IS NOT NULL THEN $13 END
-            FROM gate WHERE $9::uuid IS NOT NULL
-        ),
-        logged AS (
-            INSERT INTO audit_log (org_id, seq, at, actor, key_id, action, subject, request_id)
-            SELECT $1, revision, $13, $15, $16, $17, $18::uuid::text, $19 FROM gate
+            SELECT $1, $16, $17, $18, $19, $4, $20, CASE WHEN $20::timestamptz IS NOT NULL THEN $4 END
+            FROM gate WHERE $16::uuid IS NOT NULL
         ),
         told AS (
-            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
-            SELECT $1, $21, $22, $17, $23 || coalesce((SELECT version FROM changed WHERE id = $18), 1) || $24, $25, $25
+            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at, traceparent)
+            SELECT $1, $22, $23, $7, $24 || coalesce((SELECT version FROM changed WHERE id::text = $8), 1) || $25, $26, $26,
+                   $27
             FROM gate
         )
-        SELECT (SELECT pg_notify($20, format('key %s %s', id, encode(digest, 'hex')))::text FROM changed) AS told
+        SELECT (SELECT pg_notify($21, format('key %s %s', id, encode(digest, 'hex')))::text FROM changed) AS told
         FROM gate
         "#,
-        org_id.0,
-        seen.revision,
         changed.map(|key| key.id.0),
         changed.map(|key| key.name.as_str()),
         changed.and_then(|key| key.expires_at),
@@ -130,19 +127,14 @@ pub async fn apply(
         added.map(|key| key.name.as_str()),
         added.map(|key| key.prefix.as_str()),
         digest.map(|digest| &digest[..]),
-        seen.now,
         added.and_then(|key| key.expires_at),
-        author.actor(),
-        author.key_id(),
-        plan.kind.name(),
-        subject_id,
-        author.request_id(),
         CHANGES,
-        event.as_ref().map(|event| event.id),
+        event.id,
         plan.kind.stream().name(),
-        event.as_ref().map(|event| event.head.as_str()),
+        event.head,
         Draft::TAIL,
-        event.as_ref().map(|event| event.at),
+        event.at,
+        event.traceparent,
     )
     .fetch_optional(db)
     .await?;
@@ -164,7 +156,7 @@ pub async fn list(
             SELECT * FROM tenant_keys
             WHERE org_id = $1 AND ($2 OR (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)))
         )
-        SELECT counted.total AS "head!", k.id AS "id?", k.name AS "name?", k.prefix AS "prefix?",
+        SELECT counted.total AS "head!", NULL::bytea AS "mac: RowMac", k.id AS "id?", k.name AS "name?", k.prefix AS "prefix?",
                k.created_at AS "created_at?", k.last_used_at AS "last_used_at?", k.expires_at AS "expires_at?",
                k.rotated_at AS "rotated_at?", k.rotated_to AS "rotated_to?", k.revoked_at AS "revoked_at?"
         FROM (SELECT count(*) AS total FROM (SELECT FROM wanted LIMIT $6) AS first) AS counted

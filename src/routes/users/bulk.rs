@@ -22,8 +22,8 @@ use super::store::{NewUser, Outcome};
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::http::input::{Problem, announced_length, judge, require_media_type};
+use crate::http::request_id::TraceContext;
 use crate::identity::Partner;
-use crate::ids::new_row_id;
 use crate::state::App;
 
 /// The route, which has [`IDLE_TIMEOUT`] in place of the timeout of all others.
@@ -90,11 +90,13 @@ pub enum BulkStatus {
 async fn create_users_in_bulk(
     State(app): State<App>,
     partner: Partner,
+    trace: Option<TraceContext>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     require_ndjson(&parts.headers)?;
-    let mut import = Import { app, partner, lines: 0, slice: Vec::with_capacity(SLICE), reply: Vec::new() };
+    let mut import =
+        Import { app, partner, trace, lines: 0, slice: Vec::with_capacity(SLICE), reply: Vec::new() };
     import.read(body).await?;
     Ok(([(CONTENT_TYPE, NDJSON)], import.reply).into_response())
 }
@@ -116,6 +118,7 @@ fn require_ndjson(headers: &HeaderMap) -> Result<(), ApiError> {
 struct Import {
     app: App,
     partner: Partner,
+    trace: Option<TraceContext>,
     lines: usize,
     /// Lines that were read and not stored yet.
     slice: Vec<Line>,
@@ -162,12 +165,9 @@ impl Import {
         }
         let (user, mut problems) = judge::<CreateUser>(line, self.app.clock.now());
         self.slice.push(match user {
-            Some(user) if problems.is_empty() => Line::Good(NewUser {
-                org_id: self.partner.org_id,
-                user_id: user.user_id,
-                id: new_row_id(),
-                profile: user.into_profile(),
-            }),
+            Some(user) if problems.is_empty() => {
+                Line::Good(user.into_new_user(self.partner.org_id, self.trace))
+            }
             user => {
                 problems.truncate(MAX_PROBLEMS);
                 Line::Bad(user.map(|user| user.user_id), problems)

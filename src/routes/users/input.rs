@@ -4,7 +4,10 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::Profile;
+use super::store::NewUser;
 use crate::http::input::{Body, Change, Field, Input, Reader};
+use crate::http::request_id::TraceContext;
+use crate::ids::{OrgId, new_row_id};
 
 /// Names a user.
 #[derive(IntoParams)]
@@ -53,9 +56,16 @@ impl Input for CreateUser {
 }
 
 impl CreateUser {
-    /// The part that is stored as it came.
-    pub fn into_profile(self) -> Profile {
-        Profile { first_name: self.first_name, last_name: self.last_name, email: self.email }
+    /// The user as it is stored.
+    pub fn into_new_user(self, org_id: OrgId, trace: Option<TraceContext>) -> NewUser {
+        let Self { user_id, first_name, last_name, email } = self;
+        NewUser {
+            org_id,
+            user_id,
+            id: new_row_id(),
+            profile: Profile { first_name, last_name, email },
+            trace,
+        }
     }
 }
 

@@ -22,16 +22,17 @@ use self::input::{CreateUser, UpdateUser, UserPath};
 use self::inserts::InsertOne;
 pub use self::inserts::Inserts;
 pub use self::lookups::Lookups;
+use self::store::Outcome;
 pub use self::store::UserKey;
-use self::store::{NewUser, Outcome};
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Listed, Page, Place};
+use crate::http::request_id::TraceContext;
 use crate::idempotency::{self, Once, Reply};
 use crate::identity::members::Member;
 use crate::identity::{Caller, Partner};
-use crate::ids::{OrgId, new_row_id};
+use crate::ids::OrgId;
 use crate::state::App;
 
 /// `/v1/users`.
@@ -114,10 +115,11 @@ pub struct Profile {
 async fn create_user(
     State(app): State<App>,
     partner: Partner,
+    trace: Option<TraceContext>,
     Once { input, claim }: Once<CreateUser>,
 ) -> Result<Response, ApiError> {
     let (org_id, user_id) = (partner.org_id, input.user_id);
-    let user = NewUser { org_id, user_id, id: new_row_id(), profile: input.into_profile() };
+    let user = input.into_new_user(org_id, trace);
     let reply = move |outcome| match outcome {
         Outcome::Created => Reply::new(StatusCode::CREATED, &Data { data: CreatedUser { user_id } }),
         Outcome::Exists => Err(Code::UserAlreadyExists.into()),
@@ -189,10 +191,11 @@ async fn get_user(
 async fn update_user(
     State(app): State<App>,
     caller: Caller,
+    trace: Option<TraceContext>,
     Valid((UserPath { user_id }, changes)): Valid<(UserPath, UpdateUser)>,
 ) -> Result<StatusCode, ApiError> {
     let wanted = wanted(&app, caller, user_id).await?;
-    let found = store::update_user(&app.db.pool, wanted, app.clock.now(), &changes).await?;
+    let found = store::update_user(&app.db.pool, wanted, app.clock.now(), trace, &changes).await?;
     done(&app, caller, found)
 }
 
@@ -209,10 +212,11 @@ async fn update_user(
 async fn delete_user(
     State(app): State<App>,
     caller: Caller,
+    trace: Option<TraceContext>,
     Valid(UserPath { user_id }): Valid<UserPath>,
 ) -> Result<StatusCode, ApiError> {
     let wanted = wanted(&app, caller, user_id).await?;
-    let found = store::delete_user(&app.db.pool, wanted, app.clock.now()).await?;
+    let found = store::delete_user(&app.db.pool, wanted, app.clock.now(), trace).await?;
     done(&app, caller, found)
 }
 

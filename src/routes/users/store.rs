@@ -8,6 +8,7 @@ use super::input::UpdateUser;
 use super::{Profile, User, UserEntry};
 use crate::events::{Draft, Kind, Stream, Subject};
 use crate::http::paging::Page;
+use crate::http::request_id::TraceContext;
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
 
@@ -19,11 +20,14 @@ pub struct NewUser {
     /// Ours; also tells which row of a slice was inserted.
     pub id: Uuid,
     pub profile: Profile,
+    /// Of the request that creates it.
+    pub trace: Option<TraceContext>,
 }
 
 impl NewUser {
     fn event(&self, now: DateTime<Utc>) -> Draft {
         Draft::new(self.org_id, Kind::UserCreated, &Subject::User { user_id: self.user_id }, now)
+            .within(self.trace)
     }
 }
 
@@ -61,8 +65,10 @@ pub async fn insert_users(
         r#"
         WITH new AS (
             SELECT DISTINCT ON (org_id, user_id) *
-            FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $8::uuid[], $9::text[])
-                 WITH ORDINALITY AS n (org_id, user_id, id, first_name, last_name, email, event_id, event_body, position)
+            FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $8::uuid[], $9::text[],
+                        $13::text[])
+                 WITH ORDINALITY AS n (org_id, user_id, id, first_name, last_name, email, event_id, event_body, traceparent,
+                                         position)
             ORDER BY org_id, user_id, position
         ),
         created AS (
@@ -72,8 +78,8 @@ pub async fn insert_users(
             RETURNING org_id, id
         ),
         told AS (
-            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
-            SELECT new.org_id, new.event_id, $10, $11, new.event_body, $12, $12
+            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at, traceparent)
+            SELECT new.org_id, new.event_id, $10, $11, new.event_body, $12, $12, new.traceparent
             FROM created JOIN new ON new.id = created.id
         )
         SELECT id AS "id!" FROM created
@@ -90,6 +96,7 @@ pub async fn insert_users(
         Stream::Users.name(),
         Kind::UserCreated.name(),
         events.first().map_or(now, |event| event.at),
+        &events.iter().map(|event| event.traceparent.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
     )
     .fetch_all(db)
     .await?;
@@ -171,11 +178,12 @@ pub async fn update_user(
     db: impl PgExecutor<'_>,
     key: UserKey,
     now: DateTime<Utc>,
+    trace: Option<TraceContext>,
     changes: &UpdateUser,
 ) -> Result<bool, sqlx::Error> {
     let UserKey { org_id, user_id, created_at } = key;
     let UpdateUser { first_name, last_name, email } = changes;
-    let event = Draft::new(org_id, Kind::UserUpdated, &Subject::User { user_id }, now);
+    let event = Draft::new(org_id, Kind::UserUpdated, &Subject::User { user_id }, now).within(trace);
     let found = sqlx::query!(
         r#"
         WITH changed AS (
@@ -190,8 +198,8 @@ pub async fn update_user(
             RETURNING version
         ),
         told AS (
-            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
-            SELECT $1, $10, $11, $12, $13 || version || $14, $15, $15 FROM changed
+            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at, traceparent)
+            SELECT $1, $10, $11, $12, $13 || version || $14, $15, $15, $17 FROM changed
         )
         SELECT FROM users WHERE org_id = $1 AND user_id = $2 AND ($16::timestamptz IS NULL OR created_at = $16)
         "#,
@@ -211,6 +219,7 @@ pub async fn update_user(
         Draft::TAIL,
         event.at,
         created_at,
+        event.traceparent,
     )
     .fetch_optional(db)
     .await?;
@@ -222,16 +231,17 @@ pub async fn delete_user(
     db: impl PgExecutor<'_>,
     key: UserKey,
     now: DateTime<Utc>,
+    trace: Option<TraceContext>,
 ) -> Result<bool, sqlx::Error> {
     let UserKey { org_id, user_id, created_at } = key;
-    let event = Draft::new(org_id, Kind::UserDeleted, &Subject::User { user_id }, now);
+    let event = Draft::new(org_id, Kind::UserDeleted, &Subject::User { user_id }, now).within(trace);
     let deleted = sqlx::query!(
         "WITH gone AS (
              DELETE FROM users WHERE org_id = $1 AND user_id = $2 AND ($9::timestamptz IS NULL OR created_at = $9)
              RETURNING version
          )
-         INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
-         SELECT $1, $3, $4, $5, $6 || (version + 1) || $7, $8, $8 FROM gone",
+         INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at, traceparent)
+         SELECT $1, $3, $4, $5, $6 || (version + 1) || $7, $8, $8, $10 FROM gone",
         org_id.0,
         user_id,
         event.id,
@@ -241,6 +251,7 @@ pub async fn delete_user(
         Draft::TAIL,
         event.at,
         created_at,
+        event.traceparent,
     )
     .execute(db)
     .await?;

@@ -73,7 +73,7 @@ async fn a_suspended_orgs_members_are_forbidden_and_a_deleted_orgs_unknown() {
     let member = Member::new(&app, &acme).await;
     app.suspend(&acme).await;
     assert_eq!(member.caller.get(&member.path()).await.expect(403).code(), "forbidden");
-    partner_api::routes::org::delete(&app.state.db, &app.clock, "acme").await.unwrap();
+    app.delete(&acme).await;
     member.caller.get(&member.path()).await.expect(401);
 }
 

@@ -11,7 +11,7 @@ use partner_api::clock::Clock;
 use partner_api::config::Config;
 use partner_api::crypto::keyring::Keyring;
 use partner_api::db::listener::Listener;
-use partner_api::routes::org;
+use partner_api::routes::org::{self, OrgChange};
 use partner_api::serve::{Listeners, serve};
 use partner_api::state::App;
 use partner_api::telemetry::AccessLog;
@@ -61,18 +61,32 @@ impl TestApp {
 
     /// Makes an org; whoever calls for it sends its `OrgId`.
     pub async fn org(&self, key: &str) -> Org {
-        let id = org::create(&self.state.db, &self.clock, key, key).await.expect("the org is made").0;
+        let id = org::create(&self.state.db, &self.clock, &self.state.keyring, key, key)
+            .await
+            .expect("the org is made")
+            .0;
         Org { id, key: key.to_owned(), caller: self.anyone().with("orgid", id.to_string()) }
     }
 
     /// Stops serving an org, as an operator does.
     pub async fn suspend(&self, org: &Org) {
-        org::suspend(&self.state.db, &self.clock, &org.key).await.expect("the org is suspended");
+        self.operate(org, OrgChange::Suspend).await;
     }
 
     /// Serves it again.
     pub async fn resume(&self, org: &Org) {
-        org::resume(&self.state.db, &self.clock, &org.key).await.expect("the org is resumed");
+        self.operate(org, OrgChange::Resume).await;
+    }
+
+    /// Deletes it.
+    pub async fn delete(&self, org: &Org) {
+        self.operate(org, OrgChange::Delete).await;
+    }
+
+    async fn operate(&self, org: &Org, change: OrgChange) {
+        org::operate(&self.state.db, &self.clock, &self.state.keyring, &org.key, change)
+            .await
+            .expect("the org is there");
     }
 
     /// A caller of the public listener without credentials.
@@ -175,6 +189,12 @@ impl Caller {
         let value = HeaderValue::from_bytes(value.as_ref()).expect("a header's value");
         caller.headers.append(name.parse::<HeaderName>().expect("a header's name"), value);
         caller
+    }
+
+    /// The same caller, whose requests have this id.
+    #[must_use]
+    pub fn named(&self, request_id: &str) -> Self {
+        self.without("x-request-id").with("x-request-id", request_id)
     }
 
     /// The same caller, who does not send a header.

@@ -1,0 +1,255 @@
+//! Walks the chains and finds the first row of each that is not as it was written. It reads pages
+//! of rows, so memory does not grow with the log, and changes nothing.
+
+use serde::Serialize;
+use sqlx::PgPool;
+use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
+
+use super::chain::{ChainKey, Head, Row, RowMac};
+use crate::ids::{OrgId, parse_uuid};
+
+/// Rows a statement reads.
+const PAGE: i64 = 1_000;
+/// What an org's log must end with once the org is gone.
+const LAST_WORDS: &str = "org.deleted";
+
+/// An org that has a log, or had one.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    pub org_id: OrgId,
+    /// `None` once it is deleted.
+    pub key: Option<String>,
+}
+
+/// What the walk along one org's chain found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Rows that were read.
+    pub rows: i64,
+    /// Of these, how many are from before chaining began, and prove nothing.
+    pub unchained: i64,
+    /// Where the walk ended.
+    pub head: Head,
+    /// What is wrong first, if anything is.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<Broken>,
+}
+
+/// The first thing that is wrong with a chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Broken {
+    /// At which row.
+    pub seq: i64,
+    /// What it is.
+    pub problem: Problem,
+}
+
+/// What can be wrong with a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Problem {
+    /// There is no row of this number.
+    Missing,
+    /// The row, its place or its MAC is not as it was written.
+    WrongMac,
+    /// A row without a MAC follows one that has one.
+    NotChained,
+    /// The newest row is not the one that the org names.
+    WrongHead,
+    /// The org names no newest row, and is not said to be deleted.
+    OrgMissing,
+    /// The row is not the one that was pinned.
+    NotAsPinned,
+}
+
+impl Problem {
+    /// For people.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Missing => "is missing",
+            Self::WrongMac => "is not as it was written",
+            Self::NotChained => "has no MAC, and rows before it have",
+            Self::WrongHead => "is the newest, and the org names another as such",
+            Self::OrgMissing => "is the newest of an org that is gone, and does not say that it was deleted",
+            Self::NotAsPinned => "is not the one that was pinned",
+        }
+    }
+}
+
+/// The org after `previous`, in the order of ids.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn next_org(db: &PgPool, previous: Option<OrgId>) -> Result<Option<Subject>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"
+        SELECT next.id AS "id!: OrgId", o.key AS "key?"
+        -- A step at a time along both indexes.
+        FROM (SELECT least(
+            (SELECT id FROM orgs WHERE id > $1 ORDER BY id LIMIT 1),
+            (SELECT org_id FROM audit_log WHERE org_id > $1 ORDER BY org_id LIMIT 1)) AS id) AS next
+        LEFT JOIN orgs o ON o.id = next.id
+        WHERE next.id IS NOT NULL
+        "#,
+        // No id of ours is nil.
+        previous.map_or(Uuid::nil(), |org_id| org_id.0),
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| Subject { org_id: row.id, key: row.key }))
+}
+
+/// Follows an org's chain to its end, or to the first thing that is wrong; with `pinned`, a head
+/// that somebody kept, the row of that number must be that row.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn verify(
+    db: &PgPool,
+    chain: &ChainKey,
+    org_id: OrgId,
+    pinned: Option<Head>,
+) -> Result<Finding, sqlx::Error> {
+    let mut walk = Walk { chain, org_id, pinned, is_deleted: false, finding: Finding::default() };
+    // Rows are numbered from 1; what stands before is not one of ours.
+    let mut after = i64::MIN;
+    loop {
+        let page = read(db, org_id, after).await?;
+        let is_last = (page.rows.len() as i64) < PAGE;
+        let broken = page.rows.iter().find_map(|(row, mac)| walk.step(row, mac.as_deref()));
+        walk.finding.broken = broken.or_else(|| if is_last { walk.end(page.end) } else { None });
+        if is_last || walk.finding.broken.is_some() {
+            return Ok(walk.finding);
+        }
+        after = walk.finding.head.seq;
+    }
+}
+
+/// Some rows in their order, and the newest as the org names it at the same moment.
+struct Page {
+    rows: Vec<(Row, Option<Vec<u8>>)>,
+    end: Option<(i64, Option<Vec<u8>>)>,
+}
+
+async fn read(db: &PgPool, org_id: OrgId, after: i64) -> Result<Page, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT o.revision AS "revision?", o.audit_mac AS "audit_mac?",
+               l.seq AS "seq?", l.at AS "at?", l.actor AS "actor?", l.key_id AS "key_id?", l.action AS "action?",
+               l.subject AS "subject?", l.request_id AS "request_id?", l.mac AS "mac?"
+        FROM (VALUES (0)) AS one
+        LEFT JOIN orgs o ON o.id = $1
+        LEFT JOIN LATERAL (
+            SELECT * FROM audit_log WHERE org_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
+        ) AS l ON true
+        ORDER BY l.seq
+        "#,
+        org_id.0,
+        after,
+        PAGE,
+    )
+    .fetch_all(db)
+    .await?;
+    let end = rows.first().and_then(|row| Some((row.revision?, row.audit_mac.clone())));
+    let rows = rows.into_iter().filter_map(|row| {
+        let read = Row {
+            seq: row.seq?,
+            at: row.at?,
+            actor: row.actor?,
+            key_id: row.key_id,
+            action: row.action?,
+            subject: row.subject?,
+            request_id: row.request_id,
+        };
+        Some((read, row.mac))
+    });
+    Ok(Page { rows: rows.collect(), end })
+}
+
+/// A walk along one chain.
+struct Walk<'a> {
+    chain: &'a ChainKey,
+    org_id: OrgId,
+    pinned: Option<Head>,
+    /// Whether the row before says that the org was deleted.
+    is_deleted: bool,
+    finding: Finding,
+}
+
+impl Walk<'_> {
+    /// Takes the next row; gives what is wrong with it.
+    fn step(&mut self, row: &Row, mac: Option<&[u8]>) -> Option<Broken> {
+        let head = &mut self.finding.head;
+        let broken = |seq, problem| Some(Broken { seq, problem });
+        if row.seq != head.seq + 1 {
+            return broken(head.seq + 1, Problem::Missing);
+        }
+        let expected = self.chain.mac(self.org_id, row, head.mac);
+        match mac {
+            Some(mac) if !is_same(mac, expected) => return broken(row.seq, Problem::WrongMac),
+            Some(_) => *head = Head { seq: row.seq, mac: Some(expected) },
+            None if head.mac.is_some() => return broken(row.seq, Problem::NotChained),
+            None => {
+                head.seq = row.seq;
+                self.finding.unchained += 1;
+            }
+        }
+        self.finding.rows += 1;
+        self.is_deleted = row.action == LAST_WORDS;
+        match self.pinned {
+            Some(pinned) if pinned.seq == row.seq && pinned != *head => broken(row.seq, Problem::NotAsPinned),
+            _ => None,
+        }
+    }
+
+    /// Arrives at the newest row; gives what is wrong with the end.
+    fn end(&self, end: Option<(i64, Option<Vec<u8>>)>) -> Option<Broken> {
+        let head = self.finding.head;
+        let broken = |seq, problem| Some(Broken { seq, problem });
+        if self.pinned.is_some_and(|pinned| pinned.seq > head.seq) {
+            return broken(head.seq + 1, Problem::Missing);
+        }
+        match end {
+            Some((seq, _)) if seq > head.seq => broken(head.seq + 1, Problem::Missing),
+            Some((seq, mac)) if seq != head.seq || !is_same_end(mac.as_deref(), head.mac) => {
+                broken(head.seq, Problem::WrongHead)
+            }
+            None if !self.is_deleted => broken(head.seq, Problem::OrgMissing),
+            _ => None,
+        }
+    }
+}
+
+fn is_same(mac: &[u8], expected: RowMac) -> bool {
+    mac.ct_eq(&expected.0).into()
+}
+
+fn is_same_end(mac: Option<&[u8]>, expected: Option<RowMac>) -> bool {
+    match (mac, expected) {
+        (Some(mac), Some(expected)) => is_same(mac, expected),
+        (mac, expected) => mac.is_none() && expected.is_none(),
+    }
+}
+
+/// The org with this key; or, as a deleted one has none, with this id.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn find_org(db: &PgPool, key_or_id: &str) -> Result<Option<Subject>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"
+        SELECT id AS "id!: OrgId", key AS "key?" FROM (
+            SELECT id, key, 1 AS choice FROM orgs WHERE key = $1
+            UNION ALL SELECT id, key, 2 FROM orgs WHERE id = $2
+            UNION ALL (SELECT org_id, NULL, 3 FROM audit_log WHERE org_id = $2 LIMIT 1)
+        ) AS named ORDER BY choice LIMIT 1
+        "#,
+        key_or_id,
+        parse_uuid(key_or_id),
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| Subject { org_id: row.id, key: row.key }))
+}

@@ -1,0 +1,134 @@
+//! `audit verify`: whether the audit log is what the service wrote.
+
+use std::str::FromStr;
+
+use clap::Subcommand;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{CliError, database, master};
+use crate::audit::chain::{ChainKey, Head};
+use crate::audit::verify::{self, Finding, Subject};
+use crate::config::Config;
+use crate::db::Db;
+use crate::ids::OrgId;
+use crate::routes::org::OrgError;
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Follow the chain of every org's audit log; exits 1 if one is broken
+    Verify {
+        /// Only this org: its key, or, of a deleted one, its id
+        #[arg(long)]
+        org: Option<String>,
+        /// A head that was kept, as <seq>:<mac>: the log must still contain it
+        #[arg(long, requires = "org")]
+        head: Option<Pinned>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// A head as it is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Pinned(Head);
+
+impl FromStr for Pinned {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (seq, mac) = text.split_once(':').ok_or("a head is written <seq>:<mac>")?;
+        let seq = seq.parse().ok().filter(|seq| *seq > 0).ok_or("the number of a row is above 0")?;
+        Ok(Self(Head { seq, mac: Some(mac.parse()?) }))
+    }
+}
+
+/// An org's chain that is broken.
+#[derive(Debug, Serialize)]
+struct Failure {
+    org_id: OrgId,
+    org: Option<String>,
+    #[serde(flatten)]
+    finding: Finding,
+}
+
+/// What was found in all.
+#[derive(Debug, Default)]
+struct Summary {
+    orgs: u64,
+    rows: i64,
+    unchained: i64,
+    broken: Vec<Failure>,
+    /// Of the last org that was looked at.
+    head: Head,
+}
+
+pub async fn run(config: &Config, command: AuditCommand) -> Result<(), CliError> {
+    let AuditCommand::Verify { org, head, json } = command;
+    let is_one = org.is_some();
+    let summary = database::with_schema(config, async |db| {
+        let keyring = master::open_keyring(config, db).await?;
+        verify(db, keyring.audit(), org, head.map(|Pinned(head)| head)).await
+    })
+    .await?;
+    print(&summary, is_one, json);
+    match summary.broken.len() {
+        0 => Ok(()),
+        broken => Err(format!("the audit log of {broken} of {} orgs is broken", summary.orgs).into()),
+    }
+}
+
+async fn verify(
+    db: &Db,
+    chain: &ChainKey,
+    org: Option<String>,
+    pinned: Option<Head>,
+) -> Result<Summary, CliError> {
+    let mut summary = Summary::default();
+    if let Some(org) = org {
+        let subject = verify::find_org(&db.pool, &org).await?.ok_or(OrgError::Unknown(org))?;
+        summary.add(subject.clone(), verify::verify(&db.pool, chain, subject.org_id, pinned).await?);
+        return Ok(summary);
+    }
+    let mut previous = None;
+    while let Some(subject) = verify::next_org(&db.pool, previous).await? {
+        previous = Some(subject.org_id);
+        summary.add(subject.clone(), verify::verify(&db.pool, chain, subject.org_id, None).await?);
+    }
+    Ok(summary)
+}
+
+impl Summary {
+    fn add(&mut self, Subject { org_id, key }: Subject, finding: Finding) {
+        self.orgs += 1;
+        self.rows += finding.rows;
+        self.unchained += finding.unchained;
+        self.head = finding.head;
+        if finding.broken.is_some() {
+            self.broken.push(Failure { org_id, org: key, finding });
+        }
+    }
+}
+
+fn print(summary: &Summary, is_one: bool, json: bool) {
+    let Summary { orgs, rows, unchained, broken, head } = summary;
+    if json {
+        let mut found = json!({ "orgs": orgs, "rows": rows, "unchained": unchained, "broken": broken });
+        if is_one {
+            found["head"] = json!(head);
+        }
+        println!("{found}");
+        return;
+    }
+    for Failure { org_id, org, finding } in broken {
+        if let Some(broken) = &finding.broken {
+            let org = org.as_deref().unwrap_or("deleted");
+            println!("{org_id} ({org}): row {} {}", broken.seq, broken.problem.describe());
+        }
+    }
+    eprintln!("Read {rows} rows of {orgs} orgs; {unchained} rows are from before chaining began.");
+    if let (true, true, Some(mac)) = (is_one, broken.is_empty(), head.mac) {
+        println!("{}:{mac}", head.seq);
+    }
+}

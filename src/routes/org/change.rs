@@ -1,0 +1,57 @@
+//! Changes of an org itself, as [`administration`](crate::administration) carries them out.
+
+use sqlx::PgConnection;
+
+use super::store;
+use crate::administration::{self, Scope, carry_out};
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::error::{ApiError, Code};
+
+/// What is wanted of an org.
+#[derive(Clone, Debug)]
+pub enum OrgChange {
+    Rename(String),
+    /// Stops serving it; an org that is suspended already stays so.
+    Suspend,
+    Resume,
+    Delete,
+}
+
+impl OrgChange {
+    /// As the audit log names it.
+    fn action(&self) -> &'static str {
+        match self {
+            Self::Rename(_) => "org.renamed",
+            Self::Suspend => "org.suspended",
+            Self::Resume => "org.resumed",
+            Self::Delete => "org.deleted",
+        }
+    }
+}
+
+/// Carries a change out.
+///
+/// # Errors
+/// `forbidden` when there is no such org, or that the database cannot be asked.
+pub async fn carry(db: &Db, clock: &Clock, scope: Scope, change: OrgChange) -> Result<(), ApiError> {
+    carry_out(db, scope.org_id, Attempt { scope, clock: clock.clone(), change }).await
+}
+
+struct Attempt {
+    scope: Scope,
+    clock: Clock,
+    change: OrgChange,
+}
+
+impl administration::Change for Attempt {
+    type Done = ();
+
+    async fn attempt(&self, db: &mut PgConnection) -> Result<Option<()>, ApiError> {
+        let loaded = store::load(&mut *db, self.scope.org_id).await?;
+        let (key, head) = loaded.ok_or(Code::Forbidden)?;
+        let entry = self.scope.entry(head, self.clock.now(), self.change.action(), key);
+        let applied = store::apply(&mut *db, &self.change, &entry).await?;
+        Ok(applied.then_some(()))
+    }
+}
