@@ -5,7 +5,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{CliError, database, master};
-use crate::administration::{Scope, carry_out};
+use crate::administration::{Scope, within};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::keyring::Keyring;
@@ -15,8 +15,9 @@ use crate::crypto::tenant_key::{KeyEnv, TenantKey};
 use crate::db::Db;
 use crate::ids::OrgId;
 use crate::routes::org::{self, OrgChange};
-use crate::routes::signing_secrets::{self, NewSecret};
-use crate::routes::tenant_keys::operator::Operator;
+use crate::routes::signing_secrets::{NewSecret, rotation};
+use crate::routes::tenant_keys::change::NewKey;
+use crate::routes::tenant_keys::operator::minting;
 
 #[derive(Debug, Subcommand)]
 pub enum OrgCommand {
@@ -85,7 +86,7 @@ pub struct Created {
     pub signing_secret: Secret<String>,
 }
 
-/// Makes an org with its first key and signing secret.
+/// Makes an org with its first key and signing secret: all of them, or nothing.
 pub async fn create(
     db: &Db,
     clock: &Clock,
@@ -94,16 +95,22 @@ pub async fn create(
     key: &str,
     name: &str,
 ) -> Result<Created, CliError> {
-    let org_id = org::create(db, clock, keyring, key, name).await?;
-    let operator = Operator { db, clock, keyring, key_env, org_id };
-    let (_, tenant_api_key) = operator.create("first key", None).await?;
-    let scope = Scope::operator(org_id, keyring);
-    let new = NewSecret::of(None);
-    let org_id = scope.org_id;
-    let change = signing_secrets::rotation(clock, keyring, scope, &new, TimeDelta::zero(), true);
-    carry_out(db, org_id, change).await?;
-    let made = new.made().ok_or("no signing secret was made")?;
-    Ok(Created { org_id, tenant_api_key, signing_secret: signing_secret::encode(made) })
+    let (clock, keyring) = (clock.clone(), keyring.clone());
+    let (key, name) = (key.to_owned(), name.to_owned());
+    db.transaction(async move |mut tx| {
+        let org_id = org::create(&mut *tx, &clock, &keyring, &key, &name).await?;
+        let scope = Scope::operator(org_id, &keyring);
+        let first = NewKey::generate(&keyring, key_env);
+        let minting = minting(&clock, scope.clone(), &first, "first key".to_owned(), None);
+        within(&mut tx, org_id, &minting).await?;
+        let secret = NewSecret::of(None);
+        let rotation = rotation(&clock, &keyring, scope, &secret, TimeDelta::zero(), true);
+        within(&mut tx, org_id, &rotation).await?;
+        let made = secret.made().map(signing_secret::encode).ok_or("no signing secret was made")?;
+        tx.commit().await?;
+        Ok(Created { org_id, tenant_api_key: first.key, signing_secret: made })
+    })
+    .await
 }
 
 fn print_created(made: &Created, key: &str, json: bool) {

@@ -7,6 +7,8 @@ pub mod store;
 
 pub use self::change::OrgChange;
 pub use self::profile::routes;
+use sqlx::PgExecutor;
+
 use crate::administration::Scope;
 use crate::audit::chain::Head;
 use crate::clock::Clock;
@@ -38,12 +40,12 @@ pub enum OrgError {
     Refused(#[from] ApiError),
 }
 
-/// Makes an org. Its first key is a change of its own: see `cli::org`.
+/// Makes an org. Its first key and secret are changes of their own: see `cli::org`.
 ///
 /// # Errors
 /// When the key or the name breaks its rules or the key is taken.
 pub async fn create(
-    db: &Db,
+    db: impl PgExecutor<'_>,
     clock: &Clock,
     keyring: &Keyring,
     key: &str,
@@ -57,7 +59,7 @@ pub async fn create(
     }
     let scope = Scope::operator(OrgId(new_row_id()), keyring);
     let entry = scope.entry(Head::default(), clock.now(), "org.created", key);
-    let inserted = store::insert(&db.pool, key, name, &entry).await?;
+    let inserted = store::insert(db, key, name, &entry).await?;
     if inserted { Ok(scope.org_id) } else { Err(OrgError::KeyTaken(key.into())) }
 }
 

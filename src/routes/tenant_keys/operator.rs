@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::change::{Change, NewKey, change};
 use super::rules::{Key, OrgKeys, Plan, Rotation};
 use super::store;
-use crate::administration::Scope;
+use crate::administration::{self, Scope, carry_out};
 use crate::clock::Clock;
 use crate::crypto::keyring::Keyring;
 use crate::crypto::tenant_key::{KeyEnv, TenantKey};
@@ -14,6 +14,19 @@ use crate::db::Db;
 use crate::error::ApiError;
 use crate::http::paging::Page;
 use crate::ids::{KeyId, OrgId};
+
+/// A key more, as an operator makes it.
+pub fn minting(
+    clock: &Clock,
+    scope: Scope,
+    new: &NewKey,
+    name: String,
+    expires_at: Option<DateTime<Utc>>,
+) -> impl administration::Change<Done = Option<Plan>> + use<> {
+    let fresh = new.fresh.clone();
+    let rule = move |keys: &OrgKeys| keys.mint(&name, expires_at, &fresh).map(Some);
+    Change { subject: None, digest: Some(new.digest), rule }.by(scope, clock)
+}
 
 /// What an operator works with.
 pub struct Operator<'a> {
@@ -32,15 +45,8 @@ impl Operator<'_> {
         expires_at: Option<DateTime<Utc>>,
     ) -> Result<(Key, TenantKey), ApiError> {
         let new = NewKey::generate(self.keyring, self.key_env);
-        let (fresh, name) = (new.fresh.clone(), name.to_owned());
-        let rule = move |keys: &OrgKeys| keys.mint(&name, expires_at, &fresh).map(Some);
-        let plan = change(
-            self.db,
-            self.clock,
-            self.scope(),
-            Change { subject: None, digest: Some(new.digest), rule },
-        )
-        .await?;
+        let attempt = minting(self.clock, self.scope(), &new, name.to_owned(), expires_at);
+        let plan = carry_out(self.db, self.org_id, attempt).await?;
         Ok((added(plan)?, new.key))
     }
 

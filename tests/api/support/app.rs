@@ -61,7 +61,7 @@ impl TestApp {
 
     /// Makes an org; whoever calls for it sends its `OrgId`.
     pub async fn org(&self, key: &str) -> Org {
-        let id = org::create(&self.state.db, &self.clock, &self.state.keyring, key, key)
+        let id = org::create(&self.state.db.pool, &self.clock, &self.state.keyring, key, key)
             .await
             .expect("the org is made")
             .0;
