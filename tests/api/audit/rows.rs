@@ -146,6 +146,19 @@ async fn what_was_refused_or_changed_nothing_is_not_in_the_log() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_answered_again_is_one_change() {
+    let app = service().await;
+    let acme = app.org("acme").await;
+    let caller = acme.with("idempotency-key", "a-key-of-twenty-characters");
+    for request_id in ["r-first", "r-again"] {
+        caller.named(request_id).post(ROTATE_SECRET, json!({})).await.expect(200);
+    }
+    let log = log(&acme).await;
+    assert_eq!((log.len(), &log[1]["request_id"]), (2, &json!("r-first")));
+    assert_eq!(super::walk(&app, &acme).await.broken, None);
+}
+
+#[tokio::test]
 async fn no_secret_and_no_address_is_in_the_log() {
     let app = service().await;
     let acme = app.org("acme").await;
