@@ -1,6 +1,10 @@
 //! `POST /v1/users/bulk` (contract 3).
 
+use std::io;
+use std::time::Duration;
+
 use axum::body::Body;
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -84,4 +88,34 @@ async fn bodies_and_lines_over_their_limits_are_refused() {
     send(&acme, "\n".repeat(10 * 1024 * 1024 + 1)).await.expect(413);
     assert_eq!(send(&acme, "\n".repeat(10 * 1024 * 1024)).await.expect(200).text(), "");
     acme.raw("POST", BULK, "{}").await.expect(415);
+}
+
+#[tokio::test]
+async fn a_body_that_pauses_for_ten_seconds_is_given_up() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    acme.get("/v1/users").await.expect(200);
+    let line = format!("{}\n", json!({"user_id": Uuid::new_v4()}));
+    let chunks = stream::once(async move { Ok::<_, io::Error>(line) }).chain(stream::once(async {
+        // From here on time passes as soon as everybody waits.
+        tokio::time::pause();
+        std::future::pending().await
+    }));
+    let began = tokio::time::Instant::now();
+    let refused = send(&acme, Body::from_stream(chunks)).await.expect(400);
+    assert_eq!(refused.code(), "invalid_request");
+    assert!(began.elapsed() >= Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn of_a_body_that_breaks_off_whole_slices_are_stored_and_can_be_sent_again() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let body: String = (0..1_500).map(|_| format!("{}\n", json!({"user_id": Uuid::new_v4()}))).collect();
+    let broken = stream::iter([Ok(body.clone()), Err(io::Error::from(io::ErrorKind::ConnectionReset))]);
+    assert_eq!(send(&acme, Body::from_stream(broken)).await.expect(400).code(), "invalid_request");
+    let again = lines(&send(&acme, body).await.expect(200));
+    let created = again.iter().filter(|result| result["status"] == "created").count();
+    let exists = again.iter().filter(|result| result["status"] == "exists").count();
+    assert_eq!((exists, created), (1_000, 500));
 }
