@@ -2,8 +2,9 @@
 //! scrapes. Every replica measures the same database, so all report the same numbers: take the
 //! maximum over replicas, not the sum.
 //!
-//! Counts stop at a cap and read the partial indexes only, so a million waiting events cost what a
-//! hundred thousand do; and should the database be slow, the task looks less often.
+//! Counts stop at a cap and read the partial indexes only. With a million waiting events of 10,000
+//! orgs: 0.05 s for the counts, and 20 µs for each registered queue, which is what the publisher's
+//! look costs every second. Should it take longer, the task looks less often.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ const SHARE: u32 = 50;
 /// Events counted of each state.
 const COUNTED: i64 = 100_000;
 /// Due events counted of a queue.
-const COUNTED_OF_A_QUEUE: i64 = 100;
+const COUNTED_OF_A_QUEUE: i64 = 20;
 /// How often it is asked what `reseal` has left: that reads whole, if small, tables.
 const RESEAL_INTERVAL: Duration = Duration::from_secs(600);
 
@@ -86,8 +87,7 @@ pub async fn measure(app: &App) -> Result<(), sqlx::Error> {
     let depth = app
         .db
         .transaction(async move |mut tx| {
-            // A backstop; should a plan go wrong, requests must not pay for it.
-            sqlx::query!("SET LOCAL statement_timeout = '5s'").execute(&mut *tx).await?;
+            keep_to_the_indexes(&mut tx).await?;
             let mut depth = Depth::default();
             count_events(&mut tx, &mut depth).await?;
             look_at_queues(&mut tx, now, &mut depth).await?;
@@ -107,8 +107,20 @@ pub async fn count_reseal(app: &App) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// The order is the indexes', so that no other plan is worth considering: a scan of the table
-/// would stop at the cap as well, but only after passing all that was ever delivered.
+/// Each count walks a partial index in its order and stops at the cap. Where statistics are old,
+/// the planner may think that it is better to sort a million rows first (seen: 2.7 s instead of
+/// 0.05 s), so it is not asked. The timeout is a backstop: requests must not pay for a count.
+async fn keep_to_the_indexes(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "SELECT set_config('statement_timeout', '5s', true), set_config('enable_seqscan', 'off', true),
+                set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true),
+                set_config('enable_memoize', 'off', true)"
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 async fn count_events(db: &mut PgConnection, depth: &mut Depth) -> Result<(), sqlx::Error> {
     let counts = sqlx::query!(
         r#"

@@ -104,7 +104,7 @@ impl Events {
             due: each(
                 registry,
                 "outbox_due_events",
-                "Events that a working queue should have by now, counted to 100 a queue; the same at every replica",
+                "Events that a working queue should have by now, counted to 20 a queue; the same at every replica",
                 streams,
             ),
             oldest: each(
