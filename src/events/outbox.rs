@@ -112,11 +112,11 @@ pub async fn count_reseal(app: &App) -> Result<(), sqlx::Error> {
 /// 0.05 s), so it is not asked. The timeout is a backstop: requests must not pay for a count.
 async fn keep_to_the_indexes(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "SELECT set_config('statement_timeout', '5s', true), set_config('enable_seqscan', 'off', true),
-                set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true),
-                set_config('enable_memoize', 'off', true)"
+        "SELECT set_config(name, value, true)
+         FROM (VALUES ('statement_timeout', '5s'), ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'),
+                      ('enable_sort', 'off'), ('enable_memoize', 'off')) AS setting (name, value)"
     )
-    .execute(db)
+    .fetch_all(db)
     .await?;
     Ok(())
 }
