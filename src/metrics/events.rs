@@ -65,12 +65,15 @@ pub enum DeliveryResult {
 
 impl Events {
     pub(super) fn new(registry: &mut Registry) -> Self {
-        let durations = durations();
+        let durations: Histograms<1> = durations();
         registry.register(
             "event_delivery_duration_seconds",
             "From signing an event to its queue's answer",
             durations.clone(),
         );
+        for kind in QUEUE_TYPES {
+            drop(durations.get_or_create_owned(&[("queue_type", kind)]));
+        }
         let streams = STREAMS.map(|stream| [("stream", stream)]);
         let told = Kind::ALL.iter().filter(|kind| kind.stream() == Stream::Credentials);
         Self {
