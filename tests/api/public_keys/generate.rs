@@ -1,6 +1,6 @@
 //! `POST /api/v1/key/generate`.
 
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use partner_api::ids::OrgId;
@@ -73,17 +73,19 @@ async fn one_org_has_two_places_and_leaves_the_others_to_others() {
         let [_, pairs] = app.state.workers.load();
         (pairs.running + pairs.waiting == count).then_some(())
     };
-    let (finish, held) = (Arc::new(Barrier::new(3)), Duration::from_secs(5));
+    let (finish, told) = mpsc::channel::<()>();
+    let (told, patience) = (Arc::new(Mutex::new(told)), Duration::from_secs(5));
     for _ in 0..2 {
-        let (state, id, finish) = (app.state.clone(), OrgId(acme.id), finish.clone());
-        tokio::spawn(async move { state.workers.make_pair(id, move || finish.wait()).await.map(drop) });
+        let (state, id, told) = (app.state.clone(), OrgId(acme.id), told.clone());
+        let lasts = move || told.lock().is_ok_and(|told| told.recv().is_ok());
+        tokio::spawn(async move { state.workers.make_pair(id, lasts).await });
     }
-    within(held, "acme has two in the making", async || waiting(2).await).await;
+    within(patience, "acme has two in the making", async || waiting(2).await).await;
     acme.post(&route(), generation(&acme, 2048)).await.expect(429);
 
     let (caller, body) = ((*zeta).clone(), generation(&zeta, 2048));
     let others = tokio::spawn(async move { caller.post(&route(), body).await.status });
-    within(held, "zeta's waits beside them", async || waiting(3).await).await;
-    finish.wait();
+    within(patience, "zeta's waits beside them", async || waiting(3).await).await;
+    drop(finish);
     assert_eq!(others.await.unwrap(), 200);
 }
