@@ -19,7 +19,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::{ApiError, Code};
 use crate::features::{FEATURES, Feature};
-use crate::http::edge;
+use crate::http::door::Door;
+use crate::http::edge::{self, Edge};
 use crate::http::gate::{self, Gate};
 use crate::identity::Access;
 use crate::openapi;
@@ -30,12 +31,20 @@ use crate::state::App;
 pub fn public(app: &App) -> Router {
     let (api, document) = api(Some(app));
     let router = api.merge(docs::routes(openapi::to_json(&document))).merge(health::probes());
-    finish(app, router)
+    finish(app, Door::Public, router)
 }
 
 /// The internal listener's routes.
 pub fn internal(app: &App) -> Router {
-    finish(app, health::probes().merge(health::metrics()).merge(gateway::routes()))
+    finish(app, Door::Internal, health::probes().merge(health::metrics()).merge(gateway::routes()))
+}
+
+/// What a listener still answers once it has all the connections it may have: probes, and that
+/// the client should come back.
+pub fn overloaded(app: &App, door: Door) -> Router {
+    let router = health::probes().fallback(async || ApiError::new(Code::ServiceUnavailable));
+    let router = if door == Door::Internal { router.merge(health::metrics()) } else { router };
+    edged(app, door, router)
 }
 
 /// The OpenAPI document.
@@ -75,12 +84,17 @@ fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
 }
 
 /// The layers that are the same for all routes, around `router`.
-pub fn finish(app: &App, router: Router<App>) -> Router {
-    router
+pub fn finish(app: &App, door: Door, router: Router<App>) -> Router {
+    let router = router
         .fallback(async || ApiError::new(Code::NotFound))
-        .method_not_allowed_fallback(async || ApiError::new(Code::MethodNotAllowed))
+        .method_not_allowed_fallback(async || ApiError::new(Code::MethodNotAllowed));
+    edged(app, door, router)
+}
+
+fn edged(app: &App, door: Door, router: Router<App>) -> Router {
+    router
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(app.clone(), edge::wrap))
+        .layer(from_fn_with_state(Edge { app: app.clone(), door }, edge::wrap))
         .with_state(app.clone())
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -19,7 +18,8 @@ use tokio::task::JoinSet;
 use crate::app;
 use crate::config::Config;
 use crate::db::listener::Listener;
-use crate::events::{expiry, publisher, retention};
+use crate::events::{expiry, outbox, publisher, retention};
+use crate::http::door::Door;
 use crate::identity::{token_keys, usage};
 use crate::routes::health;
 use crate::state::App;
@@ -30,6 +30,10 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Contract 0, step 1.
 const MAX_HEADERS: usize = 200;
 pub const MAX_HEADER_BYTES: usize = 64 * 1024;
+/// Connections taken beyond the limit, each for one request and a moment: so that a probe is
+/// answered, and a client told to come back, while all others are closed without a word.
+const RESERVE: usize = 64;
+const RESERVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long running requests may take to finish once the door is closed.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// After a failed accept (no file handles left, say), so that the loop does not spin.
@@ -85,12 +89,13 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
     tasks.spawn(token_keys::publish_forever(app.clone()));
     tasks.spawn(expiry::run(app.clone()));
     tasks.spawn(retention::run(app.clone()));
+    tasks.spawn(outbox::run(app.clone()));
 
     let (close, closed) = watch::channel(false);
     let publisher = tokio::spawn(publisher::run(app.clone(), closed.clone()));
     let mut doors = JoinSet::new();
-    doors.spawn(accept(app.clone(), listeners.public, app::public(&app), closed.clone()));
-    doors.spawn(accept(app.clone(), listeners.internal, app::internal(&app), closed));
+    doors.spawn(accept(app.clone(), Door::Public, listeners.public, closed.clone()));
+    doors.spawn(accept(app.clone(), Door::Internal, listeners.internal, closed));
 
     tokio::select! {
         () = stop => {}
@@ -115,34 +120,61 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
 }
 
 /// Takes connections until told to close, then waits for those that are open.
-async fn accept(app: App, door: TcpListener, router: Router, mut closed: watch::Receiver<bool>) {
-    let room = Arc::new(Semaphore::new(app.config.max_client_connections));
+async fn accept(app: App, door: Door, listener: TcpListener, mut closed: watch::Receiver<bool>) {
+    let (room, reserve) = (places(app.config.max_client_connections), places(RESERVE));
+    let router = match door {
+        Door::Public => app::public(&app),
+        Door::Internal => app::internal(&app),
+    };
+    let overloaded = app::overloaded(&app, door);
     let graceful = GracefulShutdown::new();
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_HEADER_BYTES);
+    let http = protocol(HEADER_TIMEOUT);
+    let mut brief = protocol(RESERVE_TIMEOUT);
+    brief.keep_alive(false);
     loop {
         let accepted = tokio::select! {
-            accepted = door.accept() => accepted,
+            accepted = listener.accept() => accepted,
             _ = closed.wait_for(|closed| *closed) => break,
         };
         let Some(stream) = taken(accepted).await else { continue };
-        let Ok(permit) = room.clone().try_acquire_owned() else {
-            app.metrics.connections_refused.inc();
+        let stream = TokioIo::new(stream);
+        if let Ok(place) = room.clone().try_acquire_owned() {
+            let service = TowerToHyperService::new(router.clone());
+            let connection = graceful.watch(http.serve_connection(stream, service));
+            let open = app.metrics.http.connected(door);
+            tokio::spawn(async move {
+                // Whatever goes wrong with a connection is between hyper and the client.
+                let _ = connection.await;
+                drop((place, open));
+            });
             continue;
-        };
-        let service = TowerToHyperService::new(router.clone());
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
-        tokio::spawn(async move {
-            // Whatever goes wrong with a connection is between hyper and the client.
-            let _ = connection.await;
-            drop(permit);
-        });
+        }
+        app.metrics.http.connection_refused(door);
+        if let Ok(place) = reserve.clone().try_acquire_owned() {
+            let service = TowerToHyperService::new(overloaded.clone());
+            let connection = graceful.watch(brief.serve_connection(stream, service));
+            tokio::spawn(async move {
+                let _ = tokio::time::timeout(RESERVE_TIMEOUT, connection).await;
+                drop(place);
+            });
+        }
     }
-    drop(door);
+    drop(listener);
     graceful.shutdown().await;
+}
+
+/// HTTP as it is spoken here (contract 0, step 1).
+fn protocol(header_timeout: Duration) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEADER_BYTES);
+    http
+}
+
+fn places(count: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(count))
 }
 
 async fn taken(accepted: io::Result<(TcpStream, SocketAddr)>) -> Option<TcpStream> {

@@ -4,8 +4,6 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::Semaphore;
-
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::keyring::Keyring;
@@ -16,6 +14,7 @@ use crate::db::trust::Trust;
 use crate::events::publisher::Publisher;
 use crate::events::targets::Targets;
 use crate::features::DisabledFeatures;
+use crate::http::door::Lanes;
 use crate::http::totals::Totals;
 use crate::identity::keys::KeyDirectory;
 use crate::identity::orgs::OrgDirectory;
@@ -65,8 +64,8 @@ pub struct AppState {
     pub metrics: Metrics,
     /// One line a request.
     pub access_log: AccessLog,
-    /// Requests that may run at the same time.
-    pub in_flight: Semaphore,
+    /// Room for requests.
+    pub lanes: Lanes,
     /// Why traffic should go elsewhere, if it should.
     pub readiness: crate::routes::health::Readiness,
     /// Set once the process is told to stop.
@@ -78,20 +77,21 @@ impl App {
     #[must_use]
     pub fn new(config: Config, clock: Clock, db: Db, keyring: Keyring, access_log: AccessLog) -> Self {
         let trust = Arc::new(Trust::default());
+        let metrics = Metrics::new(clock.now());
         Self(Arc::new(AppState {
-            orgs: OrgDirectory::new(trust.clone()),
-            keys: KeyDirectory::new(trust.clone(), db.clone()),
+            orgs: OrgDirectory::new(trust.clone(), metrics.database.cache("orgs")),
+            keys: KeyDirectory::new(trust.clone(), db.clone(), &metrics.database),
             token_keys: TokenKeys::default(),
-            new_users: Inserts::spawn(db.clone(), clock.clone()),
-            users: Lookups::spawn(db.clone()),
-            publisher: Publisher::new(db.clone()),
+            new_users: Inserts::spawn(db.clone(), clock.clone(), metrics.database.batch("user_inserts")),
+            users: Lookups::spawn(db.clone(), metrics.database.batch("user_lookups")),
+            publisher: Publisher::new(db.clone(), metrics.database.batch("event_closings")),
             targets: Targets::new(config.targets.clone(), clock.clone()),
             keyring,
             features: config.disabled_features.clone(),
             totals: Totals::default(),
-            workers: Workers::new(),
-            metrics: Metrics::default(),
-            in_flight: Semaphore::new(config.max_in_flight),
+            workers: Workers::new(&metrics.database),
+            metrics,
+            lanes: Lanes::new(config.max_in_flight),
             readiness: crate::routes::health::Readiness::default(),
             draining: AtomicBool::new(false),
             config,

@@ -99,7 +99,7 @@ impl AccessLog {
 
 impl Access<'_> {
     /// nginx's number for a client that closed the connection before the answer.
-    const CLIENT_CLOSED: u16 = 499;
+    pub const CLIENT_CLOSED: u16 = 499;
 
     fn status(&self) -> u16 {
         self.status.map_or(Self::CLIENT_CLOSED, |status| status.as_u16())

@@ -9,7 +9,7 @@ mod healthcheck;
 mod key;
 mod master;
 mod org;
-mod reseal;
+pub mod reseal;
 mod secret;
 mod serve;
 

@@ -166,7 +166,11 @@ async fn write(db: &Db, value: &Sealed, sealed: Vec<u8>) -> Result<u64, sqlx::Er
     Ok(done?.rows_affected())
 }
 
-async fn count_left(db: &Db, keys: &MasterKeys) -> Result<i64, sqlx::Error> {
+/// How many values are not under the first master key.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn count_left(db: &Db, keys: &MasterKeys) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         r#"
         SELECT count(*) AS "count!" FROM (

@@ -5,8 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::metrics::histogram::Histogram;
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::metrics::BatchMetrics;
 
 /// Questions that may wait, per worker and batch.
 const QUEUED_BATCHES: usize = 8;
@@ -39,6 +42,7 @@ pub trait Slice: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Batcher<S: Slice> {
     queue: mpsc::Sender<Question<S>>,
+    metrics: BatchMetrics,
 }
 
 type Question<S> = (<S as Slice>::In, oneshot::Sender<Result<<S as Slice>::Out, Arc<sqlx::Error>>>);
@@ -61,13 +65,13 @@ impl<S: Slice> Batcher<S> {
     /// Starts `workers` that each run one slice of at most `size` at a time, inside a tokio
     /// runtime. They end when the batcher is dropped.
     #[must_use]
-    pub fn spawn(workers: usize, size: usize, slice: S) -> Self {
+    pub fn spawn(workers: usize, size: usize, slice: S, metrics: BatchMetrics) -> Self {
         let (queue, questions) = mpsc::channel(workers * size * QUEUED_BATCHES);
         let (questions, slice) = (Arc::new(Mutex::new(questions)), Arc::new(slice));
         for _ in 0..workers {
-            tokio::spawn(work(questions.clone(), size, slice.clone()));
+            tokio::spawn(work(questions.clone(), size, slice.clone(), metrics.size.clone()));
         }
-        Self { queue }
+        Self { queue, metrics }
     }
 
     /// Asks, and waits for the slice that carries the question.
@@ -77,10 +81,19 @@ impl<S: Slice> Batcher<S> {
     pub async fn ask(&self, question: S::In) -> Result<S::Out, BatchError> {
         let (reply, answer) = oneshot::channel();
         self.queue.try_send((question, reply)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => BatchError::Full,
+            mpsc::error::TrySendError::Full(_) => {
+                self.metrics.refused.inc();
+                BatchError::Full
+            }
             mpsc::error::TrySendError::Closed(_) => BatchError::Gone,
         })?;
         answer.await.map_err(|_| BatchError::Gone)?.map_err(BatchError::Database)
+    }
+
+    /// How many questions wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
     }
 }
 
@@ -101,7 +114,12 @@ async fn gather<Q>(questions: &mut mpsc::Receiver<Q>, asked: &mut Vec<Q>, size: 
     asked.len()
 }
 
-async fn work<S: Slice>(questions: Arc<Mutex<mpsc::Receiver<Question<S>>>>, size: usize, slice: Arc<S>) {
+async fn work<S: Slice>(
+    questions: Arc<Mutex<mpsc::Receiver<Question<S>>>>,
+    size: usize,
+    slice: Arc<S>,
+    sizes: Histogram,
+) {
     let mut worker = S::Worker::default();
     let mut asked = Vec::with_capacity(size);
     loop {
@@ -113,6 +131,7 @@ async fn work<S: Slice>(questions: Arc<Mutex<mpsc::Receiver<Question<S>>>>, size
         if inputs.is_empty() {
             continue;
         }
+        sizes.observe(inputs.len() as f64);
         let answers = tokio::time::timeout(PATIENCE, async {
             match slice.run(&mut worker, &inputs).await {
                 Err(sqlx::Error::Io(_)) if S::IS_READ => slice.run(&mut worker, &inputs).await,
@@ -165,7 +184,13 @@ impl Kept {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use prometheus_client::metrics::counter::Counter;
+
     use super::*;
+
+    fn metrics() -> BatchMetrics {
+        BatchMetrics { size: Histogram::new([]), refused: Counter::default() }
+    }
 
     /// Doubles numbers, fails for a slice with 0, and never answers one with 99.
     #[derive(Default)]
@@ -193,7 +218,7 @@ mod tests {
     async fn what_gathers_while_one_slice_runs_shares_the_next() {
         let slice = Doubles::default();
         let runs = slice.runs.clone();
-        let batcher = Arc::new(Batcher::spawn(1, 100, slice));
+        let batcher = Arc::new(Batcher::spawn(1, 100, slice, metrics()));
         let asked: Vec<_> = (1..50)
             .map(|n| {
                 let batcher = batcher.clone();
@@ -209,21 +234,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_failed_statement_fails_its_slice_and_no_other() {
-        let batcher = Batcher::spawn(1, 10, Doubles::default());
+        let batcher = Batcher::spawn(1, 10, Doubles::default(), metrics());
         assert!(matches!(batcher.ask(0).await, Err(BatchError::Database(_))));
         assert_eq!(batcher.ask(1).await.unwrap(), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_statement_that_hangs_is_given_up() {
-        let batcher = Batcher::spawn(1, 10, Doubles::default());
+        let batcher = Batcher::spawn(1, 10, Doubles::default(), metrics());
         assert!(matches!(batcher.ask(99).await, Err(BatchError::Database(_))));
         assert_eq!(batcher.ask(1).await.unwrap(), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_queue_is_bounded() {
-        let batcher = Arc::new(Batcher::spawn(1, 1, Doubles::default()));
+        let batcher = Arc::new(Batcher::spawn(1, 1, Doubles::default(), metrics()));
         let asking: Vec<_> = (0..20)
             .map(|_| {
                 let batcher = batcher.clone();

@@ -8,6 +8,7 @@ use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use super::trust::Trust;
+use crate::metrics::CacheMetrics;
 
 /// How long "there is none" is remembered. No invalidation announces a new row, so this is also
 /// how long a new one may go unseen.
@@ -20,17 +21,24 @@ pub struct LookupCache<K, V> {
     found: Cache<K, V>,
     missing: Cache<K, Instant>,
     trust: Arc<Trust>,
+    metrics: CacheMetrics,
 }
 
 impl<K: Copy + Eq + Hash, V: Clone> LookupCache<K, V> {
     /// Remembers at most `found` answers and `missing` absences.
     #[must_use]
-    pub fn new(found: usize, missing: usize, trust: Arc<Trust>) -> Self {
-        Self { found: Cache::new(found), missing: Cache::new(missing), trust }
+    pub fn new(found: usize, missing: usize, trust: Arc<Trust>, metrics: CacheMetrics) -> Self {
+        Self { found: Cache::new(found), missing: Cache::new(missing), trust, metrics }
     }
 
     /// What memory knows: `None` is nothing, `Some(None)` that there is no such row.
     pub fn peek(&self, key: &K) -> Option<Option<V>> {
+        let known = self.recall(key)?;
+        if known.is_some() { &self.metrics.hit } else { &self.metrics.refused }.inc();
+        Some(known)
+    }
+
+    fn recall(&self, key: &K) -> Option<Option<V>> {
         if !self.trust.is_fresh() {
             return None;
         }
@@ -57,16 +65,22 @@ impl<K: Copy + Eq + Hash, V: Clone> LookupCache<K, V> {
             return Ok(known);
         }
         if !self.trust.is_fresh() {
+            self.metrics.untrusted.inc();
             return load().await;
         }
         let place = match self.found.get_value_or_guard_async(&key).await {
-            Ok(value) => return Ok(Some(value)),
+            Ok(value) => {
+                // Somebody else asked at the same time.
+                self.metrics.hit.inc();
+                return Ok(Some(value));
+            }
             Err(place) => place,
         };
         // The one before may have found that there is none.
         if let Some(known) = self.peek(&key) {
             return Ok(known);
         }
+        self.metrics.miss.inc();
         let mark = self.trust.mark();
         let value = load().await?;
         match &value {
@@ -77,6 +91,11 @@ impl<K: Copy + Eq + Hash, V: Clone> LookupCache<K, V> {
             None => self.missing.insert(key, Instant::now()),
         }
         Ok(value)
+    }
+
+    /// How many answers are held, absences included.
+    pub fn entries(&self) -> usize {
+        self.found.len() + self.missing.len()
     }
 
     /// Forgets what is known of `key`.
@@ -101,7 +120,7 @@ mod tests {
     fn cache() -> LookupCache<u32, &'static str> {
         let trust = Arc::new(Trust::default());
         trust.confirm(Instant::now());
-        LookupCache::new(100, 10, trust)
+        LookupCache::new(100, 10, trust, CacheMetrics::default())
     }
 
     async fn get(

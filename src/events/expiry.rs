@@ -47,13 +47,19 @@ pub async fn step(app: &App) -> Result<usize, sqlx::Error> {
             break;
         }
         written += told.len();
-        told.into_iter().for_each(|org_id| app.publisher.wake(org_id, Stream::Credentials));
+        for (org_id, kind) in told {
+            app.publisher.wake(org_id, Stream::Credentials);
+            app.metrics.events.changed(kind);
+        }
     }
     while let Some((org_id, stream, days)) = queue_credential(app, now).await? {
         tracing::warn!(%org_id, stream, days, "a queue's credential is about to end");
     }
     Ok(written)
 }
+
+/// Whose event was written, and which.
+type Told = (OrgId, Kind);
 
 /// Events of one kind about many rows, column by column.
 #[derive(Default)]
@@ -86,7 +92,7 @@ impl Drafts {
     }
 }
 
-async fn tenant_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<OrgId>, sqlx::Error> {
+async fn tenant_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<Told>, sqlx::Error> {
     let due = sqlx::query!(
         r#"
         SELECT org_id, id, expires_at AS "expires_at!", step AS "step!"
@@ -116,7 +122,7 @@ async fn tenant_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<OrgId>, sqlx::Er
     if drafts.ids.is_empty() {
         return Ok(Vec::new());
     }
-    let told = sqlx::query_scalar!(
+    let told = sqlx::query!(
         r#"
         WITH draft AS (
             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::text[])
@@ -133,7 +139,7 @@ async fn tenant_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<OrgId>, sqlx::Er
         )
         INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
         SELECT org_id, id, $8, type, head || version || $9, $10, $10 FROM moved
-        RETURNING org_id
+        RETURNING org_id, type AS kind
         "#,
         &drafts.org_ids,
         &drafts.subjects,
@@ -148,10 +154,10 @@ async fn tenant_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<OrgId>, sqlx::Er
     )
     .fetch_all(&db.pool)
     .await?;
-    Ok(told.into_iter().map(OrgId).collect())
+    Ok(told.into_iter().filter_map(|row| Some((OrgId(row.org_id), Kind::of(&row.kind)?))).collect())
 }
 
-async fn public_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<OrgId>, sqlx::Error> {
+async fn public_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<Told>, sqlx::Error> {
     let due = sqlx::query!(
         r#"
         SELECT org_id, unique_id, expires_at, step AS "step!"
@@ -180,7 +186,7 @@ async fn public_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<OrgId>, sqlx::Er
     if drafts.ids.is_empty() {
         return Ok(Vec::new());
     }
-    let told = sqlx::query_scalar!(
+    let told = sqlx::query!(
         r#"
         WITH draft AS (
             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::text[])
@@ -197,7 +203,7 @@ async fn public_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<OrgId>, sqlx::Er
         )
         INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
         SELECT org_id, id, $8, type, head || version || $9, $10, $10 FROM moved
-        RETURNING org_id
+        RETURNING org_id, type AS kind
         "#,
         &drafts.org_ids,
         &drafts.subjects,
@@ -212,11 +218,11 @@ async fn public_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<OrgId>, sqlx::Er
     )
     .fetch_all(&db.pool)
     .await?;
-    Ok(told.into_iter().map(OrgId).collect())
+    Ok(told.into_iter().filter_map(|row| Some((OrgId(row.org_id), Kind::of(&row.kind)?))).collect())
 }
 
 /// A dead secret is wiped as well: nothing will be signed with it again.
-async fn signing_secrets(db: &Db, now: DateTime<Utc>) -> Result<Vec<OrgId>, sqlx::Error> {
+async fn signing_secrets(db: &Db, now: DateTime<Utc>) -> Result<Vec<Told>, sqlx::Error> {
     let due = sqlx::query!(
         "SELECT org_id, id FROM signing_secrets
          WHERE expires_at <= $1 AND revoked_at IS NULL AND NOT expiry_told ORDER BY expires_at LIMIT $2",
@@ -234,7 +240,7 @@ async fn signing_secrets(db: &Db, now: DateTime<Utc>) -> Result<Vec<OrgId>, sqlx
     if drafts.ids.is_empty() {
         return Ok(Vec::new());
     }
-    let told = sqlx::query_scalar!(
+    let told = sqlx::query!(
         r#"
         WITH draft AS (
             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[])
@@ -248,7 +254,7 @@ async fn signing_secrets(db: &Db, now: DateTime<Utc>) -> Result<Vec<OrgId>, sqlx
         )
         INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
         SELECT org_id, id, $6, type, head || version || $7, $8, $8 FROM moved
-        RETURNING org_id
+        RETURNING org_id, type AS kind
         "#,
         &drafts.org_ids,
         &drafts.subjects,
@@ -261,7 +267,7 @@ async fn signing_secrets(db: &Db, now: DateTime<Utc>) -> Result<Vec<OrgId>, sqlx
     )
     .fetch_all(&db.pool)
     .await?;
-    Ok(told.into_iter().map(OrgId).collect())
+    Ok(told.into_iter().filter_map(|row| Some((OrgId(row.org_id), Kind::of(&row.kind)?))).collect())
 }
 
 /// Notes in the audit log that one queue's own credential is about to end: there is no event for

@@ -3,6 +3,7 @@
 
 pub mod envelope;
 pub mod expiry;
+pub mod outbox;
 pub mod publisher;
 pub mod retention;
 pub mod targets;
@@ -63,6 +64,12 @@ macro_rules! kinds {
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
+            }
+
+            /// The kind of this name.
+            #[must_use]
+            pub fn of(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|kind| kind.name() == name)
             }
 
             /// The stream that carries it.

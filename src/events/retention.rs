@@ -38,6 +38,7 @@ pub async fn step(app: &App) -> Result<u64, sqlx::Error> {
     loop {
         let deleted = delete_waiting(&app.db, now - app.config.event_wait).await?;
         lost += deleted;
+        app.metrics.events.lost(deleted);
         if deleted < BATCH as u64 {
             return Ok(lost);
         }

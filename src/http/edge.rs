@@ -12,30 +12,41 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::door::{Door, Lane};
 use super::request_id::{RequestId, TraceContext, X_REQUEST_ID};
 use crate::error::shape::{self, Shape};
 use crate::error::{ApiError, Code, Failure};
+use crate::idempotency::IDEMPOTENT_REPLAYED;
 use crate::identity::Caller;
-use crate::routes::users::bulk;
 use crate::serve::MAX_HEADER_BYTES;
 use crate::state::App;
 use crate::telemetry::Access;
 
+/// What the layer knows.
+#[derive(Clone)]
+pub struct Edge {
+    /// The service.
+    pub app: App,
+    /// The listener that the request came through.
+    pub door: Door,
+}
+
 /// Wraps one request from its head to its reply's.
-pub async fn wrap(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     if size(request.headers()) > MAX_HEADER_BYTES {
         return StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response();
     }
-    let record = Record::open(&app, &request);
+    let record = Record::open(&edge.app, &request);
     let (shape, is_api) = (Shape::of(request.uri().path()), is_api(request.uri().path()));
     request.extensions_mut().insert(record.request_id.clone());
     record.trace.map(|trace| request.extensions_mut().insert(trace));
 
-    let mut response = limited(&app, request, next).await;
+    let mut response = limited(&edge, request, next).await;
     let code = match response.extensions_mut().remove::<Arc<ApiError>>() {
         Some(error) => {
             let rendered = shape::render(&error, shape, record.request_id.as_str());
             log_failure(&error, rendered.status(), &record);
+            count_failure(&edge.app, &error);
             response = with_kept_parts(rendered, response);
             Some(code(&error))
         }
@@ -58,12 +69,16 @@ fn size(headers: &HeaderMap) -> usize {
 
 /// Runs the request if there is room, and for no longer than the timeout. A queue in front of a
 /// busy server only makes every answer late, so there is none: the client hears at once.
-async fn limited(app: &App, request: Request, next: Next) -> Response {
-    let Ok(_permit) = app.in_flight.try_acquire() else {
-        app.metrics.shed.inc();
-        return ApiError::new(Code::ServiceUnavailable).into_response();
+async fn limited(Edge { app, door }: &Edge, request: Request, next: Next) -> Response {
+    let lane = Lane::of(*door, request.extensions().get());
+    let _permit = match lane.map(|lane| app.lanes.room(lane).try_acquire().map_err(|_| lane)) {
+        Some(Err(lane)) => {
+            app.metrics.http.shed(lane);
+            return ApiError::new(Code::ServiceUnavailable).into_response();
+        }
+        admitted => admitted,
     };
-    if request.extensions().get().is_some_and(|route: &MatchedPath| route.as_str() == bulk::PATH) {
+    if lane == Some(Lane::Bulk) {
         // It limits its own waiting: between two chunks, not in all.
         return next.run(request).await;
     }
@@ -111,6 +126,14 @@ fn log_failure(error: &ApiError, status: StatusCode, record: &Record) {
     }
 }
 
+fn count_failure(app: &App, error: &ApiError) {
+    if let ApiError::Failed(Failure { cause: Some(cause), .. }) = error
+        && matches!(cause.downcast_ref(), Some(sqlx::Error::PoolTimedOut))
+    {
+        app.metrics.database.connection_timeouts.inc();
+    }
+}
+
 /// Writes the access line even if the client hangs up, which drops this with the request.
 struct Record {
     app: App,
@@ -142,7 +165,12 @@ impl Record {
     fn close(mut self, response: &Response, code: Option<&'static str>) {
         self.is_closed = true;
         let seconds = self.started.elapsed().as_secs_f64();
-        self.app.metrics.answered(&self.method, self.route(), response.status(), seconds);
+        let (metrics, status) = (&self.app.metrics, response.status());
+        metrics.http.answered(&self.method, self.route(), status.as_u16(), seconds);
+        // A stored reply that is sent again changed nothing this time.
+        if !response.headers().contains_key(&IDEMPOTENT_REPLAYED) {
+            metrics.events.answered(&self.method, self.route(), status);
+        }
         self.write(Some(response.status()), response.extensions().get().copied(), code);
     }
 
@@ -164,6 +192,8 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         if !self.is_closed {
+            let seconds = self.started.elapsed().as_secs_f64();
+            self.app.metrics.http.answered(&self.method, self.route(), Access::CLIENT_CLOSED, seconds);
             self.write(None, None, None);
         }
     }

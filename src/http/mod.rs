@@ -1,5 +1,6 @@
 //! What every request passes through before it is a resource's business.
 
+pub mod door;
 pub mod edge;
 pub mod gate;
 pub mod input;

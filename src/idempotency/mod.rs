@@ -16,7 +16,7 @@ use sqlx::PgConnection;
 use zeroize::Zeroizing;
 
 use self::header::IdempotencyKey;
-pub use self::reply::{Made, Reply};
+pub use self::reply::{IDEMPOTENT_REPLAYED, Made, Reply};
 use self::store::Kept;
 use crate::administration::{self, Change};
 use crate::error::{ApiError, Code};

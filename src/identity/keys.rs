@@ -17,6 +17,7 @@ use crate::db::batch::{BatchError, Batcher, Kept, Slice};
 use crate::db::cache::LookupCache;
 use crate::db::trust::Trust;
 use crate::ids::{KeyId, OrgId};
+use crate::metrics;
 
 /// Keys held in memory; at about two hundred bytes each.
 const KNOWN_KEYS: usize = 100_000;
@@ -78,11 +79,12 @@ pub struct KeyDirectory {
 impl KeyDirectory {
     /// An empty memory over `db`.
     #[must_use]
-    pub fn new(trust: Arc<Trust>, db: Db) -> Self {
+    pub fn new(trust: Arc<Trust>, db: Db, metrics: &metrics::Database) -> Self {
+        let by_digest = metrics.cache("keys_by_digest");
         Self {
-            by_digest: LookupCache::new(KNOWN_KEYS, UNKNOWN_KEYS, trust.clone()),
-            by_id: LookupCache::new(KNOWN_KEYS, UNKNOWN_KEYS, trust),
-            lookups: Batcher::spawn(BATCH_WORKERS, BATCH, ByDigest(db)),
+            by_digest: LookupCache::new(KNOWN_KEYS, UNKNOWN_KEYS, trust.clone(), by_digest),
+            by_id: LookupCache::new(KNOWN_KEYS, UNKNOWN_KEYS, trust, metrics.cache("keys_by_id")),
+            lookups: Batcher::spawn(BATCH_WORKERS, BATCH, ByDigest(db), metrics.batch("key_lookups")),
             usage: Usage::default(),
         }
     }
@@ -133,6 +135,18 @@ impl KeyDirectory {
             Ok(record)
         };
         tokio::time::timeout(PATIENCE, find).await.unwrap_or(Err(LookupError::TooSlow))
+    }
+
+    /// How many answers memory holds: by digest, by id.
+    #[must_use]
+    pub fn entries(&self) -> [usize; 2] {
+        [self.by_digest.entries(), self.by_id.entries()]
+    }
+
+    /// How many look-ups wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.lookups.waiting()
     }
 
     /// Forgets one key.

@@ -6,6 +6,7 @@ use crate::db::Db;
 use crate::db::cache::LookupCache;
 use crate::db::trust::Trust;
 use crate::ids::OrgId;
+use crate::metrics::CacheMetrics;
 
 /// Orgs held in memory; at about a hundred bytes each.
 const KNOWN_ORGS: usize = 50_000;
@@ -29,8 +30,8 @@ pub enum Standing {
 impl OrgDirectory {
     /// An empty memory.
     #[must_use]
-    pub fn new(trust: Arc<Trust>) -> Self {
-        Self { cache: LookupCache::new(KNOWN_ORGS, UNKNOWN_ORGS, trust) }
+    pub fn new(trust: Arc<Trust>, metrics: CacheMetrics) -> Self {
+        Self { cache: LookupCache::new(KNOWN_ORGS, UNKNOWN_ORGS, trust, metrics) }
     }
 
     /// The org's standing; `None` if there is no such org.
@@ -42,6 +43,12 @@ impl OrgDirectory {
             return Ok(known);
         }
         self.cache.get(org_id, |_| vec![org_id.0], async || load(db, org_id).await).await
+    }
+
+    /// How many answers memory holds.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        self.cache.entries()
     }
 
     /// Forgets one org.

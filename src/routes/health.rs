@@ -2,7 +2,7 @@
 
 use std::sync::RwLock;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
@@ -21,13 +21,65 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 const OFFSET_WARN_MS: i64 = 500;
 const OFFSET_LIMIT_MS: i64 = 5_000;
 
+/// What is answered however much else runs: it costs next to nothing, and is never more important
+/// than when the rest is refused.
+pub const ALWAYS_ANSWERED: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+
+/// Why traffic should go elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotReady {
+    Starting,
+    DatabaseTooSlow,
+    DatabaseAway,
+    MigrationsPending,
+    ClockDiffers,
+    Draining,
+}
+
+impl NotReady {
+    /// Every reason.
+    pub const ALL: [Self; 6] = [
+        Self::Starting,
+        Self::DatabaseTooSlow,
+        Self::DatabaseAway,
+        Self::MigrationsPending,
+        Self::ClockDiffers,
+        Self::Draining,
+    ];
+
+    /// For people.
+    fn text(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::DatabaseTooSlow => "database too slow",
+            Self::DatabaseAway => "database away",
+            Self::MigrationsPending => "migrations pending",
+            Self::ClockDiffers => "clock differs from the database's",
+            Self::Draining => "draining",
+        }
+    }
+
+    /// For metrics.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::DatabaseTooSlow => "database_too_slow",
+            Self::DatabaseAway => "database_away",
+            Self::MigrationsPending => "migrations_pending",
+            Self::ClockDiffers => "clock_differs",
+            Self::Draining => "draining",
+        }
+    }
+}
+
 /// Why traffic should go elsewhere; `None` while it should come.
 #[derive(Debug)]
-pub struct Readiness(RwLock<Option<&'static str>>);
+pub struct Readiness(RwLock<Option<NotReady>>);
 
 impl Default for Readiness {
     fn default() -> Self {
-        Self(RwLock::new(Some("starting")))
+        Self(RwLock::new(Some(NotReady::Starting)))
     }
 }
 
@@ -48,31 +100,32 @@ async fn live() -> &'static str {
 
 /// Answers from what the last probe found, so that no flood of questions reaches Postgres.
 async fn ready(State(app): State<App>) -> Response {
-    let reason = if app.draining.load(Ordering::Acquire) { Some("draining") } else { app.readiness.reason() };
-    match reason {
+    let draining = app.draining.load(Ordering::Acquire);
+    match if draining { Some(NotReady::Draining) } else { app.readiness.reason() } {
         None => ([(CACHE_CONTROL, "no-store")], "ok\n").into_response(),
         Some(reason) => {
             let headers = [(CACHE_CONTROL, "no-store"), (RETRY_AFTER, "1")];
-            (StatusCode::SERVICE_UNAVAILABLE, headers, format!("{reason}\n")).into_response()
+            (StatusCode::SERVICE_UNAVAILABLE, headers, format!("{}\n", reason.text())).into_response()
         }
     }
 }
 
 async fn scrape(State(app): State<App>) -> Result<Response, ApiError> {
-    let text = app.metrics.encode().map_err(ApiError::internal)?;
+    let text = app.metrics.scrape(&app).map_err(ApiError::internal)?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, content_type)], text).into_response())
 }
 
 impl Readiness {
-    fn reason(&self) -> Option<&'static str> {
+    /// What the last probe found wrong, if anything.
+    pub fn reason(&self) -> Option<NotReady> {
         *self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn set(&self, reason: Option<&'static str>) {
+    fn set(&self, reason: Option<NotReady>) {
         let mut current = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if *current != reason {
-            tracing::info!(reason = reason.unwrap_or("ready"), "readiness changed");
+            tracing::info!(reason = reason.map_or("ready", NotReady::text), "readiness changed");
             *current = reason;
         }
     }
@@ -80,11 +133,18 @@ impl Readiness {
 
 /// Probes once; `serve` calls it before it listens.
 pub async fn probe(app: &App, clock_offset_ms: i64) {
-    app.readiness.set(match tokio::time::timeout(PROBE_TIMEOUT, app.db.pending_migrations()).await {
-        Err(_) => Some("database too slow"),
-        Ok(Err(_)) => Some("database away"),
-        Ok(Ok(1..)) => Some("migrations pending"),
-        Ok(Ok(0)) if clock_offset_ms.abs() > OFFSET_LIMIT_MS => Some("clock differs from the database's"),
+    let asked = Instant::now();
+    let pending = tokio::time::timeout(PROBE_TIMEOUT, app.db.pending_migrations()).await;
+    app.metrics.database.probe.observe(asked.elapsed().as_secs_f64());
+    app.metrics.clock_offset.set(clock_offset_ms as f64 / 1e3);
+    if let Ok(Ok(pending)) = &pending {
+        app.metrics.migrations_pending.set(i64::try_from(*pending).unwrap_or(i64::MAX));
+    }
+    app.readiness.set(match pending {
+        Err(_) => Some(NotReady::DatabaseTooSlow),
+        Ok(Err(_)) => Some(NotReady::DatabaseAway),
+        Ok(Ok(1..)) => Some(NotReady::MigrationsPending),
+        Ok(Ok(0)) if clock_offset_ms.abs() > OFFSET_LIMIT_MS => Some(NotReady::ClockDiffers),
         Ok(Ok(0)) => None,
     });
 }

@@ -1,7 +1,7 @@
 //! One delivery: sign, send, note what became of it.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -16,6 +16,7 @@ use crate::events::targets::{Delivery, DeliveryError, Reason, Target};
 use crate::events::wire_id;
 use crate::http::request_id::TraceContext;
 use crate::ids::OrgId;
+use crate::metrics::DeliveryResult;
 use crate::routes::queues::settings::StoredQueue;
 use crate::routes::signing_secrets;
 use crate::state::App;
@@ -43,11 +44,17 @@ pub async fn secrets_of(app: &App, org_ids: &[OrgId], now: DateTime<Utc>) -> Res
 
 /// Tries one event and notes what became of it.
 pub async fn deliver(app: &App, event: Claimed, lease: Uuid, secrets: &Secrets) {
-    let outcome = match send(app, &event, secrets).await {
-        Ok(()) => Outcome::Delivered,
-        Err(error) => after_failure(app, &event, &error),
+    let began = Instant::now();
+    let (outcome, error) = match send(app, &event, secrets).await {
+        Ok(()) => (Outcome::Delivered, None),
+        Err(error) => (after_failure(app, &event, &error), Some(error.reason)),
     };
-    app.metrics.delivered(&event.queue_type, matches!(outcome, Outcome::Delivered));
+    let result = match outcome {
+        Outcome::Delivered => DeliveryResult::Delivered,
+        Outcome::Retry { .. } => DeliveryResult::Retried,
+        Outcome::Failed { .. } => DeliveryResult::Failed,
+    };
+    app.metrics.events.attempted(&event.queue_type, result, began.elapsed(), error.as_ref());
     let closing = Closing {
         queue: QueueId::of(&event),
         id: event.id,

@@ -20,10 +20,12 @@ use uuid::Uuid;
 use self::delivery::{Closer, deliver};
 pub use self::delivery::{Message, secrets_of};
 use self::flight::{Flight, InFlight};
+pub use self::store::DEAD_AFTER;
 use super::Stream;
 use crate::db::Db;
 use crate::db::batch::Batcher;
 use crate::ids::OrgId;
+use crate::metrics::BatchMetrics;
 use crate::state::App;
 
 /// Deliveries that run at the same time.
@@ -67,13 +69,13 @@ pub struct Publisher {
 impl Publisher {
     /// A publisher that closes events in `db`, inside a tokio runtime.
     #[must_use]
-    pub fn new(db: Db) -> Self {
+    pub fn new(db: Db, metrics: BatchMetrics) -> Self {
         Self {
             woken: Mutex::default(),
             wake: Notify::new(),
             in_flight: Mutex::default(),
             slots: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
-            closer: Batcher::spawn(1, CLOSE_BATCH, Closer(db)),
+            closer: Batcher::spawn(1, CLOSE_BATCH, Closer(db), metrics),
         }
     }
 
@@ -81,6 +83,18 @@ impl Publisher {
     pub fn wake(&self, org_id: OrgId, stream: Stream) {
         lock(&self.woken).insert(QueueId { org_id, stream: stream.name().to_owned() });
         self.wake.notify_one();
+    }
+
+    /// How many deliveries run.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        MAX_IN_FLIGHT - self.slots.available_permits()
+    }
+
+    /// How many attempts wait to be noted.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.closer.waiting()
     }
 
     fn wake_again(&self, queues: impl IntoIterator<Item = QueueId>) {

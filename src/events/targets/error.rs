@@ -73,6 +73,45 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every class.
+    pub const CLASSES: &[&str] = &[
+        "dns",
+        "blocked",
+        "refused",
+        "unreachable",
+        "tls",
+        "timeout",
+        "closed",
+        "invalid_response",
+        "too_large",
+        "status_4xx",
+        "status_5xx",
+        "status_other",
+        "provider",
+        "settings",
+    ];
+
+    /// The class, for metrics.
+    #[must_use]
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Blocked => "blocked",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::Closed => "closed",
+            Self::InvalidResponse => "invalid_response",
+            Self::TooLarge => "too_large",
+            Self::Status(400..=499) => "status_4xx",
+            Self::Status(500..=599) => "status_5xx",
+            Self::Status(_) => "status_other",
+            Self::Provider(_) => "provider",
+            Self::Invalid(_) | Self::Settings(_) => "settings",
+        }
+    }
+
     /// A provider's answer; without a usable code it is the bare status.
     pub(super) fn provider(status: u16, code: Option<&str>, message: Option<&str>) -> Self {
         let is_code = |code: &&str| {

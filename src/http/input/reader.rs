@@ -10,8 +10,9 @@ use super::field::{Field, Value};
 use super::json::Json;
 use super::problem::{Kind, Loc, Problem, Problems};
 
-/// The longest field name worth echoing in a `loc`.
-const MAX_ECHOED_NAME: usize = 64;
+/// The longest field name worth echoing in a `loc`: shorter than any key, secret or token of ours,
+/// so that one that was sent as a name is not repeated.
+const MAX_ECHOED_NAME: usize = 40;
 
 /// A request's path parameters, query and body, of which nothing is valid until
 /// [`Reader::finish`] says so.

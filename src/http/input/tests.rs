@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::json::Json;
 use super::*;
+use crate::crypto::tenant_key::{KeyEnv, TenantKey};
 
 /// A request with a bit of everything.
 struct Probe;
@@ -62,6 +63,18 @@ fn all_problems_of_path_query_and_body_come_together() {
             [["body", "extra"], "extra_forbidden"],
         ])
     );
+}
+
+#[test]
+fn a_key_in_the_place_of_a_name_is_refused_and_not_repeated() {
+    let key = TenantKey::generate(KeyEnv::Test);
+    let body =
+        format!(r#"{{"{}": 1, "whsec_{}": 1, "a_name_of_some_length": 1}}"#, key.expose(), "A".repeat(44));
+    let problems = judge(ID, "", body.as_bytes());
+    for loc in [json!(["body"]), json!(["body", "a_name_of_some_length"])] {
+        assert!(problems.as_array().unwrap().contains(&json!([loc, "extra_forbidden"])), "{problems}");
+    }
+    assert!(!problems.to_string().contains("tk_test") && !problems.to_string().contains("whsec"));
 }
 
 #[test]

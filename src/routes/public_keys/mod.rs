@@ -180,7 +180,7 @@ async fn delete_public_key(
         (status = 400, description = "`invalid_request`, `too_many_keys` or `conflicting_credentials`."),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
         (status = 404, description = "`not_found`: `OwnerCode` is not your organisation."),
-        (status = 429, description = "`rate_limited`: too many pairs are being generated."),
+        (status = 429, description = "`rate_limited`: too many pairs are being generated, in all or for you: two at a time."),
     ),
 )]
 async fn generate_key_pair(
@@ -193,7 +193,8 @@ async fn generate_key_pair(
     let seen = glance(&app, &scope, None).await?;
     seen.may_register(&input.owner_code)?;
     seen.has_room()?;
-    let pair = app.workers.make_pair(move || generate(input.length)).await?.map_err(ApiError::internal)?;
+    let make = move || generate(input.length);
+    let pair = app.workers.make_pair(scope.org_id, make).await?.map_err(ApiError::internal)?;
     let sealed = app.keyring.master.seal(&place(scope.org_id, unique_id), &pair.private);
     let public = AcceptedKey::from(pair.public);
     let (shown, algorithm) = (public.text.clone(), public.algorithm.clone());

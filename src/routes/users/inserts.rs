@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::batch::{Batcher, Kept, Slice};
 use crate::error::{ApiError, is_transient};
+use crate::metrics::BatchMetrics;
 
 /// Slices on their way at the same time, and rows in one.
 const WORKERS: usize = 2;
@@ -26,8 +27,8 @@ pub struct Inserts {
 impl Inserts {
     /// Starts the workers, inside a tokio runtime.
     #[must_use]
-    pub fn spawn(db: Db, clock: Clock) -> Batcher<Self> {
-        Batcher::spawn(WORKERS, SLICE, Self { db, clock })
+    pub fn spawn(db: Db, clock: Clock, metrics: BatchMetrics) -> Batcher<Self> {
+        Batcher::spawn(WORKERS, SLICE, Self { db, clock }, metrics)
     }
 }
 

@@ -4,6 +4,7 @@ use super::User;
 use super::store::{self, UserKey};
 use crate::db::Db;
 use crate::db::batch::{Batcher, Kept, Slice};
+use crate::metrics::BatchMetrics;
 
 /// Slices on their way at the same time, and users in one.
 const WORKERS: usize = 2;
@@ -16,8 +17,8 @@ pub struct Lookups(Db);
 impl Lookups {
     /// Starts the workers, inside a tokio runtime.
     #[must_use]
-    pub fn spawn(db: Db) -> Batcher<Self> {
-        Batcher::spawn(WORKERS, SLICE, Self(db))
+    pub fn spawn(db: Db, metrics: BatchMetrics) -> Batcher<Self> {
+        Batcher::spawn(WORKERS, SLICE, Self(db), metrics)
     }
 }
 

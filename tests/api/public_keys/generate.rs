@@ -1,5 +1,9 @@
 //! `POST /api/v1/key/generate`.
 
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use partner_api::ids::OrgId;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -58,5 +62,30 @@ async fn a_burst_is_turned_away_and_everybody_else_is_served() {
         reply.expect_json(429, &super::traced("rate_limited", message, json!({})));
     }
     let again = async || (acme.post(&route(), generation(&acme, 2048)).await.status == 200).then_some(());
-    within(std::time::Duration::from_secs(60), "there is room again", again).await;
+    within(Duration::from_secs(60), "there is room again", again).await;
+}
+
+#[tokio::test]
+async fn one_org_has_two_places_and_leaves_the_others_to_others() {
+    let app = TestApp::new().await;
+    let (acme, zeta) = (app.org("acme").await, app.org("zeta").await);
+    let waiting = async |count| {
+        let [_, pairs] = app.state.workers.load();
+        (pairs.running + pairs.waiting == count).then_some(())
+    };
+    let (finish, told) = mpsc::channel::<()>();
+    let (told, patience) = (Arc::new(Mutex::new(told)), Duration::from_secs(5));
+    for _ in 0..2 {
+        let (state, id, told) = (app.state.clone(), OrgId(acme.id), told.clone());
+        let lasts = move || told.lock().is_ok_and(|told| told.recv().is_ok());
+        tokio::spawn(async move { state.workers.make_pair(id, lasts).await });
+    }
+    within(patience, "acme has two in the making", async || waiting(2).await).await;
+    acme.post(&route(), generation(&acme, 2048)).await.expect(429);
+
+    let (caller, body) = ((*zeta).clone(), generation(&zeta, 2048));
+    let others = tokio::spawn(async move { caller.post(&route(), body).await.status });
+    within(patience, "zeta's waits beside them", async || waiting(3).await).await;
+    drop(finish);
+    assert_eq!(others.await.unwrap(), 200);
 }

@@ -11,6 +11,7 @@ use partner_api::clock::Clock;
 use partner_api::config::Config;
 use partner_api::crypto::keyring::Keyring;
 use partner_api::db::listener::Listener;
+use partner_api::http::door::Door;
 use partner_api::routes::org::{self, OrgChange};
 use partner_api::serve::{Listeners, serve};
 use partner_api::state::App;
@@ -101,7 +102,7 @@ impl TestApp {
 
     /// Puts the service's outer layers around routes of the test's own.
     pub fn wrapping(&self, routes: Router<App>) -> Caller {
-        Caller::of(app::finish(&self.state, routes))
+        Caller::of(app::finish(&self.state, Door::Public, routes))
     }
 
     /// Starts to hear what changes, which is what lets caches be believed.

@@ -1,0 +1,194 @@
+//! The outbox, deliveries, and the changes of credentials that events tell of.
+
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use chrono::{DateTime, Utc};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::register::{
+    Counters, Gauges, Histograms, SecondGauges, Seconds, durations, each, one, pairs, set,
+};
+use crate::events::outbox::Depth;
+use crate::events::targets::Reason;
+use crate::events::{Kind, Stream};
+
+const QUEUE_TYPES: [&str; 3] = ["aws_sqs", "azure_storage_queue", "webhook"];
+const RESULTS: [&str; 3] = ["delivered", "retried", "failed"];
+const QUEUE_STATES: [&str; 3] = ["working", "failing", "dead"];
+const EVENT_STATES: [&str; 2] = ["pending", "failed"];
+const STREAMS: [&str; 2] = ["users", "credentials"];
+
+/// Which answered requests changed a credential, and how. Read off the route because every change
+/// is one request, and because a reply that is only repeated can be told from one that is new.
+const CHANGES: &[(&str, &str, Kind)] = &[
+    ("POST", "/v1/auth/tenant-key/rotate", Kind::TenantKeyRotated),
+    ("POST", "/v1/admin/org/tenant-keys", Kind::TenantKeyCreated),
+    ("PATCH", "/v1/admin/org/tenant-keys/{key_id}", Kind::TenantKeyUpdated),
+    ("DELETE", "/v1/admin/org/tenant-keys/{key_id}", Kind::TenantKeyRevoked),
+    ("POST", "/v1/auth/signing-secret/rotate", Kind::SigningSecretRotated),
+    ("DELETE", "/v1/auth/signing-secret/{secret_id}", Kind::SigningSecretRevoked),
+    ("POST", "/api/v1/key", Kind::PublicKeyRegistered),
+    ("POST", "/api/v1/key/generate", Kind::PublicKeyRegistered),
+    ("PUT", "/api/v1/key/{UniqueId}/set-expiration", Kind::PublicKeyUpdated),
+    ("DELETE", "/api/v1/key/{UniqueId}", Kind::PublicKeyDeleted),
+];
+
+/// What the event side counts.
+#[derive(Debug)]
+pub struct Events {
+    deliveries: Counters<2>,
+    durations: Histograms<1>,
+    failures: Counters<2>,
+    pub(super) in_flight: Gauge,
+    lost: Counter,
+    changes: Counters<1>,
+    depth: Gauges<2>,
+    due: Gauges<1>,
+    oldest: SecondGauges<1>,
+    queues: Gauges<2>,
+    measured: Seconds,
+}
+
+/// How an attempt to deliver ended.
+#[derive(Clone, Copy, Debug)]
+pub enum DeliveryResult {
+    /// Acknowledged.
+    Delivered,
+    /// Not acknowledged; it comes again.
+    Retried,
+    /// Not acknowledged, and given up.
+    Failed,
+}
+
+impl Events {
+    pub(super) fn new(registry: &mut Registry) -> Self {
+        let durations: Histograms<1> = durations();
+        registry.register(
+            "event_delivery_duration_seconds",
+            "From signing an event to its queue's answer",
+            durations.clone(),
+        );
+        for kind in QUEUE_TYPES {
+            drop(durations.get_or_create_owned(&[("queue_type", kind)]));
+        }
+        let streams = STREAMS.map(|stream| [("stream", stream)]);
+        let told = Kind::ALL.iter().filter(|kind| kind.stream() == Stream::Credentials);
+        Self {
+            durations,
+            deliveries: each(
+                registry,
+                "event_deliveries",
+                "Attempts to deliver an event",
+                pairs(("queue_type", &QUEUE_TYPES), ("result", &RESULTS)),
+            ),
+            failures: each(
+                registry,
+                "event_delivery_errors",
+                "Attempts that were not acknowledged, by the class of what went wrong",
+                pairs(("queue_type", &QUEUE_TYPES), ("reason", Reason::CLASSES)),
+            ),
+            in_flight: one(registry, "event_deliveries_in_flight", "Deliveries that run now"),
+            lost: one(registry, "events_lost", "Events deleted after waiting in vain for a queue"),
+            changes: each(
+                registry,
+                "credential_changes",
+                "Changes of keys and secrets that this process answered or announced",
+                told.map(|kind| [("type", kind.name())]),
+            ),
+            depth: each(
+                registry,
+                "outbox_events",
+                "Events in the outbox, counted to 100,000 a state; the same at every replica",
+                pairs(("stream", &STREAMS), ("state", &EVENT_STATES)),
+            ),
+            due: each(
+                registry,
+                "outbox_due_events",
+                "Events that a working queue should have by now, counted to 20 a queue; the same at every replica",
+                streams,
+            ),
+            oldest: each(
+                registry,
+                "outbox_oldest_due_seconds",
+                "How late the latest event of a working queue is; the same at every replica",
+                streams,
+            ),
+            queues: each(
+                registry,
+                "outbox_queues",
+                "Registered queues: failing since the last attempt, dead after 20 in a row",
+                pairs(("stream", &STREAMS), ("state", &QUEUE_STATES)),
+            ),
+            measured: one(registry, "outbox_measured_timestamp_seconds", "When the outbox was last measured"),
+        }
+    }
+
+    /// Counts an attempt to deliver an event.
+    pub fn attempted(
+        &self,
+        queue_type: &str,
+        result: DeliveryResult,
+        took: Duration,
+        reason: Option<&Reason>,
+    ) {
+        let known = QUEUE_TYPES.iter().find(|known| **known == queue_type);
+        let Some(known) = known else { return };
+        let queue_type = ("queue_type", *known);
+        let result = match result {
+            DeliveryResult::Delivered => "delivered",
+            DeliveryResult::Retried => "retried",
+            DeliveryResult::Failed => "failed",
+        };
+        self.deliveries.get_or_create(&[queue_type, ("result", result)]).inc();
+        self.durations.get_or_create(&[queue_type]).observe(took.as_secs_f64());
+        if let Some(reason) = reason {
+            self.failures.get_or_create(&[queue_type, ("reason", reason.class())]).inc();
+        }
+    }
+
+    /// Counts events that were deleted undelivered.
+    pub fn lost(&self, events: u64) {
+        self.lost.inc_by(events);
+    }
+
+    /// Counts what an answered request changed, if it changed a credential.
+    pub fn answered(&self, method: &Method, route: Option<&str>, status: StatusCode) {
+        if !status.is_success() {
+            return;
+        }
+        let is_it = |(m, r, _): &&(&str, &str, Kind)| *m == method.as_str() && Some(*r) == route;
+        if let Some((_, _, kind)) = CHANGES.iter().find(is_it) {
+            self.changed(*kind);
+        }
+    }
+
+    /// Counts a change.
+    pub fn changed(&self, kind: Kind) {
+        self.changes.get_or_create(&[("type", kind.name())]).inc();
+    }
+
+    /// Sets what was measured of the outbox.
+    pub fn measured(&self, depth: &Depth, now: DateTime<Utc>) {
+        for stream in Stream::ALL {
+            let (of, name) = (depth.of(stream), ("stream", stream.name()));
+            for (state, count) in EVENT_STATES.into_iter().zip([of.pending, of.failed]) {
+                set(&self.depth, [name, ("state", state)], count);
+            }
+            for (state, count) in QUEUE_STATES.into_iter().zip([of.working, of.failing, of.dead]) {
+                set(&self.queues, [name, ("state", state)], count);
+            }
+            set(&self.due, [name], of.due);
+            let late = of.oldest_due.map_or(0.0, |due| (now - due).as_seconds_f64());
+            self.oldest.get_or_create(&[name]).set(late.max(0.0));
+        }
+        self.measured.set(super::unix_seconds(now));
+    }
+
+    /// The routes that count as changes of credentials; a test holds them against the document.
+    pub fn change_routes() -> impl Iterator<Item = (&'static str, &'static str)> {
+        CHANGES.iter().map(|(method, route, _)| (*method, *route))
+    }
+}

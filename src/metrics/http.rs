@@ -1,0 +1,155 @@
+//! Requests and connections.
+
+use std::collections::HashSet;
+use std::sync::{PoisonError, RwLock};
+
+use axum::http::Method;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::register::{Counters, Gauges, durations, each};
+use crate::http::door::{Door, Lane};
+
+/// What the HTTP side counts.
+#[derive(Debug)]
+pub struct Http {
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    /// Route templates seen so far.
+    routes: RwLock<HashSet<&'static str>>,
+    shed: Counters<1>,
+    pub(super) in_flight: Gauges<1>,
+    pub(super) in_flight_limit: Gauges<1>,
+    connections: Gauges<1>,
+    pub(super) connections_limit: Gauges<1>,
+    connections_refused: Counters<1>,
+}
+
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    method: &'static str,
+    route: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteLabels {
+    method: &'static str,
+    route: &'static str,
+}
+
+/// Counts a connection as open for as long as it lives.
+#[derive(Debug)]
+pub struct OpenConnection(prometheus_client::metrics::gauge::Gauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Http {
+    pub(super) fn new(registry: &mut Registry) -> Self {
+        let (requests, durations) = (Family::default(), durations());
+        registry.register(
+            "http_requests",
+            "Requests answered; 499 is a client that hung up",
+            requests.clone(),
+        );
+        registry.register(
+            "http_request_duration_seconds",
+            "From the head of a request to the head of its reply",
+            durations.clone(),
+        );
+        let lanes = Lane::ALL.map(|lane| [("lane", lane.name())]);
+        let doors = Door::ALL.map(|door| [("listener", door.name())]);
+        Self {
+            requests,
+            durations,
+            routes: RwLock::default(),
+            shed: each(
+                registry,
+                "http_requests_shed",
+                "Requests refused because too many were running",
+                lanes,
+            ),
+            in_flight: each(registry, "http_requests_in_flight", "Requests that run now", lanes),
+            in_flight_limit: each(
+                registry,
+                "http_requests_in_flight_limit",
+                "Requests that may run at the same time",
+                lanes,
+            ),
+            connections: each(registry, "connections", "Client connections open now", doors),
+            connections_limit: each(
+                registry,
+                "connections_limit",
+                "Client connections that may be open",
+                doors,
+            ),
+            connections_refused: each(
+                registry,
+                "connections_refused",
+                "Connections beyond the limit: told to come back, or closed",
+                doors,
+            ),
+        }
+    }
+
+    /// Counts an answered request.
+    pub fn answered(&self, method: &Method, route: Option<&str>, status: u16, seconds: f64) {
+        let (method, route) = (method_name(method), route.map_or("none", |route| self.known(route)));
+        self.requests.get_or_create(&RequestLabels { method, route, status }).inc();
+        self.durations.get_or_create(&RouteLabels { method, route }).observe(seconds);
+    }
+
+    /// Counts a request that was refused because its lane was full.
+    pub fn shed(&self, lane: Lane) {
+        self.shed.get_or_create(&[("lane", lane.name())]).inc();
+    }
+
+    /// Counts a connection in, and out again when the guard is dropped.
+    pub fn connected(&self, door: Door) -> OpenConnection {
+        let open = self.connections.get_or_create_owned(&[("listener", door.name())]);
+        open.inc();
+        OpenConnection(open)
+    }
+
+    /// Counts a connection beyond the limit.
+    pub fn connection_refused(&self, door: Door) {
+        self.connections_refused.get_or_create(&[("listener", door.name())]).inc();
+    }
+
+    /// The template for as long as the process lives. There are only as many as routes, so
+    /// leaking each once is bounded, and a label costs no allocation.
+    fn known(&self, route: &str) -> &'static str {
+        if let Some(known) = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(route) {
+            return known;
+        }
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = routes.get(route) {
+            return known;
+        }
+        let leaked: &'static str = Box::leak(route.to_owned().into_boxed_str());
+        routes.insert(leaked);
+        leaked
+    }
+}
+
+/// The method as a label: any client can invent others.
+#[must_use]
+pub fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
+}
