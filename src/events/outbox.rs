@@ -103,7 +103,7 @@ pub async fn measure(app: &App) -> Result<(), sqlx::Error> {
 /// # Errors
 /// When the database cannot be asked.
 pub async fn count_reseal(app: &App) -> Result<(), sqlx::Error> {
-    app.metrics.reseal_left.set(reseal::count_left(&app.db, &app.keyring.master).await?);
+    app.metrics.reseal_left.set(reseal::count_lasting(&app.db, &app.keyring.master).await?);
     Ok(())
 }
 
