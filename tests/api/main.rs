@@ -21,5 +21,6 @@ mod schema;
 mod support;
 mod sweeps;
 mod traces;
+mod tenant_keys;
 mod trust;
 mod users;
