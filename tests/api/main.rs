@@ -24,3 +24,4 @@ mod traces;
 mod tenant_keys;
 mod trust;
 mod users;
+mod verification;
