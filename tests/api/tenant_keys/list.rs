@@ -58,11 +58,11 @@ async fn the_key_that_asks_is_marked_and_no_other() {
         let marked: Vec<_> = keys.iter().filter(|key| key["is_current"] == true).collect();
         marked.iter().map(|key| key["id"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(current(&first.caller).await, [first.id.clone()]);
-    assert_eq!(current(&acme.with("x-tenant-key-id", &second.id)).await, [second.id.clone()]);
+    assert_eq!(current(&first.caller).await, [first.id.as_str()]);
+    assert_eq!(current(&acme.with("x-tenant-key-id", &second.id)).await, [second.id.as_str()]);
     assert!(current(&acme).await.is_empty());
     let third = rotated(&app, &second, 60).await;
-    assert_eq!(current(&third.caller).await, [third.id.clone()]);
+    assert_eq!(current(&third.caller).await, [third.id.as_str()]);
 }
 
 #[tokio::test]
