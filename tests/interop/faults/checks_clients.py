@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 from load import PAUSE
 from postgres import until
@@ -172,43 +173,49 @@ def pipelining(service):
     for each in deaf:
         each.settimeout(0.5)
         try:
-            for n in range(20_000):
-                each.sendall(request(n))
-                written += 1
+            while written < 10_000_000:
+                each.sendall(request(0) * 1_000)
+                written += 1_000
         except OSError:
-            pass
+            pass  # neither side's buffers take any more
+    assert written < 10_000_000, "it goes on reading what it cannot answer"
     grown = rss(service) - before
     for each in deaf:
         each.close()
     assert grown < 50, f"RSS grew by {grown:.0f} MB"
-    print(f"         1000 answers in order; {written} requests of 20 who never read: RSS {grown:+.0f} MB")
+    print(f"         1000 answers in order; 20 who never read could send {written} requests before they were made to wait: RSS {grown:+.0f} MB")
+
+
+def write_and_leave(service, key, user_id, n):
+    """One write, left in the middle of it or at some moment after it; gives the status if that was read."""
+    body = json.dumps({"user_id": user_id, "first_name": "Ada"}).encode()
+    head = (f"POST /v1/users HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+            f"taih-tenant-key: {key}\r\n\r\n").encode()
+    request, status = head + body, None
+    with connect(service) as connection:
+        try:
+            connection.sendall(request[:random.randrange(1, len(request)) if n % 5 == 0 else len(request)])
+            if n % 5 == 1:
+                status = answer_of(connection)
+            else:
+                time.sleep(random.uniform(0, 0.03))
+        except OSError:
+            pass
+        if n % 2:
+            # A reset instead of an orderly end.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    return user_id, status
 
 
 def hang_ups(service, postgres, org, rounds):
     """200 connections at a time write a user and go away before, while or after it is stored."""
     acknowledged, sent = set(), 0
-    for _ in range(rounds):
-        batch = []
-        for _ in range(200):
-            user_id = str(uuid.uuid4())
-            body = json.dumps({"user_id": user_id, "first_name": "Ada"}).encode()
-            head = (f"POST /v1/users HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-                    f"taih-tenant-key: {org['tenant_api_key']}\r\n\r\n").encode()
-            batch.append((user_id, connect(service), head + body))
-        random.shuffle(batch)
-        for n, (user_id, connection, request) in enumerate(batch):
-            cut = len(request) if n % 2 else random.randrange(1, len(request))
-            try:
-                connection.sendall(request[:cut])
-                sent += 1
-                if n % 10 == 1 and answer_of(connection) == 201:
-                    acknowledged.add(user_id)
-            except OSError:
-                pass
-            if n % 3:
-                # A reset instead of an orderly end.
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-            connection.close()
+    with ThreadPoolExecutor(200) as pool:
+        for _ in range(rounds):
+            key = org["tenant_api_key"]
+            left = pool.map(lambda n: write_and_leave(service, key, str(uuid.uuid4()), n), range(200))
+            acknowledged |= {user_id for user_id, status in left if status == 201}
+            sent += 200
     time.sleep(1.5)
     rows = postgres.sql("SELECT user_id FROM users")
     there = {row[0] for row in rows}
@@ -219,42 +226,44 @@ def hang_ups(service, postgres, org, rounds):
     assert open_ones == [["0"]], f"{open_ones} transactions were left open"
     until("it works", 5, lambda: service.ask("POST", "/v1/users", {"taih-tenant-key": org["tenant_api_key"],
           "Content-Type": "application/json"}, json.dumps({"user_id": str(uuid.uuid4())}))[0] == 201)
-    print(f"         {sent} hung up, {len(acknowledged)} of them after their 201: {len(there)} users stored, each with its event, "
+    print(f"         {sent} hung up, {len(acknowledged)} of them after their 201: {len(there)} users were stored, each with its event, "
           f"no acknowledged one lost, no transaction left open")
 
 
 def idle(service, org):
-    """As many as the service takes, each after one request; one more is turned away; others are served."""
-    key, before, began = org["tenant_api_key"], rss(service), time.monotonic()
-    working = connect(service, 30)
-    ask = f"GET /v1/features HTTP/1.1\r\nhost: localhost\r\ntaih-tenant-key: {key}\r\n\r\n".encode()
+    """As many as the service takes, each after one request; one more is turned away; twice, as memory must not grow."""
+    before, figures = rss(service), []
+    for _ in range(2):
+        figures.append(idle_once(service, org))
+        until("there is room again", 10, lambda: service_takes(service, request_of(org)))
+    after = rss(service)
+    assert figures[1]["rss"] < figures[0]["rss"] * 1.15 + 5, f"memory grows: {figures}"
+    first = figures[0]
+    print(f"         {IDLE} open after {first['opened']:.1f} s, the next was turned away; a request on an open one took {first['took']:.0f} ms; "
+          f"RSS {before:.0f} MB before, {first['rss']:.0f} MB with them ({1000 * (first['rss'] - before) / IDLE:.1f} KB each), "
+          f"{figures[1]['rss']:.0f} MB the second time, {after:.0f} MB after")
 
-    def works():
-        asked = time.monotonic()
-        working.sendall(ask)
-        assert answer_of(working) == 200
-        return 1000 * (time.monotonic() - asked)
-    works()
-    held = []
-    for _ in range(IDLE - 1):
-        held.append(connect(service))
-        held[-1].sendall(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n")
+
+def idle_once(service, org):
+    began, held = time.monotonic(), []
+    try:
+        for _ in range(IDLE):
+            held.append(connect(service))
+            held[-1].sendall(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            assert answer_of(held[-1]) == 200
+        opened, asked = time.monotonic() - began, time.monotonic()
+        held[-1].sendall(request_of(org))
         assert answer_of(held[-1]) == 200
-    opened = time.monotonic() - began
-    took, full = works(), rss(service)
-    with connect(service) as one_more:
-        try:
-            one_more.sendall(ask)
-        except OSError:
-            pass
-        assert answer_of(one_more) == 0, "one more than MAX_CONNECTIONS was taken"
-    for each in held:
-        each.close()
-    until("there is room again", 10, lambda: service_takes(service, ask))
-    time.sleep(1)
-    print(f"         {IDLE} open after {opened:.1f} s, the next was turned away; a request on an open one took {took:.0f} ms; "
-          f"RSS {before:.0f} MB before, {full:.0f} MB with ({1000 * (full - before) / IDLE:.1f} KB each), {rss(service):.0f} MB after")
-    working.close()
+        took, full = 1000 * (time.monotonic() - asked), rss(service)
+        assert not service_takes(service, request_of(org)), "one more than MAX_CONNECTIONS was taken"
+        return {"opened": opened, "took": took, "rss": full}
+    finally:
+        for each in held:
+            each.close()
+
+
+def request_of(org):
+    return f"GET /v1/features HTTP/1.1\r\nhost: localhost\r\ntaih-tenant-key: {org['tenant_api_key']}\r\n\r\n".encode()
 
 
 def service_takes(service, request):

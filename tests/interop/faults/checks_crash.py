@@ -2,12 +2,13 @@
 
 import glob
 import os
+import signal
 import subprocess
 import time
 
 from lib.service import Service, embedded_url
 from load import Load
-from postgres import binaries, until
+from postgres import binaries, children, freeze, postmaster_of, thaw, until
 
 
 def processes_in(directory):
@@ -51,37 +52,36 @@ def killed_under_load(binary, directory, rounds):
 
 
 def killed_with_an_orphan(binary, directory):
-    """The guard of the embedded Postgres is killed as well: the next start finds the orphan and ends it."""
+    """The guard of the embedded Postgres is killed as well, and Postgres stands still: the next start waits for its end."""
     service = Service(binary, directory)
     cluster = os.path.join(directory, "data", "postgres")
     try:
         service.wait_until_ready()
         made = service.create_org("orphan")
-        postmaster = int(open(os.path.join(cluster, "postmaster.pid")).readline())
-        guards = [pid for pid in family(service.process.pid) if pid != postmaster and pid not in family(postmaster)]
+        postmaster = postmaster_of(cluster)
+        guards = [pid for pid in children(service.process.pid) if pid != postmaster]
+        assert guards, "there is no guard"
+        stopped = freeze(postmaster)
         for pid in guards:
-            os.kill(pid, 9)
+            os.kill(pid, signal.SIGKILL)
         service.kill()
         time.sleep(1)
-        orphaned = postmaster in processes_in(cluster)
-        began = time.monotonic()
+        assert postmaster in processes_in(cluster), "there is no orphan"
         service.start()
+        time.sleep(2)
+        assert service.process.poll() is None, "it does not wait"
+        assert postmaster in processes_in(cluster), "it started beside the orphan"
+        thaw(stopped)
+        thawed = time.monotonic()
         service.wait_until_ready()
-        took = time.monotonic() - began
-        now = int(open(os.path.join(cluster, "postmaster.pid")).readline())
-        assert now != postmaster and postmaster not in processes_in(cluster), "the orphan still runs"
+        took = time.monotonic() - thawed
+        assert not set(stopped) & set(processes_in(cluster)), "the orphan is still there"
         service.call("GET", "/v1/features", key=made["tenant_api_key"])
-        print(f"         the orphan {'lived on, was found and ended' if orphaned else 'ended by itself'}; ready {took:.1f} s after the start")
+        print(f"         the start waited for the frozen orphan, and was ready {took:.1f} s after it went on")
     finally:
         service.stop()
-    assert not processes_in(cluster), "the embedded Postgres outlives an orderly stop"
-
-
-def family(pid):
-    """Its descendants."""
-    from postgres import children
-    found = children(pid)
-    return found + [grandchild for child in found for grandchild in family(child)]
+        for pid in processes_in(cluster):
+            os.kill(pid, signal.SIGKILL)
 
 
 def query(url, statement):

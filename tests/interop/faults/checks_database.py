@@ -10,7 +10,7 @@ from postgres import Hog, thaw
 REFUSED_WHILE_WRITES_FAIL = ("create", "bulk", "rotate")
 
 
-def under_load(service, postgres, name, fault, after=6, **allowed):
+def under_load(service, postgres, name, fault, after=4, **allowed):
     """Runs the service under load through a fault, which gives when it began and ended."""
     load = Load(service, name).start()
     try:
@@ -46,11 +46,13 @@ def frozen(service, postgres, seconds):
         finally:
             ended = time.monotonic()
             thaw(stopped)
-        time.sleep(5)
+        time.sleep(4)
         kept = before & set(postgres.processes())
-        print(f"         {len(stopped)} processes frozen for {seconds} s; {len(before) - len(kept)} connections closed since")
+        closed = len(before - kept)
+        assert closed, "no connection with a statement in it was closed"
+        print(f"         {len(stopped)} processes frozen for {seconds} s; {closed} connections closed since")
         return began, ended
-    under_load(service, postgres, f"frozen-{seconds}", fault)
+    under_load(service, postgres, f"frozen-{seconds}", fault, after=1)
 
 
 def out_of_connections(service, postgres, seconds):

@@ -76,19 +76,11 @@ class Postgres:
 
     def processes(self):
         """The postmaster and all its children."""
-        with open(os.path.join(self.data, "postmaster.pid")) as file:
-            postmaster = int(file.readline())
+        postmaster = postmaster_of(self.data)
         return [postmaster, *children(postmaster)]
 
     def freeze(self):
-        """Stopping the postmaster alone would freeze nothing. Gives what was stopped."""
-        stopped = []
-        for _ in range(2):  # a child may be born meanwhile, but of a stopped postmaster no second time
-            for pid in self.processes():
-                if pid not in stopped:
-                    os.kill(pid, signal.SIGSTOP)
-                    stopped.append(pid)
-        return stopped
+        return freeze(postmaster_of(self.data))
 
     def close(self):
         try:
@@ -99,8 +91,27 @@ class Postgres:
             pass
 
 
+def postmaster_of(data):
+    with open(os.path.join(data, "postmaster.pid")) as file:
+        return int(file.readline())
+
+
+def freeze(postmaster):
+    """Stopping the postmaster alone would freeze nothing. Gives what was stopped."""
+    stopped = []
+    for _ in range(2):  # a child may be born meanwhile, but of a stopped postmaster no second time
+        for pid in (postmaster, *children(postmaster)):
+            if pid not in stopped:
+                try:
+                    os.kill(pid, signal.SIGSTOP)
+                    stopped.append(pid)
+                except ProcessLookupError:
+                    pass  # a child that has just ended
+    return stopped
+
+
 def thaw(stopped):
-    for pid in reversed(stopped):
+    for pid in stopped:
         try:
             os.kill(pid, signal.SIGCONT)
         except ProcessLookupError:

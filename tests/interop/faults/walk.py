@@ -18,7 +18,7 @@ from lib.tally import Tally  # noqa: E402
 from postgres import Postgres, binaries  # noqa: E402
 
 MASTER = "base64:dGVzdCBtYXN0ZXIga2V5LCAzMiBieXRlcyBsb25nISE="
-DISK_MB = 64
+DISK_MB, ROUNDS = 64, 10
 
 
 class Walk:
@@ -35,8 +35,8 @@ class Walk:
 
     def crash(self):
         self.tally.run("crash", "kill -9 under load", checks_crash.killed_under_load,
-                       self.binary, self.at("killed"), 10 * self.repeat)
-        self.tally.run("crash", "kill -9 of the service and of its Postgres's guard", checks_crash.killed_with_an_orphan,
+                       self.binary, self.at("killed"), ROUNDS * self.repeat)
+        self.tally.run("crash", "kill -9 that leaves a frozen Postgres behind", checks_crash.killed_with_an_orphan,
                        self.binary, self.at("orphan"))
 
     def database(self):
