@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::metrics::histogram::Histogram;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::Instant;
 
+use super::pool::{Pool, RESTED, answers};
 use crate::metrics::BatchMetrics;
 
 /// Questions that may wait, per worker and batch.
@@ -155,28 +157,35 @@ async fn work<S: Slice>(
 #[derive(Debug, Default)]
 pub struct Kept {
     connection: Option<PgConnection>,
-    /// The last use ended well; else a statement may still run in the connection.
-    is_well: bool,
+    /// When the last use ended well; else a statement may still run in the connection.
+    well_since: Option<Instant>,
 }
+
+/// How long a connection that rested may take to answer.
+const TEST_PATIENCE: Duration = Duration::from_millis(300);
 
 impl Kept {
     /// The connection, or a new one. Call [`Kept::is_well`] when its use has ended well.
     ///
     /// # Errors
     /// When the pool has none.
-    pub async fn get(&mut self, pool: &PgPool) -> Result<&mut PgConnection, sqlx::Error> {
-        let kept = self.connection.take().filter(|_| self.is_well);
-        self.is_well = false;
-        let connection = match kept {
+    pub async fn get(&mut self, pool: &Pool) -> Result<&mut PgConnection, sqlx::Error> {
+        let connection = match self.kept().await {
             Some(kept) => kept,
-            None => pool.acquire().await?.detach(),
+            None => pool.detach().await?,
         };
         Ok(self.connection.insert(connection))
     }
 
+    async fn kept(&mut self) -> Option<PgConnection> {
+        let (mut kept, well_since) = (self.connection.take()?, self.well_since.take()?);
+        let is_well = well_since.elapsed() < RESTED || answers(&mut kept, TEST_PATIENCE).await;
+        is_well.then_some(kept)
+    }
+
     /// The last use ended well.
     pub fn is_well(&mut self) {
-        self.is_well = true;
+        self.well_since = Some(Instant::now());
     }
 }
 

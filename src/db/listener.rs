@@ -132,10 +132,8 @@ impl Listener {
     }
 
     async fn listen(&self, caches: &impl Invalidate) -> Result<(), sqlx::Error> {
-        let direct = self.db.direct();
-        let mut listener = PgListener::connect_with(&direct).await?;
-        listener.eager_reconnect(false);
-        listener.listen_all([CHANGES, &self.heartbeat_channel]).await?;
+        let connected = tokio::time::timeout(SILENCE_LIMIT, self.connect()).await;
+        let mut listener = connected.map_err(|_| sqlx::Error::PoolTimedOut)??;
         loop {
             // `try_recv`, because `recv` reconnects silently and loses what was sent meanwhile.
             let news = tokio::time::timeout(SILENCE_LIMIT, listener.try_recv()).await;
@@ -148,6 +146,13 @@ impl Listener {
                 self.trust.confirm(self.epoch + Duration::from_micros(micros));
             }
         }
+    }
+
+    async fn connect(&self) -> Result<PgListener, sqlx::Error> {
+        let mut listener = PgListener::connect_with(&self.db.direct()).await?;
+        listener.eager_reconnect(false);
+        listener.listen_all([CHANGES, &self.heartbeat_channel]).await?;
+        Ok(listener)
     }
 
     fn heard(&self, payload: &str, caches: &impl Invalidate) {

@@ -5,6 +5,7 @@ pub mod batch;
 pub mod cache;
 pub mod embedded;
 pub mod listener;
+pub mod pool;
 pub mod trust;
 
 use std::time::Duration;
@@ -12,6 +13,8 @@ use std::time::Duration;
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+pub use self::pool::Pool;
 
 /// Every change of the schema, compiled in.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -27,9 +30,9 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_millis(800);
 #[derive(Clone, Debug)]
 pub struct Db {
     /// For requests.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// For identity look-ups and the heartbeat.
-    pub lookups: PgPool,
+    pub lookups: Pool,
     /// Past any pooler: LISTEN and migrations need a session of their own.
     direct: PgConnectOptions,
 }
@@ -41,8 +44,8 @@ impl Db {
         let options = options.application_name("partner-api");
         let direct = direct.map_or_else(|| options.clone(), |o| o.application_name("partner-api"));
         Self {
-            pool: pool(max_connections, ACQUIRE_TIMEOUT).connect_lazy_with(options.clone()),
-            lookups: pool(LOOKUP_CONNECTIONS, LOOKUP_TIMEOUT).connect_lazy_with(options),
+            pool: Pool::new(options.clone(), max_connections, ACQUIRE_TIMEOUT),
+            lookups: Pool::new(options, LOOKUP_CONNECTIONS, LOOKUP_TIMEOUT),
             direct,
         }
     }
@@ -50,7 +53,8 @@ impl Db {
     /// A pool of one, past any pooler.
     #[must_use]
     pub fn direct(&self) -> PgPool {
-        pool(1, ACQUIRE_TIMEOUT).connect_lazy_with(self.direct.clone())
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
+        pool.connect_lazy_with(self.direct.clone())
     }
 
     /// Applies what is missing of the schema.
@@ -81,16 +85,6 @@ impl Db {
         self.pool.close().await;
         self.lookups.close().await;
     }
-}
-
-fn pool(max: u32, patience: Duration) -> PgPoolOptions {
-    PgPoolOptions::new()
-        .max_connections(max)
-        .acquire_timeout(patience)
-        .idle_timeout(Duration::from_secs(600))
-        .max_lifetime(Duration::from_secs(1800))
-        // A ping before every use costs a fifth of the throughput (shared/performance.md).
-        .test_before_acquire(false)
 }
 
 /// A transaction on a connection of its own.

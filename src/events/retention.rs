@@ -71,7 +71,9 @@ async fn delete_waiting(db: &Db, before: DateTime<Utc>) -> Result<u64, sqlx::Err
         r#"
         WITH gone AS (
             DELETE FROM events WHERE ctid = ANY (ARRAY(
-                SELECT ctid FROM events WHERE created_at < $1 AND state = 'pending' AND lease IS NULL
+                SELECT ctid FROM events WHERE created_at < $1 AND state = 'pending'
+                    -- Not what is being delivered; a claim that ended long ago is a dead publisher's.
+                    AND (lease IS NULL OR next_attempt_at < $1)
                 LIMIT $2 FOR UPDATE SKIP LOCKED))
             RETURNING org_id, stream
         ),

@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::door::{Door, Lane};
+use super::linger;
 use super::request_id::{RequestId, TraceContext, X_REQUEST_ID};
 use crate::error::shape::{self, Shape};
 use crate::error::{ApiError, Code, Failure};
@@ -41,7 +42,7 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
     request.extensions_mut().insert(record.request_id.clone());
     record.trace.map(|trace| request.extensions_mut().insert(trace));
 
-    let mut response = limited(&edge, request, next).await;
+    let mut response = limited(&edge, linger::wrap(request), next).await;
     let code = match response.extensions_mut().remove::<Arc<ApiError>>() {
         Some(error) => {
             let rendered = shape::render(&error, shape, record.request_id.as_str());

@@ -4,6 +4,7 @@ pub mod door;
 pub mod edge;
 pub mod gate;
 pub mod input;
+mod linger;
 pub mod paging;
 pub mod request_id;
 pub mod totals;

@@ -134,6 +134,39 @@ async fn a_client_that_asks_first_and_may_not_is_told_so_without_its_body() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_answered_before_it_has_sent_its_body_can_go_on_sending() {
+    let app = TestApp::new().await;
+    let serving = app.serve().await;
+    for length in [2, 60_000, 1_000_000] {
+        let mut connection = Connection::open(serving.public).await;
+        for _ in 0..2 {
+            let head =
+                format!("POST /v1/users HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n");
+            connection.send(head).await;
+            assert_eq!(connection.reply().await.expect("an answer").status, 401);
+            pass(Duration::from_millis(50)).await;
+            connection.send(vec![b'x'; length]).await;
+        }
+        connection.send(get("/livez", "")).await;
+        assert_eq!(connection.reply().await.expect("an answer").status, 200);
+    }
+    serving.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_reads_is_not_waited_for_for_ever() {
+    let app = TestApp::new().await;
+    let serving = app.serve().await;
+    let mut connection = Connection::open(serving.public).await;
+    connection.send("POST /v1/users HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n").await;
+    assert_eq!(connection.reply().await.expect("an answer").status, 401);
+    let began = std::time::Instant::now();
+    assert!(connection.is_closed().await);
+    assert!(began.elapsed() < Duration::from_secs(4));
+    serving.stop().await;
+}
+
+#[tokio::test]
 async fn a_body_in_chunks_has_the_same_limit() {
     let app = TestApp::new().await;
     let (acme, server) = (app.org("acme").await, app.serve().await);

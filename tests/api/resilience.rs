@@ -45,6 +45,51 @@ async fn a_request_that_takes_too_long_is_told_to_come_back() {
 }
 
 #[tokio::test]
+async fn requests_that_were_given_up_make_room_though_their_statements_still_hang() {
+    let app = TestApp::with(&[("REQUEST_TIMEOUT_SECONDS", "1")]).await;
+    let acme = app.org("acme").await;
+    let mut database = app.database.connect().await;
+    let lock = lock_users(&mut database).await;
+    let hanging: Vec<_> = (0..10)
+        .map(|_| {
+            let caller = (*acme).clone();
+            tokio::spawn(async move { come_back(caller.get("/v1/users").await) })
+        })
+        .collect();
+    for request in hanging {
+        request.await.unwrap();
+    }
+
+    let served = async || (acme.get("/v1/admin/org/tenant-keys").await.status == 200).then_some(());
+    within(Duration::from_secs(2), "other requests are served", served).await;
+
+    lock.rollback().await.unwrap();
+    acme.get("/v1/users").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_connection_that_died_while_it_rested_is_noticed_before_it_is_used() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let (_, key) = acme.mint().await;
+    let user = || serde_json::json!({"user_id": uuid::Uuid::new_v4()});
+    for _ in 0..3 {
+        acme.post("/v1/users", user()).await.expect(201);
+        app.holder(&key).get("/v1/users").await.expect(200);
+        sqlx::query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        .execute(&mut app.database.connect().await)
+        .await
+        .unwrap();
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+    }
+    acme.post("/v1/users", user()).await.expect(201);
+    app.holder(&key).get("/v1/users").await.expect(200);
+}
+
+#[tokio::test]
 async fn when_too_many_run_the_next_is_told_at_once() {
     let app = TestApp::with(&[("MAX_IN_FLIGHT", "2")]).await;
     let acme = app.org("acme").await;

@@ -5,7 +5,7 @@ use partner_api::events::{expiry, publisher};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::webhook::Inbox;
+use crate::support::webhook::{Arrived, Receiver};
 use crate::support::{Caller, Org, TestApp, request};
 
 /// A trace, a span in it, and whether it is sampled.
@@ -16,7 +16,7 @@ fn traceparent(number: u8, flags: &str) -> String {
 struct Partner {
     app: TestApp,
     acme: Org,
-    inbox: Inbox,
+    inbox: Receiver,
 }
 
 /// A delivery: the event's type and id, and the trace it was sent with.
@@ -31,7 +31,7 @@ impl Partner {
     async fn new() -> Self {
         let app = TestApp::with(&[("ALLOW_PRIVATE_TARGETS", "true")]).await;
         let acme = app.org("acme").await;
-        let partner = Self { app, acme, inbox: Inbox::open().await };
+        let partner = Self { app, acme, inbox: Receiver::start().await };
         partner.acme.post("/v1/auth/signing-secret/rotate", json!({})).await.expect(200);
         for stream in ["users", "credentials"] {
             let queue = json!({"type": "webhook", "webhook": {"url": partner.inbox.url}});
@@ -48,7 +48,7 @@ impl Partner {
     /// Has everything delivered that is due; gives what arrived since the last time.
     async fn deliveries(&self) -> Vec<Delivery> {
         publisher::step(&self.app.state).await.expect("it delivers");
-        self.inbox.take().iter().map(|request| Delivery::read(request)).collect()
+        self.inbox.take().iter().map(Delivery::read).collect()
     }
 
     async fn delivery(&self) -> Delivery {
@@ -59,15 +59,9 @@ impl Partner {
 }
 
 impl Delivery {
-    fn read(request: &str) -> Self {
-        let (head, body) = request.split_once("\r\n\r\n").expect("a head and a body");
-        let header = |wanted: &str| {
-            let mut values = head.lines().filter_map(|line| line.split_once(": "));
-            values.find(|(name, _)| *name == wanted).map(|(_, value)| value.to_owned())
-        };
-        let body: Value = serde_json::from_str(body).expect("JSON");
-        let kind = body["type"].as_str().expect("a type").to_owned();
-        Self { kind, id: header("webhook-id").expect("an id"), trace: header("traceparent") }
+    fn read(arrived: &Arrived) -> Self {
+        let trace = arrived.headers.get("traceparent").cloned();
+        Self { kind: arrived.kind(), id: arrived.id().to_owned(), trace }
     }
 
     /// Insists that it goes on with the trace that was sent, from a span of its own; gives that.

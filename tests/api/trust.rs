@@ -10,6 +10,7 @@ use partner_api::routes::org::{self, OrgChange};
 use serde_json::json;
 use sqlx::Connection as _;
 
+use crate::support::frozen::Frozen;
 use crate::support::{Org, TestApp, within};
 
 const A_SECOND: Duration = Duration::from_secs(1);
@@ -96,6 +97,52 @@ async fn memory_is_not_believed_once_the_connection_that_hears_is_gone() {
         app.resume(&acme).await;
         answers_within(A_SECOND, &acme, 200).await;
     }
+}
+
+#[tokio::test]
+async fn memory_is_not_believed_while_the_connection_that_hears_is_frozen() {
+    let app = listening().await;
+    let acme = app.org("acme").await;
+    let (id, secret) = acme.mint().await;
+    let (key, gateway) = (app.holder(&secret), acme.with("x-tenant-key-id", &id));
+    for caller in [&key, &gateway] {
+        caller.get("/v1/features").await.expect(200);
+    }
+    let Some(frozen) = Frozen::backends(&app, "LISTEN ").await else {
+        return println!("SKIPPED: the server's processes cannot be stopped from here");
+    };
+    // Its news are not heard, and 800 ms after the last heartbeat nothing is believed any more.
+    acme.delete(&format!("/v1/admin/org/tenant-keys/{id}")).await.expect(204);
+    for caller in [&key, &gateway] {
+        let refused = async || (caller.get("/v1/features").await.status == 401).then_some(());
+        within(A_SECOND, "the key is refused", refused).await;
+    }
+    assert!(!app.state.trust.is_fresh());
+    // The database itself is well: whatever is asked is asked there.
+    let (_, another) = acme.mint().await;
+    app.holder(&another).get("/v1/features").await.expect(200);
+
+    drop(frozen);
+    app.trusted().await;
+    for caller in [&key, &gateway] {
+        caller.get("/v1/features").await.expect(401);
+    }
+    app.holder(&another).get("/v1/features").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_connection_that_stays_frozen_is_replaced() {
+    let app = listening().await;
+    let acme = app.org("acme").await;
+    let Some(_frozen) = Frozen::backends(&app, "LISTEN ").await else {
+        return println!("SKIPPED: the server's processes cannot be stopped from here");
+    };
+    let lost = async || (!app.state.trust.is_fresh()).then_some(());
+    within(A_SECOND, "memory is no longer believed", lost).await;
+    let began = Instant::now();
+    app.trusted().await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    acme.get("/v1/features").await.expect(200);
 }
 
 #[tokio::test]

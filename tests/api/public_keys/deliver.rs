@@ -7,7 +7,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use pgp::composed::{Deserializable as _, Message, SignedSecretKey};
 use serde_json::{Value, json};
 
-use super::{body_of, fixture, generation, mint, path, pgp, register, rsa};
+use super::{body_of, fixture, generation, path, pgp, register, rsa};
 use crate::support::{Org, TestApp, envelope};
 
 const ROTATE: &str = "/v1/auth/tenant-key/rotate";
@@ -55,7 +55,7 @@ async fn a_rotated_key_is_delivered_to_a_certificate_and_works() {
     let acme = app.org("acme").await;
     for name in ["pgp-curve", "pgp-rsa", "pgp-nist"] {
         let id = register(&acme, pgp(&acme, &format!("{name}.asc"))).await;
-        let (_, old) = mint(&acme).await;
+        let (_, old) = acme.mint().await;
         let caller = app.anyone().with("taih-tenant-key", &old);
 
         let wanted = json!({"deliver_to": "CredentialsDownload", "grace_period_seconds": 0});
@@ -130,7 +130,7 @@ async fn for_a_usage_the_live_key_registered_last_is_used() {
 async fn without_a_key_of_the_partners_nothing_is_changed() {
     let app = TestApp::new().await;
     let (acme, zeta) = (app.org("acme").await, app.org("zeta").await);
-    mint(&acme).await;
+    acme.mint().await;
     let foreign = register(&zeta, rsa(&zeta, "rsa2048.spki.pem")).await;
     let dead = register(&acme, rsa(&acme, "rsa3072.spki.pem")).await;
     acme.delete(&path(&dead)).await.expect(204);
@@ -154,7 +154,7 @@ async fn without_a_key_of_the_partners_nothing_is_changed() {
 async fn what_else_is_wrong_comes_first() {
     let app = TestApp::new().await;
     let acme = app.org("acme").await;
-    let (_, secret) = mint(&acme).await;
+    let (_, secret) = acme.mint().await;
     let old = app.anyone().with("taih-tenant-key", &secret);
     let unknown = json!({"key_id": uuid::Uuid::new_v4(), "deliver_to": "Reports"});
     assert_eq!(old.post(ROTATE, unknown).await.expect(404).code(), "not_found");

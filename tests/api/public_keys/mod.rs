@@ -90,10 +90,3 @@ fn no_such_key() -> Value {
 fn not_valid(extra: Value) -> Value {
     traced("invalid_request", "The request has fields that are not valid; see ExtraData.", extra)
 }
-
-/// Mints a tenant key; gives its id and itself.
-async fn mint(org: &Org) -> (String, String) {
-    let made = org.post("/v1/admin/org/tenant-keys", json!({"name": "billing"})).await.expect(201).json();
-    let text = |field: &str| made["data"][field].as_str().expect(field).to_owned();
-    (text("id"), text("secret"))
-}

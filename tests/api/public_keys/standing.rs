@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{END, KEYS, generation, mint, path, register, rsa};
+use super::{END, KEYS, generation, path, register, rsa};
 use crate::support::TestApp;
 
 #[tokio::test]
@@ -10,7 +10,7 @@ async fn a_superseded_key_reads_and_changes_nothing() {
     let app = TestApp::new().await;
     let acme = app.org("acme").await;
     let id = register(&acme, rsa(&acme, "rsa2048.spki.pem")).await;
-    let (_, secret) = mint(&acme).await;
+    let (_, secret) = acme.mint().await;
     let old = app.anyone().with("taih-tenant-key", &secret);
     old.post("/v1/auth/tenant-key/rotate", json!({})).await.expect(200);
 

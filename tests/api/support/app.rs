@@ -6,6 +6,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, request};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use partner_api::app;
 use partner_api::clock::Clock;
 use partner_api::config::Config;
@@ -16,7 +18,7 @@ use partner_api::routes::org::{self, OrgChange};
 use partner_api::serve::{Listeners, serve};
 use partner_api::state::App;
 use partner_api::telemetry::AccessLog;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -95,6 +97,11 @@ impl TestApp {
         Caller::of(self.public.clone())
     }
 
+    /// A caller who authenticates with a tenant key.
+    pub fn holder(&self, key: &str) -> Caller {
+        self.anyone().with("taih-tenant-key", key)
+    }
+
     /// A caller of the internal listener.
     pub fn operations(&self) -> Caller {
         Caller::of(self.internal.clone())
@@ -168,6 +175,36 @@ impl Deref for Org {
 
     fn deref(&self) -> &Caller {
         &self.caller
+    }
+}
+
+impl Org {
+    /// Mints a tenant key; gives its id and itself.
+    pub async fn mint(&self) -> (String, String) {
+        self.mint_with(json!({"name": "billing"})).await
+    }
+
+    /// Mints a tenant key as this body says.
+    pub async fn mint_with(&self, body: Value) -> (String, String) {
+        let made = self.post("/v1/admin/org/tenant-keys", body).await.expect(201).json();
+        let text = |field: &str| made["data"][field].as_str().expect(field).to_owned();
+        (text("id"), text("secret"))
+    }
+
+    /// Has the service make a signing secret; gives its id and its bytes.
+    pub async fn make_signing_secret(&self, grace: u32) -> (String, Vec<u8>) {
+        let body = json!({"grace_period_seconds": grace});
+        let made = self.post("/v1/auth/signing-secret/rotate", body).await.expect(200).json();
+        let text = |field: &str| made["data"][field].as_str().expect(field).to_owned();
+        let secret = text("new_signing_secret");
+        let base64 = secret.strip_prefix("whsec_").expect("the usual form");
+        (text("secret_id"), STANDARD.decode(base64).expect("base64"))
+    }
+
+    /// Registers a webhook for a stream.
+    pub async fn register_webhook(&self, stream: &str, url: &str) {
+        let body = json!({"type": "webhook", "webhook": {"url": url}});
+        self.post(&format!("/v1/admin/org/queues/{stream}"), body).await.expect(201);
     }
 }
 

@@ -5,6 +5,7 @@ pub mod app;
 pub mod database;
 pub mod document;
 pub mod exposition;
+pub mod frozen;
 pub mod process;
 pub mod raw;
 pub mod reply;

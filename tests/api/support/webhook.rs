@@ -1,53 +1,153 @@
-//! A partner's endpoint that acknowledges every event.
+//! A partner's endpoint, which answers as a test wants and remembers what it was sent.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::Value;
+use sha2::Sha256;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
-/// Starts one for as long as the test runs; gives its URL. The service must be allowed to go to
+/// Starts one that acknowledges everything; gives its URL. The service must be allowed to go to
 /// private addresses (`ALLOW_PRIVATE_TARGETS`).
 pub async fn start() -> String {
-    Inbox::open().await.url
+    Receiver::start().await.url
 }
 
-/// An endpoint that keeps what it was sent.
-pub struct Inbox {
+/// An endpoint that runs as long as the test.
+pub struct Receiver {
     pub url: String,
-    requests: Arc<Mutex<Vec<String>>>,
+    shared: Arc<Mutex<Shared>>,
 }
 
-impl Inbox {
-    /// Starts one for as long as the test runs.
-    pub async fn open() -> Self {
+struct Shared {
+    answer: Answer,
+    arrived: Vec<Arrived>,
+}
+
+/// A status line, and further header lines after `\r\n`.
+#[derive(Clone)]
+enum Answer {
+    Now(String),
+    /// Once the test lets it.
+    Later(String, watch::Receiver<bool>),
+}
+
+/// What arrived.
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    pub headers: HashMap<String, String>,
+    pub body: String,
+}
+
+impl Receiver {
+    /// Starts one that acknowledges everything.
+    pub async fn start() -> Self {
         let door = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/events", door.local_addr().expect("an address"));
-        let requests = Arc::<Mutex<Vec<_>>>::default();
-        let kept = requests.clone();
+        let shared =
+            Arc::new(Mutex::new(Shared { answer: Answer::Now("200 OK".to_owned()), arrived: Vec::new() }));
+        let receiver = Self { url, shared: shared.clone() };
         tokio::spawn(async move {
             while let Ok((stream, _)) = door.accept().await {
-                tokio::spawn(acknowledge(stream, kept.clone()));
+                tokio::spawn(serve(stream, shared.clone()));
             }
         });
-        Self { url, requests }
+        receiver
     }
 
-    /// What came since the last time, whole requests in their order.
-    pub fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner))
+    /// From now on answers like this: a status line, and further header lines after `\r\n`.
+    pub fn answers(&self, head: &str) {
+        self.shared().answer = Answer::Now(head.to_owned());
+    }
+
+    /// From now on takes everything and says nothing, until the sender says `true`.
+    #[must_use]
+    pub fn answers_later(&self, head: &str) -> watch::Sender<bool> {
+        let (release, released) = watch::channel(false);
+        self.shared().answer = Answer::Later(head.to_owned(), released);
+        release
+    }
+
+    /// What has arrived since the last time this was asked; registration's test events are left out.
+    pub fn take(&self) -> Vec<Arrived> {
+        let mut arrived = std::mem::take(&mut self.shared().arrived);
+        arrived.retain(|arrived| arrived.json()["type"] != "queue.test");
+        arrived
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Answers what has arrived at the end of a JSON body, which is all that is sent here.
-async fn acknowledge(mut stream: TcpStream, kept: Arc<Mutex<Vec<String>>>) {
-    let mut arrived = Vec::new();
-    while !arrived.ends_with(b"}") {
-        match stream.read_buf(&mut arrived).await {
-            Ok(1..) => {}
+impl Arrived {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect("JSON")
+    }
+
+    /// What happened.
+    pub fn kind(&self) -> String {
+        self.json()["type"].as_str().expect("a type").to_owned()
+    }
+
+    /// The event's id.
+    pub fn id(&self) -> &str {
+        &self.headers["webhook-id"]
+    }
+
+    /// The signatures, in the order sent.
+    pub fn signatures(&self) -> Vec<&str> {
+        self.headers["webhook-signature"].split(' ').collect()
+    }
+
+    /// What Standard Webhooks 1.0 says the signature with `secret` is.
+    pub fn signature_with(&self, secret: &[u8]) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("any length");
+        let signed = format!("{}.{}.{}", self.id(), self.headers["webhook-timestamp"], self.body);
+        mac.update(signed.as_bytes());
+        format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+    }
+}
+
+/// Answers requests with a `Content-Length` until the client hangs up.
+async fn serve(mut stream: TcpStream, shared: Arc<Mutex<Shared>>) {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes);
+        let request = text.split_once("\r\n\r\n").map(|(head, rest)| (headers(head), rest.to_owned()));
+        match request {
+            Some((headers, body)) if headers["content-length"].parse() == Ok(body.len()) => {
+                let answer = {
+                    let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                    shared.arrived.push(Arrived { headers, body });
+                    shared.answer.clone()
+                };
+                bytes.clear();
+                let head = match answer {
+                    Answer::Now(head) => head,
+                    Answer::Later(head, mut released) => {
+                        let _ = released.wait_for(|released| *released).await;
+                        head
+                    }
+                };
+                let reply = format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\n\r\n");
+                if stream.write_all(reply.as_bytes()).await.is_err() {
+                    return;
+                }
+            }
+            _ if matches!(stream.read_buf(&mut bytes).await, Ok(1..)) => {}
             _ => return,
         }
     }
-    let request = String::from_utf8_lossy(&arrived).into_owned();
-    kept.lock().unwrap_or_else(PoisonError::into_inner).push(request);
-    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").await;
+}
+
+fn headers(head: &str) -> HashMap<String, String> {
+    let fields = head.lines().skip(1).filter_map(|line| line.split_once(": "));
+    fields.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect()
 }

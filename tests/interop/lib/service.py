@@ -21,6 +21,14 @@ def free_ports(n):
     return ports
 
 
+def embedded_url(data):
+    """Names the embedded Postgres of the service that runs on this `DATA_DIR`, as `DATABASE_URL` would."""
+    with open(os.path.join(data, "service.lock")) as lock:
+        record = lock.read()
+    socket_directory = next(word for word in record.replace('"', " ").replace("=", " ").split() if word.startswith("/"))
+    return f"postgres://partner_api@localhost/partner_api?host={socket_directory}"
+
+
 class Service:
     """Started when made. `directory` gets `data/` and `logs/service.log`; `environment` adds variables."""
 

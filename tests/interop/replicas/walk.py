@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
-from lib.service import Service  # noqa: E402
+from lib.service import Service, embedded_url  # noqa: E402
 from lib.tally import Tally  # noqa: E402
 
 ROUNDS, CALLS = 5, 100
@@ -24,13 +24,10 @@ KEYS = "/v1/admin/org/tenant-keys"
 def second_replica(binary, directory, first):
     """Joins the first one's embedded Postgres, as `DATABASE_URL` would name a shared one."""
     data = os.path.join(directory, "a", "data")
-    with open(os.path.join(data, "service.lock")) as lock:
-        record = lock.read()
-    socket = next(word for word in record.replace('"', " ").replace("=", " ").split() if word.startswith("/"))
     with open(os.path.join(data, "master.key")) as key:
         master = key.read().strip()
     return Service(binary, os.path.join(directory, "b"), environment={
-        "DATABASE_URL": f"postgres://partner_api@localhost/partner_api?host={socket}",
+        "DATABASE_URL": embedded_url(data),
         "MASTER_KEYS": master,
     })
 

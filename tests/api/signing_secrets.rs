@@ -1,0 +1,254 @@
+//! `/v1/auth/signing-secret`: rotated at leisure, because while a previous secret lives every
+//! event carries a signature of each (contract 5).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use chrono::TimeDelta;
+use partner_api::events::{expiry, publisher};
+use serde_json::{Value, json};
+use sqlx::Row as _;
+use tokio::task::JoinSet;
+
+use crate::support::webhook::Receiver;
+use crate::support::{Org, Reply, TestApp, envelope};
+
+const SECRET: &str = "/v1/auth/signing-secret";
+const ROTATE: &str = "/v1/auth/signing-secret/rotate";
+
+/// Bytes that look random: SHA-256 of nothing.
+const BYTES: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+#[tokio::test]
+async fn the_first_secret_has_no_previous_one_and_is_shown_once() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let none = acme.get(SECRET).await;
+    none.expect_json(
+        404,
+        &envelope("signing_secret_not_configured", "The organisation has no signing secret yet."),
+    );
+
+    let reply = acme.bodyless("POST", ROTATE).await.expect(200);
+
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+    let data = reply.json()["data"].clone();
+    assert_eq!(data["signing_secret_rotated_at"], "2026-11-21T08:00:00Z");
+    assert_eq!(data["previous_secret_expires_at"], Value::Null);
+    let secret = data["new_signing_secret"].as_str().expect("it is shown");
+    assert_eq!(
+        STANDARD.decode(secret.strip_prefix("whsec_").expect("the prefix")).expect("base64").len(),
+        32
+    );
+
+    let shown = acme.get(SECRET).await.expect(200);
+    assert!(!shown.text().contains(&secret[6..]));
+    let current = json!({"id": data["secret_id"], "created_at": "2026-11-21T08:00:00Z", "source": "server"});
+    shown.expect_json(200, &json!({"data": {"current": current, "previous": []}}));
+}
+
+#[tokio::test]
+async fn a_partners_own_secret_is_taken_in_every_published_spelling_and_never_shown() {
+    let app = TestApp::new().await;
+    let bytes = hex::decode(BYTES).expect("hex");
+    let spellings = [
+        BYTES.to_owned(),
+        BYTES.to_uppercase(),
+        STANDARD.encode(&bytes),
+        STANDARD_NO_PAD.encode(&bytes),
+        URL_SAFE.encode(&bytes),
+        URL_SAFE_NO_PAD.encode(&bytes),
+    ];
+    for (n, spelling) in spellings.iter().enumerate() {
+        for (prefix, key) in [("", "bare"), ("whsec_", "with")] {
+            let org = app.org(&format!("{key}-{n}")).await;
+            let reply = org.post(ROTATE, json!({"secret": format!("{prefix}{spelling}")})).await.expect(200);
+            assert_eq!(reply.json()["data"].get("new_signing_secret"), None);
+            assert_eq!(org.get(SECRET).await.json()["data"]["current"]["source"], "partner");
+            // Each of them is the same secret: any other spelling of it was had before.
+            let again = org.post(ROTATE, json!({"secret": spellings[(n + 1) % 6]})).await.expect(409);
+            assert_eq!(again.code(), "secret_reused");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_anybody_could_guess_or_nobody_can_read_is_refused_and_not_repeated() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let encoded = |bytes: &[u8]| STANDARD.encode(bytes);
+    let counting: Vec<u8> = (7..71).collect();
+    for bad in [
+        String::new(),
+        "not base64!".to_owned(),
+        "whsec_".to_owned(),
+        encoded(&hex::decode(BYTES).expect("hex")[..31]),
+        encoded(&hex::decode(BYTES).expect("hex").repeat(9)),
+        encoded(&[0x41; 32]),
+        encoded(&b"0123456789abcdef".repeat(3)),
+        encoded(b"hunter2hunter2hunter2hunter2hunter2hu"),
+        encoded(&counting),
+        hex::encode([0; 32]),
+        BYTES[..62].to_owned(),
+    ] {
+        let reply = acme.post(ROTATE, json!({"secret": bad})).await;
+        assert!(bad.len() < 8 || !reply.text().contains(&bad[..8]), "{}", reply.text());
+        let problem = reply.expect(422).json()["detail"][0].clone();
+        assert_eq!(problem["loc"], json!(["body", "secret"]), "{bad}");
+        assert!(["value_error", "missing"].contains(&problem["type"].as_str().expect("a type")), "{problem}");
+    }
+    for (body, kind) in [
+        (json!({"secret": 7}), "string_type"),
+        (json!({"grace_period_seconds": 604_801}), "less_than_equal"),
+        (json!({"grace_period_seconds": -1}), "greater_than_equal"),
+        (json!({"grace": 1}), "extra_forbidden"),
+    ] {
+        assert_eq!(acme.post(ROTATE, body).await.expect(422).json()["detail"][0]["type"], kind);
+    }
+    acme.get(SECRET).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_secret_is_never_had_twice_by_the_same_org_and_another_org_may_have_it() {
+    let app = TestApp::new().await;
+    let (acme, zeta) = (app.org("acme").await, app.org("zeta").await);
+    let own = json!({"secret": BYTES, "grace_period_seconds": 0});
+    acme.post(ROTATE, own.clone()).await.expect(200);
+    zeta.post(ROTATE, own.clone()).await.expect(200);
+    // While it is current, and long after it died.
+    assert_eq!(acme.post(ROTATE, own.clone()).await.expect(409).code(), "secret_reused");
+    acme.make_signing_secret(0).await;
+    app.clock.advance(TimeDelta::days(365));
+    expiry::step(&app.state).await.expect("it looks");
+    assert_eq!(acme.post(ROTATE, own).await.expect(409).code(), "secret_reused");
+}
+
+#[tokio::test]
+async fn five_secrets_live_and_the_refusal_names_the_next_end() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    for grace in [9, 3600, 1800, 7200, 9000] {
+        acme.make_signing_secret(grace).await;
+    }
+    let refused = acme.post(ROTATE, json!({"grace_period_seconds": 60})).await.expect(409);
+    assert_eq!(refused.code(), "too_many_live_secrets");
+    assert_eq!(refused.json()["error"]["details"][0]["message"], "2026-11-21T08:30:00Z");
+    acme.make_signing_secret(0).await;
+    app.clock.advance(TimeDelta::minutes(30));
+    acme.make_signing_secret(60).await;
+}
+
+#[tokio::test]
+async fn a_second_rotation_moves_no_earlier_deadline() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let (first, _) = acme.make_signing_secret(9).await;
+    let (second, _) = acme.make_signing_secret(3600).await;
+    app.clock.advance(TimeDelta::seconds(1));
+    let reply = acme.post(ROTATE, json!({"grace_period_seconds": 60})).await.expect(200);
+    assert_eq!(reply.json()["data"]["previous_secret_expires_at"], "2026-11-21T08:01:01Z");
+    let previous = json!([
+        {"id": second, "expires_at": "2026-11-21T08:01:01Z"},
+        {"id": first, "expires_at": "2026-11-21T09:00:00Z"},
+    ]);
+    assert_eq!(acme.get(SECRET).await.json()["data"]["previous"], previous);
+    app.clock.advance(TimeDelta::seconds(60));
+    assert_eq!(acme.get(SECRET).await.json()["data"]["previous"][0]["id"], first.as_str());
+}
+
+#[tokio::test]
+async fn a_previous_secret_is_ended_early_and_the_current_one_is_not() {
+    let app = TestApp::new().await;
+    let (acme, zeta) = (app.org("acme").await, app.org("zeta").await);
+    let (first, _) = acme.make_signing_secret(9).await;
+    app.clock.advance(TimeDelta::seconds(1));
+    let (current, _) = acme.make_signing_secret(3600).await;
+    app.clock.advance(TimeDelta::seconds(1));
+    let end = async |org: &Org, id: &str| org.delete(&format!("{SECRET}/{id}")).await;
+    assert_eq!(end(&acme, &current).await.expect(409).code(), "cannot_revoke_current");
+    let theirs: Reply = end(&zeta, &first).await.expect(404);
+    assert_eq!(theirs.body, end(&zeta, &uuid::Uuid::new_v4().to_string()).await.body);
+    end(&acme, &first).await.expect(204);
+    end(&acme, &first).await.expect(204);
+    assert_eq!(acme.get(SECRET).await.json()["data"]["previous"], json!([]));
+    assert_eq!(kinds(&app).await, ["rotated", "rotated", "revoked"]);
+}
+
+#[tokio::test]
+async fn every_event_carries_a_signature_of_each_live_secret_newest_first() {
+    let app = TestApp::with(&[("ALLOW_PRIVATE_TARGETS", "true")]).await;
+    let acme = app.org("acme").await;
+    let partner = Receiver::start().await;
+    let (_, first) = acme.make_signing_secret(9).await;
+    acme.register_webhook("users", &partner.url).await;
+    let signed_with = async |secrets: &[&Vec<u8>]| {
+        acme.post("/v1/users", json!({"user_id": uuid::Uuid::new_v4()})).await.expect(201);
+        assert_eq!(publisher::step(&app.state).await.expect("it looks"), 1);
+        let arrived = partner.take();
+        let expected: Vec<_> = secrets.iter().map(|secret| arrived[0].signature_with(secret)).collect();
+        assert_eq!(arrived[0].signatures(), expected);
+    };
+
+    signed_with(&[&first]).await;
+    app.clock.advance(TimeDelta::seconds(1));
+    let (second_id, second) = acme.make_signing_secret(3600).await;
+    signed_with(&[&second, &first]).await;
+    app.clock.advance(TimeDelta::seconds(1));
+    let (_, third) = acme.make_signing_secret(7200).await;
+    signed_with(&[&third, &second, &first]).await;
+    app.clock.advance(TimeDelta::seconds(3599));
+    signed_with(&[&third, &second]).await;
+    acme.delete(&format!("{SECRET}/{second_id}")).await.expect(204);
+    signed_with(&[&third]).await;
+    let (_, fourth) = acme.make_signing_secret(0).await;
+    signed_with(&[&fourth]).await;
+}
+
+#[tokio::test]
+async fn an_end_is_told_once_and_the_dead_secret_is_wiped() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    acme.make_signing_secret(9).await;
+    acme.make_signing_secret(60).await;
+    app.clock.advance(TimeDelta::milliseconds(59_999));
+    assert_eq!(expiry::step(&app.state).await.expect("it looks"), 0);
+    app.clock.advance(TimeDelta::milliseconds(1));
+    assert_eq!(expiry::step(&app.state).await.expect("it looks"), 1);
+    assert_eq!(expiry::step(&app.state).await.expect("it looks"), 0);
+    assert_eq!(kinds(&app).await, ["rotated", "rotated", "expired"]);
+    let sealed: i64 = sqlx::query_scalar("SELECT count(sealed) FROM signing_secrets")
+        .fetch_one(&mut app.database.connect().await)
+        .await
+        .expect("the database answers");
+    assert_eq!(sealed, 1);
+}
+
+#[tokio::test]
+async fn rotations_at_once_leave_one_current_secret() {
+    let mut app = TestApp::new().await;
+    app.listen().await;
+    let acme = app.org("acme").await;
+    acme.get("/v1/features").await.expect(200);
+    let mut posts = JoinSet::new();
+    for _ in 0..12 {
+        let caller = (*acme).clone();
+        posts.spawn(async move {
+            let reply = caller.post(ROTATE, json!({"grace_period_seconds": 3600})).await;
+            if reply.status == 200 { "done".to_owned() } else { reply.code() }
+        });
+    }
+    let mut outcomes = posts.join_all().await;
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, [["done"; 5].as_slice(), &["too_many_live_secrets"; 7]].concat());
+    let shown = acme.get(SECRET).await.expect(200).json();
+    assert_eq!(shown["data"]["previous"].as_array().map(Vec::len), Some(4));
+}
+
+/// What was told of secrets, oldest first.
+async fn kinds(app: &TestApp) -> Vec<String> {
+    let rows =
+        sqlx::query("SELECT type FROM events WHERE type LIKE 'signing_secret.%' ORDER BY created_at, id")
+            .fetch_all(&mut app.database.connect().await)
+            .await
+            .expect("the outbox answers");
+    rows.iter().map(|row| row.get::<&str, _>(0).trim_start_matches("signing_secret.").to_owned()).collect()
+}

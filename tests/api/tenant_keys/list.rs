@@ -1,0 +1,105 @@
+//! `GET /v1/admin/org/tenant-keys`.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use super::{KEYS, START, holder, holder_until, path, rotated, shown};
+use crate::support::{Caller, TestApp};
+
+async fn ids(caller: &Caller, query: &str) -> Vec<String> {
+    let list = caller.get(&format!("{KEYS}{query}")).await.expect(200).json();
+    let id = |key: &Value| key["id"].as_str().expect("an id").to_owned();
+    list["data"].as_array().expect("a list").iter().map(id).collect()
+}
+
+#[tokio::test]
+async fn live_keys_are_listed_oldest_first_and_dead_ones_on_demand() {
+    let app = TestApp::new().await;
+    let (acme, zeta) = (app.org("acme").await, app.org("zeta").await);
+    holder(&app, &zeta).await;
+    let mut made = Vec::new();
+    for _ in 0..3 {
+        made.push(holder(&app, &acme).await.id);
+        app.clock.advance(TimeDelta::seconds(1));
+    }
+    let expiring = holder_until(&app, &acme, "2026-11-21T09:00:00Z").await;
+    acme.delete(&path(&made[1])).await.expect(204);
+    assert_eq!(ids(&acme, "").await, [made[0].clone(), made[2].clone(), expiring.id.clone()]);
+    app.clock.advance(TimeDelta::hours(1));
+    assert_eq!(ids(&acme, "?include_revoked=false").await, [made[0].clone(), made[2].clone()]);
+    let all = [&made[..], std::slice::from_ref(&expiring.id)].concat();
+    assert_eq!(ids(&acme, "?include_revoked=true").await, all);
+    acme.get(&format!("{KEYS}?include_revoked=yes")).await.expect(422);
+}
+
+#[tokio::test]
+async fn an_entry_shows_the_prefix_and_never_the_key() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let (id, secret) = acme.mint_with(json!({"name": "billing"})).await;
+    let list = app.holder(&secret).get(KEYS).await.expect(200);
+    assert!(!list.text().contains(&secret));
+    let entry = json!({
+        "id": id, "name": "billing", "prefix": &secret[.."tk_test_".len() + 6], "created_at": START,
+        "last_used_at": null, "revoked_at": null, "expires_at": null, "rotated_to": null, "is_current": true,
+    });
+    let pagination = json!({"limit": 25, "offset": 0, "total": 1});
+    list.expect_json(200, &json!({"data": [entry], "pagination": pagination}));
+}
+
+#[tokio::test]
+async fn the_key_that_asks_is_marked_and_no_other() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let (first, second) = (holder(&app, &acme).await, holder(&app, &acme).await);
+    let current = async |caller: &Caller| {
+        let list = caller.get(KEYS).await.expect(200).json();
+        let keys = list["data"].as_array().expect("a list").clone();
+        let marked: Vec<_> = keys.iter().filter(|key| key["is_current"] == true).collect();
+        marked.iter().map(|key| key["id"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(current(&first.caller).await, [first.id.as_str()]);
+    assert_eq!(current(&acme.with("x-tenant-key-id", &second.id)).await, [second.id.as_str()]);
+    assert!(current(&acme).await.is_empty());
+    let third = rotated(&app, &second, 60).await;
+    assert_eq!(current(&third.caller).await, [third.id.as_str()]);
+}
+
+#[tokio::test]
+async fn last_use_is_shown_to_the_minute_once_it_was_written() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let (used, named) = (holder(&app, &acme).await, holder(&app, &acme).await);
+    let idle = holder(&app, &acme).await;
+    let last_used = async |id: &str| shown(&acme, id).await["last_used_at"].clone();
+    app.clock.advance(TimeDelta::seconds(119));
+    used.caller.get("/v1/features").await.expect(200);
+    acme.with("x-tenant-key-id", &named.id).get("/v1/features").await.expect(200);
+    assert_eq!(last_used(&used.id).await, Value::Null, "it is not written on the request's path");
+    app.state.keys.usage.flush(&app.state.db).await;
+    assert_eq!(last_used(&used.id).await, "2026-11-21T08:01:00Z");
+    assert_eq!(last_used(&named.id).await, "2026-11-21T08:01:00Z");
+    assert_eq!(last_used(&idle.id).await, Value::Null);
+
+    app.clock.advance(TimeDelta::seconds(61));
+    used.caller.get("/v1/features").await.expect(200);
+    app.state.keys.usage.flush(&app.state.db).await;
+    assert_eq!(last_used(&used.id).await, "2026-11-21T08:03:00Z");
+}
+
+#[tokio::test]
+async fn last_use_survives_a_graceful_stop() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let key = holder(&app, &acme).await;
+    let serving = app.serve().await;
+    key.caller.get("/v1/features").await.expect(200);
+    serving.stop().await;
+    let written: Option<chrono::DateTime<chrono::Utc>> =
+        sqlx::query_scalar("SELECT last_used_at FROM tenant_keys WHERE id::text = $1")
+            .bind(&key.id)
+            .fetch_one(&mut app.database.connect().await)
+            .await
+            .expect("the key is there");
+    assert_eq!(written, Some(START.parse().expect("an instant")));
+}

@@ -1,0 +1,134 @@
+"""The parts, one after the other."""
+
+import argparse
+import os
+import resource
+import shutil
+import sys
+import tempfile
+
+sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..")]
+import checks_clients  # noqa: E402
+import checks_crash  # noqa: E402
+import checks_database  # noqa: E402
+import checks_listen  # noqa: E402
+import checks_pooler  # noqa: E402
+from lib.service import Service  # noqa: E402
+from lib.tally import Tally  # noqa: E402
+from postgres import Postgres, binaries  # noqa: E402
+
+MASTER = "base64:dGVzdCBtYXN0ZXIga2V5LCAzMiBieXRlcyBsb25nISE="
+DISK_MB, ROUNDS = 64, 10
+
+
+class Walk:
+    def __init__(self, binary, directory, repeat):
+        self.binary, self.directory, self.repeat, self.tally = binary, directory, repeat, Tally()
+
+    def at(self, *names):
+        return os.path.join(self.directory, *names)
+
+    def service(self, name, url, **variables):
+        service = Service(self.binary, self.at(name), environment={"DATABASE_URL": url, "MASTER_KEYS": MASTER, **variables})
+        service.wait_until_ready()
+        return service
+
+    def crash(self):
+        self.tally.run("crash", "kill -9 under load", checks_crash.killed_under_load,
+                       self.binary, self.at("killed"), ROUNDS * self.repeat)
+        self.tally.run("crash", "kill -9 that leaves a frozen Postgres behind", checks_crash.killed_with_an_orphan,
+                       self.binary, self.at("orphan"))
+
+    def database(self):
+        postgres, run = Postgres(self.at("pg")), self.tally.run
+        disk, service = self.at("disk"), None
+        has_disk = checks_database.SmallDisk.mount(disk, DISK_MB, postgres.account)
+        try:
+            if has_disk:
+                postgres.sql(f"CREATE TABLESPACE small LOCATION '{disk}/space'", "postgres")
+            postgres.create_database("small" if has_disk else "pg_default")
+            service = self.service("database", postgres.url())
+            for mode in ("fast", "immediate"):
+                run("pg", f"Postgres restarted ({mode})", checks_database.restarted, service, postgres, mode, self.repeat)
+            run("pg", "Postgres frozen", checks_database.frozen, service, postgres, 15 * self.repeat)
+            run("pg", "no connection left", checks_database.out_of_connections, service, postgres, 4 * self.repeat)
+            run("pg", "read-only", checks_database.read_only, service, postgres, 4 * self.repeat)
+            if has_disk:
+                run("pg", "disk full", checks_database.disk_full, service, postgres, disk, 4 * self.repeat)
+            else:
+                self.tally.skip("pg", "disk full", "may not mount a small file system here")
+        finally:
+            if service:
+                service.stop()
+            postgres.close()
+            checks_database.SmallDisk.unmount(disk)
+
+    def listen(self):
+        self.with_postgres("listen", lambda service, postgres: (
+            self.tally.run("listen", "cut", checks_listen.cut, service, postgres, 5 * self.repeat),
+            self.tally.run("listen", "frozen", checks_listen.frozen, service, postgres, 2 * self.repeat)))
+
+    def clients(self):
+        # Half of a machine's memory is nobody's promise: MAX_CONNECTIONS is the default.
+        self.with_postgres("clients", lambda service, postgres: checks_clients.run_all(self.tally, service, postgres, self.repeat))
+
+    def pooler(self):
+        version = checks_pooler.PgBouncer.version()
+        if not version:
+            return self.tally.skip("pooler", "PgBouncer in session mode", "pgbouncer is not installed")
+        postgres, pooler, service = Postgres(self.at("pooled-pg")), None, None
+        try:
+            postgres.create_database()
+            pooler = checks_pooler.PgBouncer(self.at("bouncer"), postgres)
+            service = self.service("pooled", postgres.url(pooler.directory, checks_pooler.PORT), DATABASE_DIRECT_URL=postgres.url())
+            self.tally.run("pooler", f"{version} in session mode, killed under load", checks_pooler.restarted, service, postgres, pooler)
+            self.tally.run("pooler", "revocations are heard past it", checks_pooler.revocation, service)
+        finally:
+            if service:
+                service.stop()
+            if pooler:
+                pooler.kill()
+            postgres.close()
+
+    def with_postgres(self, name, checks):
+        postgres, service = Postgres(self.at(f"{name}-pg")), None
+        try:
+            postgres.create_database()
+            service = self.service(name, postgres.url())
+            checks(service, postgres)
+        finally:
+            if service:
+                service.stop()
+            postgres.close()
+
+
+PARTS = ("crash", "database", "listen", "clients", "pooler")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("binary")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []])
+    parser.add_argument("--repeat", type=int, default=1)
+    given = parser.parse_args()
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    directory = tempfile.mkdtemp(prefix="faults-")
+    os.chmod(directory, 0o711)  # as root the clusters run as another user, who must get through
+    walk = Walk(given.binary, directory, given.repeat)
+    try:
+        for part in given.parts or PARTS:
+            if part != "crash" and not binaries():
+                walk.tally.skip(part, "all", "no Postgres on this machine")
+            else:
+                walk.tally.run(part, "the whole part", getattr(walk, part))
+    finally:
+        if not os.environ.get("KEEP"):
+            shutil.rmtree(directory, ignore_errors=True)
+        else:
+            print(directory)
+    print(walk.tally)
+    sys.exit(1 if walk.tally.failed or not walk.tally.passed else 0)
+
+
+main()
