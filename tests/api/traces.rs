@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use partner_api::events::{expiry, publisher};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::webhook::{Arrived, Receiver};
