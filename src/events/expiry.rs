@@ -92,28 +92,73 @@ impl Drafts {
     }
 }
 
+/// What of a table of keys is due to be told: `ending!("keys", "id", "NOT dead", now)` gives org, id,
+/// end and step, the days that are left of the nearest one. A step of d days is told only where the
+/// lifetime was set longer than 2 d.
+macro_rules! ending {
+    ($table:tt, $id:tt, $is_alive:tt, $now:expr) => {
+        sqlx::query!(
+            "SELECT org_id, " + $id + r#" AS id, expires_at AS "expires_at!", step AS "step!"
+            FROM (
+                SELECT *, (CASE WHEN expires_at <= $1 THEN 0
+                                WHEN expires_at <= $1 + interval '1 day' AND expires_at - expiry_set_at > interval '2 days' THEN 1
+                                WHEN expires_at <= $1 + interval '7 days' AND expires_at - expiry_set_at > interval '14 days' THEN 7
+                                WHEN expires_at - expiry_set_at > interval '60 days' THEN 30 END)::smallint AS step
+                FROM "# + $table + r#"
+                WHERE expires_at <= $1 + interval '30 days' AND expiry_told IS DISTINCT FROM 0 AND "# + $is_alive + r#"
+            ) AS ending
+            WHERE step IS NOT NULL AND (expiry_told IS NULL OR expiry_told > step)
+            ORDER BY expires_at LIMIT $2"#,
+            $now,
+            BATCH,
+        )
+    };
+}
+
+/// Moves the marker of each draft's row and writes its event, in one statement: `told!(drafts, now,
+/// "UPDATE ...")`. The text updates a table `t` as far as `WHERE`, and says who is still meant; not
+/// meant is a row that another replica told, or whose end was moved meanwhile.
+macro_rules! told {
+    ($drafts:expr, $now:expr, $update:tt, $is_due:tt) => {
+        sqlx::query!(
+            "WITH draft AS (
+                SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::text[])
+                     AS d (org_id, subject, step, event_id, type, head)
+            ),
+            moved AS ("
+                + $update
+                + ", version = t.version + 1 FROM draft
+                WHERE t.org_id = draft.org_id AND t.expires_at <= $7::timestamptz + make_interval(days => draft.step) AND "
+                + $is_due
+                + " RETURNING draft.*, t.version
+            )
+            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+            SELECT org_id, event_id, $8, type, head || version || $9, $10, $10 FROM moved
+            RETURNING org_id, type AS kind",
+            &$drafts.org_ids,
+            &$drafts.subjects,
+            &$drafts.steps,
+            &$drafts.ids,
+            &$drafts.kinds,
+            &$drafts.heads,
+            $now,
+            Stream::Credentials.name(),
+            Draft::TAIL,
+            super::cut($now),
+        )
+    };
+}
+
+/// Rows of [`told!`], each query's of a type of its own.
+macro_rules! whose {
+    ($rows:expr) => {
+        $rows.into_iter().filter_map(|row| Some((OrgId(row.org_id), Kind::of(&row.kind)?))).collect()
+    };
+}
+
 async fn tenant_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<Told>, sqlx::Error> {
-    let due = sqlx::query!(
-        r#"
-        SELECT org_id, id, expires_at AS "expires_at!", step AS "step!"
-        FROM (
-            SELECT *, (CASE WHEN expires_at <= $1 THEN 0
-                            WHEN expires_at <= $1 + interval '1 day' AND expires_at - expiry_set_at > interval '2 days' THEN 1
-                            WHEN expires_at <= $1 + interval '7 days' AND expires_at - expiry_set_at > interval '14 days' THEN 7
-                            WHEN expires_at - expiry_set_at > interval '60 days' THEN 30 END)::smallint AS step
-            FROM tenant_keys
-            WHERE expires_at <= $1 + interval '30 days' AND revoked_at IS NULL AND expiry_told IS DISTINCT FROM 0
-        ) AS ending
-        WHERE step IS NOT NULL AND (expiry_told IS NULL OR expiry_told > step)
-        ORDER BY expires_at LIMIT $2
-        "#,
-        now,
-        BATCH,
-    )
-    .fetch_all(&db.pool)
-    .await?;
     let mut drafts = Drafts::default();
-    for row in due {
+    for row in ending!("tenant_keys", "id", "revoked_at IS NULL", now).fetch_all(&db.pool).await? {
         let kind = if row.step == 0 { Kind::TenantKeyExpired } else { Kind::TenantKeyExpiring };
         let expires_at = Some(row.expires_at);
         let subject = Subject::TenantKey { key_id: KeyId(row.id), previous_key_id: None, expires_at };
@@ -122,103 +167,32 @@ async fn tenant_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<Told>, sqlx::Err
     if drafts.ids.is_empty() {
         return Ok(Vec::new());
     }
-    let told = sqlx::query!(
-        r#"
-        WITH draft AS (
-            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::text[])
-                 AS d (org_id, subject, step, id, type, head)
-        ),
-        moved AS (
-            UPDATE tenant_keys k SET expiry_told = draft.step, version = k.version + 1
-            FROM draft
-            WHERE k.org_id = draft.org_id AND k.id = draft.subject AND k.revoked_at IS NULL
-                AND (k.expiry_told IS NULL OR k.expiry_told > draft.step)
-                -- Not if the end was moved meanwhile.
-                AND k.expires_at <= $7::timestamptz + make_interval(days => draft.step)
-            RETURNING draft.*, k.version
-        )
-        INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
-        SELECT org_id, id, $8, type, head || version || $9, $10, $10 FROM moved
-        RETURNING org_id, type AS kind
-        "#,
-        &drafts.org_ids,
-        &drafts.subjects,
-        &drafts.steps,
-        &drafts.ids,
-        &drafts.kinds,
-        &drafts.heads,
+    let told = told!(
+        drafts,
         now,
-        Stream::Credentials.name(),
-        Draft::TAIL,
-        super::cut(now),
-    )
-    .fetch_all(&db.pool)
-    .await?;
-    Ok(told.into_iter().filter_map(|row| Some((OrgId(row.org_id), Kind::of(&row.kind)?))).collect())
+        "UPDATE tenant_keys t SET expiry_told = draft.step",
+        "t.id = draft.subject AND t.revoked_at IS NULL AND (t.expiry_told IS NULL OR t.expiry_told > draft.step)"
+    );
+    Ok(whose!(told.fetch_all(&db.pool).await?))
 }
 
 async fn public_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<Told>, sqlx::Error> {
-    let due = sqlx::query!(
-        r#"
-        SELECT org_id, unique_id, expires_at, step AS "step!"
-        FROM (
-            SELECT *, (CASE WHEN expires_at <= $1 THEN 0
-                            WHEN expires_at <= $1 + interval '1 day' AND expires_at - expiry_set_at > interval '2 days' THEN 1
-                            WHEN expires_at <= $1 + interval '7 days' AND expires_at - expiry_set_at > interval '14 days' THEN 7
-                            WHEN expires_at - expiry_set_at > interval '60 days' THEN 30 END)::smallint AS step
-            FROM public_keys
-            WHERE expires_at <= $1 + interval '30 days' AND deleted_at IS NULL AND expiry_told IS DISTINCT FROM 0
-        ) AS ending
-        WHERE step IS NOT NULL AND (expiry_told IS NULL OR expiry_told > step)
-        ORDER BY expires_at LIMIT $2
-        "#,
-        now,
-        BATCH,
-    )
-    .fetch_all(&db.pool)
-    .await?;
     let mut drafts = Drafts::default();
-    for row in due {
+    for row in ending!("public_keys", "unique_id", "deleted_at IS NULL", now).fetch_all(&db.pool).await? {
         let kind = if row.step == 0 { Kind::PublicKeyExpired } else { Kind::PublicKeyExpiring };
-        let subject = Subject::PublicKey { unique_id: row.unique_id, expires_at: row.expires_at };
-        drafts.push(OrgId(row.org_id), row.unique_id, row.step, kind, &subject, now);
+        let subject = Subject::PublicKey { unique_id: row.id, expires_at: row.expires_at };
+        drafts.push(OrgId(row.org_id), row.id, row.step, kind, &subject, now);
     }
     if drafts.ids.is_empty() {
         return Ok(Vec::new());
     }
-    let told = sqlx::query!(
-        r#"
-        WITH draft AS (
-            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::text[])
-                 AS d (org_id, subject, step, id, type, head)
-        ),
-        moved AS (
-            UPDATE public_keys k SET expiry_told = draft.step, version = k.version + 1
-            FROM draft
-            WHERE k.org_id = draft.org_id AND k.unique_id = draft.subject AND k.deleted_at IS NULL
-                AND (k.expiry_told IS NULL OR k.expiry_told > draft.step)
-                -- Not if the end was moved meanwhile.
-                AND k.expires_at <= $7::timestamptz + make_interval(days => draft.step)
-            RETURNING draft.*, k.version
-        )
-        INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
-        SELECT org_id, id, $8, type, head || version || $9, $10, $10 FROM moved
-        RETURNING org_id, type AS kind
-        "#,
-        &drafts.org_ids,
-        &drafts.subjects,
-        &drafts.steps,
-        &drafts.ids,
-        &drafts.kinds,
-        &drafts.heads,
+    let told = told!(
+        drafts,
         now,
-        Stream::Credentials.name(),
-        Draft::TAIL,
-        super::cut(now),
-    )
-    .fetch_all(&db.pool)
-    .await?;
-    Ok(told.into_iter().filter_map(|row| Some((OrgId(row.org_id), Kind::of(&row.kind)?))).collect())
+        "UPDATE public_keys t SET expiry_told = draft.step",
+        "t.unique_id = draft.subject AND t.deleted_at IS NULL AND (t.expiry_told IS NULL OR t.expiry_told > draft.step)"
+    );
+    Ok(whose!(told.fetch_all(&db.pool).await?))
 }
 
 /// A dead secret is wiped as well: nothing will be signed with it again.
@@ -228,11 +202,9 @@ async fn signing_secrets(db: &Db, now: DateTime<Utc>) -> Result<Vec<Told>, sqlx:
          WHERE expires_at <= $1 AND revoked_at IS NULL AND NOT expiry_told ORDER BY expires_at LIMIT $2",
         now,
         BATCH,
-    )
-    .fetch_all(&db.pool)
-    .await?;
+    );
     let mut drafts = Drafts::default();
-    for row in due {
+    for row in due.fetch_all(&db.pool).await? {
         let subject =
             Subject::SigningSecret { secret_id: row.id, previous_secret_id: None, expires_at: None };
         drafts.push(OrgId(row.org_id), row.id, 0, Kind::SigningSecretExpired, &subject, now);
@@ -240,34 +212,13 @@ async fn signing_secrets(db: &Db, now: DateTime<Utc>) -> Result<Vec<Told>, sqlx:
     if drafts.ids.is_empty() {
         return Ok(Vec::new());
     }
-    let told = sqlx::query!(
-        r#"
-        WITH draft AS (
-            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[])
-                 AS d (org_id, subject, id, type, head)
-        ),
-        moved AS (
-            UPDATE signing_secrets s SET expiry_told = true, sealed = NULL, version = s.version + 1
-            FROM draft
-            WHERE s.org_id = draft.org_id AND s.id = draft.subject AND s.revoked_at IS NULL AND NOT s.expiry_told
-            RETURNING draft.*, s.version
-        )
-        INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
-        SELECT org_id, id, $6, type, head || version || $7, $8, $8 FROM moved
-        RETURNING org_id, type AS kind
-        "#,
-        &drafts.org_ids,
-        &drafts.subjects,
-        &drafts.ids,
-        &drafts.kinds,
-        &drafts.heads,
-        Stream::Credentials.name(),
-        Draft::TAIL,
-        super::cut(now),
-    )
-    .fetch_all(&db.pool)
-    .await?;
-    Ok(told.into_iter().filter_map(|row| Some((OrgId(row.org_id), Kind::of(&row.kind)?))).collect())
+    let told = told!(
+        drafts,
+        now,
+        "UPDATE signing_secrets t SET expiry_told = true, sealed = NULL",
+        "t.id = draft.subject AND t.revoked_at IS NULL AND NOT t.expiry_told"
+    );
+    Ok(whose!(told.fetch_all(&db.pool).await?))
 }
 
 /// Notes in the audit log that one queue's own credential is about to end: there is no event for

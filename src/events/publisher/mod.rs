@@ -185,6 +185,9 @@ async fn claim(
     let (now, lease) = (app.clock.now(), Uuid::new_v4());
     let size = (MAX_PER_QUEUE as i64 / 2, room as i64);
     let claimed = store::claim(&app.db.pool, now, lease, only, &publisher.full(), size).await?;
+    if claimed.is_empty() {
+        return Ok(HashSet::new());
+    }
     let org_ids: HashSet<_> = claimed.iter().map(|event| event.org_id).collect();
     let secrets = Arc::new(secrets_of(app, &org_ids.into_iter().collect::<Vec<_>>(), now).await?);
     let mut queues: HashSet<_> = claimed.iter().map(QueueId::of).collect();
