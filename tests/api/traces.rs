@@ -48,7 +48,7 @@ impl Partner {
     /// Has everything delivered that is due; gives what arrived since the last time.
     async fn deliveries(&self) -> Vec<Delivery> {
         publisher::step(&self.app.state).await.expect("it delivers");
-        self.inbox.take().iter().map(Delivery::read).collect()
+        self.inbox.take_all().iter().map(Delivery::read).collect()
     }
 
     async fn delivery(&self) -> Delivery {

@@ -75,9 +75,14 @@ impl Receiver {
 
     /// What has arrived since the last time this was asked; registration's test events are left out.
     pub fn take(&self) -> Vec<Arrived> {
-        let mut arrived = std::mem::take(&mut self.shared().arrived);
+        let mut arrived = self.take_all();
         arrived.retain(|arrived| arrived.json()["type"] != "queue.test");
         arrived
+    }
+
+    /// The same with test events.
+    pub fn take_all(&self) -> Vec<Arrived> {
+        std::mem::take(&mut self.shared().arrived)
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
