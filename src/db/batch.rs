@@ -15,14 +15,15 @@ use crate::metrics::BatchMetrics;
 
 /// Questions that may wait, per worker and batch.
 const QUEUED_BATCHES: usize = 8;
-/// A statement that takes longer is given up together with its connection.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A statement that answers many questions at once.
 pub trait Slice: Send + Sync + 'static {
     /// Whether it changes nothing, and so may be run again where a connection had died while it was
     /// not in use, as it does when Postgres restarts.
     const IS_READ: bool = false;
+
+    /// A statement that takes longer is given up together with its connection.
+    const PATIENCE: Duration = Duration::from_secs(10);
 
     /// What is asked.
     type In: Send + Sync + 'static;
@@ -134,7 +135,7 @@ async fn work<S: Slice>(
             continue;
         }
         sizes.observe(inputs.len() as f64);
-        let answers = tokio::time::timeout(PATIENCE, async {
+        let answers = tokio::time::timeout(S::PATIENCE, async {
             match slice.run(&mut worker, &inputs).await {
                 Err(sqlx::Error::Io(_)) if S::IS_READ => slice.run(&mut worker, &inputs).await,
                 answers => answers,

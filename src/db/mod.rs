@@ -24,6 +24,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Connections set aside for identity look-ups and the heartbeat, so that a crowd of ordinary
 /// requests can neither starve them nor be starved by a flood of unknown keys.
 const LOOKUP_CONNECTIONS: u32 = 4;
+/// For the whole of a look-up: the gateway's own patience ends at a second.
 const LOOKUP_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// The service's connections.
@@ -45,7 +46,7 @@ impl Db {
         let direct = direct.map_or_else(|| options.clone(), |o| o.application_name("partner-api"));
         Self {
             pool: Pool::new(options.clone(), max_connections, ACQUIRE_TIMEOUT),
-            lookups: Pool::new(options, LOOKUP_CONNECTIONS, LOOKUP_TIMEOUT),
+            lookups: Pool::new(options, LOOKUP_CONNECTIONS, LOOKUP_TIMEOUT).with_limit(LOOKUP_TIMEOUT),
             direct,
         }
     }

@@ -30,7 +30,11 @@ const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A pool of connections, made as they are needed.
 #[derive(Clone, Debug)]
-pub struct Pool(PgPool);
+pub struct Pool {
+    pool: PgPool,
+    /// How long one statement may take, its wait for a connection included.
+    limit: Duration,
+}
 
 impl Pool {
     /// At most `max` connections; whoever waits longer than `patience` for one is refused.
@@ -46,7 +50,13 @@ impl Pool {
                 Box::pin(async move { Ok(rest.idle_for < RESTED || answers(connection, patience / 2).await) })
             })
             .after_connect(|connection, _| Box::pin(limit(connection)));
-        Self(pool.connect_lazy_with(options))
+        Self { pool: pool.connect_lazy_with(options), limit: STATEMENT_TIMEOUT }
+    }
+
+    /// Nobody waits longer than this for one statement.
+    #[must_use]
+    pub fn with_limit(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// Takes a connection.
@@ -54,7 +64,7 @@ impl Pool {
     /// # Errors
     /// When there is none in time.
     pub async fn acquire(&self) -> Result<Lent, Error> {
-        Ok(Lent(self.0.acquire().await?))
+        Ok(Lent(self.pool.acquire().await?))
     }
 
     /// Takes a connection for good: it no longer counts.
@@ -62,7 +72,7 @@ impl Pool {
     /// # Errors
     /// When there is none in time.
     pub async fn detach(&self) -> Result<PgConnection, Error> {
-        Ok(self.0.acquire().await?.detach())
+        Ok(self.pool.acquire().await?.detach())
     }
 }
 
@@ -71,8 +81,12 @@ impl Deref for Pool {
     type Target = PgPool;
 
     fn deref(&self) -> &PgPool {
-        &self.0
+        &self.pool
     }
+}
+
+async fn in_time<T>(limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(Error::PoolTimedOut))
 }
 
 /// Whether a connection that was not used for a while still answers.
@@ -129,11 +143,11 @@ impl<'p> Executor<'p> for &Pool {
         E: 'q + Execute<'q, Postgres>,
     {
         let pool = self.clone();
-        let fetched = async move {
+        let fetched = in_time(pool.limit, async move {
             let mut lent = pool.acquire().await?;
             let fetched: Vec<_> = lent.fetch_many(query).try_collect().await?;
-            Ok::<_, Error>(stream::iter(fetched).map(Ok))
-        };
+            Ok(stream::iter(fetched).map(Ok))
+        });
         stream::once(fetched).try_flatten().boxed()
     }
 
@@ -142,7 +156,7 @@ impl<'p> Executor<'p> for &Pool {
         E: 'q + Execute<'q, Postgres>,
     {
         let pool = self.clone();
-        Box::pin(async move { pool.acquire().await?.fetch_optional(query).await })
+        Box::pin(in_time(pool.limit, async move { pool.acquire().await?.fetch_optional(query).await }))
     }
 
     fn prepare_with<'e>(

@@ -202,6 +202,9 @@ struct ByDigest(Db);
 impl Slice for ByDigest {
     const IS_READ: bool = true;
 
+    /// Whoever asked has given up by then; a connection that hangs must not hold up the next.
+    const PATIENCE: Duration = PATIENCE;
+
     type In = KeyDigest;
     type Out = Option<Arc<KeyRecord>>;
     type Worker = Kept;

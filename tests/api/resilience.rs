@@ -68,6 +68,21 @@ async fn requests_that_were_given_up_make_room_though_their_statements_still_han
 }
 
 #[tokio::test]
+async fn an_org_that_cannot_be_looked_up_is_told_so_within_a_second() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let mut database = app.database.connect().await;
+    let mut lock = database.begin().await.unwrap();
+    sqlx::query("LOCK TABLE orgs IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
+    let began = Instant::now();
+    come_back(acme.get("/v1/features").await);
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    lock.rollback().await.unwrap();
+    let served = async || (acme.get("/v1/features").await.status == 200).then_some(());
+    within(Duration::from_secs(2), "it is served again", served).await;
+}
+
+#[tokio::test]
 async fn a_connection_that_died_while_it_rested_is_noticed_before_it_is_used() {
     let app = TestApp::new().await;
     let acme = app.org("acme").await;

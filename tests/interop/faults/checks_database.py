@@ -4,7 +4,7 @@ import os
 import subprocess
 import time
 
-from load import Load
+from load import REQUEST_WITHIN, Load
 from postgres import Hog, thaw
 
 REFUSED_WHILE_WRITES_FAIL = ("create", "bulk", "rotate")
@@ -111,6 +111,23 @@ def disk_full(service, postgres, disk, seconds):
         return began, time.monotonic()
     load = under_load(service, postgres, "full", fault, refused=REFUSED_WHILE_WRITES_FAIL)
     assert any(answer.status == 503 for answer in load.answers), "the fault had no effect"
+
+
+def swallowed(service, postgres, network):
+    """What hangs costs each connection one request at most; nobody waits for the network to give up, which takes minutes."""
+    def fault():
+        began = time.monotonic()
+        lines = network.swallow()
+        # As long as a request may take, for those that were under way.
+        time.sleep(REQUEST_WITHIN)
+        print(f"         {lines} connections hang for good; {network.still_open()} of them still in the service {REQUEST_WITHIN:.0f} s later")
+        return began, time.monotonic()
+    load = under_load(service, postgres, "swallowed", fault)
+    refused = [answer for answer in load.answers if answer.kind == "verify" and answer.status != 200]
+    print(f"         verify was refused {len(refused)} times, the last "
+          f"{max((answer.answered for answer in refused), default=0) - min((answer.asked for answer in refused), default=0):.1f} s after the first")
+    # One that nobody uses is noticed when somebody does.
+    assert network.still_open() <= 4, f"{network.still_open()} dead connections are still in the service"
 
 
 class SmallDisk:

@@ -15,6 +15,7 @@ import checks_listen  # noqa: E402
 import checks_pooler  # noqa: E402
 from lib.service import Service  # noqa: E402
 from lib.tally import Tally  # noqa: E402
+from network import Network  # noqa: E402
 from postgres import Postgres, binaries  # noqa: E402
 
 MASTER = "base64:dGVzdCBtYXN0ZXIga2V5LCAzMiBieXRlcyBsb25nISE="
@@ -63,6 +64,20 @@ class Walk:
             postgres.close()
             checks_database.SmallDisk.unmount(disk)
 
+    def network(self):
+        """Old connections vanish, as in a failover."""
+        postgres, service = Postgres(self.at("far-pg")), None
+        try:
+            postgres.create_database()
+            between = Network(self.at("net"), postgres)
+            service = self.service("far", postgres.url(between.directory))
+            self.tally.run("net", "every connection to Postgres swallowed", checks_database.swallowed, service, postgres, between)
+            between.close()
+        finally:
+            if service:
+                service.stop()
+            postgres.close()
+
     def listen(self):
         self.with_postgres("listen", lambda service, postgres: (
             self.tally.run("listen", "cut", checks_listen.cut, service, postgres, 5 * self.repeat),
@@ -102,7 +117,7 @@ class Walk:
             postgres.close()
 
 
-PARTS = ("crash", "database", "listen", "clients", "pooler")
+PARTS = ("crash", "database", "network", "listen", "clients", "pooler")
 
 
 def main():
