@@ -140,17 +140,19 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
     loop {
         while deliveries.try_join_next().is_some() {}
         let only = tokio::select! {
-            () = app.publisher.wake.notified() => Some(app.publisher.take_woken()),
-            _ = look.tick() => {
-                look.reset_after(LOOK_INTERVAL.mul_f64(rand::random_range(0.75..1.25)));
-                None
-            }
+            // The rarest first: wakes may come without a pause.
+            biased;
+            // Turns once, to true; a sender that is gone means the same.
+            _ = stop.changed() => break,
             _ = renew.tick() => {
                 renew_leases(&app).await;
                 continue;
             }
-            // Turns once, to true; a sender that is gone means the same.
-            _ = stop.changed() => break,
+            _ = look.tick() => {
+                look.reset_after(LOOK_INTERVAL.mul_f64(rand::random_range(0.75..1.25)));
+                None
+            }
+            () = app.publisher.wake.notified() => Some(app.publisher.take_woken()),
         };
         match claim(&app, only.as_deref(), &mut deliveries).await {
             // Most orgs' events wait for no queue at all: their wakes are gathered for a moment.
