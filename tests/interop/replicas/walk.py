@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+import behind_nginx  # noqa: E402
 from lib.service import Service, embedded_url  # noqa: E402
 from lib.tally import Tally  # noqa: E402
 
@@ -21,12 +22,12 @@ ROTATE = "/v1/auth/tenant-key/rotate"
 KEYS = "/v1/admin/org/tenant-keys"
 
 
-def second_replica(binary, directory, first):
+def another_replica(binary, directory, name):
     """Joins the first one's embedded Postgres, as `DATABASE_URL` would name a shared one."""
     data = os.path.join(directory, "a", "data")
     with open(os.path.join(data, "master.key")) as key:
         master = key.read().strip()
-    return Service(binary, os.path.join(directory, "b"), environment={
+    return Service(binary, os.path.join(directory, name), environment={
         "DATABASE_URL": embedded_url(data),
         "MASTER_KEYS": master,
     })
@@ -125,6 +126,24 @@ def no_false_refusal(replicas, key, grace=4):
     print(f"         {len(old.answers)} answers for the old key, {len(new.answers)} for the new one")
 
 
+def behind(tally, binary, directory, replicas):
+    """The first one owns the Postgres and stays; the others are ended under load."""
+    replicas.append(another_replica(binary, directory, "c"))
+    replicas[2].wait_until_ready()
+    tally.run("three", "the end of a key is told once", behind_nginx.jobs_run_once, replicas,
+              replicas[0].create_org("jobs")["tenant_api_key"], 25)
+    name = "behind nginx, one drained and one killed: no error with one retry"
+    if not behind_nginx.program():
+        tally.skip("nginx", name, "apt-get install nginx")
+        return
+    nginx = behind_nginx.Nginx(os.path.join(directory, "nginx"), replicas[1:])
+    try:
+        tally.run("nginx", name, behind_nginx.one_drained_one_killed, replicas[1:], nginx,
+                  replicas[0].create_org("behind")["org_id"])
+    finally:
+        nginx.stop()
+
+
 def main(binary):
     tally, directory = Tally(), tempfile.mkdtemp(prefix="replicas-")
     os.chmod(directory, 0o711)  # as root the cluster runs as another user, who must get through
@@ -132,7 +151,7 @@ def main(binary):
     try:
         replicas.append(Service(binary, os.path.join(directory, "a")))
         replicas[0].wait_until_ready()
-        replicas.append(second_replica(binary, directory, replicas[0]))
+        replicas.append(another_replica(binary, directory, "b"))
         replicas[1].wait_until_ready()
         key = lambda name: replicas[0].create_org(name)["tenant_api_key"]
         tally.run("both", "rotations of one key at once: one successor each, five rounds",
@@ -142,6 +161,7 @@ def main(binary):
         tally.run("both", "a suspension is noticed within a second", suspension_is_noticed, replicas)
         tally.run("both", "two fleets through a rotation: no false 401, then all 401",
                   no_false_refusal, replicas, key("fleets"))
+        behind(tally, binary, directory, replicas)
     finally:
         for replica in reversed(replicas):
             replica.stop()
