@@ -2,17 +2,19 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::app;
@@ -127,7 +129,8 @@ async fn accept(app: App, door: Door, listener: TcpListener, mut closed: watch::
         Door::Internal => app::internal(&app),
     };
     let overloaded = app::overloaded(&app, door);
-    let graceful = GracefulShutdown::new();
+    // Closed once every connection has ended.
+    let (open, mut all_ended) = mpsc::channel::<()>(1);
     let http = protocol(HEADER_TIMEOUT);
     let mut brief = protocol(RESERVE_TIMEOUT);
     brief.keep_alive(false);
@@ -140,28 +143,59 @@ async fn accept(app: App, door: Door, listener: TcpListener, mut closed: watch::
         let stream = TokioIo::new(stream);
         if let Ok(place) = room.clone().try_acquire_owned() {
             let service = TowerToHyperService::new(router.clone());
-            let connection = graceful.watch(http.serve_connection(stream, service));
-            let open = app.metrics.http.connected(door);
+            let connection = converse(http.serve_connection(stream, service), closed.clone());
+            let counted = (app.metrics.http.connected(door), open.clone());
             tokio::spawn(async move {
-                // Whatever goes wrong with a connection is between hyper and the client.
-                let _ = connection.await;
-                drop((place, open));
+                connection.await;
+                drop((place, counted));
             });
             continue;
         }
         app.metrics.http.connection_refused(door);
         if let Ok(place) = reserve.clone().try_acquire_owned() {
             let service = TowerToHyperService::new(overloaded.clone());
-            let connection = graceful.watch(brief.serve_connection(stream, service));
+            let connection = converse(brief.serve_connection(stream, service), closed.clone());
+            let open = open.clone();
             tokio::spawn(async move {
                 let _ = tokio::time::timeout(RESERVE_TIMEOUT, connection).await;
-                drop(place);
+                drop((place, open));
             });
         }
     }
-    drop(listener);
-    graceful.shutdown().await;
+    drop((listener, open));
+    let _ = all_ended.recv().await;
 }
+
+/// Serves a connection to its end. Told to close, it finishes the request that runs.
+async fn converse(mut connection: Connection, mut closed: watch::Receiver<bool>) {
+    let finished = tokio::select! {
+        ended = &mut connection => Some(ended),
+        () = async { drop(closed.wait_for(|closed| *closed).await) } => None,
+    };
+    let ended = match finished {
+        Some(ended) => ended,
+        None => {
+            Pin::new(&mut connection).graceful_shutdown();
+            (&mut connection).await
+        }
+    };
+    // Whatever else goes wrong with a connection is between hyper and the client.
+    if ended.is_err_and(|error| error.is_timeout()) {
+        let parts = connection.into_parts();
+        // Nothing of a head is not half a head: a client that keeps a connection open for later
+        // would take the answer for that of its next request.
+        if !parts.read_buf.is_empty() {
+            let mut stream = parts.io.into_inner();
+            let _ = tokio::time::timeout(GOODBYE_TIMEOUT, stream.write_all(TOO_SLOW)).await;
+        }
+    }
+}
+
+type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+
+/// hyper hangs up on a head that dribbles; contract 0, step 1, has an answer for it.
+const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// HTTP as it is spoken here (contract 0, step 1).
 fn protocol(header_timeout: Duration) -> http1::Builder {

@@ -64,7 +64,7 @@ async fn what_is_not_http_is_a_bad_request() {
 }
 
 #[tokio::test]
-async fn a_client_that_dribbles_its_headers_is_hung_up_on() {
+async fn a_client_that_dribbles_its_headers_is_told_so_and_hung_up_on() {
     let app = TestApp::new().await;
     let server = app.serve().await;
     let mut connection = Connection::open(server.public).await;
@@ -74,7 +74,8 @@ async fn a_client_that_dribbles_its_headers_is_hung_up_on() {
         connection.send(byte).await;
         pass(Duration::from_secs(8)).await;
     }
-    assert!(connection.reply().await.is_none_or(|reply| reply.status == 408));
+    assert_eq!(connection.reply().await.expect("an answer").status, 408);
+    assert!(connection.is_closed().await);
 }
 
 #[tokio::test]

@@ -111,6 +111,7 @@ def slow(service, org):
     assert not left, f"still open after {HEADER_TIMEOUT + 15} s: {left}"
     assert max(ended["body"]) < REQUEST_TIMEOUT + 2 and set(statuses["body"]) == {503}, (max(ended["body"]), statuses["body"])
     assert max(ended["head"]) < HEADER_TIMEOUT + 3 and max(ended["silent"]) < HEADER_TIMEOUT + 3, ended
+    assert set(statuses["head"]) == {408} and set(statuses["silent"]) == {0}, statuses
     borne = ", ".join(f"{name} {max(times):.1f} s ({dict(statuses[name])})" for name, times in ended.items())
     print(f"         {SLOW} each: borne for {borne}; {figures}; RSS {before:.0f} -> {rss(service):.0f} MB")
 
