@@ -20,9 +20,9 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// Queues that have enough in flight.
-    pub fn full(&self) -> Vec<QueueId> {
-        let is_full = |queue: &QueueId, count: usize| count >= MAX_PER_QUEUE || self.dead.contains(queue);
+    /// Queues that have enough in flight, where each may have `most`.
+    pub fn full(&self, most: usize) -> Vec<QueueId> {
+        let is_full = |queue: &QueueId, count: usize| count >= most || self.dead.contains(queue);
         let full = self.queues.iter().filter(|(queue, count)| is_full(queue, **count));
         full.map(|(queue, _)| queue.clone()).collect()
     }

@@ -31,7 +31,9 @@ use crate::state::App;
 /// Deliveries that run at the same time.
 const MAX_IN_FLIGHT: usize = 512;
 /// Of one queue.
-const MAX_PER_QUEUE: usize = 64;
+const MAX_PER_QUEUE: usize = 128;
+/// A queue may have a quarter as many in flight as there are free places.
+const SHARE_OF_FREE: usize = 4;
 /// Events claimed by one statement.
 const CLAIM: usize = 256;
 /// How long a queue has to acknowledge (contract 6).
@@ -63,6 +65,8 @@ pub struct Publisher {
     wake: Notify,
     in_flight: Mutex<InFlight>,
     slots: Arc<Semaphore>,
+    /// The queue that had its turn last.
+    turn: Mutex<QueueId>,
     closer: Batcher<Closer>,
 }
 
@@ -75,6 +79,7 @@ impl Publisher {
             wake: Notify::new(),
             in_flight: Mutex::default(),
             slots: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            turn: Mutex::new(QueueId { org_id: OrgId(Uuid::nil()), stream: String::new() }),
             closer: Batcher::spawn(1, CLOSE_BATCH, Closer(db), metrics),
         }
     }
@@ -110,9 +115,9 @@ impl Publisher {
         lock(&self.in_flight).leases.keys().copied().collect()
     }
 
-    /// Queues that have enough in flight.
-    fn full(&self) -> Vec<QueueId> {
-        lock(&self.in_flight).full()
+    /// Queues that have enough in flight, where each may have `most`.
+    fn full(&self, most: usize) -> Vec<QueueId> {
+        lock(&self.in_flight).full(most)
     }
 }
 
@@ -124,7 +129,7 @@ impl Publisher {
 pub async fn step(app: &App) -> Result<usize, sqlx::Error> {
     let mut deliveries = JoinSet::new();
     let mut tried = 0;
-    while !claim(app, None, &mut deliveries).await?.is_empty() {
+    while !claim(app, None, &mut deliveries).await?.queues.is_empty() {
         tried += deliveries.len();
         while deliveries.join_next().await.is_some() {}
     }
@@ -137,6 +142,8 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
     let mut look = tokio::time::interval(LOOK_INTERVAL);
     let mut renew = tokio::time::interval(RENEW_INTERVAL);
     renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // The last look at all queues had no room for all that was due: look at all again.
+    let mut is_behind = false;
     loop {
         while deliveries.try_join_next().is_some() {}
         let only = tokio::select! {
@@ -152,12 +159,21 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
                 look.reset_after(LOOK_INTERVAL.mul_f64(rand::random_range(0.75..1.25)));
                 None
             }
-            () = app.publisher.wake.notified() => Some(app.publisher.take_woken()),
+            () = app.publisher.wake.notified() => {
+                let woken = app.publisher.take_woken();
+                (!is_behind).then_some(woken)
+            }
         };
         match claim(&app, only.as_deref(), &mut deliveries).await {
-            // Most orgs' events wait for no queue at all: their wakes are gathered for a moment.
-            Ok(found) if found.is_empty() => tokio::time::sleep(GATHER).await,
-            Ok(found) => app.publisher.wake_again(found),
+            Ok(found) => {
+                is_behind = found.is_all_that_fits && only.is_none();
+                if !found.queues.is_empty() {
+                    app.publisher.wake_again(found.queues);
+                } else if !found.is_all_that_fits {
+                    // Most orgs' events wait for no queue at all: their wakes are gathered for a moment.
+                    tokio::time::sleep(GATHER).await;
+                }
+            }
             Err(error) => {
                 tracing::warn!(%error, "due events could not be claimed");
                 tokio::time::sleep(LOOK_INTERVAL).await;
@@ -170,30 +186,44 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Claims some of what is due, as much as there is room for, and starts its delivery. Gives the
-/// queues that had something: they may have more.
+/// What a look found.
+struct Found {
+    /// Queues that had something: they may have more.
+    queues: HashSet<QueueId>,
+    /// There was no room for more.
+    is_all_that_fits: bool,
+}
+
+/// Claims some of what is due, as much as there is room for, and starts its delivery.
 async fn claim(
     app: &App,
     only: Option<&[QueueId]>,
     deliveries: &mut JoinSet<()>,
-) -> Result<HashSet<QueueId>, sqlx::Error> {
+) -> Result<Found, sqlx::Error> {
     let publisher = &app.publisher;
-    let room = publisher.slots.available_permits().min(CLAIM);
+    let free = publisher.slots.available_permits();
+    // Half of what is free, so that what comes next finds a place.
+    let room = free.div_ceil(2).min(CLAIM);
     if room == 0 {
         // Whoever lands next wakes the publisher, and finds these again.
         lock(&publisher.woken).extend(only.unwrap_or_default().iter().cloned());
-        return Ok(HashSet::new());
+        return Ok(Found { queues: HashSet::new(), is_all_that_fits: true });
     }
     let (now, lease) = (app.clock.now(), Uuid::new_v4());
-    let size = (MAX_PER_QUEUE as i64 / 2, room as i64);
-    let claimed = store::claim(&app.db.pool, now, lease, only, &publisher.full(), size).await?;
-    if claimed.is_empty() {
-        return Ok(HashSet::new());
-    }
+    // The fewer places are left, the fewer may a queue have: targets that hang cannot take them all.
+    let most = (free / SHARE_OF_FREE).clamp(1, MAX_PER_QUEUE);
+    let size = (most.div_ceil(2) as i64, room as i64);
+    let turn = lock(&publisher.turn).clone();
+    let claimed = store::claim(&app.db.pool, now, lease, only, &publisher.full(most), &turn, size).await?;
+    let Some(last) = claimed.last() else {
+        return Ok(Found { queues: HashSet::new(), is_all_that_fits: false });
+    };
+    *lock(&publisher.turn) = QueueId::of(last);
+    let is_all_that_fits = claimed.len() == room;
     let org_ids: HashSet<_> = claimed.iter().map(|event| event.org_id).collect();
     let secrets = Arc::new(secrets_of(app, &org_ids.into_iter().collect::<Vec<_>>(), now).await?);
     let mut queues: HashSet<_> = claimed.iter().map(QueueId::of).collect();
-    if claimed.len() == room {
+    if is_all_that_fits {
         // Some may not have had their turn.
         queues.extend(only.unwrap_or_default().iter().cloned());
     }
@@ -207,7 +237,7 @@ async fn claim(
             drop((flight, slot));
         });
     }
-    Ok(queues)
+    Ok(Found { queues, is_all_that_fits })
 }
 
 async fn renew_leases(app: &App) {

@@ -32,13 +32,15 @@ pub struct Claimed {
 }
 
 /// Claims what is due, at most `per_queue` events of a queue and `limit` in all. `only` narrows
-/// it to some queues; `full` are those that have enough in flight.
+/// it to some queues; `full` are those that have enough in flight. The turn goes round: it starts with
+/// the queue after `after`.
 pub async fn claim(
     db: impl PgExecutor<'_>,
     now: DateTime<Utc>,
     lease: Uuid,
     only: Option<&[QueueId]>,
     full: &[QueueId],
+    after: &QueueId,
     (per_queue, limit): (i64, i64),
 ) -> Result<Vec<Claimed>, sqlx::Error> {
     let (only_orgs, only_streams) = columns(only.unwrap_or_default());
@@ -46,8 +48,13 @@ pub async fn claim(
     sqlx::query_as!(
         Claimed,
         r#"
-        WITH queue AS (
-            SELECT * FROM event_queues
+        WITH turn AS (
+            (SELECT * FROM event_queues WHERE (org_id, stream) > ($12, $13) ORDER BY org_id, stream)
+            UNION ALL
+            (SELECT * FROM event_queues WHERE (org_id, stream) <= ($12, $13) ORDER BY org_id, stream)
+        ),
+        queue AS (
+            SELECT * FROM turn
             WHERE (paused_until IS NULL OR paused_until <= $1)
                 AND (NOT $2 OR (org_id, stream) IN (SELECT * FROM unnest($3::uuid[], $4::text[])))
                 AND (org_id, stream) NOT IN (SELECT * FROM unnest($5::uuid[], $6::text[]))
@@ -68,8 +75,8 @@ pub async fn claim(
         SET lease = $10, next_attempt_at = $11, first_attempt_at = coalesce(e.first_attempt_at, $1)
         FROM due WHERE e.org_id = due.org_id AND e.id = due.id
         RETURNING e.org_id AS "org_id: OrgId", e.id, e.stream, e.type AS kind, e.body, e.traceparent, e.attempts,
-                  e.first_attempt_at AS "first_attempt_at!", due.type AS queue_type, due.settings, due.sealed,
-                  due.failures
+                  e.first_attempt_at AS "first_attempt_at!", due.type AS "queue_type!", due.settings AS "settings!", due.sealed,
+                  due.failures AS "failures!"
         "#,
         now,
         only.is_some(),
@@ -82,6 +89,8 @@ pub async fn claim(
         limit,
         lease,
         now + LEASE,
+        after.org_id.0,
+        after.stream,
     )
     .fetch_all(db)
     .await
@@ -142,7 +151,10 @@ pub async fn close(db: impl PgExecutor<'_>, closings: &[Closing]) -> Result<Vec<
             next_attempt_at = c.next, closed_at = CASE WHEN c.state <> 'pending' THEN c.at END
         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[])
              AS c (org_id, id, lease, state, error, next, at)
-        WHERE e.org_id = c.org_id AND e.id = c.id AND e.lease = c.lease AND e.state = 'pending'
+        -- By the primary key and no other index. With `e.state = 'pending'`, which a lease implies, or
+        -- `=` for the lease, old statistics make the planner walk all of an org's waiting events, or
+        -- all of a claim's, for each row (measured: a fifth of the throughput).
+        WHERE e.org_id = c.org_id AND e.id = c.id AND e.lease IS NOT DISTINCT FROM c.lease
         RETURNING e.id
         "#,
         &closings.iter().map(|c| c.queue.org_id.0).collect::<Vec<_>>(),
@@ -209,7 +221,9 @@ pub async fn release(
 
 async fn move_due(db: impl PgExecutor<'_>, leases: &[Uuid], due: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE events SET next_attempt_at = $2 WHERE lease = ANY($1) AND state = 'pending'",
+        // Those being closed at this moment need no more time, and to wait for each other is a deadlock.
+        "WITH held AS (SELECT org_id, id FROM events WHERE lease = ANY($1) FOR UPDATE SKIP LOCKED)
+         UPDATE events e SET next_attempt_at = $2 FROM held WHERE e.org_id = held.org_id AND e.id = held.id",
         leases,
         due,
     )

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use partner_api::events::publisher;
 use serde_json::json;
+use sqlx::Executor;
 use tokio::sync::watch;
 
 use super::{EVENTS, REPLAY, create_user, listed, partner, publish, service};
@@ -78,4 +80,68 @@ async fn no_org_sees_replays_or_receives_anothers_events() {
     create_user(&acme.org).await;
     assert_eq!(publish(&app).await, 0);
     assert!(zeta.receiver.take().is_empty());
+}
+
+#[tokio::test]
+async fn a_dozen_targets_that_hang_leave_room_for_another() {
+    let app = service().await;
+    let mut hanging = Vec::new();
+    for n in 0..12 {
+        let partner = partner(&app, &format!("hanging-{n}")).await;
+        let answer = partner.receiver.answers_later("200 OK");
+        join_all((0..80).map(|_| create_user(&partner.org))).await;
+        hanging.push((partner, answer));
+    }
+    let acme = partner(&app, "acme").await;
+    let (stop, stopped) = watch::channel(false);
+    let publisher = tokio::spawn(publisher::run(app.state.clone(), stopped));
+    let mut arrived = 0;
+    let all_hang = async || {
+        arrived += hanging.iter().map(|(partner, _)| partner.receiver.take().len()).sum::<usize>();
+        // Were there no other limit than that of one queue, they would take all places.
+        (arrived >= 300).then_some(())
+    };
+    within(Duration::from_secs(8), "they hang", all_hang).await;
+    create_user(&acme.org).await;
+    // Theirs end after ten seconds.
+    let arrives = async || (!acme.receiver.take().is_empty()).then_some(());
+    within(Duration::from_secs(5), "another's event arrives", arrives).await;
+    for (_, answer) in &hanging {
+        answer.send_replace(true);
+    }
+    stop.send_replace(true);
+    publisher.await.expect("it ends well");
+}
+
+#[tokio::test]
+async fn a_backlog_of_more_queues_than_one_look_takes_is_worked_off_at_once() {
+    let app = service().await;
+    let acme = partner(&app, "acme").await;
+    let mut database = app.database.connect().await;
+    // As if 4,000 orgs had registered the same endpoint, and each had an event of another process.
+    let others = "INSERT INTO orgs (id, key, name, created_at)
+                      SELECT gen_random_uuid(), 'other-' || n, 'Other', now() FROM generate_series(1, 4000) AS n;
+                  INSERT INTO event_queues (org_id, stream, type, settings, created_at, updated_at)
+                      SELECT o.id, q.stream, q.type, q.settings, q.created_at, q.updated_at
+                      FROM orgs o, event_queues q WHERE o.key LIKE 'other-%';
+                  INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+                      SELECT id, gen_random_uuid(), 'users', 'user.created', '{}', '2026-11-21', '2026-11-21'
+                      FROM orgs WHERE key LIKE 'other-%'";
+    database.execute(others).await.unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let publisher = tokio::spawn(publisher::run(app.state.clone(), stopped));
+    // They have no signing secret, so each attempt fails at once; tried is tried.
+    let all_tried = async || {
+        let left: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM events WHERE attempts = 0 AND stream = 'users'")
+                .fetch_one(&mut database)
+                .await
+                .unwrap();
+        (left == 0).then_some(())
+    };
+    // A look comes once a second and takes 256 at most: one after the other would need 16 seconds.
+    within(Duration::from_secs(8), "all are tried", all_tried).await;
+    stop.send_replace(true);
+    publisher.await.expect("it ends well");
+    drop(acme);
 }
