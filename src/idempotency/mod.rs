@@ -10,6 +10,7 @@ mod reply;
 pub mod store;
 
 use axum::extract::{FromRequest, Request};
+use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
 use sqlx::PgConnection;
@@ -62,7 +63,7 @@ impl<T: Input> Once<T> {
         let claimed = Claimed::of(&request);
         let (input, sent) = input::take(request, app).await?;
         let Some(claimed) = claimed else { return Ok(Taken::New(Self { input, claim: None })) };
-        let claim = claimed.claim(app, &sent)?;
+        let claim = claimed.claim(app, &sent);
         let kept = store::find(&app.db.pool, &claim, app.clock.now() - KEPT_FOR).await?;
         match kept {
             Some(kept) => claim.replay(app, kept).map(Taken::Answered),
@@ -75,7 +76,7 @@ impl<T: Input> Once<T> {
 struct Claimed {
     partner: Partner,
     key: IdempotencyKey,
-    method: String,
+    method: Method,
     path: String,
 }
 
@@ -83,21 +84,21 @@ impl Claimed {
     fn of(request: &Request) -> Option<Self> {
         let key = request.extensions().get::<IdempotencyKey>()?.clone();
         let Caller::Partner(partner) = *request.extensions().get::<Caller>()? else { return None };
-        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         Some(Self { partner, key, method, path })
     }
 
-    fn claim(&self, app: &App, body: &[u8]) -> Result<Claim, ApiError> {
+    fn claim(&self, app: &App, body: &[u8]) -> Claim {
         let Partner { org_id, key_id } = self.partner;
         let credential = key_id.map(|id| id.0.into_bytes());
         let credential = credential.as_ref().map_or(&[][..], |id| &id[..]);
-        let (method, path) = (self.method.as_bytes(), self.path.as_bytes());
+        let (method, path) = (self.method.as_str().as_bytes(), self.path.as_bytes());
         let mac = |parts: &[&[u8]]| app.keyring.idempotency_mac(org_id, parts);
-        Ok(Claim {
+        Claim {
             org_id,
             scope: mac(&[b"scope", credential, method, path, self.key.as_bytes()]),
             request_mac: mac(&[b"body", body]),
-        })
+        }
     }
 }
 
