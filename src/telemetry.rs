@@ -48,7 +48,7 @@ pub fn init(format: Format, filter: &str) -> (AccessLog, WorkerGuard) {
 }
 
 /// Writes access lines, preformatted: the machinery for spans and fields would cost more than
-/// most requests (shared/performance.md).
+/// most requests (docs/performance.md).
 #[derive(Clone, Debug)]
 pub struct AccessLog {
     sink: Option<(NonBlocking, Format)>,

@@ -1,4 +1,4 @@
-//! The service's own keys: random, made once, and stored sealed (architecture.md 6).
+//! The service's own keys: random, made once, and stored sealed (architecture 6).
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;

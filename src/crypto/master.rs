@@ -1,5 +1,5 @@
 //! Sealing at rest. The master keys never touch the database; what is stored says which of them
-//! sealed it, so that they can be rolled (architecture.md 6).
+//! sealed it, so that they can be rolled (architecture 6).
 
 use std::fmt;
 

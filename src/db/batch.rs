@@ -1,6 +1,6 @@
 //! Natural batching: while one statement is on its way, the next requests gather, and then one
 //! statement takes them all. It adds no delay when idle, and under load it leaves the database's
-//! cost per round trip behind (shared/performance.md).
+//! cost per round trip behind (docs/performance.md).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -16,7 +16,7 @@ use crate::ids::{KeyId, OrgId};
 
 /// Where invalidations are announced, by the statement of the change: the payload is a
 /// [`Changed`] as text. Only rare changes announce themselves, because such commits queue one
-/// behind the other (architecture.md 4).
+/// behind the other (architecture 4).
 pub const CHANGES: &str = "partner_api_changes";
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(300);
 /// A heartbeat that cannot be sent in this time counts as missed.

@@ -94,7 +94,7 @@ pub type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
 impl Db {
     /// Runs a transaction to its end even if the client hangs up: axum drops a handler's future
     /// then, and sqlx would hand the connection on with the transaction still open in it
-    /// (architecture.md 4). `work` commits; if it does not, everything is rolled back.
+    /// (architecture 4). `work` commits; if it does not, everything is rolled back.
     ///
     /// # Errors
     /// What `work` returns, or that there is no connection.

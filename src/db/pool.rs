@@ -20,7 +20,7 @@ use sqlx::{
 /// How long a connection may take to get ready for the next use.
 const RETURN_WITHIN: Duration = Duration::from_secs(1);
 /// A connection that rested longer is tested before it is used: whatever befell it was not
-/// noticed. A busy one is not, as that costs a fifth of the throughput (shared/performance.md).
+/// noticed. A busy one is not, as that costs a fifth of the throughput (docs/performance.md).
 pub const RESTED: Duration = Duration::from_secs(1);
 /// What a statement may take in the server, once nobody waits for it any more; as long as a
 /// request may by default.

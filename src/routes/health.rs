@@ -17,7 +17,7 @@ use crate::state::App;
 
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Clocks further apart make expiries and signatures wrong (architecture.md 3).
+/// Clocks further apart make expiries and signatures wrong (architecture 3).
 const OFFSET_WARN_MS: i64 = 500;
 const OFFSET_LIMIT_MS: i64 = 5_000;
 

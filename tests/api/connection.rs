@@ -1,5 +1,5 @@
 //! What happens on a connection before and beside HTTP's happy path (contract 0, step 1, and
-//! architecture.md 4: clients hang up).
+//! architecture 4: clients hang up).
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -17,6 +17,7 @@ mod org;
 mod overload;
 mod paging;
 mod public_keys;
+mod references;
 mod resilience;
 mod schema;
 mod signing_secrets;

@@ -1,4 +1,4 @@
-//! The catalogue of the migrated database, held to the rules of the house (architecture.md 3).
+//! The catalogue of the migrated database, held to the rules of the house (architecture 3).
 
 use sqlx::PgConnection;
 use sqlx::Row as _;

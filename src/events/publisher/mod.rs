@@ -1,5 +1,5 @@
 //! Delivers events to the partners' queues: at least once, in no promised order, from any number
-//! of replicas side by side (contract 6, architecture.md 4).
+//! of replicas side by side (contract 6, architecture 4).
 //!
 //! It starts from queues that have something due, so that a million events waiting for a queue
 //! cost nothing, and takes only so many of each, so that one dead target delays no other.
