@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// What is made by tools, or is input for tests.
 const NOT_OURS: &[&str] = &["target", ".git", ".data", ".sqlx", ".venv", "node_modules", "fixtures"];
-const TEXTS: &[&str] = &["rs", "md", "sql", "toml", "py", "lua", "yml", "conf", "sh", "mjs", "ts", "example", ""];
+const TEXTS: &[&str] =
+    &["rs", "md", "sql", "toml", "py", "lua", "yml", "conf", "sh", "mjs", "ts", "example", ""];
 
 #[test]
 fn every_section_that_is_cited_exists() {
