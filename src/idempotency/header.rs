@@ -36,7 +36,10 @@ impl IdempotencyKey {
                 Err(refused("Idempotency-Key needs at least 20 characters here: the reply holds a secret."))
             }
             Some(key) if key.len() >= min => Ok(Some(Self(key))),
-            _ => Err(refused("Idempotency-Key must be 1 to 255 visible characters, quoted or bare.")),
+            _ => Err(refused(
+                "Idempotency-Key must be 1 to 255 characters: in quotes, as RFC 8941 writes a string, or bare \
+                 and without spaces.",
+            )),
         }
     }
 
@@ -51,7 +54,8 @@ fn refused(message: &'static str) -> ApiError {
     ApiError::with_message(Code::InvalidRequest, message)
 }
 
-/// The key inside its quotes, or all of it where there are none.
+/// The key inside its quotes (RFC 8941 3.3.3: printable ASCII, of which `"` and `\` are escaped, and no
+/// parameters behind it), or all of it where there are none.
 fn read(sent: &[u8]) -> Option<String> {
     let mut rest = match sent {
         [b'"', inner @ .., b'"'] => inner,
@@ -67,7 +71,7 @@ fn read(sent: &[u8]) -> Option<String> {
                 tail
             }
             [b'\\' | b'"', ..] => return None,
-            [byte, tail @ ..] if byte.is_ascii_graphic() => {
+            [byte @ b' '..=b'~', tail @ ..] => {
                 key.push(*byte);
                 tail
             }
@@ -101,25 +105,35 @@ mod tests {
             assert_eq!(key(&[sent], false).unwrap().as_deref(), Some("order-7"));
         }
         assert_eq!(key(&[br#""a\"b\\c""#], false).unwrap().as_deref(), Some(r#"a"b\c"#));
+        assert_eq!(key(&[br#"" a \" b ""#], false).unwrap().as_deref(), Some(r#" a " b "#));
+        assert_eq!(key(&[b"\" \""], false).unwrap().as_deref(), Some(" "));
         assert_eq!(key(&[br"a\b"], false).unwrap().as_deref(), Some(r"a\b"));
         assert_eq!(key(&[&[b'k'; 255]], false).unwrap().unwrap().len(), 255);
+        // Quotes and escapes do not count.
+        let longest = format!("\"{}\"", r#"\""#.repeat(255));
+        assert_eq!(key(&[longest.as_bytes()], false).unwrap().unwrap(), "\"".repeat(255));
     }
 
     #[test]
     fn anything_else_is_refused() {
         let (empty, too_long) = (b"", [b'k'; 256]);
-        let bad: [&[u8]; 13] = [
+        let bad: [&[u8]; 18] = [
             empty,
             b"\"\"",
             b"\"",
             b"a b",
-            b"\"a b\"",
+            b"\"a\tb\"",
+            b"\"a\x7f\"",
+            "\"schl\u{fc}ssel\"".as_bytes(),
             b"\"a",
             b"a\tb",
             "schl\u{fc}ssel".as_bytes(),
             br#""a\b""#,
             br#""a"b""#,
             br#""a";q=1"#,
+            br#""a""b""#,
+            br#""a", "b""#,
+            br#"'a b'"#,
             br#""a\""#,
             &too_long,
         ];
