@@ -18,6 +18,7 @@ use crate::http::door::Lanes;
 use crate::http::totals::Totals;
 use crate::identity::keys::KeyDirectory;
 use crate::identity::orgs::OrgDirectory;
+use crate::identity::own_host::OwnHost;
 use crate::identity::token_keys::TokenKeys;
 use crate::metrics::Metrics;
 use crate::routes::users::{Inserts, Lookups};
@@ -40,6 +41,8 @@ pub struct AppState {
     pub trust: Arc<Trust>,
     /// Which orgs may be served.
     pub orgs: OrgDirectory,
+    /// Which hosts a request may be for, while `OrgId` is believed without proof.
+    pub own_host: OwnHost,
     /// Which tenant keys are alive.
     pub keys: KeyDirectory,
     /// What signs member tokens.
@@ -80,6 +83,7 @@ impl App {
         let metrics = Metrics::new(clock.now());
         Self(Arc::new(AppState {
             orgs: OrgDirectory::new(trust.clone(), metrics.database.cache("orgs")),
+            own_host: OwnHost::of(&config.public_url),
             keys: KeyDirectory::new(trust.clone(), db.clone(), &metrics.database),
             token_keys: TokenKeys::default(),
             new_users: Inserts::spawn(db.clone(), clock.clone(), metrics.database.batch("user_inserts")),

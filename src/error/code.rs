@@ -41,6 +41,8 @@ codes! {
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This resource does not support that method; see the Allow header.";
     InvalidRequest = "invalid_request", BAD_REQUEST, "The request is not valid.";
     ConflictingCredentials = "conflicting_credentials", BAD_REQUEST, "A bearer token cannot be combined with a tenant key or an OrgId.";
+    /// Another site's page, say, whose name was made to lead here (DNS rebinding).
+    MisdirectedRequest = "misdirected_request", MISDIRECTED_REQUEST, "OrgId is believed here only in requests to localhost or to the host of PUBLIC_URL.";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The request body is too large.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The request body must be sent as application/json.";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests; try again later.";

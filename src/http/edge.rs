@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{ALLOW, CACHE_CONTROL, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONNECTION, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::door::{Door, Lane};
-use super::linger;
+use super::{host, linger};
 use super::request_id::{RequestId, TraceContext, X_REQUEST_ID};
 use crate::error::shape::{self, Shape};
 use crate::error::{ApiError, Code, Failure};
@@ -42,7 +42,12 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
     request.extensions_mut().insert(record.request_id.clone());
     record.trace.map(|trace| request.extensions_mut().insert(trace));
 
-    let mut response = limited(&edge, linger::wrap(request), next).await;
+    let settled = host::settle(&mut request);
+    let is_misread = settled.is_err();
+    let mut response = match settled {
+        Ok(()) => limited(&edge, linger::wrap(request), next).await,
+        Err(error) => error.into_response(),
+    };
     let code = match response.extensions_mut().remove::<Arc<ApiError>>() {
         Some(error) => {
             let rendered = shape::render(&error, shape, record.request_id.as_str());
@@ -55,6 +60,9 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
     };
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, record.request_id.header());
+    if is_misread {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     if is_api || code.is_some() {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

@@ -3,6 +3,7 @@
 pub mod door;
 pub mod edge;
 pub mod gate;
+pub mod host;
 pub mod input;
 mod linger;
 pub mod paging;

@@ -178,7 +178,7 @@ async fn a_body_in_chunks_has_the_same_limit() {
             .map(|chunk| format!("{:x}\r\n{}\r\n", chunk.len(), String::from_utf8_lossy(chunk)))
             .collect();
         format!(
-            "POST /v1/users HTTP/1.1\r\nhost: a\r\norgid: {}\r\ncontent-type: application/json\r\n\
+            "POST /v1/users HTTP/1.1\r\nhost: localhost\r\norgid: {}\r\ncontent-type: application/json\r\n\
              transfer-encoding: chunked\r\n\r\n{chunks}0\r\n\r\n",
             acme.id
         )

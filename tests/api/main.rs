@@ -8,6 +8,7 @@ mod conventions;
 mod events;
 mod features;
 mod health;
+mod host;
 mod idempotency;
 mod identity;
 mod members;

@@ -58,7 +58,7 @@ async fn bulk_bodies_that_never_end_fill_their_own_lane_only() {
     let (acme, server) = (app.org("acme").await, app.serve().await);
     let org = format!("orgid: {}\r\n", acme.id);
     let bulk = format!(
-        "POST /v1/users/bulk HTTP/1.1\r\nhost: a\r\n{org}content-type: application/x-ndjson\r\n\
+        "POST /v1/users/bulk HTTP/1.1\r\nhost: localhost\r\n{org}content-type: application/x-ndjson\r\n\
          transfer-encoding: chunked\r\n\r\n"
     );
     let mut slow = Connection::open(server.public).await;

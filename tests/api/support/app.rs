@@ -217,7 +217,7 @@ pub struct Caller {
 
 impl Caller {
     fn of(router: Router) -> Self {
-        Self { router, headers: HeaderMap::new() }.with("x-request-id", "test")
+        Self { router, headers: HeaderMap::new() }.with("host", "localhost").with("x-request-id", "test")
     }
 
     /// The same caller, who sends one header more.
