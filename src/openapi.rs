@@ -19,7 +19,7 @@ const DESCRIPTION: &str = "\
 Users, API keys, signing secrets and public keys for partners.
 
 **Conventions.** JSON in snake_case, instants in UTC as RFC 3339. Success is `{\"data\": ...}`. Unknown \
-and repeated fields are refused; `null` counts as absent, except in PATCH, where it clears. Every reply \
+and repeated fields and query parameters are refused; `null` counts as absent, except in PATCH, where it clears. Every reply \
 carries `x-request-id`; quote it to support.
 
 **Errors.** A request that breaks a field's rules gets 422 with every problem at once. Every other error \
@@ -122,8 +122,6 @@ fn requirement(scheme: &str) -> SecurityRequirement {
 /// What any operation can answer, beside what it says itself.
 fn add_shared_responses(operation: &mut Operation, shape: Shape) {
     let has_body = operation.request_body.is_some();
-    let has_input =
-        has_body || operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
     let mut shared = vec![
         ("500", "`internal_error`"),
         ("503", "`service_unavailable`: overloaded, a dependency is away, or the feature is not live."),
@@ -133,13 +131,15 @@ fn add_shared_responses(operation: &mut Operation, shape: Shape) {
             ("400", "`invalid_request` or `conflicting_credentials`: the credentials are malformed."),
             ("401", "`unauthorized`: credentials are missing or not valid."),
             ("403", "`forbidden`: the org is unknown or suspended."),
+            ("421", "`misdirected_request`: `OrgId` is believed without proof here, and the request is for another host."),
+            ("429", "`rate_limited`: too many requests of yours are being answered already."),
         ]);
     }
     if has_body {
         shared.push(("413", "`payload_too_large`: the body is over 64 KiB."));
         shared.push(("415", "`unsupported_media_type`: the body is not `application/json`."));
     }
-    if has_input && shape == Shape::V1 {
+    if shape == Shape::V1 {
         shared.push(("422", "The request breaks its rules; every problem at once."));
     }
     let responses = &mut operation.responses.responses;
@@ -177,8 +177,8 @@ fn add_idempotency(operation: &mut Operation, shape: Shape) {
     key.parameter_in = ParameterIn::Header;
     key.required = Required::False;
     key.description = Some(
-        "Yours to choose: 1 to 255 visible characters, quoted or bare; at least 20 where the reply holds a \
-         secret. The same request with the same key within 24 hours gets the same reply, with \
+        "Yours to choose: 1 to 255 characters, in quotes (a string of RFC 8941) or bare and without spaces; at \
+         least 20 where the reply holds a secret. The same request with the same key within 24 hours gets the same reply, with \
          `Idempotent-Replayed: true`, and is not carried out again."
             .to_owned(),
     );

@@ -8,6 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::features::{FEATURES, Feature, Status};
+use crate::http::input::Valid;
 use crate::http::paging::Data;
 use crate::identity::Partner;
 use crate::state::App;
@@ -33,7 +34,7 @@ pub struct FeatureStatus {
     get, path = "/v1/features", tag = "Features",
     responses((status = 200, description = "Every feature there is.", body = Data<Vec<FeatureStatus>>)),
 )]
-async fn list_features(State(app): State<App>, _: Partner) -> Json<Data<Vec<FeatureStatus>>> {
+async fn list_features(State(app): State<App>, _: Partner, Valid(()): Valid<()>) -> Json<Data<Vec<FeatureStatus>>> {
     let status =
         |feature: &Feature| FeatureStatus { feature: feature.name, status: app.features.status(feature) };
     Json(Data { data: FEATURES.iter().map(status).collect() })

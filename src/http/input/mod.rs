@@ -37,6 +37,15 @@ pub trait Input: Sized + Send + 'static {
     fn read(request: &mut Reader) -> Option<Self>;
 }
 
+/// A route that takes nothing: no query parameter either.
+impl Input for () {
+    const BODY: Body = Body::None;
+
+    fn read(_: &mut Reader) -> Option<Self> {
+        Some(())
+    }
+}
+
 /// A path and a body, say.
 impl<A: Input, B: Input> Input for (A, B) {
     const BODY: Body = if matches!(A::BODY, Body::None) { B::BODY } else { A::BODY };
@@ -85,6 +94,14 @@ pub async fn take<T: Input>(request: Request, app: &App) -> Result<(T, Bytes), A
     };
     let input = if T::IS_HEAVY { app.workers.run(read).await? } else { read() };
     Ok((input?, sent))
+}
+
+/// Refuses every query parameter, for a route that reads its body itself.
+///
+/// # Errors
+/// Every one that there is.
+pub fn refuse_query(parts: &Parts, now: DateTime<Utc>) -> Result<(), ApiError> {
+    Reader::new(None, query(parts), now).finish(Some(())).map_err(ApiError::Invalid)
 }
 
 /// Judges JSON on its own, as a line of a bulk body is: what could be read, and every problem.

@@ -13,12 +13,16 @@ use super::problem::{Kind, Loc, Problem, Problems};
 /// The longest field name worth echoing in a `loc`: shorter than any key, secret or token of ours,
 /// so that one that was sent as a name is not repeated.
 const MAX_ECHOED_NAME: usize = 40;
+/// Unknown names that are told of one object, or of a query: a head of 64 KiB has room for thousands.
+const MAX_UNKNOWN: usize = 50;
 
 /// A request's path parameters, query and body, of which nothing is valid until
 /// [`Reader::finish`] says so.
 pub struct Reader {
     path: Option<Source>,
     query: Source,
+    /// The query parameters that the route knows.
+    known: Vec<&'static str>,
     body: Object,
     problems: Problems,
 }
@@ -42,7 +46,8 @@ impl Source {
 impl Reader {
     /// `path` is `None` where a parameter is not UTF-8 once decoded; `now` decides what is in the future.
     pub fn new(path: Option<Source>, query: Source, now: DateTime<Utc>) -> Self {
-        Self { path, query, body: Object::unknown(), problems: Problems { found: Vec::new(), now } }
+        let problems = Problems { found: Vec::new(), now };
+        Self { path, query, known: Vec::new(), body: Object::unknown(), problems }
     }
 
     /// Sets the body, once it was parsed.
@@ -69,8 +74,9 @@ impl Reader {
         Field::new(vec![name("path"), name(field)], value, &mut self.problems)
     }
 
-    /// A query parameter.
+    /// A query parameter. Those never asked for are refused by [`Reader::finish`].
     pub fn query(&mut self, field: &'static str) -> Field<'_> {
+        self.known.push(field);
         Field::new(vec![name("query"), name(field)], self.query.take(field), &mut self.problems)
     }
 
@@ -111,8 +117,25 @@ impl Reader {
 
     /// Every problem there is.
     pub fn into_problems(mut self) -> Vec<Problem> {
+        self.close_query();
         self.body.close(&mut self.problems);
         self.problems.in_order()
+    }
+
+    /// Refuses what nobody asked for, each name once.
+    fn close_query(&mut self) {
+        let mut told: Vec<&str> = Vec::new();
+        for (key, _) in &self.query.0 {
+            if self.known.contains(&key.as_str()) || told.contains(&key.as_str()) {
+                continue;
+            }
+            if told.len() == MAX_UNKNOWN {
+                break;
+            }
+            told.push(key);
+            let (kind, msg) = (Kind::ExtraForbidden, "is not a parameter of this request");
+            self.problems.note(below(&[name("query")], key), kind, msg);
+        }
     }
 }
 
@@ -165,7 +188,7 @@ impl Object {
 
     /// Refuses what nobody asked for.
     pub(super) fn close(&mut self, problems: &mut Problems) {
-        for (key, _) in mem::take(&mut self.entries).into_iter().flatten() {
+        for (key, _) in mem::take(&mut self.entries).into_iter().flatten().take(MAX_UNKNOWN) {
             problems.note(below(&self.at, &key), Kind::ExtraForbidden, "is not a field of this request");
         }
     }
@@ -192,7 +215,8 @@ fn name(name: &'static str) -> Loc {
 /// may be a value in the wrong place.
 fn below(at: &[Loc], key: &str) -> Vec<Loc> {
     let mut loc = at.to_vec();
-    let plain = key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    // The signs are those of `page[size]`, `$top` and `user.name`.
+    let plain = key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.$[]".contains(&b));
     if plain && !key.is_empty() && key.len() <= MAX_ECHOED_NAME {
         loc.push(Loc::Name(Cow::Owned(key.to_owned())));
     }

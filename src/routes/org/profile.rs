@@ -68,7 +68,11 @@ impl Input for UpdateOrg {
     get, path = "/v1/admin/org", tag = "Org",
     responses((status = 200, description = "The org.", body = Data<OrgProfile>)),
 )]
-async fn get_org(State(app): State<App>, partner: Partner) -> Result<Json<Data<OrgProfile>>, ApiError> {
+async fn get_org(
+    State(app): State<App>,
+    partner: Partner,
+    Valid(()): Valid<()>,
+) -> Result<Json<Data<OrgProfile>>, ApiError> {
     show(&app, partner.org_id).await
 }
 

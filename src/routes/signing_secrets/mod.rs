@@ -161,6 +161,7 @@ async fn rotate_signing_secret(
 async fn get_signing_secret(
     State(app): State<App>,
     scope: Scope,
+    Valid(()): Valid<()>,
 ) -> Result<Json<Data<SigningSecrets>>, ApiError> {
     let live = store::load(&app.db.pool, &scope, None, app.clock.now()).await?;
     let mut secrets = live.map(|org| org.secrets).unwrap_or_default();

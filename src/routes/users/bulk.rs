@@ -21,7 +21,7 @@ use super::inserts::insert_each;
 use super::store::{NewUser, Outcome};
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
-use crate::http::input::{Problem, announced_length, judge, require_media_type};
+use crate::http::input::{Problem, announced_length, judge, refuse_query, require_media_type};
 use crate::http::request_id::TraceContext;
 use crate::identity::Partner;
 use crate::state::App;
@@ -95,6 +95,7 @@ async fn create_users_in_bulk(
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     require_ndjson(&parts.headers)?;
+    refuse_query(&parts, app.clock.now())?;
     let mut import =
         Import { app, partner, trace, lines: 0, slice: Vec::with_capacity(SLICE), reply: Vec::new() };
     import.read(body).await?;

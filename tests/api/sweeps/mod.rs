@@ -4,6 +4,7 @@
 mod again;
 mod hostile;
 mod identity;
+mod query;
 mod tenancy;
 
 use std::collections::HashMap;
