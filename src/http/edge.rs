@@ -13,8 +13,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::door::{Door, Lane};
-use super::{host, linger};
 use super::request_id::{RequestId, TraceContext, X_REQUEST_ID};
+use super::{host, linger};
 use crate::error::shape::{self, Shape};
 use crate::error::{ApiError, Code, Failure};
 use crate::idempotency::IDEMPOTENT_REPLAYED;

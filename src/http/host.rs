@@ -123,8 +123,31 @@ mod tests {
             assert_eq!(Host::parse(sent.as_bytes()), host, "{sent}");
         }
         for bad in [
-            "", ":80", "a b", "a:b", "a:1:2", "::1", "[::1", "::1]", "[::1]x", "[::1]:x", "[]", "[a]", "[::1%25lo]",
-            "[::1%lo]", "[127.0.0.1]", "user@a", "a/b", "a?b", "a#b", "a,b c", "a\\b", "a\tb", "ä", "a\"b", "<a>",
+            "",
+            ":80",
+            "a b",
+            "a:b",
+            "a:1:2",
+            "::1",
+            "[::1",
+            "::1]",
+            "[::1]x",
+            "[::1]:x",
+            "[]",
+            "[a]",
+            "[::1%25lo]",
+            "[::1%lo]",
+            "[127.0.0.1]",
+            "user@a",
+            "a/b",
+            "a?b",
+            "a#b",
+            "a,b c",
+            "a\\b",
+            "a\tb",
+            "ä",
+            "a\"b",
+            "<a>",
         ] {
             assert_eq!(Host::parse(bad.as_bytes()), None, "{bad:?}");
         }
@@ -134,14 +157,33 @@ mod tests {
     fn this_machine_is_told_from_all_others() {
         let is_loopback = |sent: &str| Host::parse(sent.as_bytes()).unwrap().is_loopback();
         for own in [
-            "localhost", "LOCALHOST", "localhost.", "acme.localhost", "a.b.LocalHost.:80", "127.0.0.1", "127.255.0.3",
-            "[::1]", "[0:0::1]:8080",
+            "localhost",
+            "LOCALHOST",
+            "localhost.",
+            "acme.localhost",
+            "a.b.LocalHost.:80",
+            "127.0.0.1",
+            "127.255.0.3",
+            "[::1]",
+            "[0:0::1]:8080",
         ] {
             assert!(is_loopback(own), "{own}");
         }
         for other in [
-            "evil.example", "localhost.evil.example", "evillocalhost", ".localhost", "localhost..", "0.0.0.0", "[::]",
-            "127.1", "2130706433", "0x7f.0.0.1", "127.0.0.1.evil.example", "128.0.0.1", "[::2]", "[fe80::1]",
+            "evil.example",
+            "localhost.evil.example",
+            "evillocalhost",
+            ".localhost",
+            "localhost..",
+            "0.0.0.0",
+            "[::]",
+            "127.1",
+            "2130706433",
+            "0x7f.0.0.1",
+            "127.0.0.1.evil.example",
+            "128.0.0.1",
+            "[::2]",
+            "[fe80::1]",
         ] {
             assert!(!is_loopback(other), "{other}");
         }
@@ -163,9 +205,13 @@ mod tests {
         for version in [Version::HTTP_10, Version::HTTP_11] {
             assert_eq!(settled(version, "/", &["a"]), named("a"));
             assert_eq!(settled(version, "http://b:81/v1", &["a"]), named("b:81"));
-            for (target, hosts) in
-                [("/", &["a", "a"][..]), ("/", &[""]), ("/", &["u@a"]), ("http://b/", &["a b"]), ("http://u@b/", &["b"])]
-            {
+            for (target, hosts) in [
+                ("/", &["a", "a"][..]),
+                ("/", &[""]),
+                ("/", &["u@a"]),
+                ("http://b/", &["a b"]),
+                ("http://u@b/", &["b"]),
+            ] {
                 assert_eq!(settled(version, target, hosts), None, "{target} {hosts:?}");
             }
         }

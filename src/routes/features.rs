@@ -34,7 +34,11 @@ pub struct FeatureStatus {
     get, path = "/v1/features", tag = "Features",
     responses((status = 200, description = "Every feature there is.", body = Data<Vec<FeatureStatus>>)),
 )]
-async fn list_features(State(app): State<App>, _: Partner, Valid(()): Valid<()>) -> Json<Data<Vec<FeatureStatus>>> {
+async fn list_features(
+    State(app): State<App>,
+    _: Partner,
+    Valid(()): Valid<()>,
+) -> Json<Data<Vec<FeatureStatus>>> {
     let status =
         |feature: &Feature| FeatureStatus { feature: feature.name, status: app.features.status(feature) };
     Json(Data { data: FEATURES.iter().map(status).collect() })

@@ -112,10 +112,7 @@ async fn issue_member_token(
     get, path = "/.well-known/jwks.json", tag = "Member tokens",
     responses((status = 200, description = "The keys.", body = JwkSet)),
 )]
-async fn list_verification_keys(
-    State(app): State<App>,
-    Valid(()): Valid<()>,
-) -> Result<Response, ApiError> {
+async fn list_verification_keys(State(app): State<App>, Valid(()): Valid<()>) -> Result<Response, ApiError> {
     let keys = app.token_keys.current(&app).await?;
     let headers =
         [(CACHE_CONTROL, JWKS_CACHING), (CONTENT_TYPE, HeaderValue::from_static("application/json"))];

@@ -74,8 +74,7 @@ fn replica(app: &TestApp) -> impl Future<Output = String> + Send + 'static {
         let master = config.master.keys.clone().expect("it is configured");
         let keyring = Keyring::open(&db.pool, master).await.expect("it opens");
         let state = App::new(config, clock, db, keyring, AccessLog::off());
-        let request =
-            crate::support::request("GET", "/.well-known/jwks.json").header("host", "localhost");
+        let request = crate::support::request("GET", "/.well-known/jwks.json").header("host", "localhost");
         let request = request.body(axum::body::Body::empty()).unwrap();
         let reply = tower::ServiceExt::oneshot(app::public(&state), request).await.unwrap();
         crate::support::Reply::read(reply).await.expect(200).text()
