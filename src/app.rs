@@ -24,13 +24,14 @@ use crate::http::edge::{self, Edge};
 use crate::http::gate::{self, Gate};
 use crate::identity::Access;
 use crate::openapi;
-use crate::routes::{docs, features, gateway, health, member_tokens, org};
+use crate::routes::{docs, features, gateway, health, index, member_tokens, org};
 use crate::state::App;
 
 /// The public listener's routes.
 pub fn public(app: &App) -> Router {
     let (api, document) = api(Some(app));
-    let router = api.merge(docs::routes(openapi::to_json(&document))).merge(health::probes());
+    let pages = index::routes().merge(docs::routes(openapi::to_json(&document)));
+    let router = api.merge(pages).merge(health::probes());
     finish(app, Door::Public, router)
 }
 
@@ -56,7 +57,8 @@ pub fn document() -> OpenApi {
 /// Every feature's routes behind its gate; without `app` for the document alone.
 fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
     let gated = |mut router: OpenApiRouter<App>, feature: Option<&'static Feature>, access: Access| {
-        openapi::secure(router.get_openapi_mut(), access);
+        let shows_secrets = feature.is_some_and(|feature| feature.shows_secrets);
+        openapi::guard(router.get_openapi_mut(), access, shows_secrets);
         match app {
             Some(app) => {
                 router.route_layer(from_fn_with_state(Gate { app: app.clone(), feature, access }, gate::pass))

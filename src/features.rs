@@ -6,11 +6,13 @@ use std::borrow::Cow;
 use axum::routing::{MethodFilter, on};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa::openapi::HttpMethod;
-use utoipa::openapi::path::OperationBuilder;
+use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{HttpMethod, Required};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::{ApiError, Code};
+use crate::openapi::NOT_LIVE_YET;
 use crate::routes;
 use crate::state::App;
 
@@ -90,6 +92,7 @@ const fn planned(name: &'static str, routes: &'static [PlannedRoute]) -> Feature
 /// How a feature stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = FeatureState)]
 pub enum Status {
     /// Works.
     Live,
@@ -195,10 +198,28 @@ impl Feature {
                 "Not live yet (feature `{}`): answers 503 with `Retry-After`.",
                 self.name
             )))
-            .tag("Not live yet");
+            .parameters(Some(ids_in(path)))
+            .tag(NOT_LIVE_YET);
         router.get_openapi_mut().paths.add_path_operation(*path, vec![method.clone()], operation.build());
         router
     }
+}
+
+/// The parameters of a planned route's path: ids, all of them.
+fn ids_in(path: &str) -> impl Iterator<Item = Parameter> {
+    let names = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    names.map(|name| {
+        let id = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .description(Some("An id."))
+            .schema(Some(id))
+            .build()
+    })
 }
 
 /// The gate answers before this.

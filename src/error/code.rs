@@ -1,6 +1,11 @@
 //! The closed set of error codes.
 
+use std::borrow::Cow;
+
 use axum::http::StatusCode;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $status:ident, $message:literal;)*) => {
@@ -80,6 +85,23 @@ impl Code {
     /// Seconds a client should wait; only 429 and 503 have it.
     pub(super) fn retry_after(self) -> Option<u32> {
         matches!(self, Self::RateLimited | Self::ServiceUnavailable).then_some(1)
+    }
+}
+
+impl PartialSchema for Code {
+    fn schema() -> RefOr<Schema> {
+        let mut names: Vec<_> = Self::ALL.iter().map(|code| code.name()).collect();
+        // One name may have two statuses.
+        names.sort_unstable();
+        names.dedup();
+        let names = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+        names.description(Some("What is wrong, from a closed set; programs may switch on it.")).into()
+    }
+}
+
+impl ToSchema for Code {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("ErrorCode")
     }
 }
 

@@ -46,7 +46,7 @@ pub struct Failure {
 pub struct Detail {
     /// What the entry is about.
     pub field: Cow<'static, str>,
-    /// The kind of entry.
+    /// The kind of entry: `next_expiry` (when room comes), `made` (an id), or the error's own code.
     pub code: Cow<'static, str>,
     /// For people.
     pub message: String,

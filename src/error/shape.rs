@@ -51,7 +51,7 @@ pub struct ErrorEnvelope<'a> {
 #[derive(Serialize, ToSchema)]
 pub struct ErrorBody<'a> {
     /// From a closed set; programs may switch on it.
-    #[schema(example = "not_found")]
+    #[schema(value_type = Code, example = "not_found")]
     pub code: &'a str,
     /// For people.
     pub message: &'a str,
@@ -76,7 +76,7 @@ pub struct TracedError<'a> {
 #[serde(rename_all = "PascalCase")]
 pub struct TracedErrorBody<'a> {
     /// From a closed set; programs may switch on it.
-    #[schema(example = "invalid_request")]
+    #[schema(value_type = Code, example = "invalid_request")]
     pub code: &'a str,
     /// For people.
     pub message: &'a str,
@@ -89,20 +89,24 @@ pub struct TracedErrorBody<'a> {
 /// Turns an error into the response the client sees.
 #[must_use]
 pub fn render(error: &ApiError, shape: Shape, request_id: &str) -> Response<Body> {
-    let status = status(error, shape);
-    let body = match (error, shape) {
-        (ApiError::Invalid(problems), Shape::V1) => json(&ValidationErrors { detail: problems.into() }),
-        (ApiError::Failed(failure), Shape::V1) => json(&envelope(failure, request_id)),
-        (error, Shape::PublicKey) => json(&traced(error, request_id)),
-    };
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
+    let mut response = Response::new(Body::from(body(error, shape, request_id)));
+    *response.status_mut() = status(error, shape);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let ApiError::Failed(Failure { retry_after: Some(seconds), .. }) = error {
         headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
     }
     response
+}
+
+/// The body of that response.
+#[must_use]
+pub fn body(error: &ApiError, shape: Shape, request_id: &str) -> Vec<u8> {
+    match (error, shape) {
+        (ApiError::Invalid(problems), Shape::V1) => json(&ValidationErrors { detail: problems.into() }),
+        (ApiError::Failed(failure), Shape::V1) => json(&envelope(failure, request_id)),
+        (error, Shape::PublicKey) => json(&traced(error, request_id)),
+    }
 }
 
 /// The status line's code for an error.

@@ -8,11 +8,14 @@ pub mod publisher;
 pub mod retention;
 pub mod targets;
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::http::request_id::TraceContext;
@@ -101,6 +104,20 @@ kinds! {
     /// 30, 7 and 1 days before the end, where there is time for it.
     PublicKeyExpiring = "public_key.expiring" on Credentials;
     PublicKeyExpired = "public_key.expired" on Credentials;
+}
+
+impl PartialSchema for Kind {
+    fn schema() -> RefOr<Schema> {
+        let names = Self::ALL.iter().map(|kind| kind.name());
+        let names = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+        names.description(Some("What happened.")).into()
+    }
+}
+
+impl ToSchema for Kind {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("EventType")
+    }
 }
 
 /// Whom an event is about: ids and dates, never profile data, never secrets.

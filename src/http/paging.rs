@@ -16,10 +16,10 @@ use super::input::{Body, Input, Reader};
 #[into_params(parameter_in = Query)]
 pub struct Page {
     /// How many entries at most.
-    #[param(minimum = 1, maximum = 100, default = 25)]
+    #[param(minimum = 1, maximum = 100, default = 25, required = false)]
     limit: i64,
     /// How many entries to skip. For more than the first 10,000 use `cursor`.
-    #[param(minimum = 0, maximum = 10_000, default = 0)]
+    #[param(minimum = 0, maximum = 10_000, default = 0, required = false)]
     offset: i64,
     /// Where the page starts: empty for the start of the list, then each reply's `next_cursor`.
     /// Opaque. Excludes `offset`.

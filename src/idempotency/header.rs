@@ -10,7 +10,7 @@ pub static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-ke
 
 const MAX_LENGTH: usize = 255;
 /// Where the reply holds a secret, whoever guesses the key of a retry could read it.
-const MIN_LENGTH_FOR_SECRETS: usize = 20;
+pub const MIN_LENGTH_FOR_SECRETS: usize = 20;
 
 /// A key as the client meant it, without its quotes.
 #[derive(Clone)]

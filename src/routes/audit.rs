@@ -33,9 +33,8 @@ pub struct AuditEntry {
     seq: i64,
     /// When.
     at: DateTime<Utc>,
-    /// Who: `tenant_key`, `gateway` (an `OrgId` without a key), `operator` (by hand, on our side), or
-    /// `service` (when a time has come).
-    #[schema(example = "tenant_key")]
+    /// Who.
+    #[schema(value_type = AuditActor)]
     actor: String,
     /// The key that authenticated, of `tenant_key`.
     #[schema(required)]
@@ -52,6 +51,21 @@ pub struct AuditEntry {
     /// Covers this entry and the `mac` before, in hex; null before chaining began.
     #[schema(required, value_type = Option<String>, pattern = "^[0-9a-f]{64}$")]
     mac: Option<RowMac>,
+}
+
+/// Who changed something.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "documents what the log holds")]
+enum AuditActor {
+    /// The partner's backend, with the key that `key_id` names.
+    TenantKey,
+    /// The partner's backend, through a gateway that named no key.
+    Gateway,
+    /// By hand, on our side.
+    Operator,
+    /// The service, when a time has come.
+    Service,
 }
 
 impl Listed for AuditEntry {

@@ -30,6 +30,8 @@ pub struct FeatureStatus {
 }
 
 /// List features and whether they are live.
+///
+/// One that is not answers 503 on its routes.
 #[utoipa::path(
     get, path = "/v1/features", tag = "Features",
     responses((status = 200, description = "Every feature there is.", body = Data<Vec<FeatureStatus>>)),

@@ -6,6 +6,7 @@ pub mod events;
 pub mod features;
 pub mod gateway;
 pub mod health;
+pub mod index;
 pub mod member_tokens;
 pub mod org;
 pub mod public_keys;

@@ -11,6 +11,7 @@ mod health;
 mod host;
 mod idempotency;
 mod identity;
+mod index;
 mod members;
 mod metrics;
 mod openapi;

@@ -97,7 +97,7 @@ pub enum Loc {
     Index(usize),
 }
 
-/// [`Loc`] as the document shows it.
+/// A step on the way to what is wrong: a name, or a position in a list.
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[schema(as = Loc)]
@@ -120,6 +120,7 @@ impl std::fmt::Display for Loc {
 /// The closed set of problem types, named as pydantic names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ProblemType)]
 pub enum Kind {
     Missing,
     JsonInvalid,

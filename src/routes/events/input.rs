@@ -12,7 +12,7 @@ pub const MAX_IDS: usize = 1_000;
 
 /// How an event's delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
-#[schema(rename_all = "snake_case")]
+#[schema(as = EventStatus, rename_all = "snake_case")]
 pub enum Status {
     /// Waits for its queue or its next attempt.
     Pending,
@@ -50,7 +50,6 @@ pub struct EventFilter {
     /// Only this stream's.
     pub stream: Option<Stream>,
     /// Only those that stand like this.
-    #[param(inline)]
     pub status: Option<Status>,
 }
 
@@ -64,20 +63,45 @@ impl Input for EventFilter {
     }
 }
 
-/// Which events to send again: either `event_ids`, or `stream`, `from` and `to`.
+/// Which events to send again: either those that are named, or those of a range.
 #[derive(ToSchema)]
+#[serde(untagged)]
 #[schema(as = ReplayEvents)]
 #[expect(dead_code, reason = "documents what `ReplayEvents` reads")]
-pub struct ReplayEventsBody {
+pub enum ReplayEventsBody {
+    Named(ReplayNamedEvents),
+    Range(ReplayRange),
+}
+
+/// Events to send again, by their ids.
+#[derive(ToSchema)]
+#[schema(example = json!({"event_ids": ["evt_0192f0c123457abc8def0123456789ab"]}))]
+#[expect(dead_code, reason = "documents what `ReplayEvents` reads")]
+pub struct ReplayNamedEvents {
     /// At most 1,000.
-    #[schema(min_items = 1, max_items = 1_000, example = json!(["evt_0192f0c123457abc8def0123456789ab"]))]
-    event_ids: Option<Vec<String>>,
-    /// The stream of a range.
-    stream: Option<Stream>,
+    #[schema(value_type = Vec<EventId>, min_items = 1, max_items = 1_000)]
+    event_ids: Vec<String>,
+}
+
+/// An event's id.
+#[derive(ToSchema)]
+#[schema(value_type = String, pattern = "^evt_[0-9a-f]{32}$", example = "evt_0192f0c123457abc8def0123456789ab")]
+#[expect(dead_code, reason = "documents an id's form")]
+pub struct EventId(String);
+
+/// Events to send again, by their stream and time.
+#[derive(ToSchema)]
+#[schema(example = json!({"from": "2026-11-21T08:00:00Z", "stream": "users", "to": "2026-11-21T09:00:00Z"}))]
+#[expect(dead_code, reason = "documents what `ReplayEvents` reads")]
+pub struct ReplayRange {
+    /// The stream of the range.
+    stream: Stream,
     /// Events created from here on,
-    from: Option<DateTime<Utc>>,
+    #[schema(example = "2026-11-21T08:00:00Z")]
+    from: DateTime<Utc>,
     /// and before here; at most 10,000.
-    to: Option<DateTime<Utc>>,
+    #[schema(example = "2026-11-21T09:00:00Z")]
+    to: DateTime<Utc>,
 }
 
 /// Which events to send again.

@@ -43,15 +43,15 @@ pub struct EventEntry {
     /// The event's id.
     #[schema(example = "evt_0192f0c123457abc8def0123456789ab")]
     pub event_id: String,
-    /// `users` or `credentials`.
-    #[schema(example = "users")]
+    /// The stream that it belongs to.
+    #[schema(value_type = Stream)]
     pub stream: String,
     /// What happened.
     #[serde(rename = "type")]
-    #[schema(example = "user.created")]
+    #[schema(value_type = crate::events::Kind)]
     pub kind: String,
-    /// `pending`, `delivered` or `failed`.
-    #[schema(example = "pending")]
+    /// How its delivery stands.
+    #[schema(value_type = self::input::Status)]
     pub status: String,
     /// How often it was tried.
     pub attempts: i32,
@@ -111,7 +111,8 @@ async fn list_events(
 /// With the same `event_id`s, freshly signed. Events being delivered at this moment are left
 /// alone and not counted.
 #[utoipa::path(
-    post, path = "/v1/admin/org/events/replay", tag = "Events", request_body = ReplayEventsBody,
+    post, path = "/v1/admin/org/events/replay", tag = "Events",
+    request_body = ReplayEventsBody,
     responses((status = 202, description = "They will be sent.", body = Data<Replayed>)),
 )]
 async fn replay_events(

@@ -63,11 +63,19 @@ pub struct MemberToken {
     #[schema(value_type = String)]
     access_token: Secret<String>,
     /// How to send it: `Authorization: Bearer <access_token>`.
-    #[schema(example = "Bearer")]
+    #[schema(value_type = TokenType)]
     token_type: &'static str,
     /// Seconds.
     #[schema(example = 3_600)]
     expires_in: i64,
+}
+
+/// How a token is sent.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents a constant")]
+enum TokenType {
+    /// RFC 6750.
+    Bearer,
 }
 
 /// Issue a member token.

@@ -49,7 +49,7 @@ pub struct OrgProfile {
 #[derive(ToSchema)]
 pub struct UpdateOrg {
     /// For people. Cannot be cleared.
-    #[schema(min_length = 1, max_length = 200, example = "Acme")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200, example = "Acme")]
     pub name: Option<String>,
 }
 
@@ -64,6 +64,8 @@ impl Input for UpdateOrg {
 }
 
 /// Show the org.
+///
+/// And how many users it has.
 #[utoipa::path(
     get, path = "/v1/admin/org", tag = "Org",
     responses((status = 200, description = "The org.", body = Data<OrgProfile>)),

@@ -1,4 +1,5 @@
-//! What the public key routes take.
+//! What the public key routes take; how the document describes the larger bodies is in
+//! [`body`](super::body).
 
 use std::borrow::Cow;
 
@@ -14,20 +15,8 @@ use crate::public_keys::RefusalKind;
 use crate::public_keys::accepted::{AcceptedKey, KeyType, Refusal, accept};
 use crate::public_keys::generate::Length;
 
-/// A key of 2048 bits, for the document.
-const EXAMPLE_KEY: &str = "\
------BEGIN PUBLIC KEY-----\n\
-MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAvMnVWt5cXDRkLhaNXF8S\n\
-IG1lExlmJmaPrTaFuHfApAs+MdAl8kpJTWyoH3dM5fmZ5lCHpCTNlTL1dk8+k6yd\n\
-jDcmGaMsGzN2X0gSXL1awGAF+ONkB4PMzyJcKE/fFg6/V+WOZcfKx1bgSHUv+ELa\n\
-nrVOF9K9PkHV82mz//bGgBuU1ITuTRmsRG0l+c20UpU4P3QcZwhUaVoSGfGY9+Ur\n\
-7C1zz7O2b0V2Nl4lG/qyY5EPGttNJSYEoPZfTRDUIfKp5Z0pMbesnHqe+HGI6NFN\n\
-2DX8WeRKLaCt0utJrsL72xapwvvwpK87RU37zoYoAhM4VYAY++ZiZzz0U9iPy9f9\n\
-NQIDAQAB\n\
------END PUBLIC KEY-----\n\
-";
 /// Items a list of usages may have; folded, there are never more than five.
-const MAX_USAGES: usize = 50;
+pub const MAX_USAGES: usize = 50;
 
 /// Names a key.
 #[derive(IntoParams)]
@@ -52,7 +41,7 @@ impl Input for PublicKeyPath {
 #[into_params(parameter_in = Path, rename_all = "PascalCase")]
 pub struct OwnerPath {
     /// Your organisation's `key`.
-    #[param(example = "acme")]
+    #[param(example = "demo")]
     pub owner_code: String,
 }
 
@@ -69,7 +58,7 @@ impl Input for OwnerPath {
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub struct KeyFilter {
     /// Also list keys that have expired or were deleted: of all keys the 1,000 registered last.
-    #[param(default = false)]
+    #[param(default = false, required = false)]
     pub include_expired: bool,
 }
 
@@ -81,31 +70,12 @@ impl Input for KeyFilter {
     }
 }
 
-/// A key to register.
-#[derive(ToSchema)]
-#[schema(rename_all = "PascalCase")]
+/// A key to register, judged.
 pub struct RegisterPublicKey {
-    /// Your organisation's `key`.
-    #[schema(example = "acme")]
     pub owner_code: String,
-    /// What the key is for; duplicates are folded. A PGP key is for `Reports` and
-    /// `CredentialsDownload`; `Unknown` stands alone.
-    #[schema(value_type = Vec<Usage>, min_items = 1, max_items = 50, example = json!(["CredentialsDownload"]))]
     pub usage: Vec<Usage>,
-    /// What kind of key it is.
-    #[schema(value_type = KeyType, rename = "Type", example = "RSA")]
-    #[expect(dead_code, reason = "judged while it is read; only its schema is used")]
-    pub kind: KeyType,
-    /// RSA: SubjectPublicKeyInfo or PKCS#1, as PEM or as bare base64 of the DER. PGP: one
-    /// certificate, armored, or base64 of the binary or of the armor. Never a private key.
-    #[schema(value_type = String, example = json!(EXAMPLE_KEY))]
     pub public_key: AcceptedKey,
-    /// When the key ends: with an offset, in the future, at most three years ahead. A certificate
-    /// must have a key to encrypt to that lives as long.
-    #[schema(example = "2028-11-21T08:00:00.000Z")]
     pub expiration_utc: DateTime<Utc>,
-    /// A name of yours for whatever uses the key.
-    #[schema(max_length = 200, example = "billing")]
     pub related_client_id: Option<String>,
 }
 
@@ -129,7 +99,6 @@ impl Input for RegisterPublicKey {
         Some(Self {
             owner_code: owner_code?,
             usage: usage?,
-            kind: kind?,
             public_key: public_key?,
             expiration_utc: expiration_utc?,
             related_client_id,
@@ -138,27 +107,11 @@ impl Input for RegisterPublicKey {
 }
 
 /// A pair to generate.
-#[derive(ToSchema)]
-#[schema(rename_all = "PascalCase")]
 pub struct GenerateKeyPair {
-    /// Your organisation's `key`.
-    #[schema(example = "acme")]
     pub owner_code: String,
-    /// Only `RSA`: an OpenPGP key is made where its private half is used.
-    #[schema(value_type = KeyType, rename = "Type", example = "RSA")]
-    #[expect(dead_code, reason = "judged while it is read; only its schema is used")]
-    pub kind: KeyType,
-    /// What the pair is for; duplicates are folded. `Unknown` stands alone.
-    #[schema(value_type = Vec<Usage>, min_items = 1, max_items = 50, example = json!(["MessageLevelEncryption"]))]
     pub usage: Vec<Usage>,
-    /// Bits of the modulus: 2048, 3072 or 4096.
-    #[schema(value_type = i64, example = 3072)]
     pub length: Length,
-    /// When the key ends: with an offset, in the future, at most three years ahead.
-    #[schema(example = "2028-11-21T08:00:00.000Z")]
     pub expiration_utc: DateTime<Utc>,
-    /// A name of yours for whatever uses the key.
-    #[schema(max_length = 200, example = "billing")]
     pub related_client_id: Option<String>,
 }
 
@@ -177,9 +130,9 @@ impl Input for GenerateKeyPair {
         }
         let expiration_utc = expiration(request.body("ExpirationUtc"));
         let related_client_id = request.body("RelatedClientId").text(0..=200);
+        kind?;
         Some(Self {
             owner_code: owner_code?,
-            kind: kind?,
             usage: usage?,
             length: length?,
             expiration_utc: expiration_utc?,

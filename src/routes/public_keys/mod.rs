@@ -3,6 +3,7 @@
 //! [`public_keys`](crate::public_keys), the org's rules are in [`rules`], and what other features
 //! do with keys is in [`delivery`].
 
+mod body;
 pub mod change;
 pub mod delivery;
 mod input;
@@ -19,6 +20,7 @@ use chrono::{DateTime, Utc};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::body::{GenerateKeyPairBody, RegisterPublicKeyBody};
 use self::change::{Change, carry, carry_once, glance, place};
 use self::input::{GenerateKeyPair, KeyFilter, OwnerPath, PublicKeyPath, RegisterPublicKey, SetExpiration};
 use self::reply::{
@@ -51,7 +53,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// It serves its usages from now on; keys registered earlier live on beside it. A key that is
 /// refused is named with its reason in `ExtraData.PublicKey`.
 #[utoipa::path(
-    post, path = "/api/v1/key", tag = "Public keys", request_body = RegisterPublicKey,
+    post, path = "/api/v1/key", tag = "Public keys", request_body = RegisterPublicKeyBody,
     responses(
         (status = 200, description = "Registered.", body = RegisteredPublicKey),
         (status = 400, description = "`invalid_request`, `private_key`, `weak_key`, `duplicate_key`, \
@@ -174,7 +176,7 @@ async fn delete_public_key(
 /// `Key` is the public half. The private half never leaves the service, so nothing is delivered
 /// with this key by `deliver_to`.
 #[utoipa::path(
-    post, path = "/api/v1/key/generate", tag = "Public keys", request_body = GenerateKeyPair,
+    post, path = "/api/v1/key/generate", tag = "Public keys", request_body = GenerateKeyPairBody,
     responses(
         (status = 200, description = "Generated.", body = GeneratedKeyPair),
         (status = 400, description = "`invalid_request`, `too_many_keys` or `conflicting_credentials`."),

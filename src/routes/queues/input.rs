@@ -1,4 +1,4 @@
-//! What the queue routes take.
+//! What the queue routes take; how the document describes it is in [`body`](super::body).
 
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -16,8 +16,8 @@ const MAX_TEXT: usize = 4_096;
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct QueuePath {
-    /// `users` or `credentials`.
-    #[param(value_type = String, example = "credentials")]
+    /// The stream whose events go there.
+    #[param(value_type = Stream, example = "credentials")]
     queue_name: Option<Stream>,
 }
 
@@ -38,28 +38,10 @@ impl QueuePath {
     }
 }
 
-/// A queue to register: `type`, and the object of that type.
-#[derive(ToSchema)]
-#[schema(
-    as = RegisterQueue,
-    example = json!({"type": "webhook", "webhook": {"url": "https://partner.example.com/events"}}),
-)]
-#[expect(dead_code, reason = "documents what `RegisterQueue` reads")]
-pub struct RegisterQueueBody {
-    /// `aws_sqs`, `azure_storage_queue` or `webhook`. `azure_event_hubs` is not live yet.
-    #[schema(rename = "type")]
-    r#type: QueueType,
-    /// For `aws_sqs`.
-    aws_sqs: Option<AwsSqs>,
-    /// For `azure_storage_queue`.
-    azure_storage_queue: Option<AzureStorageQueueWithToken>,
-    /// For `webhook`.
-    webhook: Option<WebhookEndpoint>,
-}
-
 /// A kind of queue.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(example = "webhook")]
 pub enum QueueType {
     /// Amazon SQS.
     AwsSqs,
@@ -69,21 +51,6 @@ pub enum QueueType {
     Webhook,
     /// Not live yet.
     AzureEventHubs,
-}
-
-/// An Azure storage queue with the right to write to it.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "documents what `RegisterQueue` reads")]
-pub struct AzureStorageQueueWithToken {
-    /// The storage account.
-    #[schema(pattern = "^[a-z0-9]{3,24}$", example = "partnerevents")]
-    account_name: String,
-    /// The queue in it.
-    #[schema(example = "events")]
-    queue_name: String,
-    /// A shared access signature with permission to add. It is never shown again.
-    #[schema(write_only, example = "sv=2024-11-04&sp=a&se=2027-01-01&sig=...")]
-    sas_token: String,
 }
 
 /// A queue to register.

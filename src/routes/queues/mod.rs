@@ -1,6 +1,7 @@
 //! The partner's own queues, one a stream (contract 6). A queue is stored only after a signed test
 //! event has reached it; the test runs outside any transaction.
 
+mod body;
 mod change;
 mod input;
 mod put;
@@ -19,8 +20,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::body::RegisterQueueBody;
 use self::change::Change;
-use self::input::{QueuePath, RegisterQueue, RegisterQueueBody};
+use self::input::{QueuePath, RegisterQueue};
 use self::put::Put;
 use self::reply::Queue;
 use self::rules::Kind;
@@ -47,7 +49,7 @@ pub fn routes() -> OpenApiRouter<App> {
 #[derive(Serialize, ToSchema)]
 pub struct TestedQueue {
     /// The test event's id.
-    #[schema(example = "evt_0192f0c123457abc8def0123456789ab")]
+    #[schema(pattern = "^evt_[0-9a-f]{32}$", example = "evt_0192f0c123457abc8def0123456789ab")]
     event_id: String,
 }
 

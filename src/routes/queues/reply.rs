@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::input::QueueType;
 use super::settings::{AwsSqs, AzureStorageQueue, WebhookEndpoint};
 use super::store::QueueRow;
 use crate::error::ApiError;
+use crate::events::Stream;
 use crate::http::paging::{Listed, Place};
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
@@ -17,11 +19,11 @@ use crate::state::App;
 #[derive(Serialize, ToSchema)]
 pub struct Queue {
     /// The stream's name.
-    #[schema(example = "credentials")]
+    #[schema(value_type = Stream)]
     queue_name: String,
-    /// `aws_sqs`, `azure_storage_queue` or `webhook`.
+    /// What kind of queue it is: the object of the same name says where.
     #[serde(rename = "type")]
-    #[schema(example = "webhook")]
+    #[schema(value_type = QueueType)]
     kind: String,
     /// Of `aws_sqs`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -100,9 +100,20 @@ pub struct CurrentSecret {
     id: Uuid,
     /// When it was put in place.
     created_at: DateTime<Utc>,
-    /// Who made it: `server` or `partner`.
-    #[schema(example = "server")]
+    /// Who made it.
+    #[schema(value_type = SecretSource)]
     source: String,
+}
+
+/// Who made a secret.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "documents what the database holds")]
+enum SecretSource {
+    /// The service.
+    Server,
+    /// The partner.
+    Partner,
 }
 
 /// A previous secret that still signs.

@@ -29,6 +29,7 @@ impl Input for KeyPath {
 
 /// Which key to rotate, and how.
 #[derive(ToSchema)]
+#[schema(example = json!({"grace_period_seconds": 86_400}))]
 pub struct RotateTenantKey {
     /// How long the old key goes on working, in seconds. With 0 it ends at once: if the reply is
     /// lost on its way, so is access, until the integration contact makes a key.
@@ -40,7 +41,7 @@ pub struct RotateTenantKey {
     /// When the successor ends. By default it gets the old key's lifetime, if that had one.
     pub expires_at: Option<DateTime<Utc>>,
     /// Encrypts the new key to a registered public key of yours: a usage or a `UniqueId`.
-    #[schema(example = "CredentialsDownload")]
+    #[schema(min_length = 1, max_length = 200, example = "CredentialsDownload")]
     pub deliver_to: Option<String>,
 }
 
@@ -66,6 +67,7 @@ impl RotateTenantKey {
 
 /// A key to mint.
 #[derive(ToSchema)]
+#[schema(example = json!({"name": "billing backend"}))]
 pub struct CreateTenantKey {
     /// For people: where the key is used.
     #[schema(min_length = 1, max_length = 200, example = "billing backend")]
@@ -73,7 +75,7 @@ pub struct CreateTenantKey {
     /// When it ends; by default never.
     pub expires_at: Option<DateTime<Utc>>,
     /// Encrypts the key to a registered public key of yours: a usage or a `UniqueId`.
-    #[schema(example = "CredentialsDownload")]
+    #[schema(min_length = 1, max_length = 200, example = "CredentialsDownload")]
     pub deliver_to: Option<String>,
 }
 
@@ -90,9 +92,10 @@ impl Input for CreateTenantKey {
 
 /// Changes to a key.
 #[derive(ToSchema)]
+#[schema(example = json!({"name": "billing backend"}))]
 pub struct UpdateTenantKey {
     /// For people: where the key is used. Cannot be cleared.
-    #[schema(min_length = 1, max_length = 200, example = "billing backend")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200, example = "billing backend")]
     pub name: Option<String>,
     /// When it ends; `null` for never. A rotated key ends within seven days of its rotation.
     #[schema(value_type = Option<DateTime<Utc>>)]
@@ -114,7 +117,7 @@ impl Input for UpdateTenantKey {
 #[into_params(parameter_in = Query)]
 pub struct KeyFilter {
     /// Also list revoked and expired keys.
-    #[param(default = false)]
+    #[param(default = false, required = false)]
     pub include_revoked: bool,
 }
 

@@ -11,7 +11,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt as _;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -71,6 +73,54 @@ pub enum BulkStatus {
     Failed,
 }
 
+/// The body: one [`CreateUser`] a line.
+struct UserLines;
+
+/// The reply: one [`BulkResult`] a line.
+struct ResultLines;
+
+/// Lines of JSON as one text, which is what clients send and read; the document describes a line as
+/// an item of the list that the text stands for (JSON Schema's `contentSchema`).
+fn lines_of<T: ToSchema>() -> RefOr<Schema> {
+    let lines = ArrayBuilder::new().items(Ref::from_schema_name(T::name())).max_items(Some(MAX_LINES));
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    text.content_media_type(NDJSON).content_schema(Some(Schema::from(lines))).into()
+}
+
+fn add_line<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+    T::schemas(schemas);
+    schemas.push((T::name().into_owned(), T::schema()));
+}
+
+impl PartialSchema for UserLines {
+    fn schema() -> RefOr<Schema> {
+        lines_of::<CreateUser>()
+    }
+}
+
+impl ToSchema for UserLines {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        add_line::<CreateUser>(schemas);
+    }
+}
+
+impl PartialSchema for ResultLines {
+    fn schema() -> RefOr<Schema> {
+        lines_of::<BulkResult>()
+    }
+}
+
+impl ToSchema for ResultLines {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        add_line::<BulkResult>(schemas);
+    }
+}
+
+/// Two lines of a body, for the document.
+const EXAMPLE: &str = "\
+{\"user_id\":\"5f0e1a52-7c43-4d0a-9a57-0d0f9f2a8b11\",\"first_name\":\"Grace\"}\n\
+{\"user_id\":\"a8c2f6de-21b7-4a39-8f6a-6a1b9a3c7e42\"}\n";
+
 /// Create many users.
 ///
 /// One user a line, as `POST /v1/users` takes it: at most 10 MiB, 10,000 lines, and 16 KiB a line;
@@ -79,9 +129,10 @@ pub enum BulkStatus {
 /// stored; sending them again is safe and answers `exists`.
 #[utoipa::path(
     post, path = "/v1/users/bulk", tag = "Users",
-    request_body(content = CreateUser, content_type = "application/x-ndjson", description = "One user a line."),
+    request_body(content = UserLines, content_type = "application/x-ndjson",
+                 description = "One user a line.", example = json!(EXAMPLE)),
     responses(
-        (status = 200, description = "What became of each line.", body = BulkResult, content_type = "application/x-ndjson"),
+        (status = 200, description = "What became of each line.", body = ResultLines, content_type = "application/x-ndjson"),
         (status = 400, description = "`conflicting_credentials`, or `invalid_request`: the body broke off, or paused for 10 seconds."),
         (status = 413, description = "`payload_too_large`: the body, the number of lines or a line is over its limit."),
         (status = 415, description = "`unsupported_media_type`: the body is not `application/x-ndjson`."),

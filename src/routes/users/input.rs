@@ -71,6 +71,7 @@ impl CreateUser {
 
 /// Changes to a user's profile. Absent fields stay as they are, `null` clears.
 #[derive(ToSchema)]
+#[schema(example = json!({"first_name": "Ada", "last_name": "King"}))]
 pub struct UpdateUser {
     /// Given name.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200, example = "Ada")]

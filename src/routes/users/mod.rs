@@ -161,6 +161,8 @@ pub async fn total(app: &App, org_id: OrgId, counted: i64) -> Result<i64, ApiErr
 }
 
 /// Show a user.
+///
+/// Also to that user's own app, with a member token.
 #[utoipa::path(
     get, path = "/v1/users/{user_id}", tag = "Users", params(UserPath),
     responses(

@@ -1,6 +1,6 @@
 //! The OpenAPI document, as a list of operations to try and as the judge of their answers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
 
 use jsonschema::Validator;
@@ -9,6 +9,8 @@ use partner_api::openapi::to_json;
 use serde_json::{Map, Value, json};
 
 use super::Reply;
+
+const NDJSON: &str = "application/x-ndjson";
 
 /// The document that the code makes.
 pub struct Document {
@@ -52,10 +54,21 @@ impl Document {
                 method: method.to_uppercase(),
                 path: path.clone(),
                 id: spec["operationId"].as_str().unwrap_or_default().to_owned(),
-                spec: spec.clone(),
+                spec: self.with_its_answers(spec),
             })
         });
         operations.collect()
+    }
+
+    /// An operation that holds its answers itself, where it shares them with others.
+    fn with_its_answers(&self, spec: &Value) -> Value {
+        let mut spec = spec.clone();
+        for response in spec["responses"].as_object_mut().expect("responses").values_mut() {
+            if let Some(shared) = response["$ref"].as_str().and_then(|reference| self.resolve(reference)) {
+                *response = shared.clone();
+            }
+        }
+        spec
     }
 
     /// Follows a reference into the document.
@@ -63,21 +76,60 @@ impl Document {
         self.json.pointer(reference.strip_prefix('#')?)
     }
 
-    /// The example of the operation's body, or one made of the examples of its fields.
+    /// The first example of the operation's body, if that is JSON.
     pub fn example_body(&self, operation: &Operation) -> Option<Value> {
-        let schema = operation.spec.pointer("/requestBody/content/application~1json/schema")?;
-        let schema =
-            schema["$ref"].as_str().and_then(|reference| self.resolve(reference)).expect("a named body");
-        if let Some(example) = schema.get("example") {
-            return Some(example.clone());
+        let mut examples = operation.has_body().then(|| self.examples(operation))?;
+        (!examples.is_empty()).then(|| examples.remove(0))
+    }
+
+    /// The examples of the operation's body: those that it names, or its schema's, or one made of the
+    /// examples of its fields.
+    pub fn examples(&self, operation: &Operation) -> Vec<Value> {
+        let Some(content) = operation.body_content() else { return Vec::new() };
+        if let Some(examples) = content["examples"].as_object() {
+            return examples.values().map(|example| example["value"].clone()).collect();
         }
-        let properties = schema["properties"].as_object().expect("a body is an object");
+        let schema = self.followed(&content["schema"]);
+        if let Some(example) = content.get("example").or_else(|| schema.get("example")) {
+            return vec![example.clone()];
+        }
         let example = |(name, field): (&String, &Value)| {
-            let named = field["$ref"].as_str().and_then(|reference| self.resolve(reference));
-            let example = field.get("example").or_else(|| named?.get("example"))?;
+            let example = field.get("example").or_else(|| self.followed(field).get("example"))?;
             Some((name.clone(), example.clone()))
         };
-        Some(Value::Object(properties.iter().filter_map(example).collect::<Map<_, _>>()))
+        let properties = schema["properties"].as_object().expect("a body is an object");
+        vec![Value::Object(properties.iter().filter_map(example).collect::<Map<_, _>>())]
+    }
+
+    /// The names of all fields that the operation's body can have.
+    pub fn fields(&self, operation: &Operation) -> BTreeSet<String> {
+        let Some(content) = operation.body_content() else { return BTreeSet::new() };
+        let schema = self.followed(&content["schema"]);
+        let variants = schema["oneOf"].as_array().map_or(std::slice::from_ref(schema), Vec::as_slice);
+        let variants = variants.iter().map(|variant| self.followed(variant));
+        variants
+            .filter_map(|variant| variant["properties"].as_object())
+            .flat_map(Map::keys)
+            .cloned()
+            .collect()
+    }
+
+    /// The schema itself, where this is a reference to one.
+    pub fn followed<'d>(&'d self, schema: &'d Value) -> &'d Value {
+        schema["$ref"].as_str().map_or(schema, |reference| self.resolve(reference).expect("it is there"))
+    }
+
+    /// What is wrong with a body that is sent, by the document.
+    pub fn body_errors(&self, operation: &Operation, body: &Value) -> Vec<String> {
+        let content = operation.body_content().expect("it takes a body");
+        self.errors(&content["schema"], body)
+    }
+
+    /// What is wrong with a value, by a schema of the document.
+    pub fn errors(&self, schema: &Value, value: &Value) -> Vec<String> {
+        let mut validators = self.validators.lock().expect("no panic");
+        let validator = validators.entry(schema.to_string()).or_insert_with(|| self.validator(schema));
+        validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
     }
 
     /// What a reply says that the document does not promise; nothing if all is well.
@@ -102,19 +154,29 @@ impl Document {
                 if reply.header("content-type") != Some(media_type) {
                     objections.push(format!("the content type is not {media_type}"));
                 }
-                objections.extend(self.schema_errors(&content["schema"], reply));
+                objections.extend(if media_type == NDJSON {
+                    self.line_errors(&content["schema"], reply)
+                } else {
+                    self.reply_errors(&content["schema"], &reply.body)
+                });
             }
         }
         objections
     }
 
-    fn schema_errors(&self, schema: &Value, reply: &Reply) -> Vec<String> {
-        let Ok(body) = serde_json::from_slice(&reply.body) else {
-            return vec!["the body is not JSON".to_owned()];
-        };
-        let mut validators = self.validators.lock().expect("no panic");
-        let validator = validators.entry(schema.to_string()).or_insert_with(|| self.validator(schema));
-        validator.iter_errors(&body).map(|error| format!("{}: {error}", error.instance_path())).collect()
+    fn reply_errors(&self, schema: &Value, body: &[u8]) -> Vec<String> {
+        match serde_json::from_slice(body) {
+            Ok(body) => self.errors(schema, &body),
+            Err(_) => vec!["the body is not JSON".to_owned()],
+        }
+    }
+
+    /// Each line is an item of the list that the text stands for.
+    fn line_errors(&self, schema: &Value, reply: &Reply) -> Vec<String> {
+        let line = &self.followed(schema)["contentSchema"]["items"];
+        assert!(line.is_object(), "lines are described: {schema}");
+        let lines = reply.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.flat_map(|text| self.reply_errors(line, text)).collect()
     }
 
     fn validator(&self, schema: &Value) -> Validator {
@@ -155,6 +217,11 @@ impl Operation {
     /// Whether it takes one JSON body; lines of JSON have tests of their own.
     pub fn has_body(&self) -> bool {
         self.spec.pointer("/requestBody/content/application~1json").is_some()
+    }
+
+    /// What the document says of its body.
+    pub fn body_content(&self) -> Option<&Value> {
+        self.spec["requestBody"]["content"].as_object()?.values().next()
     }
 
     /// Whether it takes JSON line by line.

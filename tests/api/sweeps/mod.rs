@@ -2,6 +2,7 @@
 //! without anybody thinking of it; every answer is held against what the document promises.
 
 mod again;
+mod examples;
 mod hostile;
 mod identity;
 mod query;
@@ -62,27 +63,26 @@ impl Sweep {
     /// The document's example, with an address of the test's own, and for `owner`.
     fn example_body(&self, operation: &Operation, owner: &str) -> Option<Value> {
         let mut body = self.document.example_body(operation)?;
-        if let Some(url) = body.pointer_mut("/webhook/url") {
-            *url = json!(self.webhook);
-        }
+        self.edit(&mut body);
         if let Some(code) = body.get_mut("OwnerCode") {
             *code = json!(owner);
         }
         Some(body)
     }
 
-    /// Sends the request that the document gives as an example, for the org itself.
-    async fn own_example(&self, org: &Org, operation: &Operation, path: &str) -> Reply {
-        self.example_for(org, operation, path, &org.key).await
+    /// Puts what is the partner's own into an example; whether there was anything.
+    fn edit(&self, body: &mut Value) -> bool {
+        if let Some(url) = body.pointer_mut("/webhook/url") {
+            *url = json!(self.webhook);
+            return true;
+        }
+        let file = if body["Type"] == "PGP" { "pgp-curve.asc" } else { "rsa3072.spki.pem" };
+        body.get_mut("PublicKey").map(|key| *key = json!(fixture(file))).is_some()
     }
 
     /// Sends the request that the document gives as an example, on `path`.
     async fn example(&self, caller: &Caller, operation: &Operation, path: &str) -> Reply {
-        self.example_for(caller, operation, path, "acme").await
-    }
-
-    async fn example_for(&self, caller: &Caller, operation: &Operation, path: &str, owner: &str) -> Reply {
-        match self.example_body(operation, owner) {
+        match self.example_body(operation, "acme") {
             Some(body) => self.send(caller, operation, json_request(operation, path), body.to_string()).await,
             None if operation.takes_lines() => {
                 let head = request(&operation.method, path).header("content-type", "application/x-ndjson");
@@ -175,12 +175,16 @@ async fn mint(org: &Org) -> String {
     text(&org.post("/v1/admin/org/tenant-keys", json!({"name": "swept"})).await.expect(201), "/data/id")
 }
 
+/// A committed public key.
+fn fixture(file: &str) -> String {
+    let path = format!("{}/tests/fixtures/keys/{file}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).expect("the fixture is there")
+}
+
 /// Registers a committed public key; gives its id.
 async fn register(org: &Org, file: &str) -> String {
-    let path = format!("{}/tests/fixtures/keys/{file}", env!("CARGO_MANIFEST_DIR"));
-    let key = std::fs::read_to_string(path).expect("the fixture is there");
-    let body = json!({"OwnerCode": org.key, "Usage": ["CredentialsDownload"], "Type": "RSA", "PublicKey": key,
-                      "ExpirationUtc": "2028-11-21T08:00:00.000Z"});
+    let body = json!({"OwnerCode": org.key, "Usage": ["CredentialsDownload"], "Type": "RSA",
+                      "PublicKey": fixture(file), "ExpirationUtc": "2028-11-21T08:00:00.000Z"});
     text(&org.post("/api/v1/key", body).await.expect(200), "/UniqueId")
 }
 

@@ -6,25 +6,6 @@ use super::{Named, Sweep};
 use crate::support::{Org, Reply};
 
 #[tokio::test]
-async fn the_documented_example_works_on_every_operation() {
-    let sweep = Sweep::new().await;
-    for (number, operation) in sweep.operations().iter().enumerate() {
-        if operation.is_planned() {
-            continue;
-        }
-        let acme = sweep.equipped_org(&format!("acme-{number}")).await;
-        let Named { theirs, .. } = sweep.named(&acme, operation).await;
-        if operation.id == "issue_member_token" {
-            // For a user there is.
-            let body = sweep.example_body(operation, &acme.key).expect("it takes a body");
-            acme.post("/v1/users", body).await.expect(201);
-        }
-        let reply = sweep.own_example(&acme, operation, &theirs).await;
-        assert!((200..300).contains(&reply.status), "{}: {} {}", operation.id, reply.status, reply.text());
-    }
-}
-
-#[tokio::test]
 async fn a_resource_of_another_org_is_answered_as_one_that_does_not_exist() {
     let sweep = Sweep::new().await;
     let acme = sweep.app.org("acme").await;

@@ -1,0 +1,148 @@
+//! What an operation can answer. What many share is a component of the document, made here and
+//! nowhere else; each error has an example of its own, for every code that its description names.
+
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::{Components, Content, Header, Ref, RefOr, Response};
+
+use super::examples::{self, Invalid};
+use crate::error::shape::Shape;
+
+/// An answer that operations share.
+struct Shared {
+    status: &'static str,
+    /// The component's name.
+    name: &'static str,
+    /// Names the codes, and when they come.
+    description: &'static str,
+    /// Which operations give it.
+    is_given: fn(Facts) -> bool,
+}
+
+/// What decides which answers an operation shares.
+#[derive(Clone, Copy)]
+struct Facts {
+    /// It asks for credentials.
+    is_guarded: bool,
+    /// It takes a body of JSON.
+    has_body: bool,
+}
+
+/// One line an answer.
+#[rustfmt::skip]
+const SHARED: &[Shared] = &[
+    shared("400", "BadRequest", "`invalid_request` or `conflicting_credentials`: the credentials are malformed.", |of| of.is_guarded),
+    shared("401", "Unauthorized", "`unauthorized`: credentials are missing or not valid.", |of| of.is_guarded),
+    shared("403", "Forbidden", "`forbidden`: the org is unknown or suspended.", |of| of.is_guarded),
+    shared("413", "PayloadTooLarge", "`payload_too_large`: the body is over 64 KiB.", |of| of.has_body),
+    shared("415", "UnsupportedMediaType", "`unsupported_media_type`: the body is not `application/json`.", |of| of.has_body),
+    shared("421", "MisdirectedRequest", "`misdirected_request`: `OrgId` is believed without proof here, and the request is for another host.", |of| of.is_guarded),
+    shared("429", "RateLimited", "`rate_limited`: too many requests of yours are being answered already.", |of| of.is_guarded),
+    shared("500", "InternalError", "`internal_error`: something went wrong on our side.", |_| true),
+    shared("503", "ServiceUnavailable", "`service_unavailable`: overloaded, a dependency is away, or the feature is not live.", |_| true),
+];
+
+const fn shared(
+    status: &'static str,
+    name: &'static str,
+    description: &'static str,
+    is_given: fn(Facts) -> bool,
+) -> Shared {
+    Shared { status, name, description, is_given }
+}
+
+/// The 422 of whatever is not a public key route.
+const INVALID: &str = "The request breaks its rules; every problem at once.";
+
+/// Adds what `operation` shares with others, and completes what it says itself.
+pub fn complete(operation: &mut Operation, shape: Shape, components: &mut Components) {
+    let facts = Facts {
+        is_guarded: operation.security.as_ref().is_some_and(|schemes| !schemes.is_empty()),
+        has_body: operation.request_body.is_some(),
+    };
+    let invalid = examples::invalid(operation, components);
+    let responses = &mut operation.responses.responses;
+    for shared in SHARED.iter().filter(|shared| (shared.is_given)(facts)) {
+        responses
+            .entry(shared.status.to_owned())
+            .or_insert_with(|| RefOr::Ref(shared.component(shape, components)));
+    }
+    // An unknown query parameter is refused everywhere.
+    if shape == Shape::V1 {
+        responses.entry("422".to_owned()).or_insert_with(|| RefOr::T(Response::new(INVALID)));
+    }
+    for (status, response) in responses {
+        if let RefOr::T(response) = response {
+            complete_one(response, status, shape, &invalid);
+        }
+    }
+}
+
+impl Shared {
+    /// The reference to the component, which is made when it is first wanted.
+    fn component(&self, shape: Shape, components: &mut Components) -> Ref {
+        let name = match shape {
+            Shape::V1 => self.name.to_owned(),
+            Shape::PublicKey => format!("PublicKey{}", self.name),
+        };
+        components.responses.entry(name.clone()).or_insert_with(|| {
+            let mut response = Response::new(self.description);
+            complete_one(&mut response, self.status, shape, &Invalid::default());
+            RefOr::T(response)
+        });
+        Ref::from_response_name(name)
+    }
+}
+
+/// Adds headers, and to an error its shape and an example of each code.
+fn complete_one(response: &mut Response, status: &str, shape: Shape, invalid: &Invalid) {
+    let mut say = |name: &str, description| response.headers.insert(name.to_owned(), header(description));
+    say("x-request-id", "Yours if it was well-formed, else a new one.");
+    match status {
+        "401" => drop(say("WWW-Authenticate", "Always `ApiKey realm=\"partner-api\"`.")),
+        "429" | "503" => drop(say("Retry-After", "Seconds to wait before trying again.")),
+        _ => {}
+    }
+    if !status.starts_with(['4', '5']) {
+        return;
+    }
+    let schema = match (status, shape) {
+        ("422", Shape::V1) => "ValidationErrors",
+        (_, Shape::V1) => "ErrorEnvelope",
+        (_, Shape::PublicKey) => "TracedError",
+    };
+    let fresh = || RefOr::T(Content::new(Some(Ref::from_schema_name(schema))));
+    let content = response.content.entry("application/json".to_owned()).or_insert_with(fresh);
+    if let RefOr::T(content) = content {
+        content.examples.extend(examples::of_errors(&response.description, status, shape, invalid));
+    }
+}
+
+/// What a POST that can be sent again answers besides (contract 7).
+pub fn add_idempotency(operation: &mut Operation, shape: Shape, shows_secrets: bool) {
+    let responses = &mut operation.responses.responses;
+    let in_progress = if shows_secrets {
+        "`idempotency_in_progress`, or `secret_no_longer_available`: `details` names what was made."
+    } else {
+        "`idempotency_in_progress`"
+    };
+    for (status, told) in
+        [("409", in_progress), ("422", "`idempotency_key_reused`: the key was used for another request.")]
+    {
+        let response = responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(Response::new("")));
+        let RefOr::T(response) = response else { continue };
+        response.description = format!("{} {told}", response.description).trim_start().to_owned();
+        if (status, shape) == ("422", Shape::V1) {
+            response.description.insert_str(0, &format!("{INVALID} Or "));
+            let either = ["ValidationErrors", "ErrorEnvelope"].map(Ref::from_schema_name);
+            let either = either.into_iter().fold(OneOfBuilder::new(), OneOfBuilder::item);
+            response.content.insert("application/json".to_owned(), RefOr::T(Content::new(Some(either))));
+        }
+    }
+}
+
+fn header(description: &str) -> RefOr<Header> {
+    let mut header = Header::new(ObjectBuilder::new().schema_type(Type::String));
+    header.description = Some(description.to_owned());
+    RefOr::T(header)
+}

@@ -1,0 +1,162 @@
+//! The OpenAPI document: what is true of the whole API, added to what each route says of itself.
+
+mod answers;
+mod examples;
+mod schemas;
+
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::tag::{Tag, TagBuilder};
+use utoipa::openapi::{Components, Contact, Info, License, OpenApi, Paths, RefOr, Required, Server};
+
+use crate::error::shape::Shape;
+use crate::idempotency;
+use crate::idempotency::header::{IDEMPOTENCY_KEY, MIN_LENGTH_FOR_SECRETS};
+use crate::identity::Access;
+
+const DESCRIPTION: &str = "\
+Users, API keys, signing secrets and public keys for partners.
+
+**Credentials.** A partner's backend sends its tenant API key in `taih-tenant-key`, and nothing else. The \
+headers `OrgId`, `X-Tenant-Key-Id` and `X-Gateway-Auth` are the gateway's: it removes whatever a client \
+sends under these names, and sets its own. In local development, where no gateway stands in front, \
+`OrgId: <the org's UUID>` can be sent by hand in place of the key. Apps of the partner's users send \
+`Authorization: Bearer` with a member token.
+
+**Conventions.** JSON in snake_case, instants in UTC as RFC 3339. Success is `{\"data\": ...}`. Unknown \
+and repeated fields and query parameters are refused; `null` counts as absent, except in PATCH, where \
+it clears. Every reply carries `x-request-id`; quote it to support.
+
+**Errors.** A request that breaks a field's rules gets 422 with every problem at once. Every other error \
+is `{\"error\": {\"code\", \"message\", \"details\", \"request_id\"}}` with a code from a closed set. A \
+resource of another organisation is answered exactly as one that does not exist.
+
+**Not live yet.** A feature that is planned or switched off answers 503 with `Retry-After: 86400`.";
+
+/// What each tag's operations are about, in the order that the page shows them.
+const TAGS: &[(&str, &str)] = &[
+    ("Users", "The partner's users."),
+    ("Tenant keys", "The keys that authenticate the partner's backends."),
+    ("Signing secret", "The secrets that sign events."),
+    ("Events", "What happened, and the partner's own queues that hear of it."),
+    ("Public keys", "The partner's public keys, and pairs that are generated here."),
+    ("Member tokens", "Tokens with which the partner's users call for themselves."),
+    ("Org", "The org, and the log of what was changed in it."),
+    ("Features", "What is live."),
+    (NOT_LIVE_YET, "Planned: these answer 503 until they are built."),
+];
+
+/// The tag of planned operations.
+pub const NOT_LIVE_YET: &str = "Not live yet";
+
+/// Title, version, server, tags, security schemes.
+pub fn info() -> OpenApi {
+    let mut info = Info::new("partner-api", env!("CARGO_PKG_VERSION"));
+    info.description = Some(DESCRIPTION.to_owned());
+    let mut license = License::new("Apache-2.0");
+    license.identifier = Some("Apache-2.0".to_owned());
+    info.license = Some(license);
+    let mut contact = Contact::new();
+    contact.name = Some("Your integration contact".to_owned());
+    info.contact = Some(contact);
+    let mut document = OpenApi::new(info, Paths::new());
+    let mut server = Server::new("/");
+    server.description = Some("The service that this document was fetched from.".to_owned());
+    document.servers = Some(vec![server]);
+    document.tags = Some(TAGS.iter().map(tag).collect());
+    document.components = Some(credentials());
+    document
+}
+
+fn tag((name, description): &(&str, &str)) -> Tag {
+    TagBuilder::new().name(*name).description(Some(*description)).build()
+}
+
+/// What clients can authenticate with. `OrgId` is not among them: it is the gateway's, and a client
+/// generated from this document would send it beside its key. The page offers it all the same
+/// where it is served from this machine (`routes/docs/assets/init.js`).
+fn credentials() -> Components {
+    let mut components = Components::new();
+    let description = "The tenant's API key, checked by the gateway or by the service itself.";
+    let key = ApiKeyValue::with_description("taih-tenant-key", description);
+    components.add_security_scheme("TenantKey", SecurityScheme::ApiKey(ApiKey::Header(key)));
+    let mut member = Http::new(HttpAuthScheme::Bearer);
+    member.bearer_format = Some("JWT".to_owned());
+    member.description = Some("A token from `POST /v1/auth/token`, for the user's own routes.".to_owned());
+    components.add_security_scheme("MemberToken", SecurityScheme::Http(member));
+    components
+}
+
+/// Writes whom a feature's operations take, and of its POSTs that they can be sent again (contract
+/// 7). Those that are never told take anyone.
+pub fn guard(document: &mut OpenApi, access: Access, shows_secrets: bool) {
+    let schemes: &[&str] = match access {
+        Access::Partners => &["TenantKey"],
+        Access::PartnersAndMembers => &["TenantKey", "MemberToken"],
+    };
+    for (path, item) in &mut document.paths.paths {
+        let can_repeat = !idempotency::EXEMPT.contains(&path.as_str());
+        if let Some(operation) = item.post.as_mut().filter(|_| can_repeat) {
+            operation.parameters.get_or_insert_default().push(RefOr::T(idempotency_key(shows_secrets)));
+            answers::add_idempotency(operation, Shape::of(path), shows_secrets);
+        }
+        for operation in operations(item) {
+            operation.security = Some(schemes.iter().copied().map(requirement).collect());
+        }
+    }
+}
+
+fn requirement(scheme: &str) -> SecurityRequirement {
+    SecurityRequirement::new(scheme, [""; 0])
+}
+
+/// The header of a POST that can be sent again.
+fn idempotency_key(shows_secrets: bool) -> Parameter {
+    let at_least = if shows_secrets { MIN_LENGTH_FOR_SECRETS } else { 1 };
+    let mut key = Parameter::new(IDEMPOTENCY_KEY.as_str());
+    key.parameter_in = ParameterIn::Header;
+    key.required = Required::False;
+    key.description = Some(
+        "Yours to choose: 1 to 255 characters, in quotes (a string of RFC 8941) or bare and without spaces; \
+         at least 20 where the reply holds a secret. The same request with the same key within 24 hours \
+         gets the same reply, with `Idempotent-Replayed: true`, and is not carried out again."
+            .to_owned(),
+    );
+    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(at_least));
+    key.schema = Some(text.into());
+    key
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let all = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+    all.into_iter().flatten()
+}
+
+/// Adds to every operation what holds for all: shared answers with an example of each error,
+/// strict bodies.
+pub fn complete(document: &mut OpenApi) {
+    let components = document.components.get_or_insert_with(Components::new);
+    schemas::name_inner(components);
+    for (path, item) in &mut document.paths.paths {
+        let shape = Shape::of(path);
+        for operation in operations(item) {
+            operation.security.get_or_insert_default();
+            schemas::close_body(operation, components);
+            examples::add_variants(operation, components);
+            answers::complete(operation, shape, components);
+        }
+    }
+    schemas::add_errors(components);
+}
+
+/// The document as it is served and committed.
+#[must_use]
+pub fn to_json(document: &OpenApi) -> String {
+    // Plain data with string keys: serialising it cannot fail.
+    let mut json = document.to_pretty_json().unwrap_or_default();
+    json.push('\n');
+    json
+}
