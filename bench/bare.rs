@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let address = std::env::var("LISTEN_ADDR").unwrap_or_else(|_| "127.0.0.1:8090".into());
-    let (log, _guard) = telemetry::init(Format::Json, "info");
+    let (log, _guard) = telemetry::init(Format::Json, &telemetry::LogFilter::default());
     let door = TcpListener::bind(address).await?;
     let reply = async || (StatusCode::OK, [(CONTENT_TYPE, "application/json")], r#"{"data":{}}"#);
     let router = Router::new()

@@ -1,6 +1,8 @@
 //! Logs on standard output: one access line a request, and one line a failure with its cause.
 //! Neither ever holds personal data: route templates instead of paths, ids of orgs and keys only.
 
+mod filter;
+
 use std::fmt::Write as _;
 use std::io::{BufWriter, Write as _};
 use std::time::Duration;
@@ -8,9 +10,12 @@ use std::time::Duration;
 use axum::http::{Method, StatusCode};
 use chrono::SecondsFormat;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer as _;
 use tracing_subscriber::fmt::MakeWriter as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
+pub use self::filter::LogFilter;
 use crate::clock::Clock;
 use crate::http::request_id::{RequestId, TraceContext};
 use crate::identity::Caller;
@@ -29,21 +34,22 @@ pub enum Format {
 }
 
 /// Sets logging up for the process. The guard flushes what waits when it is dropped.
-pub fn init(format: Format, filter: &str) -> (AccessLog, WorkerGuard) {
+pub fn init(format: Format, filter: &LogFilter) -> (AccessLog, WorkerGuard) {
     // A plain buffer: `Stdout` itself would flush at every line.
     let out = std::fs::File::from(rustix::io::dup(rustix::stdio::stdout()).expect("standard output is open"));
     let (writer, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(BUFFERED_LINES)
         .thread_name("log")
         .finish(BufWriter::with_capacity(64 * 1024, out));
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
-    let logs =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer.clone()).with_ansi(is_terminal);
-    match format {
-        Format::Json => logs.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
-        Format::Pretty => logs.with_target(false).init(),
-    }
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer.clone()).with_ansi(is_terminal);
+    let lines = match format {
+        Format::Json => {
+            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+        }
+        Format::Pretty => lines.with_target(false).boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter.targets())).init();
     (AccessLog { sink: Some((writer, format)) }, guard)
 }
 

@@ -1,6 +1,9 @@
 //! The configuration, read once from the environment (contract 11). Every variable is documented
 //! in `.env.example`; a test holds the two lists together.
 
+pub mod dotenv;
+mod postgres_url;
+pub mod private;
 mod variables;
 
 use std::net::SocketAddr;
@@ -16,7 +19,7 @@ use crate::crypto::tenant_key::KeyEnv;
 use crate::events::targets::TargetsConfig;
 use crate::features::DisabledFeatures;
 use crate::identity::GatewaySecrets;
-use crate::telemetry::Format;
+use crate::telemetry::{Format, LogFilter};
 
 /// What the service was told.
 #[derive(Clone, Debug)]
@@ -37,9 +40,9 @@ pub struct Config {
     pub pg_bin: Option<PathBuf>,
     /// `MIGRATE_ON_START`.
     pub migrate_on_start: bool,
-    /// `GATEWAY_SECRETS`: current, previous.
+    /// `GATEWAY_SECRETS` or `GATEWAY_SECRETS_FILE`: current, previous.
     pub gateway_secrets: GatewaySecrets,
-    /// `MASTER_KEYS` and `MASTER_PASSPHRASE_FILE`.
+    /// `MASTER_KEYS` or `MASTER_KEYS_FILE`, and `MASTER_PASSPHRASE_FILE`.
     pub master: MasterSource,
     /// `KEY_ENV`: the world that new tenant keys belong to.
     pub key_env: KeyEnv,
@@ -71,8 +74,8 @@ pub struct Config {
     pub shutdown_delay: Duration,
     /// `LOG_FORMAT`.
     pub log_format: Format,
-    /// `LOG`: a `tracing` filter such as `info,sqlx=warn`.
-    pub log_filter: String,
+    /// `LOG`: a filter such as `info,sqlx=warn`.
+    pub log_filter: LogFilter,
 }
 
 /// A database of the operator's.
@@ -87,7 +90,7 @@ pub struct Database {
 /// Where the master key comes from.
 #[derive(Clone, Debug, Default)]
 pub struct MasterSource {
-    /// `MASTER_KEYS`.
+    /// `MASTER_KEYS`, or what `MASTER_KEYS_FILE` holds.
     pub keys: Option<MasterKeys>,
     /// `MASTER_PASSPHRASE_FILE`; where keys are given as well, it only opens.
     pub passphrase_file: Option<PathBuf>,
@@ -113,9 +116,11 @@ pub const VARIABLES: &[&str] = &[
     "PG_BIN",
     "MIGRATE_ON_START",
     "MASTER_KEYS",
+    "MASTER_KEYS_FILE",
     "MASTER_PASSPHRASE_FILE",
     "KEY_ENV",
     "GATEWAY_SECRETS",
+    "GATEWAY_SECRETS_FILE",
     "GATEWAY_CACHE_SECONDS",
     "TRUST_ORG_ID",
     "ALLOW_PRIVATE_TARGETS",
@@ -166,9 +171,11 @@ impl Config {
             data_dir: vars.optional("DATA_DIR").unwrap_or_else(|| "./.data".to_owned()).into(),
             pg_bin: vars.optional("PG_BIN").map(PathBuf::from),
             migrate_on_start: vars.parsed("MIGRATE_ON_START", "true")?,
-            gateway_secrets: vars.checked("GATEWAY_SECRETS", GatewaySecrets::parse)?.unwrap_or_default(),
+            gateway_secrets: vars
+                .secrets(["GATEWAY_SECRETS", "GATEWAY_SECRETS_FILE"], GatewaySecrets::parse)?
+                .unwrap_or_default(),
             master: MasterSource {
-                keys: vars.checked("MASTER_KEYS", MasterKeys::parse)?,
+                keys: vars.secrets(["MASTER_KEYS", "MASTER_KEYS_FILE"], MasterKeys::parse)?,
                 passphrase_file: vars.optional("MASTER_PASSPHRASE_FILE").map(PathBuf::from),
             },
             key_env: vars.parsed("KEY_ENV", "test")?,
@@ -197,7 +204,7 @@ impl Config {
                 None | Some("pretty") => Format::Pretty,
                 Some(_) => return Err(wrong("LOG_FORMAT", "must be json or pretty")),
             },
-            log_filter: vars.optional("LOG").unwrap_or_else(|| "info".to_owned()),
+            log_filter: vars.parsed("LOG", "info")?,
         };
         config.check_trust()?;
         Ok(config)
@@ -264,6 +271,11 @@ mod tests {
             ("DISABLED_FEATURES", "nonsense"),
             ("REQUEST_TIMEOUT_SECONDS", "-1"),
             ("LOG_FORMAT", "xml"),
+            ("LOG", "warning"),
+            ("LOG", "a=b=c"),
+            ("MASTER_KEYS", "base64:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+            ("MASTER_KEYS_FILE", "/nonexistent"),
+            ("GATEWAY_SECRETS_FILE", "/nonexistent"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();
             assert!(error.starts_with(&format!("{name}: ")), "{error}");
@@ -271,15 +283,45 @@ mod tests {
         }
     }
 
+    /// Names and values of the example file.
+    fn example() -> Vec<(&'static str, &'static str)> {
+        let lines = include_str!("../../.env.example").lines();
+        let set = lines.filter_map(|line| line.trim_start_matches("# ").split_once('='));
+        set.filter(|(name, _)| name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')).collect()
+    }
+
+    /// Names and defaults of the table in the README; a row may name several.
+    fn table() -> Vec<(&'static str, &'static str)> {
+        let readme = include_str!("../../README.md");
+        let (_, section) = readme.split_once("| variable | default | meaning |").unwrap();
+        let rows = section.lines().skip(2).take_while(|line| line.starts_with('|'));
+        rows.flat_map(|row| {
+            let cells: Vec<_> = row.split('|').map(str::trim).collect();
+            let names = cells[1].split(", ").map(|name| name.trim_matches('`'));
+            names.map(|name| (name, cells[2])).collect::<Vec<_>>()
+        })
+        .collect()
+    }
+
     #[test]
-    fn the_example_file_lists_every_variable_in_order() {
-        let example = include_str!("../../.env.example");
-        let listed: Vec<_> = example
-            .lines()
-            .filter_map(|line| line.trim_start_matches("# ").split_once('='))
-            .map(|(name, _)| name)
-            .filter(|name| name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
-            .collect();
-        assert_eq!(listed, VARIABLES);
+    fn the_example_file_and_the_readme_list_every_variable_in_order() {
+        let names =
+            |of: Vec<(&'static str, &'static str)>| of.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(example()), VARIABLES);
+        assert_eq!(names(table()), VARIABLES);
+    }
+
+    #[test]
+    fn the_readme_and_the_example_file_give_the_same_defaults() {
+        let example = example();
+        let defaults = table().into_iter().filter(|(_, default)| {
+            default.starts_with('`') && default.ends_with('`') && default.matches('`').count() == 2
+        });
+        for (name, default) in defaults.filter(|(_, default)| !VARIABLES.contains(&default.trim_matches('`')))
+        {
+            assert!(example.contains(&(name, default.trim_matches('`'))), "{name}: {default}");
+        }
+        // And what the file says, uncommented, is a configuration.
+        read(&example).unwrap();
     }
 }

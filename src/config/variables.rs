@@ -2,12 +2,13 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::{ConfigError, Database, LISTEN_ADDR, VARIABLES, wrong};
+use super::{ConfigError, Database, LISTEN_ADDR, VARIABLES, postgres_url, private, wrong};
 use crate::crypto::secret::Secret;
 use crate::events::targets::settings::Policy;
 use crate::events::targets::{AwsCredentials, TargetsConfig};
@@ -24,14 +25,28 @@ impl Variables<'_> {
         (self.get)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
-    /// For secrets: the parser's message never repeats the value.
-    pub(super) fn checked<T>(
+    /// Secrets, in the variable or in the file that the other one names, there also one a line. The
+    /// parser's message never repeats them.
+    pub(super) fn secrets<T>(
         &self,
-        name: &'static str,
+        [name, file_name]: [&'static str; 2],
         parse: impl FnOnce(&str) -> Result<T, &'static str>,
     ) -> Result<Option<T>, ConfigError> {
-        let value = self.optional(name).map(Zeroizing::new);
-        value.map(|value| parse(&value)).transpose().map_err(|problem| wrong(name, problem))
+        match (self.optional(name).map(Zeroizing::new), self.optional(file_name)) {
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => {
+                Err(wrong(file_name, format!("is set beside {name}: leave one of them out")))
+            }
+            (Some(value), None) => parse(&value).map(Some).map_err(|problem| wrong(name, problem)),
+            (None, Some(path)) => {
+                let text = private::read_secret(Path::new(&path), None);
+                let text = text.map_err(|error| wrong(file_name, error.to_string()))?;
+                let words =
+                    text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty());
+                let list = Zeroizing::new(words.collect::<Vec<_>>().join(","));
+                parse(&list).map(Some).map_err(|problem| wrong(file_name, problem))
+            }
+        }
     }
 
     pub(super) fn parsed<T: FromStr<Err: Display>>(
@@ -116,11 +131,8 @@ impl Variables<'_> {
 
     pub(super) fn database(&self) -> Result<Option<Database>, ConfigError> {
         let url = |name| {
-            // sqlx takes any scheme, and its error may quote the URL, and with it a password.
-            let is_postgres = |url: &str| url.starts_with("postgres://") || url.starts_with("postgresql://");
-            let parse = |url: String| if is_postgres(&url) { url.parse().ok() } else { None };
-            let parse = |url| parse(url).ok_or_else(|| wrong(name, "must be a postgres:// URL"));
-            self.optional(name).map(parse).transpose()
+            let url = self.optional(name).map(Zeroizing::new);
+            url.map(|url| postgres_url::parse(&url).map_err(|problem| wrong(name, problem))).transpose()
         };
         match (url("DATABASE_URL")?, url("DATABASE_DIRECT_URL")?) {
             (Some(options), direct) => Ok(Some(Database { options, direct })),

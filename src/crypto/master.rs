@@ -14,7 +14,7 @@ use rand::rngs::SysRng;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::secret::Secret;
+use super::secret::{Secret, is_guessable};
 
 const KEY_LENGTH: usize = 32;
 const ID_LENGTH: usize = 8;
@@ -56,6 +56,9 @@ impl MasterKeys {
                 text.trim().strip_prefix("base64:").ok_or("each key is written base64:<32 bytes>")?;
             let bytes = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| "a key is not valid base64")?);
             let bytes: [u8; KEY_LENGTH] = bytes[..].try_into().map_err(|_| "a key must have 32 bytes")?;
+            if is_guessable(&bytes) {
+                return Err("a key is too regular to be a secret; make one with openssl rand -base64 32");
+            }
             Ok(SealingKey::derive(&Secret::new(bytes)))
         };
         let keys: Vec<_> = list.split(',').map(parse_one).collect::<Result<_, &'static str>>()?;
@@ -66,17 +69,29 @@ impl MasterKeys {
     /// once at start.
     ///
     /// # Errors
-    /// When the passphrase is too short.
+    /// When the passphrase is too short or too regular.
     pub fn from_passphrase(passphrase: &str, salt: &[u8]) -> Result<Self, &'static str> {
-        if passphrase.chars().count() < MIN_PASSPHRASE {
-            return Err("a passphrase needs at least 16 characters");
-        }
+        Self::check_passphrase(passphrase)?;
         let params = Params::new(64 * 1024, 3, 4, Some(KEY_LENGTH)).map_err(|_| "Argon2 parameters")?;
         let mut key = [0; KEY_LENGTH];
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
             .hash_password_into(passphrase.as_bytes(), salt, &mut key)
             .map_err(|_| "the passphrase cannot be hashed")?;
         Ok(Self(vec![SealingKey::derive(&Secret::new(key))]))
+    }
+
+    /// Whether a passphrase may be used at all.
+    ///
+    /// # Errors
+    /// When it is too short or too regular.
+    pub fn check_passphrase(passphrase: &str) -> Result<(), &'static str> {
+        if passphrase.chars().count() < MIN_PASSPHRASE {
+            return Err("a passphrase needs at least 16 characters");
+        }
+        if is_guessable(passphrase.as_bytes()) {
+            return Err("the passphrase is too regular to be a secret");
+        }
+        Ok(())
     }
 
     /// A new random key in the form that [`MasterKeys::parse`] reads.
@@ -214,6 +229,21 @@ mod tests {
         assert!(keys(b"salt-one-salt-one").open(PLACE, &sealed).is_ok());
         assert_eq!(keys(b"salt-two-salt-two").open(PLACE, &sealed).unwrap_err(), OpenError::MasterMissing);
         assert!(MasterKeys::from_passphrase("fifteen letters", b"salt-one-salt-one").is_err());
+    }
+
+    #[test]
+    fn keys_that_anybody_could_guess_are_refused() {
+        let counting: Vec<u8> = (0..32).collect();
+        for bytes in [vec![0; 32], vec![0xff; 32], b"0123456789abcdef".repeat(2), counting] {
+            let text = format!("base64:{}", STANDARD.encode(&bytes));
+            let good = MasterKeys::generate();
+            for list in [text.clone(), format!("{},{text}", good.expose())] {
+                assert!(MasterKeys::parse(&list).unwrap_err().contains("too regular"), "{bytes:?}");
+            }
+        }
+        for passphrase in ["aaaaaaaaaaaaaaaaaa", "abcdefghijklmnopqrst", "password1password1"] {
+            assert!(MasterKeys::from_passphrase(passphrase, b"salt-one-salt-one").is_err());
+        }
     }
 
     #[test]

@@ -47,6 +47,17 @@ pub fn reveal<S: Serializer>(secret: &Secret<String>, serializer: S) -> Result<S
     serializer.serialize_str(secret.expose())
 }
 
+/// One repeated byte, a repeated pattern, or a sequence that counts. Random bytes are none of
+/// these but once in 2^128.
+#[must_use]
+pub fn is_guessable(bytes: &[u8]) -> bool {
+    let [first, second, ..] = bytes else { return true };
+    let step = second.wrapping_sub(*first);
+    let counts = bytes.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) == step);
+    let repeats = (1..=bytes.len() / 2).any(|period| bytes.iter().zip(&bytes[period..]).all(|(a, b)| a == b));
+    counts || repeats
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose};
 
 use super::master::random;
-use super::secret::Secret;
+use super::secret::{Secret, is_guessable};
 
 const PREFIX: &str = "whsec_";
 const MIN_BYTES: usize = 32;
@@ -75,15 +75,6 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
     let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let alphabet = if text.contains(['-', '_']) { &alphabet::URL_SAFE } else { &alphabet::STANDARD };
     GeneralPurpose::new(alphabet, lenient).decode(text).ok()
-}
-
-/// One repeated byte, a repeated pattern, or a sequence that counts. Random bytes are none of
-/// these but once in 2^128.
-fn is_guessable(bytes: &[u8]) -> bool {
-    let step = bytes[1].wrapping_sub(bytes[0]);
-    let counts = bytes.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) == step);
-    let repeats = (1..=bytes.len() / 2).any(|period| bytes.iter().zip(&bytes[period..]).all(|(a, b)| a == b));
-    counts || repeats
 }
 
 #[cfg(test)]

@@ -118,7 +118,8 @@ impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Invalid(problems) => {
-                problems.iter().try_for_each(|p| write!(f, "{} {}; ", p.field(), p.msg))
+                let said: Vec<_> = problems.iter().map(|p| format!("{} {}", p.field(), p.msg)).collect();
+                f.write_str(&said.join("; "))
             }
             Self::Failed(Failure { message, cause: Some(cause), .. }) => write!(f, "{message} ({cause})"),
             Self::Failed(Failure { message, .. }) => f.write_str(message),
