@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 use crate::audit::chain::Head;
 use crate::audit::{Author, Entry};
 use crate::crypto::keyring::Keyring;
+use crate::db::doubts::Failure;
 use crate::db::{Db, Tx};
 use crate::error::{ApiError, Code};
 use crate::events::{Draft, Kind, Subject};
@@ -117,7 +118,7 @@ pub trait Change: Send + Sync + 'static {
 /// What the change refuses, or that the database cannot be asked.
 pub async fn carry_out<C: Change>(db: &Db, org_id: OrgId, change: C) -> Result<C::Done, ApiError> {
     let mut connection = db.pool.acquire().await?;
-    if let Some(done) = change.attempt(&mut connection).await? {
+    if let Some(done) = db.heeded(change.attempt(&mut connection).await)? {
         return Ok(done);
     }
     drop(connection);
@@ -125,6 +126,27 @@ pub async fn carry_out<C: Change>(db: &Db, org_id: OrgId, change: C) -> Result<C
         let done = alone(&mut tx, org_id, &change).await?;
         tx.commit().await?;
         Ok(done)
+    })
+    .await
+}
+
+/// Carries a change out whose outcome is shown once and never again: it is shown before the commit.
+/// If it could not be, nothing happened.
+///
+/// # Errors
+/// As [`carry_out`], and what `show` returns.
+pub async fn carry_out_shown<C: Change, E>(
+    db: &Db,
+    org_id: OrgId,
+    change: C,
+    show: impl FnOnce(C::Done) -> Result<(), E> + Send + 'static,
+) -> Result<(), E>
+where
+    E: From<ApiError> + From<sqlx::Error> + Failure + Send + 'static,
+{
+    db.transaction(async move |mut tx| {
+        show(within(&mut tx, org_id, &change).await?)?;
+        Ok(tx.commit().await?)
     })
     .await
 }

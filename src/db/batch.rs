@@ -3,12 +3,11 @@
 //! cost per round trip behind (docs/performance.md).
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::histogram::Histogram;
 use sqlx::PgConnection;
 use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::time::Instant;
 
 use super::pool::{Pool, RESTED, answers};
 use crate::metrics::BatchMetrics;
@@ -157,7 +156,8 @@ async fn work<S: Slice>(
 /// which costs as much as the statement.
 #[derive(Debug, Default)]
 pub struct Kept {
-    connection: Option<PgConnection>,
+    /// The connection, and when it was made.
+    connection: Option<(PgConnection, Instant)>,
     /// When the last use ended well; else a statement may still run in the connection.
     well_since: Option<Instant>,
 }
@@ -166,27 +166,36 @@ pub struct Kept {
 const TEST_PATIENCE: Duration = Duration::from_millis(300);
 
 impl Kept {
-    /// The connection, or a new one. Call [`Kept::is_well`] when its use has ended well.
+    /// The connection, or a new one. Tell [`Kept::used`] how its use has ended.
     ///
     /// # Errors
     /// When the pool has none.
     pub async fn get(&mut self, pool: &Pool) -> Result<&mut PgConnection, sqlx::Error> {
-        let connection = match self.kept().await {
+        let connection = match self.kept(pool).await {
             Some(kept) => kept,
-            None => pool.detach().await?,
+            // Older than it claims, if the pool had it for a while: but then the pool judged it.
+            None => (pool.detach().await?, Instant::now()),
         };
-        Ok(self.connection.insert(connection))
+        Ok(&mut self.connection.insert(connection).0)
     }
 
-    async fn kept(&mut self) -> Option<PgConnection> {
-        let (mut kept, well_since) = (self.connection.take()?, self.well_since.take()?);
-        let is_well = well_since.elapsed() < RESTED || answers(&mut kept, TEST_PATIENCE).await;
-        is_well.then_some(kept)
+    async fn kept(&mut self, pool: &Pool) -> Option<(PgConnection, Instant)> {
+        let ((mut kept, made), well_since) = (self.connection.take()?, self.well_since.take()?);
+        let is_well = !pool.doubts().cover(made)
+            && (well_since.elapsed() < RESTED || answers(&mut kept, TEST_PATIENCE).await);
+        is_well.then_some((kept, made))
     }
 
-    /// The last use ended well.
-    pub fn is_well(&mut self) {
-        self.well_since = Some(Instant::now());
+    /// Notes how the last use ended: only after a good end is the connection used again.
+    ///
+    /// # Errors
+    /// As given.
+    pub fn used<T>(&mut self, pool: &Pool, outcome: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        match &outcome {
+            Ok(_) => self.well_since = Some(Instant::now()),
+            Err(error) => pool.doubts().heed(error),
+        }
+        outcome
     }
 }
 

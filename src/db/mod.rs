@@ -3,18 +3,24 @@
 
 pub mod batch;
 pub mod cache;
+pub mod doubts;
 pub mod embedded;
 pub mod listener;
 pub mod pool;
+pub mod reach;
+pub mod session;
 pub mod trust;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
+use self::doubts::{Doubts, Failure};
 pub use self::pool::Pool;
+use self::session::Purpose;
 
 /// Every change of the schema, compiled in.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -36,6 +42,16 @@ pub struct Db {
     pub lookups: Pool,
     /// Past any pooler: LISTEN and migrations need a session of their own.
     direct: PgConnectOptions,
+    doubts: Arc<Doubts>,
+}
+
+/// What the database is like at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// How many migrations of this build it lacks.
+    pub pending_migrations: usize,
+    /// Whether it takes no writes: a standby, or made read-only.
+    pub is_read_only: bool,
 }
 
 impl Db {
@@ -44,17 +60,24 @@ impl Db {
     pub fn new(options: PgConnectOptions, direct: Option<PgConnectOptions>, max_connections: u32) -> Self {
         let options = options.application_name("partner-api");
         let direct = direct.map_or_else(|| options.clone(), |o| o.application_name("partner-api"));
+        let doubts = Arc::<Doubts>::default();
+        let lookups = Pool::new(options.clone(), LOOKUP_CONNECTIONS, LOOKUP_TIMEOUT, doubts.clone());
         Self {
-            pool: Pool::new(options.clone(), max_connections, ACQUIRE_TIMEOUT),
-            lookups: Pool::new(options, LOOKUP_CONNECTIONS, LOOKUP_TIMEOUT).with_limit(LOOKUP_TIMEOUT),
+            pool: Pool::new(options, max_connections, ACQUIRE_TIMEOUT, doubts.clone()),
+            lookups: lookups.with_limit(LOOKUP_TIMEOUT),
             direct,
+            doubts,
         }
     }
 
     /// A pool of one, past any pooler.
     #[must_use]
     pub fn direct(&self) -> PgPool {
-        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).after_connect(
+            |connection, _| {
+                Box::pin(async move { session::set_up(connection, Purpose::Session).await.map(drop) })
+            },
+        );
         pool.connect_lazy_with(self.direct.clone())
     }
 
@@ -74,11 +97,45 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn pending_migrations(&self) -> Result<usize, sqlx::Error> {
+        Ok(self.state().await?.pending_migrations)
+    }
+
+    /// What the database is like. While it takes no writes, no connection is used for long: the
+    /// next one may reach another server.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn state(&self) -> Result<State, sqlx::Error> {
         // Not checked at compile time: sqlx makes this table itself, outside the migrations.
-        let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
-            .fetch_all(&self.lookups)
-            .await?;
-        Ok(MIGRATIONS.iter().filter(|m| !applied.contains(&m.version)).count())
+        let (is_read_only, applied): (bool, Vec<i64>) = sqlx::query_as(
+            "SELECT current_setting('transaction_read_only')::boolean,
+                    ARRAY(SELECT version FROM _sqlx_migrations WHERE success)",
+        )
+        .fetch_one(&self.lookups)
+        .await?;
+        if is_read_only {
+            self.doubts.raise();
+        }
+        let pending_migrations = MIGRATIONS.iter().filter(|m| !applied.contains(&m.version)).count();
+        Ok(State { pending_migrations, is_read_only })
+    }
+
+    /// Closes what is connected now instead of using it again.
+    pub fn doubt(&self) {
+        self.doubts.raise();
+    }
+
+    /// Heeds what an error says of the connection that it came from.
+    ///
+    /// # Errors
+    /// As given.
+    pub fn heeded<T, E: Failure>(&self, outcome: Result<T, E>) -> Result<T, E> {
+        if let Err(error) = &outcome
+            && let Some(error) = error.of_database()
+        {
+            self.doubts.heed(error);
+        }
+        outcome
     }
 
     /// Closes every connection.
@@ -101,7 +158,7 @@ impl Db {
     pub async fn transaction<T, E, F>(&self, work: impl FnOnce(Tx) -> F + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<sqlx::Error> + Send + 'static,
+        E: From<sqlx::Error> + Failure + Send + 'static,
         F: Future<Output = Result<T, E>> + Send,
     {
         let pool = self.pool.clone();
@@ -114,7 +171,7 @@ impl Db {
             work(tx).await
         });
         match task.await {
-            Ok(outcome) => outcome,
+            Ok(outcome) => self.heeded(outcome),
             Err(stopped) => match stopped.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => Err(sqlx::Error::WorkerCrashed.into()),

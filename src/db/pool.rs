@@ -3,30 +3,28 @@
 //! What comes back to a pool of sqlx's is pinged first, however long that takes: a statement that
 //! hangs, because its asker gave up on it, or a server that froze or vanished from the network,
 //! would keep its place in the pool for as long as it hangs. Here a place is given back in time:
-//! a connection that is not ready again by then is closed.
+//! a connection that is not ready again by then is closed. So is one that is doubted.
 
 use std::ops::{Deref, DerefMut};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{
-    AssertSqlSafe, Connection as _, Describe, Either, Error, Execute, Executor, PgConnection, PgPool,
-    Postgres, SqlStr,
+    Connection as _, Describe, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr,
 };
+
+use super::doubts::Doubts;
+use super::session::{self, Purpose, STATEMENT_TIMEOUT};
 
 /// How long a connection may take to get ready for the next use.
 const RETURN_WITHIN: Duration = Duration::from_secs(1);
 /// A connection that rested longer is tested before it is used: whatever befell it was not
 /// noticed. A busy one is not, as that costs a fifth of the throughput (docs/performance.md).
 pub const RESTED: Duration = Duration::from_secs(1);
-/// What a statement may take in the server, once nobody waits for it any more; as long as a
-/// request may by default.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a transaction of a process that stopped half-way may hold its locks.
-const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A pool of connections, made as they are needed.
 #[derive(Clone, Debug)]
@@ -34,12 +32,14 @@ pub struct Pool {
     pool: PgPool,
     /// How long one statement may take, its wait for a connection included.
     limit: Duration,
+    doubts: Arc<Doubts>,
 }
 
 impl Pool {
     /// At most `max` connections; whoever waits longer than `patience` for one is refused.
     #[must_use]
-    pub fn new(options: PgConnectOptions, max: u32, patience: Duration) -> Self {
+    pub fn new(options: PgConnectOptions, max: u32, patience: Duration, doubts: Arc<Doubts>) -> Self {
+        let (trusted, told) = (doubts.clone(), doubts.clone());
         let pool = PgPoolOptions::new()
             .max_connections(max)
             .acquire_timeout(patience)
@@ -47,10 +47,21 @@ impl Pool {
             .max_lifetime(Duration::from_secs(1800))
             .test_before_acquire(false)
             .before_acquire(move |connection, rest| {
-                Box::pin(async move { Ok(rest.idle_for < RESTED || answers(connection, patience / 2).await) })
+                let is_doubted = Instant::now().checked_sub(rest.age).is_none_or(|made| trusted.cover(made));
+                Box::pin(async move {
+                    Ok(!is_doubted && (rest.idle_for < RESTED || answers(connection, patience / 2).await))
+                })
             })
-            .after_connect(|connection, _| Box::pin(limit(connection)));
-        Self { pool: pool.connect_lazy_with(options), limit: STATEMENT_TIMEOUT }
+            .after_connect(move |connection, _| {
+                let told = told.clone();
+                Box::pin(async move {
+                    if session::set_up(connection, Purpose::Requests).await? {
+                        told.raise();
+                    }
+                    Ok(())
+                })
+            });
+        Self { pool: pool.connect_lazy_with(options), limit: STATEMENT_TIMEOUT, doubts }
     }
 
     /// Nobody waits longer than this for one statement.
@@ -74,6 +85,21 @@ impl Pool {
     pub async fn detach(&self) -> Result<PgConnection, Error> {
         Ok(self.pool.acquire().await?.detach())
     }
+
+    /// Which connections are not used again.
+    #[must_use]
+    pub fn doubts(&self) -> &Doubts {
+        &self.doubts
+    }
+
+    /// Runs a statement in time, and heeds what its error says of the connection.
+    async fn run<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let Ok(outcome) = tokio::time::timeout(self.limit, work).await else {
+            self.doubts.raise();
+            return Err(Error::PoolTimedOut);
+        };
+        outcome.inspect_err(|error| self.doubts.heed(error))
+    }
 }
 
 /// For what takes sqlx's own pool.
@@ -85,22 +111,9 @@ impl Deref for Pool {
     }
 }
 
-async fn in_time<T>(limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::time::timeout(limit, work).await.unwrap_or(Err(Error::PoolTimedOut))
-}
-
 /// Whether a connection that was not used for a while still answers.
 pub async fn answers(connection: &mut PgConnection, patience: Duration) -> bool {
     matches!(tokio::time::timeout(patience, connection.ping()).await, Ok(Ok(())))
-}
-
-/// Sets limits in the server, for when it can no longer be told to stop. By statements and not by
-/// parameters of the connection, which old PgBouncers refuse.
-async fn limit(connection: &mut PgConnection) -> Result<(), Error> {
-    let (statement, idle) = (STATEMENT_TIMEOUT.as_millis(), IDLE_IN_TRANSACTION_TIMEOUT.as_millis());
-    let limits =
-        format!("SET statement_timeout = {statement}; SET idle_in_transaction_session_timeout = {idle}");
-    connection.execute(AssertSqlSafe(limits)).await.map(drop)
 }
 
 /// A connection that goes back to its pool in time, or is closed.
@@ -143,11 +156,13 @@ impl<'p> Executor<'p> for &Pool {
         E: 'q + Execute<'q, Postgres>,
     {
         let pool = self.clone();
-        let fetched = in_time(pool.limit, async move {
-            let mut lent = pool.acquire().await?;
-            let fetched: Vec<_> = lent.fetch_many(query).try_collect().await?;
-            Ok(stream::iter(fetched).map(Ok))
-        });
+        let fetched = async move {
+            let fetched = pool.run(async {
+                let mut lent = pool.acquire().await?;
+                lent.fetch_many(query).try_collect::<Vec<_>>().await
+            });
+            Ok::<_, Error>(stream::iter(fetched.await?).map(Ok))
+        };
         stream::once(fetched).try_flatten().boxed()
     }
 
@@ -156,7 +171,7 @@ impl<'p> Executor<'p> for &Pool {
         E: 'q + Execute<'q, Postgres>,
     {
         let pool = self.clone();
-        Box::pin(in_time(pool.limit, async move { pool.acquire().await?.fetch_optional(query).await }))
+        Box::pin(async move { pool.run(async { pool.acquire().await?.fetch_optional(query).await }).await })
     }
 
     fn prepare_with<'e>(

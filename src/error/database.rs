@@ -2,6 +2,7 @@
 
 use super::ApiError;
 use crate::db::batch::BatchError;
+use crate::db::doubts::Failure;
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
@@ -15,6 +16,13 @@ impl From<BatchError> for ApiError {
             BatchError::Database(error) if !is_transient(&error) => Self::internal(error),
             transient => Self::unavailable(transient),
         }
+    }
+}
+
+impl Failure for ApiError {
+    fn of_database(&self) -> Option<&sqlx::Error> {
+        let Self::Failed(super::Failure { cause: Some(cause), .. }) = self else { return None };
+        cause.downcast_ref()
     }
 }
 

@@ -210,8 +210,8 @@ impl Slice for ByDigest {
     type Worker = Kept;
 
     async fn run(&self, kept: &mut Kept, digests: &[KeyDigest]) -> Result<Vec<Self::Out>, sqlx::Error> {
-        let found = find_digests(kept.get(&self.0.lookups).await?, digests).await?;
-        kept.is_well();
+        let found = find_digests(kept.get(&self.0.lookups).await?, digests).await;
+        let found = kept.used(&self.0.lookups, found)?;
         Ok(digests.iter().map(|digest| found.get(&digest[..]).cloned()).collect())
     }
 }

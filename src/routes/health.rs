@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::watch;
 
+use crate::db::State as DatabaseState;
 use crate::error::ApiError;
 use crate::state::App;
 
@@ -31,6 +32,7 @@ pub enum NotReady {
     Starting,
     DatabaseTooSlow,
     DatabaseAway,
+    DatabaseReadOnly,
     MigrationsPending,
     ClockDiffers,
     Draining,
@@ -38,10 +40,11 @@ pub enum NotReady {
 
 impl NotReady {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Starting,
         Self::DatabaseTooSlow,
         Self::DatabaseAway,
+        Self::DatabaseReadOnly,
         Self::MigrationsPending,
         Self::ClockDiffers,
         Self::Draining,
@@ -53,6 +56,7 @@ impl NotReady {
             Self::Starting => "starting",
             Self::DatabaseTooSlow => "database too slow",
             Self::DatabaseAway => "database away",
+            Self::DatabaseReadOnly => "database read-only",
             Self::MigrationsPending => "migrations pending",
             Self::ClockDiffers => "clock differs from the database's",
             Self::Draining => "draining",
@@ -66,6 +70,7 @@ impl NotReady {
             Self::Starting => "starting",
             Self::DatabaseTooSlow => "database_too_slow",
             Self::DatabaseAway => "database_away",
+            Self::DatabaseReadOnly => "database_read_only",
             Self::MigrationsPending => "migrations_pending",
             Self::ClockDiffers => "clock_differs",
             Self::Draining => "draining",
@@ -129,23 +134,33 @@ impl Readiness {
             *current = reason;
         }
     }
+
+    /// Whether the database took no writes when it was last asked.
+    fn was_read_only(&self) -> bool {
+        self.reason() == Some(NotReady::DatabaseReadOnly)
+    }
 }
 
 /// Probes once; `serve` calls it before it listens.
 pub async fn probe(app: &App, clock_offset_ms: i64) {
     let asked = Instant::now();
-    let pending = tokio::time::timeout(PROBE_TIMEOUT, app.db.pending_migrations()).await;
+    let state = tokio::time::timeout(PROBE_TIMEOUT, app.db.state()).await;
     app.metrics.database.probe.observe(asked.elapsed().as_secs_f64());
     app.metrics.clock_offset.set(clock_offset_ms as f64 / 1e3);
-    if let Ok(Ok(pending)) = &pending {
-        app.metrics.migrations_pending.set(i64::try_from(*pending).unwrap_or(i64::MAX));
+    if let Ok(Ok(state)) = &state {
+        app.metrics.migrations_pending.set(i64::try_from(state.pending_migrations).unwrap_or(i64::MAX));
+        if !state.is_read_only && app.readiness.was_read_only() {
+            // Others may still lead to the server that took no writes.
+            app.db.doubt();
+        }
     }
-    app.readiness.set(match pending {
+    app.readiness.set(match state {
         Err(_) => Some(NotReady::DatabaseTooSlow),
         Ok(Err(_)) => Some(NotReady::DatabaseAway),
-        Ok(Ok(1..)) => Some(NotReady::MigrationsPending),
-        Ok(Ok(0)) if clock_offset_ms.abs() > OFFSET_LIMIT_MS => Some(NotReady::ClockDiffers),
-        Ok(Ok(0)) => None,
+        Ok(Ok(DatabaseState { is_read_only: true, .. })) => Some(NotReady::DatabaseReadOnly),
+        Ok(Ok(DatabaseState { pending_migrations: 1.., .. })) => Some(NotReady::MigrationsPending),
+        Ok(Ok(_)) if clock_offset_ms.abs() > OFFSET_LIMIT_MS => Some(NotReady::ClockDiffers),
+        Ok(Ok(_)) => None,
     });
 }
 

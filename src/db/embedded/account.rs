@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::EmbeddedError;
+use super::process::bare_command;
 
 /// The user that owns and runs the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +82,25 @@ impl Account {
         match self.ownership() {
             Some((uid, gid)) => lchown(path, Some(uid), Some(gid)),
             None => Ok(()),
+        }
+    }
+
+    /// Tries the way to the cluster, where this process becomes somebody else for it: before
+    /// anything is made there. Tried rather than judged, as access lists can allow more than modes.
+    ///
+    /// # Errors
+    /// Names the directory that keeps that user out.
+    pub(super) fn try_way(&self, cluster: &Path) -> Result<(), EmbeddedError> {
+        let nearest = cluster.ancestors().find(|directory| directory.is_dir());
+        let Some(nearest) = nearest.filter(|_| self.change) else { return Ok(()) };
+        let mut command = bare_command("/bin/sh");
+        command.args(["-c", ":"]).current_dir(nearest);
+        self.apply(&mut command);
+        match command.status() {
+            Err(denied) if denied.kind() == io::ErrorKind::PermissionDenied => {
+                Err(self.explain(denied, cluster, cluster))
+            }
+            _ => Ok(()),
         }
     }
 

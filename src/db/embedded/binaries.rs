@@ -2,11 +2,13 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use super::EmbeddedError;
+use super::account::Account;
+use super::process::bare_command;
 
 /// Packages put a major version's directory under these: parent, prefix of the name, tail.
 const VERSIONED: [(&str, &str, &str); 7] = [
@@ -30,16 +32,28 @@ pub(super) struct Binaries {
 impl Binaries {
     /// The binaries for the cluster in `cluster`: those of its major version if it exists, else
     /// the first found (`PG_BIN` alone if given, else PATH, then the usual places).
-    pub(super) fn find(pg_bin: Option<&Path>, cluster: &Path) -> Result<Self, EmbeddedError> {
+    ///
+    /// Whatever is found is run as the cluster's user and without this process's environment: it
+    /// may be anybody's program.
+    pub(super) fn find(
+        pg_bin: Option<&Path>,
+        cluster: &Path,
+        account: &Account,
+    ) -> Result<Self, EmbeddedError> {
         let looked = match pg_bin {
             Some(directory) => vec![std::path::absolute(directory).unwrap_or(directory.into())],
             None => places(),
         };
         let wanted = cluster_version(cluster);
-        let mut others = Vec::new();
+        let (mut others, mut denied) = (Vec::new(), None);
         for directory in looked.iter().filter_map(|place| complete(place)) {
-            let Some(version) = version(&directory) else {
-                continue;
+            let version = match version(&directory, account) {
+                Ok(Some(version)) => version,
+                Ok(None) => continue,
+                Err(error) => {
+                    denied = Some((error, directory));
+                    continue;
+                }
             };
             if wanted.is_none_or(|wanted| wanted == version) {
                 return Ok(Self { directory });
@@ -55,7 +69,10 @@ impl Binaries {
                 cluster: wanted,
                 found: others.join(", "),
             },
-            _ => EmbeddedError::NoBinaries { looked: in_words(&looked, pg_bin.is_some()) },
+            _ => match denied {
+                Some((error, directory)) => account.explain(error, cluster, &directory),
+                None => EmbeddedError::NoBinaries { looked: in_words(&looked, pg_bin.is_some()) },
+            },
         })
     }
 
@@ -124,11 +141,16 @@ fn executable(directory: &Path, name: &str) -> bool {
         .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
-/// Asking is also the proof that the program runs on this machine.
-fn version(directory: &Path) -> Option<u32> {
-    let output =
-        Command::new(directory.join("postgres")).arg("--version").stdin(Stdio::null()).output().ok()?;
-    output.status.success().then(|| major(&String::from_utf8_lossy(&output.stdout)))?
+/// Asking is also the proof that the program runs on this machine, and that the cluster's user may
+/// run it.
+fn version(directory: &Path, account: &Account) -> io::Result<Option<u32>> {
+    let mut command = bare_command(directory.join("postgres"));
+    account.apply(&mut command);
+    match command.arg("--version").current_dir("/").output() {
+        Ok(output) if output.status.success() => Ok(major(&String::from_utf8_lossy(&output.stdout))),
+        Err(denied) if denied.kind() == io::ErrorKind::PermissionDenied => Err(denied),
+        _ => Ok(None),
+    }
 }
 
 /// From `postgres (PostgreSQL) 15.13 (Debian 15.13-0+deb12u1)` or `... 18devel`.
@@ -187,7 +209,8 @@ mod tests {
     #[test]
     fn an_empty_directory_has_no_binaries_and_the_message_names_it() {
         let empty = scratch();
-        let error = Binaries::find(Some(&empty), Path::new("/nowhere")).expect_err("empty");
+        let account = Account::choose(Path::new("/nowhere")).expect("somebody");
+        let error = Binaries::find(Some(&empty), Path::new("/nowhere"), &account).expect_err("empty");
         fs::remove_dir(&empty).expect("cleans up");
         let message = error.to_string();
         assert!(message.contains(&format!("PG_BIN={}", empty.display())), "{message}");

@@ -46,14 +46,14 @@ impl Cluster {
     pub(super) fn prepare(options: &Options) -> Result<Self, EmbeddedError> {
         let data_dir = make_data_dir(&options.data_dir)?;
         let directory = real(data_dir.join("postgres"));
+        let account = Account::choose(&directory)?;
+        let binaries = Binaries::find(options.pg_bin.as_deref(), &directory, &account)?;
         let (lock, before) = ServiceLock::take(&data_dir)?;
         await_orphan(&directory)?;
         if let Some(leftover) = before.and_then(|record| record.leftover) {
             guard::remove_leftover(&leftover);
         }
         remove_unfinished(&data_dir);
-        let binaries = Binaries::find(options.pg_bin.as_deref(), &directory)?;
-        let account = Account::choose(&directory)?;
         let unfinished = data_dir.join(guard::fresh_name(UNFINISHED));
         let guard = Guard::over_cluster(&account, &unfinished)?;
         Self { directory, binaries, account, unfinished, ephemeral: false, guard, lock }.initialized()
@@ -63,8 +63,8 @@ impl Cluster {
     pub(super) fn prepare_ephemeral(pg_bin: Option<PathBuf>) -> Result<Self, EmbeddedError> {
         let data_dir = real(std::env::temp_dir()).join(guard::fresh_name(guard::PREFIX));
         let directory = data_dir.join("postgres");
-        let binaries = Binaries::find(pg_bin.as_deref(), &directory)?;
         let account = Account::choose(&directory)?;
+        let binaries = Binaries::find(pg_bin.as_deref(), &directory, &account)?;
         let guard = Guard::over_ephemeral(&account, &data_dir)?;
         if let Err(error) = guard::make_private(&data_dir).and_then(|()| let_through(&data_dir)) {
             guard.abandon();
@@ -207,8 +207,12 @@ fn arguments(sockets: &Path, ephemeral: bool) -> Vec<OsString> {
         .collect()
 }
 
-/// A directory that exists is left as its owner wants it.
-fn make_data_dir(path: &Path) -> Result<PathBuf, EmbeddedError> {
+/// Makes `DATA_DIR`, so that others can pass through. A directory that exists is left as its owner
+/// wants it.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_data_dir(path: &Path) -> Result<PathBuf, EmbeddedError> {
     let made = match path.exists() {
         true => Ok(()),
         false => fs::create_dir_all(path).and_then(|()| let_through(path)),

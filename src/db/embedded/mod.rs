@@ -28,7 +28,9 @@ use rustix::process::Signal;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{Connection, PgConnection};
 
+use account::Account;
 use cluster::Cluster;
+pub use cluster::make_data_dir;
 pub use error::EmbeddedError;
 use guard::Guard;
 use lock::{Record, ServiceLock};
@@ -117,6 +119,22 @@ impl Embedded {
         })
         .await;
     }
+}
+
+/// Whether the user that the cluster would run as can get to `data_dir`. Nothing is made.
+///
+/// # Errors
+/// Names the directory that keeps that user out, and the fix.
+pub fn try_way(data_dir: &Path) -> Result<(), EmbeddedError> {
+    let cluster =
+        std::path::absolute(data_dir).map_err(EmbeddedError::io("name", data_dir))?.join("postgres");
+    Account::choose(&cluster)?.try_way(&cluster)
+}
+
+/// Whether a cluster was made under `data_dir`.
+#[must_use]
+pub fn has_cluster(data_dir: &Path) -> bool {
+    binaries::cluster_version(&data_dir.join("postgres")).is_some()
 }
 
 /// How to connect to the cluster of a living service under `data_dir`, if there is one that

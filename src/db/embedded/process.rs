@@ -238,10 +238,7 @@ fn arguments(pid: u32) -> Vec<Vec<u8>> {
 /// Without /proc, words: good enough for a path without blanks, and cautious with others.
 #[cfg(not(target_os = "linux"))]
 fn arguments(pid: u32) -> Vec<Vec<u8>> {
-    let output = Command::new("ps")
-        .args(["-ww", "-o", "command=", "-p", &pid.to_string()])
-        .stdin(Stdio::null())
-        .output();
+    let output = bare_command("ps").args(["-ww", "-o", "command=", "-p", &pid.to_string()]).output();
     let line = output.map(|output| output.stdout).unwrap_or_default();
     split(line.trim_ascii_end(), b' ')
 }

@@ -153,9 +153,10 @@ impl Slice for Closer {
 
     async fn run(&self, kept: &mut Kept, closings: &[Closing]) -> Result<Vec<bool>, sqlx::Error> {
         let db = kept.get(&self.0.pool).await?;
-        let closed = store::close(&mut *db, closings).await?;
-        store::note_health(&mut *db, closings).await?;
-        kept.is_well();
-        Ok(closed)
+        let closed = match store::close(&mut *db, closings).await {
+            Ok(closed) => store::note_health(&mut *db, closings).await.map(|()| closed),
+            Err(error) => Err(error),
+        };
+        kept.used(&self.0.pool, closed)
     }
 }

@@ -40,11 +40,10 @@ impl Slice for Inserts {
     async fn run(&self, kept: &mut Kept, users: &[NewUser]) -> Result<Vec<Outcome>, sqlx::Error> {
         let db = kept.get(&self.db.pool).await?;
         let outcomes = match store::insert_users(&mut *db, self.clock.now(), users).await {
-            Err(error) if is_missing_org(&error) => one_by_one(db, &self.clock, users).await?,
-            outcomes => outcomes?,
+            Err(error) if is_missing_org(&error) => one_by_one(db, &self.clock, users).await,
+            outcomes => outcomes,
         };
-        kept.is_well();
-        Ok(outcomes)
+        kept.used(&self.db.pool, outcomes)
     }
 }
 

@@ -30,8 +30,7 @@ impl Slice for Lookups {
     type Worker = Kept;
 
     async fn run(&self, kept: &mut Kept, keys: &[UserKey]) -> Result<Vec<Self::Out>, sqlx::Error> {
-        let found = store::find_users(kept.get(&self.0.pool).await?, keys).await?;
-        kept.is_well();
-        Ok(found)
+        let found = store::find_users(kept.get(&self.0.pool).await?, keys).await;
+        kept.used(&self.0.pool, found)
     }
 }

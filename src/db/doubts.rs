@@ -1,0 +1,123 @@
+//! Which connections are not used again. After a fail-over a connection may lead to a server that
+//! only reads, or is on its way out, and work as far as it can tell for as long as it lives.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use sqlx::Error;
+
+/// What is connected this soon after a doubt arose is doubted too: it may have reached the same
+/// server. It also bounds how often a server that stays that way is connected to anew.
+const LASTING: Duration = Duration::from_millis(250);
+
+/// The moment before which no connection is trusted, shared by all pools to one database.
+#[derive(Debug)]
+pub struct Doubts {
+    /// Base of the instant below.
+    epoch: Instant,
+    /// Connections made before this are closed instead of used, in microseconds since `epoch`.
+    before: AtomicU64,
+}
+
+impl Default for Doubts {
+    fn default() -> Self {
+        Self { epoch: Instant::now(), before: AtomicU64::new(0) }
+    }
+}
+
+impl Doubts {
+    /// From now on no connection is used that was made up to now, or in the next moment.
+    pub fn raise(&self) {
+        let now = self.micros(Instant::now());
+        if now >= self.before.load(Ordering::Relaxed) {
+            let lasting = u64::try_from(LASTING.as_micros()).unwrap_or(u64::MAX);
+            self.before.store(now.saturating_add(lasting), Ordering::Relaxed);
+        }
+    }
+
+    /// Raises doubts if that is what an error is about.
+    pub fn heed(&self, error: &Error) {
+        if is_about_the_connection(error) {
+            self.raise();
+        }
+    }
+
+    /// Whether a connection made then should be closed.
+    #[must_use]
+    pub fn cover(&self, made: Instant) -> bool {
+        self.micros(made) < self.before.load(Ordering::Relaxed)
+    }
+
+    fn micros(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.epoch).as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// An error that may hold one of the database's.
+pub trait Failure {
+    /// The database's error, if that is what it comes from.
+    fn of_database(&self) -> Option<&Error>;
+}
+
+impl Failure for Error {
+    fn of_database(&self) -> Option<&Error> {
+        Some(self)
+    }
+}
+
+impl Failure for Box<dyn std::error::Error + Send + Sync> {
+    fn of_database(&self) -> Option<&Error> {
+        self.downcast_ref()
+    }
+}
+
+/// Whether the next connection may fare better.
+fn is_about_the_connection(error: &Error) -> bool {
+    match error {
+        Error::Io(_) | Error::Protocol(_) | Error::WorkerCrashed => true,
+        Error::Database(error) => error.code().is_some_and(|state| is_state_of_the_connection(&state)),
+        _ => false,
+    }
+}
+
+/// SQLSTATEs from Postgres's appendix A.
+fn is_state_of_the_connection(state: &str) -> bool {
+    const STATES: &[&str] = &[
+        "08",    // connection exception
+        "25006", // read-only transaction: a standby, or a server that was made one
+        "26000", // a prepared statement is gone: a pooler, or DISCARD ALL
+        "57P",   // shutdown, crash, starting up, database dropped, idle too long
+    ];
+    STATES.iter().any(|prefix| state.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_doubt_covers_what_was_connected_up_to_it_and_a_moment_longer() {
+        let doubts = Doubts::default();
+        let before = Instant::now();
+        assert!(!doubts.cover(before));
+        doubts.raise();
+        let after = Instant::now();
+        assert!(doubts.cover(before) && doubts.cover(after));
+        assert!(!doubts.cover(after + LASTING));
+    }
+
+    #[test]
+    fn a_refused_row_raises_no_doubt_and_a_standby_does() {
+        for state in ["25006", "57P01", "57P02", "57P03", "08006", "08P01", "26000"] {
+            assert!(is_state_of_the_connection(state), "{state}");
+        }
+        for state in ["23505", "40001", "40P01", "55P03", "57014", "53300", "42601"] {
+            assert!(!is_state_of_the_connection(state), "{state}");
+        }
+        let doubts = Doubts::default();
+        doubts.heed(&Error::RowNotFound);
+        assert!(!doubts.cover(Instant::now()));
+        doubts.heed(&Error::Io(std::io::ErrorKind::ConnectionReset.into()));
+        assert!(doubts.cover(Instant::now()));
+    }
+}
