@@ -122,6 +122,12 @@ impl DisabledFeatures {
             .map(Self)
     }
 
+    /// Whether the feature of this name is switched off.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains(&name)
+    }
+
     /// How `feature` stands.
     #[must_use]
     pub fn status(&self, feature: &Feature) -> Status {

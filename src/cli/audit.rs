@@ -6,7 +6,9 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{CliError, database, master};
+use super::CliError;
+use super::database::with_schema;
+use super::output::{Output, note};
 use crate::audit::chain::{ChainKey, Head};
 use crate::audit::verify::{self, Finding, Subject};
 use crate::config::Config;
@@ -24,9 +26,6 @@ pub enum AuditCommand {
         /// A head that was kept, as <seq>:<mac>: the log must still contain it
         #[arg(long, requires = "org")]
         head: Option<Pinned>,
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
     },
 }
 
@@ -64,15 +63,15 @@ struct Summary {
     head: Head,
 }
 
-pub async fn run(config: &Config, command: AuditCommand) -> Result<(), CliError> {
-    let AuditCommand::Verify { org, head, json } = command;
+pub async fn run(config: &Config, command: AuditCommand, output: Output) -> Result<(), CliError> {
+    let AuditCommand::Verify { org, head } = command;
     let is_one = org.is_some();
-    let summary = database::with_schema(config, async |db| {
-        let keyring = master::open_keyring(config, db).await?;
-        verify(db, keyring.audit(), org, head.map(|Pinned(head)| head)).await
+    let summary = with_schema(config, async |opened| {
+        let keyring = opened.keyring().await?;
+        verify(&opened.db, keyring.audit(), org, head.map(|Pinned(head)| head)).await
     })
     .await?;
-    print(&summary, is_one, json);
+    print(&summary, is_one, output)?;
     match summary.broken.len() {
         0 => Ok(()),
         broken => Err(format!("the audit log of {broken} of {} orgs is broken", summary.orgs).into()),
@@ -111,24 +110,24 @@ impl Summary {
     }
 }
 
-fn print(summary: &Summary, is_one: bool, json: bool) {
+fn print(summary: &Summary, is_one: bool, output: Output) -> Result<(), CliError> {
     let Summary { orgs, rows, unchained, broken, head } = summary;
-    if json {
-        let mut found = json!({ "orgs": orgs, "rows": rows, "unchained": unchained, "broken": broken });
-        if is_one {
-            found["head"] = json!(head);
-        }
-        println!("{found}");
-        return;
+    let mut found = json!({ "orgs": orgs, "rows": rows, "unchained": unchained, "broken": broken });
+    if is_one {
+        found["head"] = json!(head);
     }
-    for Failure { org_id, org, finding } in broken {
-        if let Some(broken) = &finding.broken {
-            let org = org.as_deref().unwrap_or("deleted");
-            println!("{org_id} ({org}): row {} {}", broken.seq, broken.problem.describe());
-        }
+    let mut lines: Vec<_> = broken.iter().filter_map(described).collect();
+    if !output.json {
+        note(format!("Read {rows} rows of {orgs} orgs; {unchained} rows are from before chaining began."));
     }
-    eprintln!("Read {rows} rows of {orgs} orgs; {unchained} rows are from before chaining began.");
     if let (true, true, Some(mac)) = (is_one, broken.is_empty(), head.mac) {
-        println!("{}:{mac}", head.seq);
+        lines.push(format!("{}:{mac}", head.seq));
     }
+    output.list(&found, lines)
+}
+
+fn described(Failure { org_id, org, finding }: &Failure) -> Option<String> {
+    let broken = finding.broken.as_ref()?;
+    let org = org.as_deref().unwrap_or("deleted");
+    Some(format!("{org_id} ({org}): row {} {}", broken.seq, broken.problem.describe()))
 }

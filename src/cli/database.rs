@@ -1,40 +1,94 @@
 //! Which database a command works on: the operator's, the cluster of a running service, or a
-//! cluster started for as long as the command runs.
+//! cluster started for as long as the command runs. What is wrong with it, or with the master
+//! key, is found out before anything is changed.
 
 use super::CliError;
+use super::master::Master;
+use super::output::Output;
 use crate::config::Config;
-use crate::db::Db;
+use crate::crypto::keyring::Keyring;
+use crate::crypto::master::MasterKeys;
 use crate::db::embedded::{self, Embedded};
+use crate::db::reach::{Reached, reach};
+use crate::db::{Db, State};
 
-/// An open database, and the cluster under it if this process runs it.
+/// An open database, the master key to it, and the cluster under it if this process runs it.
 pub struct Opened {
     pub db: Db,
     pub cluster: Option<Embedded>,
+    master: Master,
 }
 
 impl Opened {
-    /// Connects; without `DATABASE_URL` starts the embedded cluster.
+    /// Connects; without `DATABASE_URL` starts the embedded cluster. What needs no schema is
+    /// checked.
     pub async fn own(config: &Config) -> Result<Self, CliError> {
-        if let Some(database) = &config.database {
-            let db = Db::new(database.options.clone(), database.direct.clone(), config.max_connections);
-            return Ok(Self { db, cluster: None });
-        }
-        let options = embedded::Options { data_dir: config.data_dir.clone(), pg_bin: config.pg_bin.clone() };
-        let cluster = Embedded::start(&options).await?;
-        Ok(Self {
-            db: Db::new(cluster.connect_options(), None, config.max_connections),
-            cluster: Some(cluster),
-        })
+        Self::open(config, Master::required(config)?, false).await
     }
 
     /// The same, but joins the cluster of a running service if there is one.
     pub async fn shared(config: &Config) -> Result<Self, CliError> {
-        if config.database.is_none()
-            && let Some(options) = embedded::running(&config.data_dir)
-        {
-            return Ok(Self { db: Db::new(options, None, config.max_connections), cluster: None });
+        Self::open(config, Master::required(config)?, true).await
+    }
+
+    async fn open(config: &Config, master: Master, join: bool) -> Result<Self, CliError> {
+        let mut cluster = None;
+        let db = match &config.database {
+            Some(database) => {
+                let reached = reach("DATABASE_URL", database.options.clone()).await?;
+                let direct = match &database.direct {
+                    Some(direct) => Some(reach("DATABASE_DIRECT_URL", direct.clone()).await?.options),
+                    None => None,
+                };
+                if direct.is_some() {
+                    warn_about_settings(&reached);
+                }
+                Db::new(reached.options, direct, config.max_connections)
+            }
+            None => {
+                let running = if join { embedded::running(&config.data_dir) } else { None };
+                let options = match running {
+                    Some(running) => running,
+                    None => {
+                        let (data_dir, pg_bin) = (config.data_dir.clone(), config.pg_bin.clone());
+                        let started = Embedded::start(&embedded::Options { data_dir, pg_bin }).await?;
+                        cluster.insert(started).connect_options()
+                    }
+                };
+                Db::new(options, None, config.max_connections)
+            }
+        };
+        let opened = Self { db, cluster, master };
+        match opened.master.check(&opened.db).await {
+            Ok(()) => Ok(opened),
+            Err(error) => {
+                opened.close().await;
+                Err(error)
+            }
         }
-        Self::own(config).await
+    }
+
+    /// Brings the schema up to date, unless `MIGRATE_ON_START` says no.
+    pub async fn prepare(&self, config: &Config) -> Result<(), CliError> {
+        if config.migrate_on_start { self.migrate().await } else { Ok(()) }
+    }
+
+    async fn migrate(&self) -> Result<(), CliError> {
+        // A standby, or a server that takes no writes for a while, is no reason not to start.
+        if let Ok(State { pending_migrations: 0, is_read_only: true }) = self.db.state().await {
+            return Ok(());
+        }
+        Ok(self.db.migrate().await?)
+    }
+
+    /// Opens the service's keys, or makes them if there are none yet.
+    pub async fn keyring(&self) -> Result<Keyring, CliError> {
+        Ok(Keyring::open(&self.db.pool, self.master_keys().await?).await?)
+    }
+
+    /// The configured master keys.
+    pub async fn master_keys(&self) -> Result<MasterKeys, CliError> {
+        self.master.keys(&self.db).await
     }
 
     /// Closes connections, and the cluster if this process started it.
@@ -46,29 +100,43 @@ impl Opened {
     }
 }
 
+fn warn_about_settings(reached: &Reached) {
+    if !reached.unfit.is_empty() {
+        let user = reached.options.get_username();
+        let lines: Vec<_> =
+            reached.unfit.iter().map(|setting| format!("ALTER ROLE \"{user}\" SET {setting};")).collect();
+        eprintln!(
+            "partner-api: DATABASE_DIRECT_URL says that there is a pooler. In transaction mode it does not keep what \
+             the service sets on its connections; then run: {}",
+            lines.join(" ")
+        );
+    }
+}
+
 /// Runs `work` on a database whose schema is up to date (unless `MIGRATE_ON_START` says no).
 pub async fn with_schema<T>(
     config: &Config,
-    work: impl AsyncFnOnce(&Db) -> Result<T, CliError>,
+    work: impl AsyncFnOnce(&Opened) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
     let opened = Opened::shared(config).await?;
     let outcome = async {
-        if config.migrate_on_start {
-            opened.db.migrate().await?;
-        }
-        work(&opened.db).await
+        opened.prepare(config).await?;
+        work(&opened).await
     }
     .await;
     opened.close().await;
     outcome
 }
 
-/// The `migrate` command.
-pub async fn migrate(config: &Config) -> Result<(), CliError> {
-    let opened = Opened::shared(config).await?;
-    let outcome = opened.db.migrate().await;
+/// The `migrate` command, which needs no master key: it seals nothing.
+pub async fn migrate(config: &Config, output: Output) -> Result<(), CliError> {
+    let opened = Opened::open(config, Master::find(config)?, true).await?;
+    let outcome = async {
+        opened.db.migrate().await?;
+        Ok::<_, CliError>(opened.db.pending_migrations().await?)
+    }
+    .await;
     opened.close().await;
-    outcome?;
-    eprintln!("The schema is up to date.");
-    Ok(())
+    let pending = outcome?;
+    output.done(&serde_json::json!({ "pending_migrations": pending }), "The schema is up to date.")
 }

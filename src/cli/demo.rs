@@ -1,21 +1,27 @@
-//! What a newcomer finds on the embedded default: an org to try, and what to type first.
+//! What a newcomer finds on the embedded default: an org to try, and what to type first. Only what
+//! works is printed, on later starts as well.
 
-use std::net::SocketAddr;
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{CliError, master, org};
+use super::master::write_private;
+use super::output::note;
+use super::{CliError, org};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, private};
 use crate::crypto::keyring::Keyring;
+use crate::crypto::tenant_key::TenantKey;
 use crate::db::Db;
 use crate::ids::OrgId;
-use crate::routes::org::store;
+use crate::routes::org::store::{self, Org};
+use crate::routes::tenant_keys;
 
 const KEY: &str = "demo";
 const NAME: &str = "Demo";
-const USER_ID: &str = "3f2b8c1e-9d4a-4c6b-8f1e-2a7d5c9b0e13";
 
 /// Makes the demo org on the first start, and prints what to try. Standard error is not a log,
 /// but secrets stay in their file all the same.
@@ -25,36 +31,108 @@ pub async fn welcome(
     keyring: &Keyring,
     public: SocketAddr,
 ) -> Result<(), CliError> {
-    let file = config.data_dir.join("demo.env");
-    let org_id = match store::find_by_key(&db.pool, KEY).await? {
-        Some(org) => org.id,
-        None => make(config, db, keyring, &file).await?,
+    // Whole, so that the line works in any directory.
+    let file = std::path::absolute(config.data_dir.join("demo.env"))?;
+    if store::was_never_any(&db.pool).await? {
+        make(config, db, keyring, &file).await?;
+    }
+    let org = store::find_by_key(&db.pool, KEY).await?;
+    let has_key = match &org {
+        Some(org) => is_live(&file, org.id, db, keyring).await?,
+        None => false,
     };
-    let (url, file) = (format!("http://{public}"), file.display());
-    eprintln!(
-        "
-partner-api is up, on a Postgres of its own, with the org \"{NAME}\" ({org_id}). Try:
-
-  curl -i {url}/v1/users -H 'OrgId: {org_id}' \\
-    -H 'Content-Type: application/json' -d '{{\"user_id\": \"{USER_ID}\", \"first_name\": \"Ada\"}}'
-
-  curl -i {url}/v1/users/{USER_ID} -H 'OrgId: {org_id}'
-
-With the org's API key, as partners call it through the gateway (it is in {file}):
-
-  . '{file}' && curl -i {url}/v1/features -H \"taih-tenant-key: $TENANT_API_KEY\"
-
-All routes, to read and to try: {url}/docs
-"
-    );
+    note(text(config, reachable(public), org.as_ref(), has_key.then_some(&*file)));
     Ok(())
 }
 
 async fn make(config: &Config, db: &Db, keyring: &Keyring, file: &Path) -> Result<OrgId, CliError> {
-    let made = org::create(db, &Clock::system(), keyring, config.key_env, KEY, NAME).await?;
-    let (key, secret) = (made.tenant_api_key.expose(), made.signing_secret.expose());
-    let text =
-        Zeroizing::new(format!("ORG_ID={}\nTENANT_API_KEY={key}\nSIGNING_SECRET={secret}", made.org_id));
-    master::write_private(file, &text)?;
-    Ok(made.org_id)
+    let path = file.to_owned();
+    let keep = move |made: &org::Created| {
+        let (key, secret) = (made.tenant_api_key.expose(), made.signing_secret.expose());
+        let lines = format!("ORG_ID={}\nTENANT_API_KEY={key}\nSIGNING_SECRET={secret}", made.org_id);
+        write_private(&path, &Zeroizing::new(lines))
+    };
+    org::create(db, &Clock::system(), keyring, config.key_env, [KEY, NAME], keep).await
+}
+
+/// Whether the key in the file is still good: it may have been rotated or revoked.
+async fn is_live(file: &Path, org_id: OrgId, db: &Db, keyring: &Keyring) -> Result<bool, CliError> {
+    let Ok(text) = private::read_secret(file, None) else { return Ok(false) };
+    let key = text.lines().find_map(|line| line.strip_prefix("TENANT_API_KEY="));
+    let Some(key) = key.and_then(|key| TenantKey::parse(key.as_bytes())) else { return Ok(false) };
+    let digest = keyring.digest(&key);
+    Ok(tenant_keys::store::is_live(&db.pool, org_id, &digest, Clock::system().now()).await?)
+}
+
+/// An address that a program on this machine can connect to.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        });
+    }
+    address
+}
+
+/// What to try, as far as it would work: `key_file` holds a key that is good.
+fn text(config: &Config, address: SocketAddr, org: Option<&Org>, key_file: Option<&Path>) -> String {
+    let url = format!("http://{address}");
+    let mut text = String::from("\npartner-api is up, on a Postgres of its own");
+    match org {
+        None => text.push_str(
+            ".\nIt has no demo org. Make an org: partner-api org create --key acme --name \"Acme\"\n",
+        ),
+        Some(org) if org.suspended_at.is_some() => {
+            let _ = writeln!(
+                text,
+                ", with the org \"{}\" ({}), which is suspended.\nServe it again: partner-api org resume --key {KEY}",
+                org.name, org.id
+            );
+        }
+        Some(org) => {
+            let _ = writeln!(text, ", with the org \"{}\" ({}). Try:", org.name, org.id);
+            // With a secret the gateway's proof would be asked for.
+            if config.gateway_secrets.is_empty() && !config.disabled_features.has("users") {
+                push_users(&mut text, &url, org.id);
+            }
+            push_key(&mut text, &url, key_file);
+        }
+    }
+    let _ = writeln!(text, "\nAll routes, to read and to try: {url}/docs");
+    text
+}
+
+/// The id is another one at each start, and the key lets the line be sent twice.
+fn push_users(text: &mut String, url: &str, org_id: OrgId) {
+    let (user_id, once) = (Uuid::new_v4(), Uuid::new_v4());
+    let _ = write!(
+        text,
+        "
+  curl -i {url}/v1/users -H 'OrgId: {org_id}' -H 'Idempotency-Key: {once}' \\
+    -H 'Content-Type: application/json' -d '{{\"user_id\": \"{user_id}\", \"first_name\": \"Ada\"}}'
+
+  curl -i {url}/v1/users/{user_id} -H 'OrgId: {org_id}'
+"
+    );
+}
+
+fn push_key(text: &mut String, url: &str, key_file: Option<&Path>) {
+    let _ = match key_file {
+        Some(file) => {
+            let file = file.display();
+            write!(
+                text,
+                "
+With the org's API key, as partners call it through the gateway (it is in {file}):
+
+  . '{file}' && curl -i {url}/v1/features -H \"taih-tenant-key: $TENANT_API_KEY\"
+"
+            )
+        }
+        None => write!(
+            text,
+            "\nThe API key that the first start made has ended. Make another one: partner-api key create --org {KEY}\n"
+        ),
+    };
 }

@@ -6,14 +6,16 @@ use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{CliError, database};
+use super::database::{Opened, with_schema};
+use super::output::{Output, note};
+use super::{CliError, rules};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::signing_secret;
 use crate::events::envelope::SignedHeaders;
-use crate::events::parse_wire_id;
 use crate::http::paging::Page;
-use crate::routes::events::store;
+use crate::ids::OrgId;
+use crate::routes::events::{ReplayEvents, store};
 use crate::routes::org;
 
 #[derive(Debug, Subcommand)]
@@ -24,11 +26,8 @@ pub enum EventCommand {
         #[arg(long)]
         org: String,
         /// How many to skip
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..))]
         offset: i64,
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
     },
     /// Send events again
     Replay {
@@ -38,45 +37,47 @@ pub enum EventCommand {
         /// The events' ids
         #[arg(required = true)]
         event_ids: Vec<String>,
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
     },
 }
 
-pub async fn run(config: &Config, command: EventCommand) -> Result<(), CliError> {
-    database::with_schema(config, async |db| match command {
-        EventCommand::List { org, offset, json } => {
-            let org_id = org::by_key(db, &org).await?.id;
-            let page = Page::at(offset, 100);
-            let (events, total) = store::list(&db.pool, org_id, None, None, page).await?;
-            if json {
-                println!("{}", json!({ "events": events, "total": total }));
-                return Ok(());
-            }
-            for event in events {
-                let error = event.last_error.unwrap_or_default();
-                println!(
-                    "{}  {:9}  {}  {} attempts  {error}",
-                    event.event_id, event.status, event.kind, event.attempts
-                );
-            }
-            Ok(())
+pub async fn run(config: &Config, command: EventCommand, output: Output) -> Result<(), CliError> {
+    match command {
+        EventCommand::List { org, offset } => {
+            with_schema(config, async |opened| {
+                list(opened, org_of(opened, &org).await?, offset, output).await
+            })
+            .await
         }
-        EventCommand::Replay { org, event_ids, json } => {
-            let org_id = org::by_key(db, &org).await?.id;
-            let ids: Option<Vec<_>> = event_ids.iter().map(|id| parse_wire_id(id)).collect();
-            let ids = ids.ok_or("an event's id is written evt_ and 32 hex digits")?;
-            let replayed = store::replay(&db.pool, org_id, &ids, Clock::system().now()).await?;
-            if json {
-                println!("{}", json!({ "replayed": replayed }));
-            } else {
-                eprintln!("{replayed} events will be sent again.");
-            }
-            Ok(())
+        EventCommand::Replay { org, event_ids } => {
+            let now = Clock::system().now();
+            // Judged before a database is touched.
+            let wanted = rules::judged::<ReplayEvents>(&json!({ "event_ids": event_ids }), now)?;
+            let ReplayEvents::Ids(ids) = wanted else { return Err("no events are named".into()) };
+            with_schema(config, async |opened| {
+                let replayed = store::replay(&opened.db.pool, org_of(opened, &org).await?, &ids, now).await?;
+                output
+                    .done(&json!({ "replayed": replayed }), format!("{replayed} events will be sent again."))
+            })
+            .await
         }
-    })
-    .await
+    }
+}
+
+async fn org_of(opened: &Opened, key: &str) -> Result<OrgId, CliError> {
+    Ok(org::by_key(&opened.db, key).await?.id)
+}
+
+async fn list(opened: &Opened, org_id: OrgId, offset: i64, output: Output) -> Result<(), CliError> {
+    let page = Page::at(offset, 100);
+    let (events, total) = store::list(&opened.db.pool, org_id, None, None, page).await?;
+    let lines = events.iter().map(|event| {
+        let error = event.last_error.as_deref().unwrap_or_default();
+        format!(
+            "{}  {:9}  {}  {} attempts  {error}",
+            event.event_id, event.status, event.kind, event.attempts
+        )
+    });
+    output.list(&json!({ "events": events, "total": total }), lines)
 }
 
 /// The parts of an envelope that are verified.
@@ -88,7 +89,7 @@ struct Received {
 
 /// Checks an envelope from standard input against the secret in `SIGNING_SECRET`. The age of the
 /// timestamp is the receiver's business, so it is not judged.
-pub fn verify() -> Result<(), CliError> {
+pub fn verify(output: Output) -> Result<(), CliError> {
     let secret =
         std::env::var("SIGNING_SECRET").map_err(|_| "SIGNING_SECRET must hold the secret to verify with")?;
     let secret = signing_secret::decode(secret.trim())
@@ -97,10 +98,13 @@ pub fn verify() -> Result<(), CliError> {
     std::io::stdin().take(1024 * 1024).read_to_string(&mut text)?;
     let received: Received =
         serde_json::from_str(&text).map_err(|_| "standard input is not an event's envelope")?;
+    let event_id = &received.headers.id;
     if !received.headers.is_signed_with(&secret, &received.body) {
+        if output.json {
+            output.show(&json!({ "valid": false }), "")?;
+        }
         return Err("the event was not signed with this secret, or was changed".into());
     }
-    eprintln!("The event {} was signed with this secret.", received.headers.id);
-    println!("{}", received.body);
-    Ok(())
+    note(format!("The event {event_id} was signed with this secret."));
+    output.show(&json!({ "valid": true, "event_id": event_id, "body": received.body }), &received.body)
 }

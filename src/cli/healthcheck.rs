@@ -4,25 +4,30 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::CliError;
+use super::output::Output;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Asks `/readyz` on the internal listener.
-pub fn run(mut address: SocketAddr) -> Result<(), CliError> {
+pub fn run(mut address: SocketAddr, output: Output) -> Result<(), CliError> {
     if address.ip().is_unspecified() {
         address.set_ip(match address {
             SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
             SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
         });
     }
-    let reply = ask(address).map_err(|error| format!("no answer from {address}: {error}"))?;
-    let status = reply.lines().next().unwrap_or_default();
-    if status.split(' ').nth(1) == Some("200") {
-        Ok(())
-    } else {
-        Err(format!("not ready: {}", reason(&reply)).into())
+    let problem = match ask(address) {
+        Err(error) => Some(format!("no answer from {address}: {error}")),
+        Ok(reply) if is_ready(&reply) => None,
+        Ok(reply) => Some(format!("not ready: {}", reason(&reply))),
+    };
+    if output.json {
+        output.show(&json!({ "ready": problem.is_none(), "problem": problem }), "")?;
     }
+    problem.map_or(Ok(()), |problem| Err(problem.into()))
 }
 
 /// One request needs no HTTP client.
@@ -34,6 +39,11 @@ fn ask(address: SocketAddr) -> std::io::Result<String> {
     let mut reply = String::new();
     stream.take(8 * 1024).read_to_string(&mut reply)?;
     Ok(reply)
+}
+
+fn is_ready(reply: &str) -> bool {
+    let status = reply.lines().next().unwrap_or_default();
+    status.split(' ').nth(1) == Some("200")
 }
 
 fn reason(reply: &str) -> &str {

@@ -1,17 +1,19 @@
 //! `key list|create|rotate|revoke`: the manual rotation that the integration contact performs.
 
-use chrono::{DateTime, TimeDelta, Utc};
 use clap::Subcommand;
 use serde_json::json;
-use uuid::Uuid;
 
-use super::{CliError, database, master};
+use super::database::with_schema;
+use super::output::Output;
+use super::{CliError, rules};
 use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
-use crate::ids::KeyId;
+use crate::crypto::tenant_key::TenantKey;
+use crate::ids::{KeyId, parse_uuid};
 use crate::routes::org;
 use crate::routes::tenant_keys::operator::Operator;
 use crate::routes::tenant_keys::rules::Key;
+use crate::routes::tenant_keys::{CreateTenantKey, RotateTenantKey};
 
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
@@ -20,9 +22,9 @@ pub enum KeyCommand {
         /// The org's key
         #[arg(long)]
         org: String,
-        /// Print one JSON object
+        /// Only those that work
         #[arg(long)]
-        json: bool,
+        live: bool,
     },
     /// Make an API key
     Create {
@@ -32,12 +34,9 @@ pub enum KeyCommand {
         /// Its name for people
         #[arg(long, default_value = "made by an operator")]
         name: String,
-        /// When it ends (RFC 3339); by default never
+        /// When it ends (RFC 3339, in the future); by default never
         #[arg(long)]
-        expires_at: Option<DateTime<Utc>>,
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
+        expires_at: Option<String>,
     },
     /// Replace an API key; the old one lives on for the grace period
     Rotate {
@@ -46,13 +45,13 @@ pub enum KeyCommand {
         org: String,
         /// The API key's id; may be left out if there is only one to rotate
         #[arg(long)]
-        id: Option<Uuid>,
-        /// How long the old key goes on working
-        #[arg(long, default_value_t = 86_400, value_parser = clap::value_parser!(i64).range(0..=604_800))]
-        grace_period_seconds: i64,
-        /// Print one JSON object
+        id: Option<String>,
+        /// How long the old key goes on working, in seconds: at most seven days
+        #[arg(long, allow_negative_numbers = true)]
+        grace_period_seconds: Option<i64>,
+        /// When the new key ends (RFC 3339, in the future); by default it gets the old one's lifetime
         #[arg(long)]
-        json: bool,
+        expires_at: Option<String>,
     },
     /// End an API key now
     Revoke {
@@ -61,7 +60,7 @@ pub enum KeyCommand {
         org: String,
         /// The API key's id
         #[arg(long)]
-        id: Uuid,
+        id: String,
     },
 }
 
@@ -76,63 +75,91 @@ impl KeyCommand {
     }
 }
 
-pub async fn run(config: &Config, command: KeyCommand) -> Result<(), CliError> {
-    let clock = Clock::system();
-    database::with_schema(config, async |db| {
-        let keyring = master::open_keyring(config, db).await?;
-        let org = org::by_key(db, command.org()).await?;
-        let operator =
-            Operator { db, clock: &clock, keyring: &keyring, key_env: config.key_env, org_id: org.id };
-        perform(&operator, command).await
+/// A command whose arguments keep the API's rules.
+enum Task {
+    List { live: bool },
+    Create(CreateTenantKey),
+    Rotate(RotateTenantKey),
+    Revoke(KeyId),
+}
+
+impl Task {
+    fn of(command: KeyCommand, clock: &Clock) -> Result<Self, CliError> {
+        Ok(match command {
+            KeyCommand::List { live, .. } => Self::List { live },
+            KeyCommand::Create { name, expires_at, .. } => {
+                let arguments = json!({ "name": name, "expires_at": expires_at });
+                Self::Create(rules::judged(&arguments, clock.now())?)
+            }
+            KeyCommand::Rotate { id, grace_period_seconds, expires_at, .. } => {
+                let id = id.as_deref().map(key_id).transpose()?;
+                let arguments = json!({
+                    "key_id": id, "grace_period_seconds": grace_period_seconds, "expires_at": expires_at,
+                });
+                Self::Rotate(rules::judged(&arguments, clock.now())?)
+            }
+            KeyCommand::Revoke { id, .. } => Self::Revoke(key_id(&id)?),
+        })
+    }
+}
+
+fn key_id(text: &str) -> Result<KeyId, CliError> {
+    parse_uuid(text).map(KeyId).ok_or_else(|| "--id must be a UUID, written 8-4-4-4-12".into())
+}
+
+pub async fn run(config: &Config, command: KeyCommand, output: Output) -> Result<(), CliError> {
+    let (clock, org_key) = (Clock::system(), command.org().to_owned());
+    // Judged before a database is touched.
+    let task = Task::of(command, &clock)?;
+    with_schema(config, async |opened| {
+        let org_id = org::by_key(&opened.db, &org_key).await?.id;
+        let keyring = opened.keyring().await?;
+        let key_env = config.key_env;
+        perform(&Operator { db: &opened.db, clock: &clock, keyring: &keyring, key_env, org_id }, task, output)
+            .await
     })
     .await
 }
 
-async fn perform(operator: &Operator<'_>, command: KeyCommand) -> Result<(), CliError> {
-    match command {
-        KeyCommand::List { json, .. } => print_keys(&operator.list().await?, json),
-        KeyCommand::Create { name, expires_at, json, .. } => {
-            let (key, secret) = operator.create(&name, expires_at).await?;
-            if json {
-                println!("{}", json!({ "key_id": key.id, "tenant_api_key": secret.expose() }));
-            } else {
-                println!("Made the key {}, shown only now: {}", key.id, secret.expose());
-            }
+async fn perform(operator: &Operator<'_>, task: Task, output: Output) -> Result<(), CliError> {
+    match task {
+        Task::List { live } => {
+            let keys = operator.list(live).await?;
+            output.list(&json!({ "keys": keys }), keys.iter().map(described))
         }
-        KeyCommand::Rotate { id, grace_period_seconds, json, .. } => {
-            let grace = TimeDelta::seconds(grace_period_seconds);
-            let (old, new, secret) = operator.rotate(id.map(KeyId), grace).await?;
-            let end = old.expires_at.map(rfc3339).unwrap_or_default();
-            if json {
-                let ids = json!({
-                    "new_tenant_api_key": secret.expose(), "key_id": new.id,
-                    "previous_key_id": old.id, "previous_key_expires_at": end,
-                });
-                println!("{ids}");
-            } else {
-                println!(
-                    "The key {} ends {end}. Its successor {}, shown only now: {}",
-                    old.id,
-                    new.id,
-                    secret.expose()
-                );
-            }
+        Task::Create(wanted) => {
+            let show = move |key: &Key, secret: &TenantKey| {
+                let object = json!({ "key_id": key.id, "tenant_api_key": secret.expose() });
+                output.show(&object, format!("Made the key {}, shown only now: {}", key.id, secret.expose()))
+            };
+            operator.create(wanted, show).await
         }
-        KeyCommand::Revoke { id, .. } => {
-            operator.revoke(KeyId(id)).await?;
-            eprintln!("Revoked {id}.");
+        Task::Rotate(wanted) => {
+            operator.rotate(wanted, move |old, new, secret| shown(output, old, new, secret)).await
+        }
+        Task::Revoke(id) => {
+            operator.revoke(id).await?;
+            output.done(&json!({ "revoked": id }), format!("Revoked {id}."))
         }
     }
-    Ok(())
 }
 
-fn print_keys(keys: &[Key], json: bool) {
-    if json {
-        println!("{}", json!({ "keys": keys }));
-        return;
-    }
-    for key in keys {
-        let end = key.revoked_at.or(key.expires_at).map_or_else(|| "no end".to_owned(), rfc3339);
-        println!("{}  {}  {end}  {}", key.id, key.prefix, key.name);
-    }
+fn shown(output: Output, old: &Key, new: &Key, secret: &TenantKey) -> Result<(), CliError> {
+    let end = old.expires_at.map(rfc3339).unwrap_or_default();
+    let text = format!(
+        "The key {} ends {end}. Its successor {}, shown only now: {}",
+        old.id,
+        new.id,
+        secret.expose()
+    );
+    let object = json!({
+        "new_tenant_api_key": secret.expose(), "key_id": new.id,
+        "previous_key_id": old.id, "previous_key_expires_at": end,
+    });
+    output.show(&object, text)
+}
+
+fn described(key: &Key) -> String {
+    let end = key.revoked_at.or(key.expires_at).map_or_else(|| "no end".to_owned(), rfc3339);
+    format!("{}  {}  {end}  {}", key.id, key.prefix, key.name)
 }

@@ -9,16 +9,20 @@ mod healthcheck;
 mod key;
 mod master;
 mod org;
+mod output;
+mod queues;
 pub mod reseal;
+mod rules;
 mod secret;
 mod serve;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::config::Config;
+use self::output::Output;
+use crate::config::{Config, dotenv};
 
 /// Users, API keys, signing secrets and public keys for partners.
 #[derive(Debug, Parser)]
@@ -26,6 +30,9 @@ use crate::config::Config;
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    /// Print one JSON object on standard output, and everything else on standard error
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -56,9 +63,6 @@ enum Command {
         /// Only count what is still under another one; exits 1 if there is any
         #[arg(long)]
         check: bool,
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
     },
     /// Print the OpenAPI document
     Openapi,
@@ -73,61 +77,47 @@ type CliError = Box<dyn std::error::Error + Send + Sync>;
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    // A missing file is the normal case; a broken one must not be half believed.
-    if let Err(error) = dotenvy::dotenv()
-        && !error.not_found()
-    {
-        return fail(&format!(".env: {}", redacted(&error)));
+    if let Err(problem) = dotenv::load() {
+        return fail(&problem);
     }
-    match dispatch(cli.command.unwrap_or(Command::Serve)) {
+    let command = cli.command.unwrap_or(Command::Serve);
+    if cli.json && matches!(command, Command::Serve) {
+        let message = "serve prints a log and no object: for lines of JSON set LOG_FORMAT=json";
+        Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
+    }
+    match dispatch(command, Output { json: cli.json }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error.to_string()),
     }
 }
 
-/// dotenvy's parse errors quote the line, which may hold a secret.
-fn redacted(error: &dotenvy::Error) -> String {
-    match error {
-        dotenvy::Error::LineParse(..) => "a line is not NAME=value (quote values with spaces)".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-/// Writes a long text; a reader that has seen enough, such as `head`, is no failure.
-fn print_whole(text: &str) -> Result<(), CliError> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
-}
-
 fn fail(message: &str) -> ExitCode {
-    eprintln!("partner-api: {message}");
+    output::note(format!("partner-api: {message}"));
     ExitCode::FAILURE
 }
 
-fn dispatch(command: Command) -> Result<(), CliError> {
+fn dispatch(command: Command, output: Output) -> Result<(), CliError> {
     if let Command::Openapi = command {
-        return print_whole(&crate::openapi::to_json(&crate::app::document()));
+        return output::whole(&crate::openapi::to_json(&crate::app::document()));
     }
     if let Command::VerifyEvent = command {
-        return event::verify();
+        return event::verify(output);
     }
     let config = Config::from_env()?;
     if let Command::Healthcheck = command {
-        return healthcheck::run(config.internal_listen_addr);
+        return healthcheck::run(config.internal_listen_addr, output);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
             Command::Serve => serve::run(config).await,
-            Command::Migrate => database::migrate(&config).await,
-            Command::Org(command) => org::run(&config, command).await,
-            Command::Key(command) => key::run(&config, command).await,
-            Command::Secret(command) => secret::run(&config, command).await,
-            Command::Event(command) => event::run(&config, command).await,
-            Command::Audit(command) => audit::run(&config, command).await,
-            Command::Reseal { check, json } => reseal::run(&config, check, json).await,
+            Command::Migrate => database::migrate(&config, output).await,
+            Command::Org(command) => org::run(&config, command, output).await,
+            Command::Key(command) => key::run(&config, command, output).await,
+            Command::Secret(command) => secret::run(&config, command, output).await,
+            Command::Event(command) => event::run(&config, command, output).await,
+            Command::Audit(command) => audit::run(&config, command, output).await,
+            Command::Reseal { check } => reseal::run(&config, check, output).await,
             // Answered above, without a runtime.
             Command::Openapi | Command::Healthcheck | Command::VerifyEvent => Ok(()),
         }

@@ -1,10 +1,14 @@
-//! `org create|list|suspend|resume|delete`: the operator's tenants.
+//! `org create|list|suspend|resume|delete|queues`: the operator's tenants.
+
+use std::io::{self, IsTerminal as _, Write as _};
 
 use chrono::TimeDelta;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{CliError, database, master};
+use super::database::{Opened, with_schema};
+use super::output::{Output, note};
+use super::{CliError, queues, rules};
 use crate::administration::{Scope, within};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -14,7 +18,7 @@ use crate::crypto::signing_secret;
 use crate::crypto::tenant_key::{KeyEnv, TenantKey};
 use crate::db::Db;
 use crate::ids::OrgId;
-use crate::routes::org::{self, OrgChange};
+use crate::routes::org::{self, OrgChange, UpdateOrg};
 use crate::routes::signing_secrets::{NewSecret, rotation};
 use crate::routes::tenant_keys::change::NewKey;
 use crate::routes::tenant_keys::operator::minting;
@@ -29,16 +33,9 @@ pub enum OrgCommand {
         /// Its name for people
         #[arg(long)]
         name: String,
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
     },
     /// List orgs
-    List {
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// Stop serving an org; takes hold within a second
     Suspend {
         #[arg(long)]
@@ -49,34 +46,84 @@ pub enum OrgCommand {
         #[arg(long)]
         key: String,
     },
-    /// Delete an org with everything it has; its audit log stays
+    /// Delete an org with everything it has; its audit log stays. Asks for the org's key again
     Delete {
         #[arg(long)]
         key: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
     },
+    /// List an org's event queues, or remove one
+    Queues(queues::QueuesCommand),
 }
 
-pub async fn run(config: &Config, command: OrgCommand) -> Result<(), CliError> {
-    database::with_schema(config, async |db| match command {
-        OrgCommand::Create { key, name, json } => {
-            let keyring = master::open_keyring(config, db).await?;
-            let made = create(db, &Clock::system(), &keyring, config.key_env, &key, &name).await?;
-            print_created(&made, &key, json);
-            Ok(())
+pub async fn run(config: &Config, command: OrgCommand, output: Output) -> Result<(), CliError> {
+    match command {
+        OrgCommand::Create { key, name } => {
+            // Judged before a database is touched.
+            let _: UpdateOrg = rules::judged(&json!({ "name": name }), Clock::system().now())?;
+            with_schema(config, async |opened| {
+                let keyring = opened.keyring().await?;
+                let show = {
+                    let key = key.clone();
+                    move |made: &Created| made.show(&key, output)
+                };
+                create(&opened.db, &Clock::system(), &keyring, config.key_env, [&key, &name], show).await?;
+                Ok(())
+            })
+            .await
         }
-        OrgCommand::List { json } => list(db, json).await,
-        OrgCommand::Suspend { key } => operate(config, db, &key, OrgChange::Suspend, "Suspended").await,
-        OrgCommand::Resume { key } => operate(config, db, &key, OrgChange::Resume, "Resumed").await,
-        OrgCommand::Delete { key } => operate(config, db, &key, OrgChange::Delete, "Deleted").await,
+        OrgCommand::List => with_schema(config, async |opened| list(opened, output).await).await,
+        OrgCommand::Suspend { key } => operate(config, &key, OrgChange::Suspend, "Suspended", output).await,
+        OrgCommand::Resume { key } => operate(config, &key, OrgChange::Resume, "Resumed", output).await,
+        OrgCommand::Delete { key, yes } => {
+            if !yes {
+                confirm(&key)?;
+            }
+            operate(config, &key, OrgChange::Delete, "Deleted", output).await
+        }
+        OrgCommand::Queues(command) => queues::run(config, command, output).await,
+    }
+}
+
+async fn operate(
+    config: &Config,
+    key: &str,
+    change: OrgChange,
+    done: &str,
+    output: Output,
+) -> Result<(), CliError> {
+    with_schema(config, async |opened| {
+        let keyring = opened.keyring().await?;
+        let org_id = org::by_key(&opened.db, key).await?.id;
+        org::operate(&opened.db, &Clock::system(), &keyring, key, change).await?;
+        let object = json!({ "org_id": org_id, "key": key, "done": done.to_lowercase() });
+        output.done(&object, format!("{done} {key}."))
     })
     .await
 }
 
-async fn operate(config: &Config, db: &Db, key: &str, change: OrgChange, done: &str) -> Result<(), CliError> {
-    let keyring = master::open_keyring(config, db).await?;
-    org::operate(db, &Clock::system(), &keyring, key, change).await?;
-    eprintln!("{done} {key}.");
-    Ok(())
+/// Has the operator type the org's key: there is no way back.
+fn confirm(key: &str) -> Result<(), CliError> {
+    if !io::stdin().is_terminal() {
+        return Err(
+            "org delete removes everything the org has: add --yes, or run it on a terminal, which is asked"
+                .into(),
+        );
+    }
+    let _ = write!(
+        io::stderr(),
+        "This deletes the org {key} with its users, keys and events, for good.\nType its key again: "
+    );
+    let _ = io::stderr().flush();
+    let mut typed = String::new();
+    io::stdin().read_line(&mut typed)?;
+    if typed.trim() == key {
+        return Ok(());
+    }
+    note("");
+    Err("that is not the org's key: nothing was deleted".into())
 }
 
 /// A new org, and its first key and signing secret in clear.
@@ -86,17 +133,33 @@ pub struct Created {
     pub signing_secret: Secret<String>,
 }
 
-/// Makes an org with its first key and signing secret: all of them, or nothing.
+impl Created {
+    fn show(&self, key: &str, output: Output) -> Result<(), CliError> {
+        let Self { org_id, tenant_api_key, signing_secret } = self;
+        let (tenant_api_key, signing_secret) = (tenant_api_key.expose(), signing_secret.expose());
+        let text = format!(
+            "Created the org {key}: {org_id}\nShown only now:\n  its API key         {tenant_api_key}\n  \
+             its signing secret  {signing_secret}"
+        );
+        let object = json!({
+            "org_id": org_id, "key": key, "tenant_api_key": tenant_api_key, "signing_secret": signing_secret,
+        });
+        output.show(&object, text)
+    }
+}
+
+/// Makes an org with its first key and signing secret: all of them, or nothing. `show` sees them
+/// before that counts; `named` is the org's key and name.
 pub async fn create(
     db: &Db,
     clock: &Clock,
     keyring: &Keyring,
     key_env: KeyEnv,
-    key: &str,
-    name: &str,
-) -> Result<Created, CliError> {
+    named: [&str; 2],
+    show: impl FnOnce(&Created) -> Result<(), CliError> + Send + 'static,
+) -> Result<OrgId, CliError> {
     let (clock, keyring) = (clock.clone(), keyring.clone());
-    let (key, name) = (key.to_owned(), name.to_owned());
+    let [key, name] = named.map(ToOwned::to_owned);
     db.transaction(async move |mut tx| {
         let org_id = org::create(&mut *tx, &clock, &keyring, &key, &name).await?;
         let scope = Scope::operator(org_id, &keyring);
@@ -106,38 +169,19 @@ pub async fn create(
         let secret = NewSecret::of(None);
         let rotation = rotation(&clock, &keyring, scope, &secret, TimeDelta::zero(), true);
         within(&mut tx, org_id, &rotation).await?;
-        let made = secret.made().map(signing_secret::encode).ok_or("no signing secret was made")?;
+        let signing_secret = secret.made().map(signing_secret::encode).ok_or("no signing secret was made")?;
+        show(&Created { org_id, tenant_api_key: first.key, signing_secret })?;
         tx.commit().await?;
-        Ok(Created { org_id, tenant_api_key: first.key, signing_secret: made })
+        Ok(org_id)
     })
     .await
 }
 
-fn print_created(made: &Created, key: &str, json: bool) {
-    let (org_id, tenant_api_key) = (made.org_id, made.tenant_api_key.expose());
-    let signing_secret = made.signing_secret.expose();
-    if json {
-        let made = json!({
-            "org_id": org_id, "key": key, "tenant_api_key": tenant_api_key, "signing_secret": signing_secret,
-        });
-        println!("{made}");
-    } else {
-        println!("Created the org {key}: {org_id}");
-        println!(
-            "Shown only now:\n  its API key         {tenant_api_key}\n  its signing secret  {signing_secret}"
-        );
-    }
-}
-
-async fn list(db: &Db, json: bool) -> Result<(), CliError> {
-    let orgs = org::store::list(&db.pool).await?;
-    if json {
-        println!("{}", json!({ "orgs": orgs }));
-        return Ok(());
-    }
-    for org in orgs {
+async fn list(opened: &Opened, output: Output) -> Result<(), CliError> {
+    let orgs = org::store::list(&opened.db.pool).await?;
+    let lines = orgs.iter().map(|org| {
         let state = if org.suspended_at.is_some() { "suspended" } else { "active" };
-        println!("{}  {state:9}  {}  {}", org.id, org.key, org.name);
-    }
-    Ok(())
+        format!("{}  {state:9}  {}  {}", org.id, org.key, org.name)
+    });
+    output.list(&json!({ "orgs": orgs }), lines)
 }

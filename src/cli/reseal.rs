@@ -4,7 +4,9 @@
 
 use serde_json::json;
 
-use super::{CliError, database, master};
+use super::CliError;
+use super::database::with_schema;
+use super::output::Output;
 use crate::config::Config;
 use crate::crypto::keyring;
 use crate::crypto::master::MasterKeys;
@@ -16,16 +18,13 @@ use crate::routes::{public_keys, queues, signing_secrets};
 /// Values a statement reads.
 const BATCH: i64 = 500;
 
-pub async fn run(config: &Config, check: bool, json: bool) -> Result<(), CliError> {
-    database::with_schema(config, async |db| {
-        let keys = master::master_keys(config, db).await?;
+pub async fn run(config: &Config, check: bool, output: Output) -> Result<(), CliError> {
+    with_schema(config, async |opened| {
+        let (db, keys) = (&opened.db, opened.master_keys().await?);
         let resealed = if check { 0 } else { reseal(db, &keys).await? };
         let left = count_left(db, &keys).await?;
-        if json {
-            println!("{}", json!({ "resealed": resealed, "left": left }));
-        } else {
-            eprintln!("Resealed {resealed}; {left} are still under another master key.");
-        }
+        let text = format!("Resealed {resealed}; {left} are still under another master key.");
+        output.done(&json!({ "resealed": resealed, "left": left }), text)?;
         if left == 0 {
             Ok(())
         } else {

@@ -16,7 +16,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use self::input::{EventFilter, ReplayEvents, ReplayEventsBody};
+pub use self::input::ReplayEvents;
+use self::input::{EventFilter, ReplayEventsBody};
 use crate::administration::Change;
 use crate::error::ApiError;
 use crate::events::Stream;

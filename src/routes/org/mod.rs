@@ -6,7 +6,8 @@ mod profile;
 pub mod store;
 
 pub use self::change::OrgChange;
-pub use self::profile::routes;
+pub use self::profile::{UpdateOrg, routes};
+use serde_json::json;
 use sqlx::PgExecutor;
 
 use crate::administration::Scope;
@@ -15,6 +16,7 @@ use crate::clock::Clock;
 use crate::crypto::keyring::Keyring;
 use crate::db::Db;
 use crate::error::ApiError;
+use crate::http::input::judge;
 use crate::ids::{OrgId, new_row_id};
 
 /// Why an operator's command on an org failed.
@@ -23,9 +25,6 @@ pub enum OrgError {
     /// Breaks the format of contract 9.
     #[error("an org's key has 2 to 63 lower-case letters, digits and hyphens, and starts with no hyphen")]
     BadKey,
-    /// Breaks the format of contract 10.
-    #[error("an org's name has 1 to 200 characters")]
-    BadName,
     /// Taken.
     #[error("there is an org with the key {0:?} already")]
     KeyTaken(String),
@@ -54,8 +53,9 @@ pub async fn create(
     if !is_key(key) {
         return Err(OrgError::BadKey);
     }
-    if !(1..=200).contains(&name.chars().count()) || name.contains('\0') {
-        return Err(OrgError::BadName);
+    let (_, problems) = judge::<UpdateOrg>(json!({ "name": name }).to_string().as_bytes(), clock.now());
+    if !problems.is_empty() {
+        return Err(ApiError::Invalid(problems).into());
     }
     let scope = Scope::operator(OrgId(new_row_id()), keyring);
     let entry = scope.entry(Head::default(), clock.now(), "org.created", key);

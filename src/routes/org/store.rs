@@ -42,6 +42,15 @@ pub async fn insert(
     Ok(inserted.is_some())
 }
 
+/// Whether there was no org ever: the audit log outlives them.
+pub async fn was_never_any(db: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT NOT EXISTS (SELECT FROM orgs) AND NOT EXISTS (SELECT FROM audit_log) AS "never!""#
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// Every org, oldest first.
 pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Org>, sqlx::Error> {
     sqlx::query_as!(

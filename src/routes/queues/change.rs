@@ -22,7 +22,12 @@ pub struct Change {
 impl Change {
     /// The change as somebody makes it.
     pub fn by(self, app: &App, scope: Scope) -> Attempt {
-        Attempt { scope, clock: app.clock.clone(), change: self }
+        self.made_by(scope, &app.clock)
+    }
+
+    /// The same where there is no service.
+    pub fn made_by(self, scope: Scope, clock: &Clock) -> Attempt {
+        Attempt { scope, clock: clock.clone(), change: self }
     }
 }
 

@@ -4,6 +4,7 @@
 mod body;
 mod change;
 mod input;
+pub mod operator;
 mod put;
 mod reply;
 mod rules;

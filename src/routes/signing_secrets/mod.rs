@@ -19,7 +19,8 @@ use uuid::Uuid;
 
 use self::change::revoke;
 pub use self::change::{NewSecret, Rotated, place, rotation};
-use self::input::{RotateSigningSecret, SecretPath};
+pub use self::input::RotateSigningSecret;
+use self::input::SecretPath;
 use self::rules::SigningSecret;
 use crate::administration::Scope;
 use crate::crypto::secret::{Secret, reveal_some};

@@ -16,8 +16,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::change::{Change, NewKey, change};
-use self::input::{CreateTenantKey, KeyFilter, KeyPath, RotateTenantKey, UpdateTenantKey};
-pub use self::input::{DEFAULT_GRACE, MAX_GRACE};
+pub use self::input::{CreateTenantKey, DEFAULT_GRACE, MAX_GRACE, RotateTenantKey};
+use self::input::{KeyFilter, KeyPath, UpdateTenantKey};
 use self::reply::{MintedTenantKey, RotatedTenantKey, TenantKeyEntry};
 use self::rules::{OrgKeys, Plan, Rotation};
 use crate::administration::Scope;

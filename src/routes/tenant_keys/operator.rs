@@ -1,19 +1,24 @@
 //! The manual rotation that the integration contact performs at the command line (contract 11).
 //! The same rules as over HTTP, with `operator` in the audit log.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::change::{Change, NewKey, change};
+use super::input::{CreateTenantKey, RotateTenantKey};
 use super::rules::{Key, OrgKeys, Plan, Rotation};
 use super::store;
-use crate::administration::{self, Scope, carry_out};
+use crate::administration::{self, Scope, carry_out_shown};
 use crate::clock::Clock;
 use crate::crypto::keyring::Keyring;
 use crate::crypto::tenant_key::{KeyEnv, TenantKey};
 use crate::db::Db;
+use crate::db::doubts::Failure;
 use crate::error::ApiError;
 use crate::http::paging::Page;
 use crate::ids::{KeyId, OrgId};
+
+/// Keys that one statement reads.
+const PAGE: i64 = 500;
 
 /// A key more, as an operator makes it.
 pub fn minting(
@@ -38,37 +43,46 @@ pub struct Operator<'a> {
 }
 
 impl Operator<'_> {
-    /// Makes a key.
-    pub async fn create(
+    /// Makes a key, which `show` sees before it counts.
+    pub async fn create<E>(
         &self,
-        name: &str,
-        expires_at: Option<DateTime<Utc>>,
-    ) -> Result<(Key, TenantKey), ApiError> {
+        wanted: CreateTenantKey,
+        show: impl FnOnce(&Key, &TenantKey) -> Result<(), E> + Send + 'static,
+    ) -> Result<(), E>
+    where
+        E: From<ApiError> + From<sqlx::Error> + Failure + Send + 'static,
+    {
         let new = NewKey::generate(self.keyring, self.key_env);
-        let attempt = minting(self.clock, self.scope(), &new, name.to_owned(), expires_at);
-        let plan = carry_out(self.db, self.org_id, attempt).await?;
-        Ok((added(plan)?, new.key))
+        let attempt = minting(self.clock, self.scope(), &new, wanted.name, wanted.expires_at);
+        carry_out_shown(self.db, self.org_id, attempt, move |plan| show(&added(plan)?, &new.key)).await
     }
 
-    /// Replaces a key; gives the old one, the new one and the new key itself.
-    pub async fn rotate(
+    /// Replaces a key; `show` sees the old one, the new one and the new key itself before that
+    /// counts.
+    pub async fn rotate<E>(
         &self,
-        key_id: Option<KeyId>,
-        grace: TimeDelta,
-    ) -> Result<(Key, Key, TenantKey), ApiError> {
+        wanted: RotateTenantKey,
+        show: impl FnOnce(&Key, &Key, &TenantKey) -> Result<(), E> + Send + 'static,
+    ) -> Result<(), E>
+    where
+        E: From<ApiError> + From<sqlx::Error> + Failure + Send + 'static,
+    {
         let new = NewKey::generate(self.keyring, self.key_env);
-        let rotation = Rotation { key_id, grace, expires_at: None };
+        let rotation =
+            Rotation { key_id: wanted.key_id, grace: wanted.grace(), expires_at: wanted.expires_at };
         let fresh = new.fresh.clone();
         let rule = move |keys: &OrgKeys| keys.rotate(&rotation, &fresh).map(Some);
-        let plan = change(
+        let change = Change { subject: wanted.key_id, digest: Some(new.digest), rule };
+        carry_out_shown(
             self.db,
-            self.clock,
-            self.scope(),
-            Change { subject: key_id, digest: Some(new.digest), rule },
+            self.org_id,
+            change.by(self.scope(), self.clock),
+            move |plan: Option<Plan>| {
+                let old = plan.as_ref().and_then(|plan| plan.changed.clone()).ok_or_else(super::unplanned)?;
+                show(&old, &added(plan)?, &new.key)
+            },
         )
-        .await?;
-        let old = plan.as_ref().and_then(|plan| plan.changed.clone()).ok_or_else(super::unplanned)?;
-        Ok((old, added(plan)?, new.key))
+        .await
     }
 
     /// Ends a key now.
@@ -79,10 +93,19 @@ impl Operator<'_> {
         Ok(())
     }
 
-    /// The first 100 keys, dead ones included.
-    pub async fn list(&self) -> Result<Vec<Key>, ApiError> {
-        let page = Page::at(0, 100);
-        Ok(store::list(&self.db.pool, self.org_id, true, page, self.clock.now()).await?.0)
+    /// Every key, or every live one, oldest first.
+    pub async fn list(&self, only_live: bool) -> Result<Vec<Key>, ApiError> {
+        let mut keys = Vec::new();
+        loop {
+            let page = Page::at(keys.len() as i64, PAGE);
+            let (more, _) =
+                store::list(&self.db.pool, self.org_id, !only_live, page, self.clock.now()).await?;
+            let is_last = (more.len() as i64) < PAGE;
+            keys.extend(more);
+            if is_last {
+                return Ok(keys);
+            }
+        }
     }
 
     fn scope(&self) -> Scope {

@@ -186,3 +186,21 @@ pub async fn count(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<i64, sqlx::
         .fetch_one(db)
         .await
 }
+
+/// Whether the key with this digest is the org's and works.
+pub async fn is_live(
+    db: impl PgExecutor<'_>,
+    org_id: OrgId,
+    digest: &KeyDigest,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM tenant_keys WHERE digest = $2 AND org_id = $1 AND revoked_at IS NULL
+                          AND (expires_at IS NULL OR expires_at > $3)) AS "live!""#,
+        org_id.0,
+        &digest[..],
+        now,
+    )
+    .fetch_one(db)
+    .await
+}

@@ -1,6 +1,11 @@
 //! The program as operators run it (contract 11).
 
+mod databases;
 mod embedded;
+mod files;
+mod json;
+mod keys;
+mod master;
 mod org;
 mod serve;
 mod start;

@@ -55,7 +55,7 @@ async fn an_org_that_cannot_be_made_is_refused_with_a_reason() {
     for key in ["a", "Acme", "a_b", ""] {
         assert_eq!(create(key, "Acme").refused(), format, "{key:?}");
     }
-    assert_eq!(create("zeta", "").refused(), "an org's name has 1 to 200 characters");
+    assert_eq!(create("zeta", "").refused(), "--name must have at least 1 characters");
     assert_eq!(
         program.run(&["org", "suspend", "--key", "zeta"]).refused(),
         "there is no org with the key \"zeta\""

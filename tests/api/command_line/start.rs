@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use crate::support::Database;
+use crate::support::database::MASTER_KEYS;
 use crate::support::process::Program;
 
 #[tokio::test]
@@ -36,6 +37,9 @@ async fn a_wrong_variable_is_named_and_its_value_kept_to_itself() {
         ("MASTER_KEYS", "base64:s3cr3t"),
         ("MAX_IN_FLIGHT", "0"),
         ("LOG_FORMAT", "s3cr3t"),
+        ("MASTER_KEYS_FILE", "/nonexistent"),
+        ("MASTER_PASSPHRASE_FILE", "/nonexistent"),
+        ("GATEWAY_SECRETS_FILE", "/nonexistent"),
     ] {
         let message = Program::embedded().with(variable, value).run(&["serve"]).refused();
         assert!(message.starts_with(&format!("{variable}: ")), "{message}");
@@ -53,7 +57,15 @@ async fn an_unknown_feature_cannot_be_switched_off() {
 #[tokio::test]
 async fn a_database_that_is_not_there_is_an_error_and_not_a_wait() {
     let url = "postgres://someone:s3cr3t@127.0.0.1:1/nowhere";
-    let program = Program::embedded().with("DATABASE_URL", url);
+    let program = Program::embedded().with("DATABASE_URL", url).with("MASTER_KEYS", MASTER_KEYS);
     let message = program.run(&["serve"]).refused();
-    assert!(!message.contains("s3cr3t"), "{message}");
+    assert_eq!(message, "DATABASE_URL: nothing listens at 127.0.0.1:1");
+}
+
+#[tokio::test]
+async fn a_filter_that_would_log_nothing_or_something_else_stops_the_start() {
+    for (filter, named) in [("warning", "`warning`"), ("a=b=c", "`a=b=c`"), ("info,,x=warn", "``")] {
+        let message = Program::embedded().with("LOG", filter).run(&["serve"]).refused();
+        assert!(message.starts_with(&format!("LOG: {named} is neither a level")), "{message}");
+    }
 }

@@ -27,9 +27,38 @@ impl Database {
     }
 
     async fn make(has_schema: bool) -> Self {
-        // The first call starts the server, which takes seconds.
-        let server = tokio::task::spawn_blocking(Server::get).await.expect("the server starts");
+        let server = Self::server().await;
         Self { server, name: server.create(has_schema).await }
+    }
+
+    /// An empty one in another encoding.
+    pub async fn encoded(encoding: &str) -> Self {
+        let server = Self::server().await;
+        Self { server, name: server.create_encoded(encoding).await }
+    }
+
+    async fn server() -> &'static Server {
+        // The first call starts the server, which takes seconds.
+        tokio::task::spawn_blocking(Server::get).await.expect("the server starts")
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// As another user of the server's would name it.
+    pub fn url_as(&self, user: &str) -> String {
+        format!("{}&user={user}", self.url())
+    }
+
+    /// Runs statements in it, as its owner.
+    pub async fn execute(&self, statements: &str) {
+        let statements = sqlx::AssertSqlSafe(statements.to_owned());
+        sqlx::raw_sql(statements)
+            .execute(&mut self.connect().await)
+            .await
+            .expect("the database does as told");
     }
 
     /// As `DATABASE_URL` would name it.

@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The program in a directory of its own, with these variables and no others.
 pub struct Program {
     pub directory: PathBuf,
+    /// Where it is started.
+    works_in: PathBuf,
     variables: Vec<(String, String)>,
 }
 
@@ -40,7 +42,7 @@ impl Program {
     pub fn embedded() -> Self {
         let directory = Run::get().directory.join(Uuid::new_v4().simple().to_string());
         fs::create_dir(&directory).expect("a directory");
-        Self { directory, variables: Vec::new() }
+        Self { works_in: directory.clone(), directory, variables: Vec::new() }
             .with("LISTEN_ADDR", "127.0.0.1:0")
             .with("INTERNAL_LISTEN_ADDR", "127.0.0.1:0")
             .with("LOG_FORMAT", "json")
@@ -49,6 +51,13 @@ impl Program {
     /// With a database of the test's.
     pub fn on(database: &Database) -> Self {
         Self::embedded().with("DATABASE_URL", &database.url()).with("MASTER_KEYS", MASTER_KEYS)
+    }
+
+    /// The same, started in another directory.
+    #[must_use]
+    pub fn within(mut self, directory: &Path) -> Self {
+        self.works_in = directory.to_owned();
+        self
     }
 
     /// Sets a variable, in place of what it was.
@@ -64,6 +73,14 @@ impl Program {
         self.spawn(arguments).ended()
     }
 
+    /// Runs a command whose standard output is a device that is always full.
+    pub fn run_into_full(&self, arguments: &[&str]) -> Outcome {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux");
+        let done = self.command(arguments).stdout(full).stderr(Stdio::piped()).output().expect("it runs");
+        let err = String::from_utf8_lossy(&done.stderr).trim_end().to_owned();
+        Outcome { status: done.status, out: String::new(), err }
+    }
+
     /// Starts `serve`, and waits until it listens.
     pub fn serve(&self) -> Service {
         let mut process = self.spawn(&["serve"]);
@@ -73,17 +90,20 @@ impl Program {
         Service { public: address("public"), internal: address("internal"), process }
     }
 
-    fn spawn(&self, arguments: &[&str]) -> Process {
-        let child = Command::new(env!("CARGO_BIN_EXE_partner-api"))
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_partner-api"));
+        command
             .args(arguments)
-            .current_dir(&self.directory)
+            .current_dir(&self.works_in)
             .env_clear()
             .envs(["PATH", "PG_BIN", "TMPDIR"].iter().filter_map(|name| Some((name, env::var_os(name)?))))
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> Process {
+        let child = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         Process::new(child.expect("the program starts"))
     }
 }

@@ -57,6 +57,16 @@ impl Server {
         name
     }
 
+    /// Makes an empty database in another encoding.
+    pub async fn create_encoded(&'static self, encoding: &str) -> String {
+        let name = format!("{}{}", self.run, self.made.fetch_add(1, Ordering::Relaxed));
+        let statement = format!(
+            "CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
+        );
+        self.run(execute(self.admin.clone(), statement)).await;
+        name
+    }
+
     /// Drops a database soon, whoever is still connected.
     pub fn drop_soon(&'static self, name: &str) {
         let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");

@@ -1,0 +1,24 @@
+//! Arguments are held to the rules of the API's own bodies, and refused in its words.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::CliError;
+use crate::http::input::{Input, Problem, judge};
+
+/// Reads arguments as the body that the API would take.
+///
+/// # Errors
+/// Every rule that they break.
+pub fn judged<T: Input>(arguments: &Value, now: DateTime<Utc>) -> Result<T, CliError> {
+    let (input, problems) = judge::<T>(arguments.to_string().as_bytes(), now);
+    match input {
+        Some(input) if problems.is_empty() => Ok(input),
+        _ => Err(problems.iter().map(described).collect::<Vec<_>>().join("; ").into()),
+    }
+}
+
+/// With the argument's name for the field's. A position in a list is the position of the argument.
+fn described(problem: &Problem) -> String {
+    format!("--{} {}", problem.top_field().replace('_', "-"), problem.msg)
+}

@@ -1,0 +1,79 @@
+//! An org's queues at the command line (contract 15), with `operator` in the audit log.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::change::Change;
+use super::rules::Kind;
+use super::store;
+use crate::administration::{Scope, carry_out};
+use crate::clock::{Clock, rfc3339};
+use crate::crypto::keyring::Keyring;
+use crate::db::Db;
+use crate::error::ApiError;
+use crate::ids::OrgId;
+
+/// A queue as an operator sees it, without its secrets.
+#[derive(Debug, Serialize)]
+pub struct QueueSummary {
+    queue_name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    settings: serde_json::Value,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    waiting_events: i64,
+    failed_events: i64,
+    lost_events: i64,
+    consecutive_failures: i32,
+}
+
+/// One line for people.
+impl fmt::Display for QueueSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { queue_name, kind, settings, updated_at, waiting_events, failed_events, .. } = self;
+        let updated_at = rfc3339(*updated_at);
+        write!(
+            f,
+            "{queue_name}  {kind}  {settings}  since {updated_at}  {waiting_events} waiting  {failed_events} failed"
+        )
+    }
+}
+
+/// The org's queues.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list(db: &Db, org_id: OrgId) -> Result<Vec<QueueSummary>, ApiError> {
+    let rows = store::find(&db.pool, org_id, None).await?;
+    let summary = |row: store::QueueRow| QueueSummary {
+        queue_name: row.stream,
+        kind: row.kind,
+        settings: row.settings,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+        waiting_events: row.waiting,
+        failed_events: row.failed,
+        lost_events: row.lost,
+        consecutive_failures: row.failures,
+    };
+    Ok(rows.into_iter().map(summary).collect())
+}
+
+/// Removes a stream's queue; later events wait for the next one.
+///
+/// # Errors
+/// When there is no such stream, or no queue for it.
+pub async fn remove(
+    db: &Db,
+    clock: &Clock,
+    keyring: &Keyring,
+    org_id: OrgId,
+    stream: &str,
+) -> Result<(), ApiError> {
+    let change = Change { kind: Kind::Delete, stream: stream.parse().ok(), new: None };
+    carry_out(db, org_id, change.made_by(Scope::operator(org_id, keyring), clock)).await?;
+    Ok(())
+}
