@@ -145,7 +145,8 @@ async fn serves(database: &Database, url: &str) {
     tokio::time::sleep(std::time::Duration::from_millis(1_300)).await;
     let shown = show_user(service.public, &org_id, ADA).await;
     let created_at = shown.json()["data"]["created_at"].as_str().expect("an instant").to_owned();
-    let age = partner_api::clock::Clock::system().now() - created_at.parse::<chrono::DateTime<chrono::Utc>>().expect("RFC 3339");
+    let age = partner_api::clock::Clock::system().now()
+        - created_at.parse::<chrono::DateTime<chrono::Utc>>().expect("RFC 3339");
     assert!(age < chrono::TimeDelta::minutes(2), "{created_at}");
     let audit = ask(service.public, get("/v1/admin/org/audit", &format!("orgid: {org_id}\r\n"))).await;
     assert_eq!(audit.status, 200);
