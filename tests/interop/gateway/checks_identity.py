@@ -127,7 +127,7 @@ def conflict(walk):
 
 @check("public pages: no credentials asked, nothing spoofed passes")
 def public_pages(walk):
-    for path in ("/docs", "/docs/x.js", "/openapi.json", "/.well-known/jwks.json"):
+    for path in ("/", "/docs", "/docs/x.js", "/openapi.json", "/.well-known/jwks.json"):
         assert_anonymous(walk, ask(walk.echoing, path=path))
         assert_anonymous(walk, ask(walk.echoing, path=path, headers=EVERY_SPOOF + with_key(walk.service.main.key)))
 
@@ -159,8 +159,13 @@ def request_ids(walk):
         refused = ask(walk.echoing, headers=[("X-Request-Id", given)])
         assert_unauthorized(refused)
         assert refused.one("x-request-id") == given
-    for given in ('"},{', "x" * 129, "", "a b"):
+    for given in ('"},{', "x" * 129, "", "a b", "<b>", "caf\xe9"):
         headers = [("X-Request-Id", given)]
-        assert_unauthorized(ask(walk.echoing, headers=headers))
-        [seen] = arrived(ask(walk.echoing, headers=with_key(main.key, *headers)))["x-request-id"]
-        assert re.fullmatch("[A-Za-z0-9._-]{1,128}", seen), seen
+        refused = ask(walk.echoing, headers=headers)
+        assert_unauthorized(refused)
+        assert_unauthorized(ask(walk.echoing, path="/api/v1/key", headers=headers), traced=True)
+        passed = ask(walk.echoing, headers=with_key(main.key, *headers))
+        [seen] = arrived(passed)["x-request-id"]
+        for made in (seen, refused.one("x-request-id"), *passed.all("x-request-id")):
+            assert re.fullmatch("[A-Za-z0-9._-]{1,128}", made), made
+        assert set(passed.all("x-request-id")) <= {seen}, "the client is told another id than the service"

@@ -1,7 +1,5 @@
 """How long a verdict counts, and what happens when there is none. Each check takes a Walk (walk.py)."""
 
-import json
-import os
 import threading
 import time
 
@@ -50,7 +48,7 @@ def verify_misbehaves(walk):
         started = time.time()
         reply = ask(walk.scripted, headers=EVERY_SPOOF + with_key(key))
         assert time.time() - started < 2, f"{name}: {time.time() - started:.1f} s"
-        lenient = {"nginx": ("no org", "not a uuid", "twice"), "caddy": ("twice", "302", "404", "429", "500", "503")}
+        lenient = {"nginx": ("no org", "not a uuid", "twice"), "caddy": ()}
         if name not in lenient.get(walk.kind, ()):
             assert_unavailable(reply)
         elif reply.status == 200 and name != "twice":
@@ -80,12 +78,13 @@ def verdict_cache(walk):
     assert walk.script.times_asked(credential.key) == 2
 
 
-@check("max-age=0 and no-store are not cached; refusals only for a moment", only=("kong",))
+@check("max-age=0 and no-store are kept for a tenth of a second; refusals only for a moment", only=("kong",))
 def not_cached(walk):
     credential, unknown = new_credential(), make_key()
     walk.script.say_yes(credential, max_age=0)
     for _ in range(3):
         assert_tenant(walk, ask(walk.scripted, headers=with_key(credential.key)), credential)
+        time.sleep(0.15)
     assert walk.script.times_asked(credential.key) == 3
     for _ in range(3):
         assert_unauthorized(ask(walk.scripted, headers=with_key(unknown)))
@@ -112,25 +111,16 @@ def no_resurrection(walk):
     assert_tenant(walk, ask(walk.scripted, headers=with_key(credential.key)), credential)
 
 
-@check("verify sees the key and no other header of the client's; malformed keys never reach it", only=("kong",))
+@check("verify sees the key, the address and no other header of the client's; malformed keys never reach it", only=("kong",))
 def verify_is_asked_little(walk):
     credential = new_credential()
     walk.script.say_yes(credential)
     ask(walk.scripted, headers=EVERY_SPOOF + with_key(credential.key, ("Cookie", "a=b")))
     [asked] = [each for each in walk.script.asked if credential.key in each["keys"]]
-    assert sorted(asked["names"]) == ["host", "taih-tenant-key"], asked["names"]
+    assert sorted(asked["names"]) == ["host", "taih-tenant-key", "x-forwarded-for"], asked["names"]
     before = len(walk.script.asked)
     assert_unauthorized(ask(walk.scripted, headers=[("taih-tenant-key", credential.key[:-1] + "-")]))
     assert len(walk.script.asked) == before
-
-
-@check("rate limiting is told the org", only=("kong",))
-def credential_is_the_org(walk):
-    main = walk.service.main
-    ask(walk.echoing, headers=with_key(main.key))
-    paths = [gateway.log + ".access" for gateway in walk.gateways]
-    rows = [json.loads(line) for path in paths if os.path.exists(path) for line in open(path)]
-    assert main.org in {row.get("credential") for row in rows}
 
 
 @check("the real service behind the gateway answers partners and members", end_to_end=True)
@@ -164,13 +154,6 @@ def proof_needed(walk):
         assert ask(walk.service.public, headers=headers).status == 401
 
 
-@check("public listener away, verify alive: 503 with Retry-After", only=("nginx", "caddy"))
-def public_listener_down(walk):
-    # Under Kong this is Kong's own 503, which the stub does not have.
-    assert_unavailable(ask(walk.no_service, headers=with_key(walk.service.main.key)))
-    assert_unavailable(ask(walk.no_service, path="/docs"))
-
-
 @check("fails closed: 503 and Retry-After, not a cached yes", stage="service down")
 def fails_closed(walk):
     time.sleep(walk.service.CACHE_SECONDS + 0.1)
@@ -178,4 +161,5 @@ def fails_closed(walk):
         started = time.time()
         assert_unavailable(ask(walk.echoing, headers=EVERY_SPOOF + with_key(walk.service.main.key)))
         assert time.time() - started < 2
+    assert_unavailable(ask(walk.echoing, path="/api/v1/key", headers=with_key(walk.service.main.key)), traced=True)
     assert_unauthorized(ask(walk.echoing)) if walk.kind == "kong" else assert_unavailable(ask(walk.echoing))

@@ -41,8 +41,8 @@ def fill(path, values, pattern):
 class Gateway:
     """Started when made; registers itself in `children` at once, so that it is stopped whatever happens next."""
 
-    def __init__(self, kind, directory, public, internal, secret, children):
-        self.kind, self.port = kind, free_ports(1)[0]
+    def __init__(self, kind, directory, public, internal, secret, children, other=None, caching=False):
+        self.kind, self.port, self.caching = kind, free_ports(1)[0], caching
         self.directory = os.path.join(directory, f"{kind}-{self.port}")
         os.makedirs(self.directory)
         self.log = os.path.join(directory, "logs", f"{kind}-{self.port}.log")
@@ -50,6 +50,10 @@ class Gateway:
             "GATEWAY_LISTEN": f"127.0.0.1:{self.port}", "GATEWAY_SECRET": secret,
             "PARTNER_API_PUBLIC": f"127.0.0.1:{public}", "PARTNER_API_INTERNAL": f"127.0.0.1:{internal}",
         }
+        # For Kong: the verify of another service behind it, and a file with the proof.
+        self.other, self.secret_file = f"127.0.0.1:{other}", os.path.join(self.directory, "secret")
+        with open(self.secret_file, "w") as file:
+            file.write(secret + "\n")
         command = self.caddy() if kind == "caddy" else self.nginx()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory,
@@ -67,10 +71,16 @@ class Gateway:
         self.environment = {}
         modules = LUA_MODULES if self.kind == "kong" else ()
         if self.kind == "kong":
-            values = {**self.values, "HERE": HERE, "KONG": os.path.join(KIT, "kong"), "LOG": self.log + ".access"}
+            values = {**self.values, "HERE": HERE, "KONG": os.path.join(KIT, "kong"), "LOG": self.log + ".access",
+                      "OTHER_INTERNAL": self.other, "SECRET_FILE": self.secret_file}
             site = fill(os.path.join(HERE, "kong_under_nginx.conf"), values, "@%s@")
         else:
             site = fill(os.path.join(KIT, "nginx", "partner-api.conf"), self.values, "${%s}")
+            # As somebody might who wants a cache: on, and whatever the service says about it ignored.
+            careless = ("proxy_cache careless; proxy_cache_valid 200 1m; proxy_ignore_headers Cache-Control Expires;\n"
+                        "add_header X-Cache-Status $upstream_cache_status;\n") if self.caching else ""
+            site = (f"proxy_cache_path {self.directory}/careless keys_zone=careless:1m;\n"
+                    + site.replace("server_tokens off;", "server_tokens off;\n" + careless))
         temporary = "".join(f"{name}_temp_path {self.directory}/{name};\n"
                             for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         main = "".join(f"load_module {path};\n" for path in modules) + (

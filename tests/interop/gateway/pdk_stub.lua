@@ -1,6 +1,6 @@
--- As much of Kong's PDK as the plugin uses, with the habits of Kong that it must survive:
--- kong.cache's meaning of ttl and its resurrection, and the removal of the headers that
--- `Connection` lists after the plugins ran. For one nginx worker.
+-- As much of Kong's PDK as the plugin uses, with the habits of Kong that it must survive: kong.cache's meaning
+-- of ttl, its resurrection and how its waiters wait; the removal of the headers that `Connection` lists after
+-- the plugins ran; phases that share a context over nginx's error pages. For one nginx worker.
 
 local cjson = require "cjson.safe"
 
@@ -19,19 +19,26 @@ local function put(key, value, ttl)
   assert(ngx.shared.kong_cache:set(key, cjson.encode(value), ttl))
 end
 
+-- As lua-resty-lock with Kong's settings: who waits sleeps 1, 2, 4, .. ms and at most half a second.
 local function lock(key)
-  for _ = 1, 500 do
-    if ngx.shared.kong_locks:add(key, true, 10) then
-      return true
+  local waited, step = 0, 0.001
+  while not ngx.shared.kong_locks:add(key, true, 10) do
+    if waited >= 5 then
+      return nil
     end
-    ngx.sleep(0.01)
+    ngx.sleep(step)
+    waited, step = waited + step, math.min(step * 2, 0.5)
   end
+  return true
 end
 
 function cache:get(key, opts, callback, ...)
   local stored, _, stale = ngx.shared.kong_cache:get_stale(key)
   if stored and not stale then
     return cjson.decode(stored), nil, 2
+  end
+  if not callback then
+    return nil, nil, -1
   end
   if not lock(key) then
     return nil, "could not acquire callback lock: timeout"
@@ -60,14 +67,43 @@ function cache:get(key, opts, callback, ...)
   return value, nil, 3
 end
 
-local function exit(status, body, headers)
-  ngx.status = status
+local function set_headers(headers)
   for name, value in pairs(headers or {}) do
     ngx.header[name] = value
+  end
+end
+
+local function exit(status, body, headers)
+  ngx.ctx.exited = true
+  ngx.status = status
+  set_headers(headers)
+  if type(body) == "table" then
+    body = cjson.encode(body)
+    ngx.header["Content-Type"] = "application/json; charset=utf-8"
   end
   ngx.header["Content-Length"] = #body
   ngx.print(body)
   return ngx.exit(status)
+end
+
+local function source()
+  return ngx.ctx.unexpected and "error" or ngx.ctx.exited and "exit" or ngx.ctx.proxied and "service" or "error"
+end
+
+local function get_raw_body()
+  local chunk, is_last = ngx.arg[1], ngx.arg[2]
+  ngx.ctx.body = (ngx.ctx.body or "") .. (chunk or "")
+  ngx.arg[1] = is_last and ngx.ctx.body or nil
+  return is_last and ngx.ctx.body or nil
+end
+
+local function set_raw_body(body)
+  ngx.arg[1], ngx.arg[2] = body, true
+end
+
+local function authenticate(consumer, credential)
+  assert(consumer or credential, "either credential or consumer must be provided")
+  ngx.ctx.consumer, ngx.ctx.credential = consumer, credential
 end
 
 local function log(level)
@@ -87,51 +123,31 @@ local function set_serialize_value(key, value)
   ngx.ctx.hidden[key:match("^request%.headers%.(.+)$")] = true
 end
 
-local stub = {
+-- `kong.ctx.plugin` and `kong.ctx.shared`: one of each for a request.
+local function context(_, name)
+  local kept = "kong_" .. name
+  ngx.ctx[kept] = ngx.ctx[kept] or {}
+  return ngx.ctx[kept]
+end
+
+return {
   cache = cache,
+  ctx = setmetatable({}, { __index = context }),
   request = { get_headers = function(max) return ngx.req.get_headers(max or 100) end },
-  response = { exit = exit },
+  response = {
+    exit = exit, get_source = source, get_raw_body = get_raw_body, set_raw_body = set_raw_body,
+    get_status = function() return ngx.status end,
+    set_status = function(status) ngx.status = status end,
+    get_header = function(name) return ngx.header[name] end,
+    set_header = function(name, value) ngx.header[name] = value end,
+    set_headers = set_headers,
+  },
   service = { request = { set_header = ngx.req.set_header, clear_header = ngx.req.clear_header } },
-  client = { authenticate = function(_, credential) ngx.ctx.credential = credential.id end },
+  client = {
+    authenticate = authenticate,
+    get_consumer = function() return ngx.ctx.consumer end,
+    get_credential = function() return ngx.ctx.credential end,
+    get_forwarded_ip = function() return ngx.var.remote_addr end,
+  },
   log = { err = log(ngx.ERR), warn = log(ngx.WARN), set_serialize_value = set_serialize_value },
 }
-
--- What Kong does between the last plugin's access phase and the upstream.
-function stub.after_access()
-  local named = ngx.req.get_headers(1000)["connection"]
-  for _, value in ipairs(type(named) == "table" and named or { named }) do
-    for name in value:gmatch("[^%s,]+") do
-      ngx.req.clear_header(name)
-    end
-  end
-end
-
-function stub.file_log(path)
-  local headers = ngx.req.get_headers()
-  headers["authorization"] = nil -- the one that Kong redacts by itself
-  for name in pairs(ngx.ctx.hidden or {}) do
-    headers[name] = nil
-  end
-  local file = assert(io.open(path, "a"))
-  file:write(cjson.encode({ credential = ngx.ctx.credential, headers = setmetatable(headers, nil) }), "\n")
-  file:close()
-end
-
--- The given settings completed with the schema's defaults; what the schema would refuse is an error.
-function stub.configure(schema, given)
-  local config = {}
-  for _, entry in ipairs(schema.fields) do
-    for _, field in ipairs(entry.config and entry.config.fields or {}) do
-      local name, rule = next(field)
-      config[name] = given[name] ~= nil and given[name] or rule.default
-      assert(config[name] ~= nil or not rule.required, name .. " is required")
-      assert(not rule.len_min or not config[name] or #config[name] >= rule.len_min, name .. " is too short")
-    end
-  end
-  for name in pairs(given) do
-    assert(config[name] ~= nil, "the schema has no field " .. name)
-  end
-  return config
-end
-
-return stub

@@ -71,6 +71,7 @@ class Handler(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 512  # for crowds; 5 by default
 
     def __init__(self):
         self.connections = []

@@ -1,8 +1,12 @@
 """What the checks share: how they are listed, what they send, what they assert."""
 
+import os
+import re
 from dataclasses import dataclass
 from typing import Callable
 
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../src/error/code.rs")) as source:
+    CODES = source.read()
 SPOOF_ORG = "99999999-9999-4999-8999-999999999999"
 SPOOF = "spoofed-0123456789-0123456789-0123456789"
 OURS = ("orgid", "x-tenant-key-id", "x-gateway-auth")
@@ -66,19 +70,33 @@ def assert_no_other_spelling(walk, seen):
         assert not spoofed, spoofed
 
 
-def assert_refused(reply, status, code, **headers):
+def assert_refused(reply, status, code, traced=False, **headers):
+    """`traced`: in the shape of /api/v1/key."""
     assert reply.status == status, f"{reply.status} {reply.body[:300]}"
-    error = reply.json()["error"]
-    assert (error["code"], error["details"]) == (code, []) and error["message"], error
+    body = reply.json()
+    if traced:
+        error = {"code": body["Error"]["Code"], "message": body["Error"]["Message"], "request_id": body["TraceId"]}
+        assert body == {"TraceId": error["request_id"], "Error": {"Code": code, "Message": error["message"],
+                                                                 "AdditionalInfo": "", "ExtraData": {}}}, body
+    else:
+        error = body["error"]
+        assert body == {"error": {**error, "details": []}} and error["code"] == code, body
+    assert error["message"] == service_text(code), error
     assert error["request_id"] == reply.one("x-request-id"), (error, reply.headers)
-    assert reply.one("content-type").startswith("application/json"), reply.headers
+    assert reply.one("content-type") == "application/json", reply.headers
     for name, value in {"cache-control": "no-store", **headers}.items():
         assert reply.one(name.replace("_", "-")) == value, reply.headers
 
 
-def assert_unauthorized(reply):
-    assert_refused(reply, 401, "unauthorized", www_authenticate='ApiKey realm="partner-api"')
+def service_text(code):
+    """The service's own words, from its source."""
+    [text] = re.findall(rf'= "{code}", \w+, "([^"]+)";', CODES)
+    return text
 
 
-def assert_unavailable(reply):
-    assert_refused(reply, 503, "service_unavailable", retry_after="1")
+def assert_unauthorized(reply, traced=False):
+    assert_refused(reply, 401, "unauthorized", traced, www_authenticate='ApiKey realm="partner-api"')
+
+
+def assert_unavailable(reply, traced=False):
+    assert_refused(reply, 503, "service_unavailable", traced, retry_after="1")

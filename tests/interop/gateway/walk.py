@@ -10,9 +10,11 @@ import tempfile
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))  # for lib/
 
 import checks_identity  # noqa: F401 (lists its checks)
+import checks_neighbours  # noqa: F401
+import checks_refusals  # noqa: F401
 import checks_verdicts  # noqa: F401
 import support
-from checks_files import kong_paths, logs_hold_no_secret
+from checks_files import kong_paths, kong_settings, logs_hold_no_secret, yaml
 from gateways import Gateway, PACKAGES, missing
 from lib.service import free_ports
 from lib.tally import Tally
@@ -29,8 +31,8 @@ class Walk:
         self.kind, self.service, self.script, self.secret = kind, service, script, SECRET
         self.gateways = []
 
-        def start(public, internal):
-            self.gateways.append(Gateway(kind, directory, public, internal, SECRET, children))
+        def start(public, internal, **more):
+            self.gateways.append(Gateway(kind, directory, public, internal, SECRET, children, script.port, **more))
             return self.gateways[-1].port
 
         # What reached the service; what does it do when verify misbehaves; the whole way.
@@ -38,6 +40,7 @@ class Walk:
         self.scripted = start(echo.port, script.port)
         self.whole = start(service.public, service.internal) if service.public else None
         self.no_service = start(free_ports(1)[0], service.internal)
+        self.caching = start(echo.port, script.port, caching=True) if kind == "nginx" else self.scripted
 
 
 def run_checks(tally, walk, stage):
@@ -79,6 +82,8 @@ def walk_all(arguments, directory, tally, children):
     tally.run("all", "no key, token or gateway secret in any log", logs_hold_no_secret, directory, secrets)
     if "kong" in arguments.gateways:
         tally.run("kong", "the paths of kong.yml match what they should", kong_paths)
+        name = "kong.yml names what Kong 3.9 knows, and the plugin's own settings"
+        tally.run("kong", name, kong_settings) if yaml else tally.skip("kong", name, "pip install pyyaml")
 
 
 def main():

@@ -1,12 +1,13 @@
 -- partner-api-auth: who is calling partner-api, decided at the gateway.
 --
--- Asks the service's internal listener about the client's tenant key, keeps the
--- verdict for as long as the service allows, and tells the service which org it
--- was, with a shared secret as proof that the gateway said so. Whatever the
--- client itself says about that is removed first. When in doubt: refuse.
+-- Asks the service's internal listener about the client's tenant key (verdict.lua), and tells the service
+-- which org it was, with a shared secret (secret.lua) as proof that the gateway said so. Whatever the
+-- client itself says about that is removed first. When in doubt: refuse, as the service would (refusal.lua).
 -- The reasons behind the design are in gateway/README.md.
 
-local http = require "resty.http"
+local Refusal = require "kong.plugins.partner-api-auth.refusal"
+local Secret = require "kong.plugins.partner-api-auth.secret"
+local Verdict = require "kong.plugins.partner-api-auth.verdict"
 local sha256 = require "resty.sha256"
 local to_hex = require("resty.string").to_hex
 
@@ -14,36 +15,15 @@ local kong = kong
 local ngx = ngx
 
 local Plugin = {
-  VERSION = "1.0.0",
-  -- Before request-size-limiting (951) and rate-limiting (910), which counts per
-  -- credential and so needs to know it.
+  VERSION = "1.1.0",
+  -- Before request-size-limiting (951), rate-limiting (910) and proxy-cache (100), which go by the caller and
+  -- so need to know it. On the way out after correlation-id (100001), whose header it sets right.
   PRIORITY = 1240,
 }
 
 -- What the service accepts. Kong lists 100 headers unless told otherwise: a
 -- spoofed one behind the hundredth would pass unseen.
 local MAX_HEADERS = 200
-
--- A verdict is never believed for longer, whatever the answer or a clock says.
-local MAX_VERDICT_SECONDS = 60
-
--- "Cannot know" is remembered this long, so that the requests which waited for
--- the same answer share it instead of asking a dead service one after another.
-local OUTAGE_SECONDS = 0.25
-
--- An entry leaves kong.cache this long before its verdict expires: what comes
--- out of the cache expired was resurrected, not merely late.
-local CACHE_MARGIN = 0.01
-
--- kong.cache revives an expired value when the callback fails, by default for
--- 30 s and again and again. 0 would mean for ever. `ttl` is only a safety net:
--- `ask` returns one of its own every time.
-local CACHE_OPTIONS = { ttl = 1, neg_ttl = 1, resurrect_ttl = 0.001 }
-
--- The third result of kong.cache:get when the callback ran for this very call.
-local ASKED_NOW = 3
-
-local MIN_SECRET_LENGTH = 32
 
 -- Headers that only the gateway may set, or that it consumes, by squashed name.
 local OURS = {
@@ -54,8 +34,12 @@ local OURS = {
   requestid = true,
 }
 
-local TENANT = { header = "taih-tenant-key", shape = "^tk_%l+_%w+$", length = 57 }
+local TENANT_HEADER = "taih-tenant-key"
+-- A prefix of 2 to 10 characters (KEY_PREFIX), the environment, 43 random characters and 6 of the checksum.
+local TENANT_SHAPE, TENANT_TAIL = "^(%l[%l%d]+)_%l+_(%w+)$", 49
 local BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+local WINDOW_SECONDS = 60
 
 
 -- `OrgId`, `Org_Id`, `x-org-id`, ... are all `orgid`.
@@ -116,35 +100,28 @@ local function request_id(headers)
 end
 
 
-local function refuse(id, status, code, message, more)
-  local headers = {
-    ["Content-Type"] = "application/json",
-    ["Cache-Control"] = "no-store",
-    ["X-Request-Id"] = id,
-  }
-  for name, value in pairs(more or {}) do
-    headers[name] = value
-  end
-  -- A template and not cjson, which writes an empty list as {}.
-  local body = '{"error":{"code":"%s","message":"%s","details":[],"request_id":"%s"}}'
-  return kong.response.exit(status, body:format(code, message, id), headers)
+-- As sent, without the query; unset where nginx could not read the request.
+local function path()
+  return (ngx.var.request_uri or "/"):match("^[^?]*")
 end
 
 
-local function refuse_unauthorized(id)
-  return refuse(id, 401, "unauthorized", "Missing or invalid credentials.",
-                { ["WWW-Authenticate"] = 'ApiKey realm="partner-api"' })
+local function refuse(code, retry_after)
+  local context = kong.ctx.plugin
+  context.refused = true
+  return kong.response.exit(Refusal.of(code, path(), context.request_id, retry_after))
 end
 
 
-local function refuse_unavailable(id)
-  return refuse(id, 503, "service_unavailable", "The credentials cannot be checked right now. Please retry.",
-                { ["Retry-After"] = "1" })
+-- Who the caller is to plugins that come after: proxy-cache keys its entries by the consumer and would else
+-- give one caller's answer to another; rate limiting counts by it. No consumer of Kong's database is meant.
+local function introduce(id, name, credential)
+  kong.client.authenticate({ id = id, username = name }, credential)
 end
 
 
-local function is_bearer(authorization)
-  for _, value in ipairs(values(authorization)) do
+local function is_bearer(headers)
+  for _, value in ipairs(values(headers["authorization"])) do
     if (value:lower() .. " "):find("^bearer%s") then
       return true
     end
@@ -156,7 +133,8 @@ end
 -- The last six characters are the CRC-32 of all before them, in base 62: typos
 -- and most guesses end here and never reach the service.
 local function has_key_shape(key)
-  if type(key) ~= "string" or #key ~= TENANT.length or not key:find(TENANT.shape) then
+  local prefix, tail = (type(key) == "string" and key or ""):match(TENANT_SHAPE)
+  if not prefix or #prefix > 10 or #tail ~= TENANT_TAIL then
     return false
   end
   local crc, digits = ngx.crc32_long(key:sub(1, -7)), {}
@@ -169,106 +147,95 @@ local function has_key_shape(key)
 end
 
 
-local function is_uuid(value)
-  return type(value) == "string" and #value == 36 and value:find("^[%x-]+$") ~= nil
-end
-
-
-local function max_age(cache_control)
-  if type(cache_control) ~= "string" or cache_control:find("no%-store") then
-    return 0
+-- Refused keys of one address in the running minute, in the memory that Kong's rate limiting uses.
+local function failures(conf)
+  local counters = conf.failed_keys_per_minute > 0 and ngx.shared.kong_rate_limiting_counters
+  if not counters then
+    return nil
   end
-  local seconds = tonumber(cache_control:match("max%-age=(%d+)")) or 0
-  return math.min(seconds, MAX_VERDICT_SECONDS)
+  local window = math.floor(ngx.now() / WINDOW_SECONDS)
+  return counters, "partner-api-auth:" .. kong.client.get_forwarded_ip() .. ":" .. window
 end
 
 
--- The service's answer as { status, org, key_id, expires }; `expires` is an
--- instant. 503 stands for everything that is not a clear yes or no.
-local function judge(conf, answer, err, asked_at)
-  local status = answer and answer.status
-  if status == 200 then
-    local org, key_id = answer.headers["OrgId"], answer.headers["X-Tenant-Key-Id"]
-    if is_uuid(org) and is_uuid(key_id) then
-      -- Counted from the question, so never past what the service meant.
-      local expires = asked_at + max_age(answer.headers["Cache-Control"])
-      return { status = 200, org = org, key_id = key_id, expires = expires }
-    end
-  elseif status == 401 or status == 403 then
-    return { status = status, expires = ngx.now() + conf.negative_ttl }
-  end
-  kong.log.err("no verdict from ", conf.verify_url, ": ", err or "unusable answer, status " .. status)
-  return { status = 503, expires = ngx.now() + OUTAGE_SECONDS }
-end
-
-
--- kong.cache's callback; runs once per key at a time. It never fails, because
--- kong.cache answers a failure with the expired value.
-local function ask(conf, key)
-  local asked_at = ngx.now()
-  local client = http.new()
-  client:set_timeout(conf.timeout_ms)
-  local answer, err = client:request_uri(conf.verify_url, {
-    method = "GET",
-    headers = { [TENANT.header] = key },
-    keepalive_timeout = 10000,
-    keepalive_pool = 32,
-  })
-
-  local verdict = judge(conf, answer, err, asked_at)
-  local ttl = verdict.expires - ngx.now() - CACHE_MARGIN
-  -- A ttl of 0 would mean for ever; "do not keep" is a negative one.
-  return verdict, nil, ttl > 0 and ttl or -1
-end
-
-
--- The cache key is a hash: kong.cache lives in shared memory and in dumps of it.
-local function cache_key(key)
-  local digest = sha256:new()
-  digest:update(key)
-  return "partner-api-auth:" .. to_hex(digest:final())
-end
-
-
+-- Whoever had too many keys refused gets no further ones asked about; those known to be good still work.
 local function verdict_on(conf, key)
-  local verdict, err, level = kong.cache:get(cache_key(key), CACHE_OPTIONS, ask, conf, key)
-  if not verdict then
-    kong.log.err("no verdict from the cache: ", err)
-    return { status = 503 }
+  local counters, name = failures(conf)
+  local may_ask = not counters or (counters:get(name) or 0) < conf.failed_keys_per_minute
+  local verdict, asked_now = Verdict.on(conf, TENANT_HEADER, key, may_ask)
+  if counters and asked_now and verdict.status == 401 then
+    counters:incr(name, 1, 0, WINDOW_SECONDS)
   end
-  local left = verdict.expires - ngx.now()
-  if level ~= ASKED_NOW and (left <= 0 or left > MAX_VERDICT_SECONDS) then
-    kong.log.warn("refused to use a stale verdict")
-    return { status = 503 }
-  end
-  return verdict
+  return verdict or { status = 429 }
 end
 
 
-local function authenticate_tenant(conf, key, id)
+local function by_tenant_key(conf, headers)
+  local key = headers[TENANT_HEADER]
   if not has_key_shape(key) then
-    return refuse_unauthorized(id)
+    return refuse("unauthorized")
   end
-  -- An unresolved vault reference is an empty string.
-  if #(conf.gateway_secret or "") < MIN_SECRET_LENGTH then
-    kong.log.err("gateway_secret is shorter than ", MIN_SECRET_LENGTH, " characters: is its environment variable set?")
-    return refuse_unavailable(id)
+  local secret = Secret.current(conf)
+  if not secret then
+    return refuse("service_unavailable")
   end
 
   local verdict = verdict_on(conf, key)
   if verdict.status == 401 then
-    return refuse_unauthorized(id)
+    return refuse("unauthorized")
   elseif verdict.status == 403 then
-    return refuse(id, 403, "forbidden", "The organization is not allowed to use this API.")
+    return refuse("forbidden")
+  elseif verdict.status == 429 then
+    return refuse("rate_limited", math.ceil(WINDOW_SECONDS - ngx.now() % WINDOW_SECONDS))
   elseif verdict.status ~= 200 then
-    return refuse_unavailable(id)
+    return refuse("service_unavailable")
   end
 
-  -- No consumer: rate limiting counts by the credential's id, that is by org.
-  kong.client.authenticate(nil, { id = verdict.org })
+  introduce(verdict.org, verdict.org, { id = verdict.org })
   kong.service.request.set_header("OrgId", verdict.org)
   kong.service.request.set_header("X-Tenant-Key-Id", verdict.key_id)
-  kong.service.request.set_header("X-Gateway-Auth", conf.gateway_secret)
+  kong.service.request.set_header("X-Gateway-Auth", secret)
+end
+
+
+-- A member's token is the service's to check; it goes on without any OrgId. Without a credential, so that
+-- rate limiting by credential counts such callers by address: anybody can make up any number of tokens.
+local function by_bearer(_, headers)
+  local token = headers["authorization"]
+  if type(token) ~= "string" then
+    return refuse("unauthorized")
+  end
+  local digest = sha256:new()
+  digest:update(token)
+  local hex = to_hex(digest:final())
+  -- Kong takes only UUIDs for ids of consumers.
+  local id = ("%s-%s-8%s-8%s-%s"):format(hex:sub(1, 8), hex:sub(9, 12), hex:sub(13, 15), hex:sub(16, 18), hex:sub(19, 30))
+  return introduce(id, "bearer", nil)
+end
+
+
+-- The ways to say who one is. Exactly one of them must have been sent; it decides what happens.
+-- Not kong.request.get_header(): it takes the first of several, and `taih_tenant_key` as well.
+local CREDENTIALS = {
+  { is_sent = function(headers) return headers[TENANT_HEADER] ~= nil end, admit = by_tenant_key },
+  { is_sent = is_bearer, admit = by_bearer },
+}
+
+
+local function authenticate(conf, headers)
+  local sent
+  for _, credential in ipairs(CREDENTIALS) do
+    if credential.is_sent(headers) then
+      if sent then
+        return refuse("conflicting_credentials")
+      end
+      sent = credential
+    end
+  end
+  if not sent then
+    return refuse("unauthorized")
+  end
+  return sent.admit(conf, headers)
 end
 
 
@@ -278,35 +245,49 @@ function Plugin:access(conf)
   kong.log.set_serialize_value("request.headers.x-gateway-auth", nil)
 
   local headers = kong.request.get_headers(MAX_HEADERS + 1)
+  local id = request_id(headers)
+  kong.ctx.plugin.request_id = id
   if count(headers) > MAX_HEADERS then
     return kong.response.exit(431, "")
   end
 
-  local id = request_id(headers)
   strip(headers)
   kong.service.request.set_header("X-Request-Id", id)
   if connection_names_ours(headers) then
-    return refuse(id, 400, "invalid_request", "The Connection header may not name this header.")
+    return refuse("invalid_request")
   end
-  if conf.mode == "strip" then
+  if conf.mode == "authenticate" then
+    return authenticate(conf, headers)
+  end
+end
+
+
+-- Errors that Kong or another plugin makes take the service's shape; what the service said stays as it is.
+function Plugin:header_filter()
+  local context = kong.ctx.plugin
+  -- Unset where Kong failed before `access`, as with a path that no route has.
+  local id = context.request_id or request_id(kong.request.get_headers(MAX_HEADERS + 1))
+  kong.response.set_header("X-Request-Id", id)
+
+  local code = Refusal.code_for(kong.response.get_status())
+  if not code or context.refused or kong.ctx.shared.proxy_cache_hit or kong.response.get_source() == "service" then
     return
   end
+  local retry_after = kong.response.get_header("Retry-After")
+  local status, body, headers = Refusal.of(code, path(), id, retry_after)
+  context.body = body
+  kong.response.set_status(status)
+  kong.response.set_headers(headers)
+  kong.response.set_header("Content-Length", tostring(#body))
+end
 
-  -- Not kong.request.get_header(): it takes the first of several, and
-  -- `taih_tenant_key` as well.
-  local key, authorization = headers[TENANT.header], headers["authorization"]
-  if key == nil then
-    -- A member's token is the service's to check; it goes on without any OrgId.
-    if type(authorization) == "string" and is_bearer(authorization) then
-      return
-    end
-    return refuse_unauthorized(id)
+
+function Plugin:body_filter()
+  local body = kong.ctx.plugin.body
+  -- All of the body that was: nil before its end.
+  if body and kong.response.get_raw_body() then
+    kong.response.set_raw_body(body)
   end
-  if is_bearer(authorization) then
-    return refuse(id, 400, "conflicting_credentials",
-                  "Send either taih-tenant-key or Authorization: Bearer, not both.")
-  end
-  return authenticate_tenant(conf, key, id)
 end
 
 

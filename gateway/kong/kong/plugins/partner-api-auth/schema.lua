@@ -2,17 +2,6 @@
 
 local typedefs = require "kong.db.schema.typedefs"
 
--- `strip` only removes what clients may not say (documentation, public keys) and
--- needs no more; `authenticate` cannot work without these two.
-local function required_to_authenticate(field)
-  return {
-    conditional = {
-      if_field = "config.mode", if_match = { eq = "authenticate" },
-      then_field = field, then_match = { required = true },
-    },
-  }
-end
-
 return {
   name = "partner-api-auth",
   fields = {
@@ -34,6 +23,10 @@ return {
               description = "One of the service's GATEWAY_SECRETS; give a vault reference, not the secret.",
               type = "string", len_min = 32, referenceable = true, encrypted = true,
           } },
+          { gateway_secret_file = {
+              description = "A file whose first line is the secret; read again while Kong runs.",
+              type = "string",
+          } },
           { timeout_ms = {
               description = "How long connecting, sending and reading may take, each.",
               type = "integer", required = true, default = 1500, between = { 100, 5000 },
@@ -42,11 +35,22 @@ return {
               description = "Seconds for which a refusal is remembered.",
               type = "number", required = true, default = 5, between = { 0, 5 },
           } },
+          { failed_keys_per_minute = {
+              description = "Refused keys of one address, after which no more are asked about for the minute; 0: any number.",
+              type = "integer", required = true, default = 0, between = { 0, 1000000 },
+          } },
         },
     } },
   },
+  -- `strip` removes what clients may not say (documentation, public keys) and needs none of these.
   entity_checks = {
-    required_to_authenticate("config.verify_url"),
-    required_to_authenticate("config.gateway_secret"),
+    { conditional = {
+        if_field = "config.mode", if_match = { eq = "authenticate" },
+        then_field = "config.verify_url", then_match = { required = true },
+    } },
+    { conditional_at_least_one_of = {
+        if_field = "config.mode", if_match = { eq = "authenticate" },
+        then_at_least_one_of = { "config.gateway_secret", "config.gateway_secret_file" },
+    } },
   },
 }
