@@ -196,6 +196,12 @@ def failing_installs(directory):
 def told_where(directory):
     machine = Machine(directory, ("apt-get", "cargo"))
     expect(machine.dev("run", DATABASE_URL="postgres://db/x")[0], 0)
+    with open(os.path.join(machine.root, ".env"), "w") as file:
+        file.write("LOG=info\nDATABASE_URL=postgres://db/x\n")
+    expect(machine.dev("run")[0], 0)
+    with open(os.path.join(machine.root, ".env"), "w") as file:
+        file.write("# DATABASE_URL=postgres://db/x\nDATABASE_URL=\n")
+    expect(machine.dev("run")[0], 1)
     folder = os.path.join(machine.directory, "pg")
     os.makedirs(folder)
     machine.program("initdb", "")
