@@ -13,6 +13,8 @@ fn main() {
         iss: "https://api.example.com".to_owned(),
         aud: Uuid::from_u128(1),
         sub: Uuid::from_u128(2),
+        client_id: Some(Uuid::from_u128(1)),
+        key_id: Some(Uuid::from_u128(4)),
         scope: "member".to_owned(),
         iat: 1_795_248_000,
         exp: 1_795_251_600,

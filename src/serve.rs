@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::Router;
+use axum::middleware::AddExtension;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -16,12 +17,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
+use tower::Layer as _;
 
 use crate::app;
 use crate::config::Config;
 use crate::db::listener::Listener;
 use crate::events::{expiry, outbox, publisher, retention};
 use crate::http::door::Door;
+use crate::identity::client::Peer;
 use crate::identity::{token_keys, usage};
 use crate::routes::health;
 use crate::state::App;
@@ -139,10 +142,10 @@ async fn accept(app: App, door: Door, listener: TcpListener, mut closed: watch::
             accepted = listener.accept() => accepted,
             _ = closed.wait_for(|closed| *closed) => break,
         };
-        let Some(stream) = taken(accepted).await else { continue };
+        let Some((stream, peer)) = taken(accepted).await else { continue };
         let stream = TokioIo::new(stream);
         if let Ok(place) = room.clone().try_acquire_owned() {
-            let service = TowerToHyperService::new(router.clone());
+            let service = TowerToHyperService::new(Extension(peer).layer(router.clone()));
             let connection = converse(http.serve_connection(stream, service), closed.clone());
             let counted = (app.metrics.http.connected(door), open.clone());
             tokio::spawn(async move {
@@ -153,7 +156,7 @@ async fn accept(app: App, door: Door, listener: TcpListener, mut closed: watch::
         }
         app.metrics.http.connection_refused(door);
         if let Ok(place) = reserve.clone().try_acquire_owned() {
-            let service = TowerToHyperService::new(overloaded.clone());
+            let service = TowerToHyperService::new(Extension(peer).layer(overloaded.clone()));
             let connection = converse(brief.serve_connection(stream, service), closed.clone());
             let open = open.clone();
             tokio::spawn(async move {
@@ -191,7 +194,7 @@ async fn converse(mut connection: Connection, mut closed: watch::Receiver<bool>)
     }
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<AddExtension<Router, Peer>>>;
 
 /// hyper hangs up on a head that dribbles; contract 0, step 1, has an answer for it.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -211,12 +214,12 @@ fn places(count: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(count))
 }
 
-async fn taken(accepted: io::Result<(TcpStream, SocketAddr)>) -> Option<TcpStream> {
+async fn taken(accepted: io::Result<(TcpStream, SocketAddr)>) -> Option<(TcpStream, Peer)> {
     match accepted {
-        Ok((stream, _)) => {
+        Ok((stream, peer)) => {
             // Replies are written whole; waiting for more only delays them.
             let _ = stream.set_nodelay(true);
-            Some(stream)
+            Some((stream, Peer(peer.ip())))
         }
         Err(error) => {
             tracing::warn!(%error, "a connection could not be accepted");

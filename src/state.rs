@@ -84,7 +84,7 @@ impl App {
         Self(Arc::new(AppState {
             orgs: OrgDirectory::new(trust.clone(), metrics.database.cache("orgs")),
             own_host: OwnHost::of(&config.public_url),
-            keys: KeyDirectory::new(trust.clone(), db.clone(), &metrics.database),
+            keys: KeyDirectory::new(trust.clone(), db.clone(), &metrics),
             token_keys: TokenKeys::default(),
             new_users: Inserts::spawn(db.clone(), clock.clone(), metrics.database.batch("user_inserts")),
             users: Lookups::spawn(db.clone(), metrics.database.batch("user_lookups")),
@@ -125,7 +125,7 @@ impl Invalidate for AppState {
     fn forget(&self, changed: &Changed) {
         match changed {
             Changed::Org(org_id) => self.orgs.forget(*org_id),
-            Changed::Key(key_id, digest) => self.keys.forget(*key_id, digest),
+            Changed::Key(org_id, key_id, digest) => self.keys.forget(*org_id, *key_id, digest),
         }
     }
 

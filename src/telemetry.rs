@@ -1,5 +1,6 @@
 //! Logs on standard output: one access line a request, and one line a failure with its cause.
-//! Neither ever holds personal data: route templates instead of paths, ids of orgs and keys only.
+//! Neither holds personal data but the client's address in an access line: route templates instead
+//! of paths, ids of orgs and keys only.
 
 mod filter;
 
@@ -19,6 +20,7 @@ pub use self::filter::LogFilter;
 use crate::clock::Clock;
 use crate::http::request_id::{RequestId, TraceContext};
 use crate::identity::Caller;
+use crate::identity::client::ClientAddress;
 use crate::metrics::method_name;
 
 /// Lines that may wait for the disk; beyond that they are dropped rather than slow a request down.
@@ -73,6 +75,8 @@ pub struct Access<'a> {
     pub took: Duration,
     /// The request's id.
     pub request_id: &'a RequestId,
+    /// Where it came from.
+    pub client: Option<ClientAddress>,
     /// The caller's trace.
     pub trace: Option<TraceContext>,
     /// Who called, once that was known.
@@ -122,6 +126,9 @@ impl Access<'_> {
             self.took.as_micros(),
             self.request_id.as_str(),
         );
+        if let Some(ClientAddress(address)) = self.client {
+            let _ = write!(line, r#","client_address":"{address}""#);
+        }
         if let Some(trace) = self.trace {
             line.push_str(r#","trace_id":""#);
             trace.write_trace_id(line);
@@ -151,5 +158,8 @@ impl Access<'_> {
             self.code.unwrap_or_default(),
             self.took,
         );
+        if let Some(ClientAddress(address)) = self.client {
+            let _ = write!(line, " {address}");
+        }
     }
 }

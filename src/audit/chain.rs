@@ -86,15 +86,19 @@ pub struct Row {
     pub action: String,
     pub subject: String,
     pub request_id: Option<String>,
+    /// Where the request came from.
+    pub client_address: Option<String>,
 }
 
 /// What the MAC is over. A JSON array of a fixed length: every string is quoted, and null is not
 /// a string, so that no two rows are written alike. Instants are microseconds, as Postgres keeps
-/// them. The first element names this form, and changes with it.
+/// them. The first element names the form: a row with an address has the second, a row without one
+/// the first, which is also that of rows from before there were addresses.
 fn encode(org_id: OrgId, row: &Row, previous: Option<RowMac>) -> Vec<u8> {
-    let Row { seq, at, actor, key_id, action, subject, request_id } = row;
+    let Row { seq, at, actor, key_id, action, subject, request_id, client_address } = row;
+    let form = if client_address.is_some() { "partner-api audit 2" } else { "partner-api audit 1" };
     let fields = (
-        "partner-api audit 1",
+        form,
         org_id,
         seq,
         at.timestamp_micros(),
@@ -106,7 +110,11 @@ fn encode(org_id: OrgId, row: &Row, previous: Option<RowMac>) -> Vec<u8> {
         previous,
     );
     // Plain data: serialising it cannot fail.
-    serde_json::to_vec(&fields).unwrap_or_default()
+    match client_address {
+        None => serde_json::to_vec(&fields),
+        Some(address) => serde_json::to_vec(&(fields, address)),
+    }
+    .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -126,6 +134,7 @@ mod tests {
             action: "queue.created".to_owned(),
             subject: "users".to_owned(),
             request_id: Some("r\"1".to_owned()),
+            client_address: None,
         }
     }
 
@@ -136,6 +145,14 @@ mod tests {
             r#"["partner-api audit 1","00000000-0000-0000-0000-000000000001",2,1795248000000001,"tenant_key","#,
             r#""00000000-0000-0000-0000-000000000007","queue.created","users","r\"1","#,
             r#""abababababababababababababababababababababababababababababababab"]"#,
+        );
+        assert_eq!(encoded, expected);
+
+        let row = Row { client_address: Some("2001:db8::7".to_owned()), ..row() };
+        let encoded = String::from_utf8(encode(ORG, &row, None)).expect("text");
+        let expected = concat!(
+            r#"[["partner-api audit 2","00000000-0000-0000-0000-000000000001",2,1795248000000001,"tenant_key","#,
+            r#""00000000-0000-0000-0000-000000000007","queue.created","users","r\"1",null],"2001:db8::7"]"#,
         );
         assert_eq!(encoded, expected);
     }
@@ -173,6 +190,9 @@ mod tests {
             with(|row| row.request_id = None),
             with(|row| row.request_id = Some(String::new())),
             with(|row| row.request_id = Some("null".to_owned())),
+            with(|row| row.client_address = Some(String::new())),
+            with(|row| row.client_address = Some("192.0.2.1".to_owned())),
+            with(|row| row.client_address = Some("192.0.2.2".to_owned())),
             // What one field loses, its neighbour wins.
             with(|row| (row.action, row.subject) = ("queue.create".to_owned(), "dusers".to_owned())),
             with(|row| (row.action, row.subject) = ("queue.created\",\"users".to_owned(), String::new())),

@@ -13,6 +13,7 @@ use self::chain::{ChainKey, Head, Row, RowMac};
 use crate::crypto::keyring::Keyring;
 use crate::http::request_id::{RequestId, TraceContext};
 use crate::identity::Partner;
+use crate::identity::client::ClientAddress;
 use crate::ids::OrgId;
 use crate::state::App;
 
@@ -21,6 +22,7 @@ use crate::state::App;
 pub struct Author {
     actor: Actor,
     request_id: Option<String>,
+    client: Option<ClientAddress>,
     trace: Option<TraceContext>,
     chain: ChainKey,
 }
@@ -37,7 +39,8 @@ impl Author {
     /// Somebody at the command line.
     #[must_use]
     pub fn operator(keyring: &Keyring) -> Self {
-        Self { actor: Actor::Operator, request_id: None, trace: None, chain: keyring.audit().clone() }
+        let chain = keyring.audit().clone();
+        Self { actor: Actor::Operator, request_id: None, client: None, trace: None, chain }
     }
 
     /// The service itself, when a time has come.
@@ -52,6 +55,7 @@ impl Author {
         Self {
             actor: partner.key_id.map_or(Actor::Gateway, |key_id| Actor::TenantKey(key_id.0)),
             request_id: parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned()),
+            client: parts.extensions.get().copied(),
             trace: parts.extensions.get().copied(),
             chain: app.keyring.audit().clone(),
         }
@@ -81,6 +85,7 @@ impl Author {
             action: action.to_owned(),
             subject: subject.to_string(),
             request_id: self.request_id.clone(),
+            client_address: self.client.map(|ClientAddress(address)| address.to_string()),
         };
         Entry { org_id, mac: self.chain.mac(org_id, &row, head.mac), row }
     }
@@ -109,13 +114,21 @@ pub struct Entry {
     pub mac: RowMac,
 }
 
+impl Entry {
+    /// The request of the change, as [`audited!`] takes it: its id and where it came from.
+    #[must_use]
+    pub fn request(&self) -> [Option<String>; 2] {
+        [self.row.request_id.clone(), self.row.client_address.clone()]
+    }
+}
+
 /// A statement that changes an org and writes its audit row, or does nothing because the org is
 /// no longer as it was read: `audited!(entry, "...", arguments)` is a `sqlx::query!`.
 ///
 /// The text goes on after a `WITH` that has `gate`, a row (`id`) if the org is unchanged. Whatever
 /// the statement does takes its rows `FROM gate`, and it ends with a `SELECT` from it: no row means
 /// that nothing happened. The entry is `$1` to `$9`: org, seq, mac, at, actor, key id, action,
-/// subject, request id; the arguments go on from `$10`.
+/// subject, request (a list: its id and where it came from); the arguments go on from `$10`.
 ///
 /// A change of the org's own row takes the place of the gate, as `gate = "..."`, and must hold the
 /// same guard: a statement cannot write a row twice.
@@ -127,8 +140,8 @@ macro_rules! audited {
                 + $gate
                 + "),
             logged AS (
-                INSERT INTO audit_log (org_id, seq, mac, at, actor, key_id, action, subject, request_id)
-                SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM gate
+                INSERT INTO audit_log (org_id, seq, mac, at, actor, key_id, action, subject, request_id, client_address)
+                SELECT $1, $2, $3, $4, $5, $6, $7, $8, ($9::text[])[1], ($9::text[])[2] FROM gate
             )"
                 + $rest,
             entry.org_id.0,
@@ -139,7 +152,7 @@ macro_rules! audited {
             entry.row.key_id,
             entry.row.action,
             entry.row.subject,
-            entry.row.request_id,
+            &entry.request() as &[Option<String>],
             $($argument),*
         )
     }};

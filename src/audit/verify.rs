@@ -138,7 +138,8 @@ async fn read(db: &PgPool, org_id: OrgId, after: i64) -> Result<Page, sqlx::Erro
         r#"
         SELECT o.revision AS "revision?", o.audit_mac AS "audit_mac?",
                l.seq AS "seq?", l.at AS "at?", l.actor AS "actor?", l.key_id AS "key_id?", l.action AS "action?",
-               l.subject AS "subject?", l.request_id AS "request_id?", l.mac AS "mac?"
+               l.subject AS "subject?", l.request_id AS "request_id?",
+               l.client_address AS "client_address?", l.mac AS "mac?"
         FROM (VALUES (0)) AS one
         LEFT JOIN orgs o ON o.id = $1
         LEFT JOIN LATERAL (
@@ -162,6 +163,7 @@ async fn read(db: &PgPool, org_id: OrgId, after: i64) -> Result<Page, sqlx::Erro
             action: row.action?,
             subject: row.subject?,
             request_id: row.request_id,
+            client_address: row.client_address,
         };
         Some((read, row.mac))
     });

@@ -161,5 +161,14 @@ fn shown(output: Output, old: &Key, new: &Key, secret: &TenantKey) -> Result<(),
 
 fn described(key: &Key) -> String {
     let end = key.revoked_at.or(key.expires_at).map_or_else(|| "no end".to_owned(), rfc3339);
-    format!("{}  {}  {end}  {}", key.id, key.prefix, key.name)
+    format!("{}  {}  {end}  {}{}", key.id, key.prefix, key.name, uses(key))
+}
+
+/// What became of a key, after its name.
+fn uses(key: &Key) -> String {
+    let last = key.last_used_at.map(|at| format!("last used {}", rfc3339(at)));
+    let tokens = (key.tokens_issued > 0).then(|| format!("{} member tokens issued", key.tokens_issued));
+    let dead = key.dead_used_at.map(|at| format!("sent {} times after its end, last {}", key.dead_uses, rfc3339(at)));
+    let told: Vec<_> = [last, tokens, dead].into_iter().flatten().collect();
+    if told.is_empty() { String::new() } else { format!("  ({})", told.join("; ")) }
 }

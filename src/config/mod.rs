@@ -19,6 +19,7 @@ use crate::crypto::tenant_key::KeyEnv;
 use crate::events::targets::TargetsConfig;
 use crate::features::DisabledFeatures;
 use crate::identity::GatewaySecrets;
+use crate::identity::client::TrustedProxies;
 use crate::telemetry::{Format, LogFilter};
 
 /// What the service was told.
@@ -50,6 +51,8 @@ pub struct Config {
     pub gateway_cache_seconds: u32,
     /// `TRUST_ORG_ID`: the network guarantees that only the gateway can connect.
     pub trust_org_id: bool,
+    /// `TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: TrustedProxies,
     /// `DISABLED_FEATURES`.
     pub disabled_features: DisabledFeatures,
     /// `INTEGRATION_CONTACT`: whom the 503 of a feature points to.
@@ -123,6 +126,7 @@ pub const VARIABLES: &[&str] = &[
     "GATEWAY_SECRETS_FILE",
     "GATEWAY_CACHE_SECONDS",
     "TRUST_ORG_ID",
+    "TRUSTED_PROXIES",
     "ALLOW_PRIVATE_TARGETS",
     "EVENT_RETENTION_DAYS",
     "EVENT_WAIT_DAYS",
@@ -181,6 +185,7 @@ impl Config {
             key_env: vars.parsed("KEY_ENV", "test")?,
             gateway_cache_seconds: vars.in_range("GATEWAY_CACHE_SECONDS", 5, 0..=300)?,
             trust_org_id: vars.parsed("TRUST_ORG_ID", "false")?,
+            trusted_proxies: vars.checked("TRUSTED_PROXIES", TrustedProxies::parse)?.unwrap_or_default(),
             disabled_features: DisabledFeatures::parse(
                 &vars.optional("DISABLED_FEATURES").unwrap_or_default(),
             )
@@ -267,6 +272,7 @@ mod tests {
             ("MIGRATE_ON_START", "yes"),
             ("GATEWAY_SECRETS", "marker"),
             ("MASTER_KEYS", "base64:marker"),
+            ("TRUSTED_PROXIES", "10.0.0.0/8,marker"),
             ("KEY_ENV", "staging"),
             ("DISABLED_FEATURES", "nonsense"),
             ("REQUEST_TIMEOUT_SECONDS", "-1"),

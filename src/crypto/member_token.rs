@@ -26,6 +26,12 @@ pub struct Claims {
     pub aud: Uuid,
     /// The user, as the partner named it.
     pub sub: Uuid,
+    /// Who asked for the token (RFC 9068 2.2): the org again. Not in tokens of the version before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<Uuid>,
+    /// The tenant key that issued it, and with which it ends; none where the gateway named no key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<Uuid>,
     pub scope: String,
     pub iat: i64,
     pub exp: i64,
@@ -128,7 +134,9 @@ mod tests {
     fn claims() -> Claims {
         let (aud, sub, jti) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
         let (iss, scope) = ("https://api.example.com".to_owned(), "member".to_owned());
-        Claims { iss, aud, sub, scope, iat: 1_795_248_000, exp: 1_795_251_600, jti, user_created_at: 7 }
+        let (client_id, key_id) = (Some(aud), Some(Uuid::from_u128(4)));
+        let (iat, exp) = (1_795_248_000, 1_795_251_600);
+        Claims { iss, aud, sub, client_id, key_id, scope, iat, exp, jti, user_created_at: 7 }
     }
 
     #[test]

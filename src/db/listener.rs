@@ -30,8 +30,8 @@ const RECONNECT_DELAY: Duration = Duration::from_millis(250);
 pub enum Changed {
     /// `org <id>`
     Org(OrgId),
-    /// `key <id> <digest in hex>`
-    Key(KeyId, KeyDigest),
+    /// `key <id> <digest in hex> <org>`
+    Key(OrgId, KeyId, KeyDigest),
 }
 
 impl Changed {
@@ -39,10 +39,12 @@ impl Changed {
         let mut words = payload.split(' ');
         match (words.next()?, Uuid::try_parse(words.next()?).ok()?, words.next()) {
             ("org", id, None) => Some(Self::Org(OrgId(id))),
+            // The org comes last: the version before reads on to the digest only.
             ("key", id, Some(digest)) => {
                 let mut bytes = KeyDigest::default();
                 hex::decode_to_slice(digest, &mut bytes).ok()?;
-                Some(Self::Key(KeyId(id), bytes))
+                let org = Uuid::try_parse(words.next()?).ok()?;
+                words.next().is_none().then_some(Self::Key(OrgId(org), KeyId(id), bytes))
             }
             _ => None,
         }
@@ -50,7 +52,7 @@ impl Changed {
 
     fn subject(&self) -> Uuid {
         match self {
-            Self::Org(OrgId(id)) | Self::Key(KeyId(id), _) => *id,
+            Self::Org(OrgId(id)) | Self::Key(_, KeyId(id), _) => *id,
         }
     }
 }
@@ -176,11 +178,12 @@ mod tests {
     fn announcements_are_read_back_and_nothing_else_is() {
         let id = Uuid::from_u128(7);
         assert_eq!(Changed::parse(&format!("org {id}")), Some(Changed::Org(OrgId(id))));
-        let key = format!("key {id} {}", "ab".repeat(32));
-        assert_eq!(Changed::parse(&key), Some(Changed::Key(KeyId(id), [0xab; 32])));
-        for bad in
-            ["", "org", "org x", "key", &format!("key {id}"), &format!("org {id} x"), &format!("{key}ab")]
-        {
+        let before = format!("key {id} {}", "ab".repeat(32));
+        let org = Uuid::from_u128(1);
+        let key = format!("{before} {org}");
+        assert_eq!(Changed::parse(&key), Some(Changed::Key(OrgId(org), KeyId(id), [0xab; 32])));
+        let bad = ["", "org", "org x", "key", &format!("key {id}"), &format!("org {id} x"), &before];
+        for bad in bad.into_iter().chain([&*format!("{before}ab {org}"), &format!("{key} x")]) {
             assert_eq!(Changed::parse(bad), None, "{bad}");
         }
     }

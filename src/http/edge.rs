@@ -19,6 +19,7 @@ use crate::error::shape::{self, Shape};
 use crate::error::{ApiError, Code, Failure};
 use crate::idempotency::IDEMPOTENT_REPLAYED;
 use crate::identity::Caller;
+use crate::identity::client::ClientAddress;
 use crate::serve::MAX_HEADER_BYTES;
 use crate::state::App;
 use crate::telemetry::Access;
@@ -41,6 +42,7 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
     let (shape, is_api) = (Shape::of(request.uri().path()), is_api(request.uri().path()));
     request.extensions_mut().insert(record.request_id.clone());
     record.trace.map(|trace| request.extensions_mut().insert(trace));
+    record.client.map(|client| request.extensions_mut().insert(client));
 
     let settled = host::settle(&mut request);
     let is_misread = settled.is_err();
@@ -150,6 +152,7 @@ struct Record {
     method: Method,
     route: Option<MatchedPath>,
     request_id: RequestId,
+    client: Option<ClientAddress>,
     trace: Option<TraceContext>,
     is_closed: bool,
 }
@@ -162,6 +165,12 @@ impl Record {
             method: request.method().clone(),
             route: request.extensions().get().cloned(),
             request_id: RequestId::of(request.headers()),
+            client: ClientAddress::of(
+                request.extensions().get().copied(),
+                request.headers(),
+                &app.config.trusted_proxies,
+                &app.config.gateway_secrets,
+            ),
             trace: TraceContext::of(request.headers()),
             is_closed: false,
         }
@@ -190,6 +199,7 @@ impl Record {
             status,
             took: self.started.elapsed(),
             request_id: &self.request_id,
+            client: self.client,
             trace: self.trace,
             caller,
             code,

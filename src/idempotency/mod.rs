@@ -89,7 +89,7 @@ impl Claimed {
     }
 
     fn claim(&self, app: &App, body: &[u8]) -> Claim {
-        let Partner { org_id, key_id } = self.partner;
+        let Partner { org_id, key_id, .. } = self.partner;
         let credential = key_id.map(|id| id.0.into_bytes());
         let credential = credential.as_ref().map_or(&[][..], |id| &id[..]);
         let (method, path) = (self.method.as_str().as_bytes(), self.path.as_bytes());

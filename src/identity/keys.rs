@@ -1,15 +1,14 @@
 //! Which tenant keys are alive, from memory where it may be believed (contract 4 and 8).
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::orgs::{OrgDirectory, Standing};
-use super::usage::Usage;
+use super::usage::{Usage, Uses};
 use crate::crypto::keyring::{KeyDigest, Keyring};
 use crate::crypto::tenant_key::TenantKey;
 use crate::db::Db;
@@ -17,7 +16,7 @@ use crate::db::batch::{BatchError, Batcher, Kept, Slice};
 use crate::db::cache::LookupCache;
 use crate::db::trust::Trust;
 use crate::ids::{KeyId, OrgId};
-use crate::metrics;
+use crate::metrics::{Metrics, Refusals};
 
 /// Keys held in memory; at about two hundred bytes each.
 const KNOWN_KEYS: usize = 100_000;
@@ -28,7 +27,7 @@ const BATCH_WORKERS: usize = 2;
 /// Nobody waits longer for an answer: the gateway's own patience ends at a second.
 const PATIENCE: Duration = Duration::from_millis(850);
 
-/// A key that was not revoked when it was read. Whether it has expired is asked at every use.
+/// A key as it was read. Whether it has expired is asked at every use.
 #[derive(Debug)]
 pub struct KeyRecord {
     /// The tenant.
@@ -37,8 +36,16 @@ pub struct KeyRecord {
     pub key_id: KeyId,
     /// When it ends, if it does.
     pub expires_at: Option<DateTime<Utc>>,
-    /// The minute for which its use was last noted.
-    noted: AtomicI64,
+    /// In its grace window, or dead: it administers nothing.
+    pub is_superseded: bool,
+    is_revoked: bool,
+    uses: OnceLock<Arc<Uses>>,
+}
+
+/// How a key ended.
+enum End {
+    Revoked,
+    Expired,
 }
 
 /// What a well-formed key opens.
@@ -70,21 +77,26 @@ pub enum LookupError {
 #[derive(Debug)]
 pub struct KeyDirectory {
     by_digest: LookupCache<KeyDigest, Arc<KeyRecord>>,
-    by_id: LookupCache<KeyId, Arc<KeyRecord>>,
+    /// By org as well: what somebody asks about another org's key is no answer to its owner.
+    by_id: LookupCache<(OrgId, KeyId), Arc<KeyRecord>>,
     lookups: Batcher<ByDigest>,
-    /// When keys were last used.
+    refusals: Refusals,
+    /// What keys are used for.
     pub usage: Usage,
 }
 
 impl KeyDirectory {
     /// An empty memory over `db`.
     #[must_use]
-    pub fn new(trust: Arc<Trust>, db: Db, metrics: &metrics::Database) -> Self {
+    pub fn new(trust: Arc<Trust>, db: Db, metrics: &Metrics) -> Self {
+        let refusals = metrics.identity.refusals();
+        let metrics = &metrics.database;
         let by_digest = metrics.cache("keys_by_digest");
         Self {
             by_digest: LookupCache::new(KNOWN_KEYS, UNKNOWN_KEYS, trust.clone(), by_digest),
             by_id: LookupCache::new(KNOWN_KEYS, UNKNOWN_KEYS, trust, metrics.cache("keys_by_id")),
             lookups: Batcher::spawn(BATCH_WORKERS, BATCH, ByDigest(db), metrics.batch("key_lookups")),
+            refusals,
             usage: Usage::default(),
         }
     }
@@ -108,7 +120,7 @@ impl KeyDirectory {
                 Some(known) => known,
                 None => self.by_digest.get(digest, |record| vec![record.key_id.0], load).await?,
             };
-            let Some(record) = record.filter(|record| record.is_live(now)) else { return Ok(Verdict::Dead) };
+            let Some(record) = self.judge(record, now) else { return Ok(Verdict::Dead) };
             self.judge_org(orgs, db, record, now).await
         };
         tokio::time::timeout(PATIENCE, verdict).await.unwrap_or(Err(LookupError::TooSlow))
@@ -125,16 +137,59 @@ impl KeyDirectory {
         key_id: KeyId,
         now: DateTime<Utc>,
     ) -> Result<Option<Arc<KeyRecord>>, LookupError> {
+        let record = self.judge(self.find(db, org_id, key_id).await?, now);
+        if let Some(record) = &record {
+            self.uses(record).opened(now);
+        }
+        Ok(record)
+    }
+
+    /// Whether the org's key with this id is alive at `now`; no use of it.
+    ///
+    /// # Errors
+    /// When memory does not know and the database cannot be asked in time.
+    pub async fn is_live(
+        &self,
+        db: &Db,
+        org_id: OrgId,
+        key_id: KeyId,
+        now: DateTime<Utc>,
+    ) -> Result<bool, LookupError> {
+        let record = self.find(db, org_id, key_id).await?;
+        Ok(record.is_some_and(|record| record.end(now).is_none()))
+    }
+
+    async fn find(
+        &self,
+        db: &Db,
+        org_id: OrgId,
+        key_id: KeyId,
+    ) -> Result<Option<Arc<KeyRecord>>, LookupError> {
         let find = async {
             let load = async || load_by_id(db, org_id, key_id).await.map_err(LookupError::from);
-            let record = self.by_id.get(key_id, |record| vec![record.key_id.0], load).await?;
-            let record = record.filter(|record| record.org_id == org_id && record.is_live(now));
-            if let Some(record) = &record {
-                self.usage.note(record, now);
-            }
-            Ok(record)
+            self.by_id.get((org_id, key_id), |record| vec![record.key_id.0], load).await
         };
         tokio::time::timeout(PATIENCE, find).await.unwrap_or(Err(LookupError::TooSlow))
+    }
+
+    /// Keeps a key that is alive. Others are counted, each as what it is.
+    fn judge(&self, record: Option<Arc<KeyRecord>>, now: DateTime<Utc>) -> Option<Arc<KeyRecord>> {
+        let Some(record) = record else {
+            self.refusals.unknown.inc();
+            return None;
+        };
+        match record.end(now) {
+            None => return Some(record),
+            Some(End::Revoked) => self.refusals.revoked.inc(),
+            Some(End::Expired) => self.refusals.expired.inc(),
+        };
+        self.uses(&record).refused(now);
+        None
+    }
+
+    /// Where the uses of a key are counted.
+    fn uses<'r>(&self, record: &'r KeyRecord) -> &'r Uses {
+        record.uses.get_or_init(|| self.usage.of(record.org_id, record.key_id))
     }
 
     /// How many answers memory holds: by digest, by id.
@@ -150,8 +205,8 @@ impl KeyDirectory {
     }
 
     /// Forgets one key.
-    pub fn forget(&self, key_id: KeyId, digest: &KeyDigest) {
-        self.by_id.forget(&key_id);
+    pub fn forget(&self, org_id: OrgId, key_id: KeyId, digest: &KeyDigest) {
+        self.by_id.forget(&(org_id, key_id));
         self.by_digest.forget(digest);
     }
 
@@ -170,7 +225,7 @@ impl KeyDirectory {
     ) -> Result<Verdict, LookupError> {
         Ok(match orgs.standing(db, record.org_id).await? {
             Some(Standing::Active) => {
-                self.usage.note(&record, now);
+                self.uses(&record).opened(now);
                 Verdict::Live(record)
             }
             Some(Standing::Suspended) => Verdict::Suspended(record.org_id),
@@ -180,18 +235,29 @@ impl KeyDirectory {
 }
 
 impl KeyRecord {
-    fn new(org_id: OrgId, key_id: KeyId, expires_at: Option<DateTime<Utc>>) -> Arc<Self> {
-        Arc::new(Self { org_id, key_id, expires_at, noted: AtomicI64::new(0) })
+    /// How it ended, if it has; exact whatever the cache says (contract 4).
+    fn end(&self, now: DateTime<Utc>) -> Option<End> {
+        if self.is_revoked {
+            return Some(End::Revoked);
+        }
+        self.expires_at.is_some_and(|end| end <= now).then_some(End::Expired)
     }
+}
 
-    /// Exact whatever the cache says (contract 4).
-    fn is_live(&self, now: DateTime<Utc>) -> bool {
-        self.expires_at.is_none_or(|end| now < end)
-    }
+/// A row as both look-ups read it. Dead keys are read as well, to be told from unknown ones.
+struct Row {
+    digest: Vec<u8>,
+    org_id: OrgId,
+    id: KeyId,
+    expires_at: Option<DateTime<Utc>>,
+    is_superseded: bool,
+    is_revoked: bool,
+}
 
-    /// True once a minute: whoever gets it notes the use.
-    pub(super) fn is_first_use_in(&self, minute: i64) -> bool {
-        self.noted.load(Ordering::Relaxed) != minute && self.noted.swap(minute, Ordering::Relaxed) != minute
+impl Row {
+    fn into_record(self) -> Arc<KeyRecord> {
+        let Self { org_id, id: key_id, expires_at, is_superseded, is_revoked, .. } = self;
+        Arc::new(KeyRecord { org_id, key_id, expires_at, is_superseded, is_revoked, uses: OnceLock::new() })
     }
 }
 
@@ -221,24 +287,28 @@ async fn find_digests(
     digests: &[KeyDigest],
 ) -> Result<HashMap<Vec<u8>, Arc<KeyRecord>>, sqlx::Error> {
     let wanted: Vec<&[u8]> = digests.iter().map(|digest| &digest[..]).collect();
-    let rows = sqlx::query!(
-        "SELECT digest, org_id, id, expires_at FROM tenant_keys
-         WHERE digest = ANY($1::bytea[]) AND revoked_at IS NULL",
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT digest, org_id AS "org_id: OrgId", id AS "id: KeyId", expires_at,
+                  rotated_at IS NOT NULL AS "is_superseded!", revoked_at IS NOT NULL AS "is_revoked!"
+           FROM tenant_keys WHERE digest = ANY($1::bytea[])"#,
         &wanted as &[&[u8]],
     )
     .fetch_all(db)
     .await?;
-    let record = |org_id, id, expires_at| KeyRecord::new(OrgId(org_id), KeyId(id), expires_at);
-    Ok(rows.into_iter().map(|row| (row.digest, record(row.org_id, row.id, row.expires_at))).collect())
+    Ok(rows.into_iter().map(|row| (row.digest.clone(), row.into_record())).collect())
 }
 
 async fn load_by_id(db: &Db, org_id: OrgId, key_id: KeyId) -> Result<Option<Arc<KeyRecord>>, sqlx::Error> {
-    let row = sqlx::query!(
-        "SELECT expires_at FROM tenant_keys WHERE org_id = $1 AND id = $2 AND revoked_at IS NULL",
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT digest, org_id AS "org_id: OrgId", id AS "id: KeyId", expires_at,
+                  rotated_at IS NOT NULL AS "is_superseded!", revoked_at IS NOT NULL AS "is_revoked!"
+           FROM tenant_keys WHERE org_id = $1 AND id = $2"#,
         org_id.0,
         key_id.0,
     )
     .fetch_optional(&db.lookups)
     .await?;
-    Ok(row.map(|row| KeyRecord::new(org_id, key_id, row.expires_at)))
+    Ok(row.map(Row::into_record))
 }

@@ -6,9 +6,10 @@ use uuid::Uuid;
 
 use super::gateway::only;
 use super::orgs::Standing;
+use super::token_keys::TOKEN_LIFETIME;
 use crate::crypto::member_token::Claims;
 use crate::error::{ApiError, Code};
-use crate::ids::OrgId;
+use crate::ids::{KeyId, OrgId};
 use crate::state::App;
 
 /// What a member may do: everything with its own user.
@@ -38,8 +39,15 @@ pub struct Member {
 pub async fn by_token(app: &App, headers: &HeaderMap) -> Result<Member, ApiError> {
     let token = sent_token(headers).ok_or(Code::Unauthorized)?;
     let claims = app.token_keys.verify(app, token).await?.ok_or(Code::Unauthorized)?;
-    let now = app.clock.now().timestamp();
-    let member = accept(&claims, &app.config.public_url, now).ok_or(Code::Unauthorized)?;
+    let now = app.clock.now();
+    let member = accept(&claims, &app.config.public_url, now.timestamp()).ok_or(Code::Unauthorized)?;
+    if let Some(key_id) = claims.key_id.map(KeyId) {
+        // From memory, which hears of a revocation within a second.
+        let lives = app.keys.is_live(&app.db, member.org_id, key_id, now).await;
+        if !lives.map_err(ApiError::unavailable)? {
+            return Err(Code::Unauthorized.into());
+        }
+    }
     match app.orgs.standing(&app.db, member.org_id).await? {
         Some(Standing::Active) => Ok(member),
         Some(Standing::Suspended) => Err(Code::Forbidden.into()),
@@ -53,13 +61,15 @@ fn sent_token(headers: &HeaderMap) -> Option<&str> {
     (token.len() <= MAX_TOKEN).then(|| token.trim_matches(' '))
 }
 
-/// Judges what one of our own keys signed.
+/// Judges what one of our own keys signed. Nothing is believed of it for longer than we issue
+/// tokens: whoever got hold of a key writes any `exp`.
 fn accept(claims: &Claims, issuer: &str, now: i64) -> Option<Member> {
     let is_ours = claims.iss == issuer && claims.scope == SCOPE;
-    let is_alive = claims.iat <= now + LEEWAY && now < claims.exp + LEEWAY;
+    let is_alive = claims.iat <= now + LEEWAY && now < claims.exp.saturating_add(LEEWAY);
+    let is_brief = claims.exp.checked_sub(claims.iat).is_some_and(|lifetime| lifetime <= TOKEN_LIFETIME);
     let user_created_at = DateTime::from_timestamp_micros(claims.user_created_at)?;
     let member = Member { org_id: OrgId(claims.aud), user_id: claims.sub, user_created_at };
-    (is_ours && is_alive).then_some(member)
+    (is_ours && is_alive && is_brief).then_some(member)
 }
 
 #[cfg(test)]
@@ -72,7 +82,8 @@ mod tests {
     fn claims() -> Claims {
         let (aud, sub, jti) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
         let (iss, scope) = (ISSUER.to_owned(), SCOPE.to_owned());
-        Claims { iss, aud, sub, scope, iat: NOW, exp: NOW + 3_600, jti, user_created_at: 7 }
+        let (client_id, key_id) = (Some(aud), None);
+        Claims { iss, aud, sub, client_id, key_id, scope, iat: NOW, exp: NOW + 3_600, jti, user_created_at: 7 }
     }
 
     #[test]
@@ -80,6 +91,17 @@ mod tests {
         let lives = |now| accept(&claims(), ISSUER, now).is_some();
         assert!(!lives(NOW - 31) && lives(NOW - 30));
         assert!(lives(NOW + 3_629) && !lives(NOW + 3_630));
+    }
+
+    #[test]
+    fn a_token_that_would_live_longer_than_those_we_issue_is_none() {
+        let accepts = |iat, exp| accept(&Claims { iat, exp, ..claims() }, ISSUER, NOW).is_some();
+        assert!(accepts(NOW, NOW + 3_600) && accepts(NOW - 100, NOW + 3_500) && accepts(NOW + 30, NOW + 60));
+        assert!(!accepts(NOW, NOW + 3_601) && !accepts(NOW - 1, NOW + 3_600));
+        assert!(!accepts(NOW, NOW + 315_360_000) && !accepts(NOW + 31, NOW + 60));
+        for (iat, exp) in [(0, NOW + 10), (i64::MIN, i64::MAX), (NOW, i64::MAX), (i64::MIN, NOW + 10)] {
+            assert!(!accepts(iat, exp), "{iat} {exp}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Who is calling (contract 0, step 4). The order of the checks is the order of the code.
 
+pub mod client;
 mod gateway;
 pub mod keys;
 pub mod members;
@@ -8,6 +9,8 @@ pub mod own_host;
 pub mod token_keys;
 pub mod usage;
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
@@ -15,7 +18,7 @@ use uuid::Uuid;
 
 pub use self::gateway::GatewaySecrets;
 use self::gateway::only;
-use self::keys::Verdict;
+use self::keys::{KeyRecord, Verdict};
 use self::members::Member;
 use self::orgs::Standing;
 use crate::crypto::tenant_key::TenantKey;
@@ -40,6 +43,19 @@ pub struct Partner {
     pub org_id: OrgId,
     /// The key that authenticated, where one is known.
     pub key_id: Option<KeyId>,
+    /// Whether that key was rotated, as memory knows it: at most a second old.
+    pub is_superseded: bool,
+}
+
+impl Partner {
+    /// Passes who may do what a key in its grace window may not (contract 4), where a second makes
+    /// no difference. What changes an org decides on what it reads of the key.
+    ///
+    /// # Errors
+    /// 403 `key_superseded`.
+    pub fn require_administrator(self) -> Result<(), ApiError> {
+        if self.is_superseded { Err(Code::KeySuperseded.into()) } else { Ok(()) }
+    }
 }
 
 /// Whoever may call a route that takes members as well; see [`Access`].
@@ -109,7 +125,7 @@ async fn by_key(app: &App, headers: &HeaderMap) -> Result<Partner, ApiError> {
         return Err(Code::Unauthorized.into());
     }
     let key = live.ok_or(Code::Forbidden)?;
-    Ok(Partner { org_id, key_id: Some(key.key_id) })
+    Ok(Partner { org_id, key_id: Some(key.key_id), is_superseded: key.is_superseded })
 }
 
 /// The one well-formed key that was sent.
@@ -139,19 +155,25 @@ async fn by_org_id(app: &App, headers: &HeaderMap) -> Result<Partner, ApiError> 
         Some(Standing::Active) => {}
         Some(Standing::Suspended) | None => return Err(Code::Forbidden.into()),
     }
-    Ok(Partner { org_id, key_id: gateways_key(app, headers, org_id).await? })
+    let key = gateways_key(app, headers, org_id).await?;
+    let is_superseded = key.as_ref().is_some_and(|key| key.is_superseded);
+    Ok(Partner { org_id, key_id: key.map(|key| key.key_id), is_superseded })
 }
 
 /// The key that the gateway had checked, if it says which. It may have been revoked while the
 /// gateway still remembered it.
-async fn gateways_key(app: &App, headers: &HeaderMap, org_id: OrgId) -> Result<Option<KeyId>, ApiError> {
+async fn gateways_key(
+    app: &App,
+    headers: &HeaderMap,
+    org_id: OrgId,
+) -> Result<Option<Arc<KeyRecord>>, ApiError> {
     if !headers.contains_key(KEY_ID) {
         return Ok(None);
     }
     let key_id = sent_uuid(headers, &KEY_ID).map(KeyId).ok_or(Code::Unauthorized)?;
     let live =
         app.keys.find_live(&app.db, org_id, key_id, app.clock.now()).await.map_err(ApiError::unavailable)?;
-    if live.is_some() { Ok(Some(key_id)) } else { Err(Code::Unauthorized.into()) }
+    if live.is_some() { Ok(live) } else { Err(Code::Unauthorized.into()) }
 }
 
 /// The scheme is case-insensitive (RFC 9110 11.1).

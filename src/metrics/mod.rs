@@ -7,6 +7,7 @@
 mod database;
 mod events;
 mod http;
+mod identity;
 mod process;
 mod register;
 
@@ -22,6 +23,7 @@ use sqlx::PgPool;
 pub use self::database::{BatchMetrics, CacheMetrics, Database, WORK};
 pub use self::events::{DeliveryResult, Events};
 pub use self::http::{Http, OpenConnection, method_name};
+pub use self::identity::{Identity, Refusals};
 use self::process::Process;
 use self::register::{Gauges, Seconds, each, one, set};
 use crate::http::door::{Door, Lane};
@@ -36,6 +38,8 @@ pub struct Metrics {
     pub http: Http,
     /// Memory, batches, connections, workers.
     pub database: Database,
+    /// Keys that were refused, tokens that were issued.
+    pub identity: Identity,
     /// Outbox, deliveries, changes of credentials.
     pub events: Events,
     process: Process,
@@ -61,6 +65,7 @@ impl Metrics {
         Self {
             http: Http::new(registry),
             database: Database::new(registry),
+            identity: Identity::new(registry),
             events: Events::new(registry),
             process,
             ready: one(registry, "ready", "1 while traffic should come"),

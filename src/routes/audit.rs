@@ -48,6 +48,9 @@ pub struct AuditEntry {
     /// The request's `x-request-id`, where there was one.
     #[schema(required)]
     request_id: Option<String>,
+    /// The address that the request came from, where there was one.
+    #[schema(required, example = "203.0.113.7")]
+    client_address: Option<String>,
     /// Covers this entry and the `mac` before, in hex; null before chaining began.
     #[schema(required, value_type = Option<String>, pattern = "^[0-9a-f]{64}$")]
     mac: Option<RowMac>,
@@ -128,7 +131,8 @@ async fn list(
         r#"
         SELECT o.revision, o.audit_mac AS "audit_mac: RowMac",
                l.seq AS "seq?", l.at AS "at?", l.actor AS "actor?", l.key_id AS "key_id?", l.action AS "action?",
-               l.subject AS "subject?", l.request_id AS "request_id?", l.mac AS "mac?: RowMac"
+               l.subject AS "subject?", l.request_id AS "request_id?",
+               l.client_address AS "client_address?", l.mac AS "mac?: RowMac"
         FROM orgs o
         LEFT JOIN LATERAL (
             SELECT * FROM audit_log WHERE org_id = o.id AND seq > $2 ORDER BY seq LIMIT $3 OFFSET $4
@@ -155,6 +159,7 @@ async fn list(
             action: row.action?,
             subject: row.subject?,
             request_id: row.request_id,
+            client_address: row.client_address,
             mac: row.mac,
         })
     });

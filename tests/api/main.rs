@@ -2,6 +2,7 @@
 //! they are written with.
 
 mod audit;
+mod client_address;
 mod command_line;
 mod connection;
 mod conventions;
@@ -13,6 +14,7 @@ mod idempotency;
 mod identity;
 mod index;
 mod members;
+mod memory;
 mod metrics;
 mod openapi;
 mod org;

@@ -61,8 +61,8 @@ async fn a_suspension_that_is_rolled_back_is_none() {
     let mut database = app.database.connect().await;
     let mut suspension = database.begin().await.unwrap();
     let scope = Scope::operator(OrgId(acme.id), &app.state.keyring);
-    let (key, head) = org::store::load(&mut *suspension, scope.org_id).await.unwrap().unwrap();
-    let entry = scope.entry(head, app.clock.now(), "org.suspended", key);
+    let loaded = org::store::load(&mut *suspension, &scope, app.clock.now()).await.unwrap().unwrap();
+    let entry = scope.entry(loaded.head, app.clock.now(), "org.suspended", loaded.key);
     assert!(org::store::apply(&mut *suspension, &OrgChange::Suspend, &entry).await.unwrap());
     suspension.rollback().await.unwrap();
     acme.get("/v1/features").await.expect(200);

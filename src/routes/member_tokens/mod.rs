@@ -81,11 +81,14 @@ enum TokenType {
 /// Issue a member token.
 ///
 /// With it, the user can read, change and delete itself at `/v1/users/{user_id}` for an hour; it
-/// ends at once with the user. Others can verify it with the keys at `/.well-known/jwks.json`.
+/// ends at once with the user, and within a second with the tenant key that issued it (`key_id`).
+/// Others can verify it with the keys at `/.well-known/jwks.json`, as RFC 9068 says: `client_id` is
+/// your org's id, as `aud` is.
 #[utoipa::path(
     post, path = "/v1/auth/token", tag = "Member tokens", request_body = IssueMemberToken,
     responses(
         (status = 200, description = "The token.", body = Data<MemberToken>),
+        (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
         (status = 404, description = "`user_not_found`: this org has no such user."),
     ),
 )]
@@ -94,6 +97,7 @@ async fn issue_member_token(
     partner: Partner,
     Valid(IssueMemberToken { user_id }): Valid<IssueMemberToken>,
 ) -> Result<Json<Data<MemberToken>>, ApiError> {
+    partner.require_administrator()?;
     let key = UserKey { org_id: partner.org_id, user_id, created_at: None };
     let created_at = app.users.ask(key).await?.ok_or(Code::UserNotFound)?.created_at;
     let keys = app.token_keys.current(&app).await?;
@@ -102,6 +106,8 @@ async fn issue_member_token(
         iss: app.config.public_url.clone(),
         aud: partner.org_id.0,
         sub: user_id,
+        client_id: Some(partner.org_id.0),
+        key_id: partner.key_id.map(|id| id.0),
         scope: SCOPE.to_owned(),
         iat: now.timestamp(),
         exp: now.timestamp() + TOKEN_LIFETIME,
@@ -109,6 +115,10 @@ async fn issue_member_token(
         user_created_at: created_at.timestamp_micros(),
     };
     let access_token = Secret::new(keys.signing(now)?.sign(&claims));
+    app.metrics.identity.tokens_issued.inc();
+    if let Some(key_id) = partner.key_id {
+        app.keys.usage.of(partner.org_id, key_id).issued();
+    }
     let data = MemberToken { access_token, token_type: "Bearer", expires_in: TOKEN_LIFETIME };
     Ok(Json(Data { data }))
 }

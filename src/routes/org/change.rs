@@ -33,7 +33,8 @@ impl OrgChange {
 /// Carries a change out.
 ///
 /// # Errors
-/// `forbidden` when there is no such org, or that the database cannot be asked.
+/// `forbidden` when there is no such org, what [`Caller::require_administrator`](administration::Caller)
+/// refuses, or that the database cannot be asked.
 pub async fn carry(db: &Db, clock: &Clock, scope: Scope, change: OrgChange) -> Result<(), ApiError> {
     carry_out(db, scope.org_id, Attempt { scope, clock: clock.clone(), change }).await
 }
@@ -48,9 +49,10 @@ impl administration::Change for Attempt {
     type Done = ();
 
     async fn attempt(&self, db: &mut PgConnection) -> Result<Option<()>, ApiError> {
-        let loaded = store::load(&mut *db, self.scope.org_id).await?;
-        let (key, head) = loaded.ok_or(Code::Forbidden)?;
-        let entry = self.scope.entry(head, self.clock.now(), self.change.action(), key);
+        let now = self.clock.now();
+        let org = store::load(&mut *db, &self.scope, now).await?.ok_or(Code::Forbidden)?;
+        org.caller.require_administrator()?;
+        let entry = self.scope.entry(org.head, now, self.change.action(), org.key);
         let applied = store::apply(&mut *db, &self.change, &entry).await?;
         Ok(applied.then_some(()))
     }

@@ -83,14 +83,20 @@ async fn get_org(
 /// Its `id` and `key` never change.
 #[utoipa::path(
     patch, path = "/v1/admin/org", tag = "Org", request_body = UpdateOrg,
-    responses((status = 200, description = "The org as it is now.", body = Data<OrgProfile>)),
+    responses(
+        (status = 200, description = "The org as it is now.", body = Data<OrgProfile>),
+        (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
+    ),
 )]
 async fn update_org(
     State(app): State<App>,
+    partner: Partner,
     scope: Scope,
     Valid(changes): Valid<UpdateOrg>,
 ) -> Result<Json<Data<OrgProfile>>, ApiError> {
     let org_id = scope.org_id;
+    // Also where nothing is to be changed.
+    partner.require_administrator()?;
     if let Some(name) = changes.name {
         carry(&app.db, &app.clock, scope, OrgChange::Rename(name)).await?;
     }

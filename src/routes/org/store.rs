@@ -5,6 +5,7 @@ use serde::Serialize;
 use sqlx::PgExecutor;
 
 use super::change::OrgChange;
+use crate::administration::{Caller, Scope};
 use crate::audit::chain::{Head, RowMac};
 use crate::audit::{Entry, audited};
 use crate::db::listener::CHANGES;
@@ -91,15 +92,39 @@ pub async fn find(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(Org,
     }))
 }
 
-/// An org's `key`, and where its log ends.
-pub async fn load(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(String, Head)>, sqlx::Error> {
+/// What a change of an org is decided on.
+pub struct Loaded {
+    pub key: String,
+    /// Where its log ends.
+    pub head: Head,
+    pub caller: Caller,
+}
+
+/// The org as it is at `now`; `None` if there is no such org.
+pub async fn load(
+    db: impl PgExecutor<'_>,
+    scope: &Scope,
+    now: DateTime<Utc>,
+) -> Result<Option<Loaded>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"SELECT key, revision, audit_mac AS "audit_mac: RowMac" FROM orgs WHERE id = $1"#,
-        org_id.0
+        r#"
+        SELECT o.key, o.revision, o.audit_mac AS "audit_mac: RowMac", k.rotated_at IS NOT NULL AS "superseded!",
+               $2::uuid IS NULL OR (k.id IS NOT NULL AND k.revoked_at IS NULL
+                   AND (k.expires_at IS NULL OR k.expires_at > $3)) AS "caller_lives!"
+        FROM orgs o LEFT JOIN tenant_keys k ON k.org_id = o.id AND k.id = $2
+        WHERE o.id = $1
+        "#,
+        scope.org_id.0,
+        scope.caller.map(|id| id.0),
+        now,
     )
     .fetch_optional(db)
     .await?;
-    Ok(row.map(|row| (row.key, Head { seq: row.revision, mac: row.audit_mac })))
+    Ok(row.map(|row| Loaded {
+        key: row.key,
+        head: Head { seq: row.revision, mac: row.audit_mac },
+        caller: Caller::of(row.caller_lives, row.superseded),
+    }))
 }
 
 /// Carries a change out, with its audit row, in one statement; whoever serves the org hears of it.

@@ -76,7 +76,7 @@ pub struct TenantKeyEntry {
     prefix: String,
     /// When it was made.
     created_at: DateTime<Utc>,
-    /// When it was last used, to the minute; up to a few seconds late.
+    /// When it was last used, exactly; up to a minute late.
     #[schema(required)]
     last_used_at: Option<DateTime<Utc>>,
     /// When it was revoked.

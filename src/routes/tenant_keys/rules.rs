@@ -24,6 +24,11 @@ pub struct Key {
     pub prefix: String,
     pub created_at: DateTime<Utc>,
     pub last_used_at: Option<DateTime<Utc>>,
+    /// Member tokens that were issued under it.
+    pub tokens_issued: i64,
+    /// How often it was sent after it had ended.
+    pub dead_uses: i64,
+    pub dead_used_at: Option<DateTime<Utc>>,
     pub expires_at: Option<DateTime<Utc>>,
     pub rotated_at: Option<DateTime<Utc>>,
     pub rotated_to: Option<KeyId>,
@@ -219,6 +224,9 @@ impl OrgKeys {
             prefix: fresh.prefix.clone(),
             created_at: self.now,
             last_used_at: None,
+            tokens_issued: 0,
+            dead_uses: 0,
+            dead_used_at: None,
             expires_at,
             rotated_at: None,
             rotated_to: None,

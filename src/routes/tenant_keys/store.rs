@@ -25,6 +25,9 @@ struct Row {
     prefix: Option<String>,
     created_at: Option<DateTime<Utc>>,
     last_used_at: Option<DateTime<Utc>>,
+    tokens_issued: Option<i64>,
+    dead_uses: Option<i64>,
+    dead_used_at: Option<DateTime<Utc>>,
     expires_at: Option<DateTime<Utc>>,
     rotated_at: Option<DateTime<Utc>>,
     rotated_to: Option<Uuid>,
@@ -39,6 +42,9 @@ impl Row {
             prefix: self.prefix?,
             created_at: self.created_at?,
             last_used_at: self.last_used_at,
+            tokens_issued: self.tokens_issued.unwrap_or_default(),
+            dead_uses: self.dead_uses.unwrap_or_default(),
+            dead_used_at: self.dead_used_at,
             expires_at: self.expires_at,
             rotated_at: self.rotated_at,
             rotated_to: self.rotated_to.map(KeyId),
@@ -58,7 +64,8 @@ pub async fn load(
         Row,
         r#"
         SELECT o.revision AS "head!", o.audit_mac AS "mac: RowMac", k.id AS "id?", k.name AS "name?", k.prefix AS "prefix?",
-               k.created_at AS "created_at?", k.last_used_at AS "last_used_at?", k.expires_at AS "expires_at?",
+               k.created_at AS "created_at?", k.last_used_at AS "last_used_at?",
+               k.tokens_issued AS "tokens_issued?", k.dead_uses AS "dead_uses?", k.dead_used_at AS "dead_used_at?", k.expires_at AS "expires_at?",
                k.rotated_at AS "rotated_at?", k.rotated_to AS "rotated_to?", k.revoked_at AS "revoked_at?"
         FROM orgs o
         LEFT JOIN tenant_keys k ON k.org_id = o.id
@@ -114,7 +121,7 @@ pub async fn apply(
                    $27
             FROM gate
         )
-        SELECT (SELECT pg_notify($21, format('key %s %s', id, encode(digest, 'hex')))::text FROM changed) AS told
+        SELECT (SELECT pg_notify($21, format('key %s %s %s', id, encode(digest, 'hex'), $1::uuid))::text FROM changed) AS told
         FROM gate
         "#,
         changed.map(|key| key.id.0),
@@ -157,7 +164,8 @@ pub async fn list(
             WHERE org_id = $1 AND ($2 OR (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)))
         )
         SELECT counted.total AS "head!", NULL::bytea AS "mac: RowMac", k.id AS "id?", k.name AS "name?", k.prefix AS "prefix?",
-               k.created_at AS "created_at?", k.last_used_at AS "last_used_at?", k.expires_at AS "expires_at?",
+               k.created_at AS "created_at?", k.last_used_at AS "last_used_at?",
+               k.tokens_issued AS "tokens_issued?", k.dead_uses AS "dead_uses?", k.dead_used_at AS "dead_used_at?", k.expires_at AS "expires_at?",
                k.rotated_at AS "rotated_at?", k.rotated_to AS "rotated_to?", k.revoked_at AS "revoked_at?"
         FROM (SELECT count(*) AS total FROM (SELECT FROM wanted LIMIT $6) AS first) AS counted
         LEFT JOIN (

@@ -16,7 +16,7 @@ async fn a_page_shows_entries_and_the_head_to_keep() {
     let expected = json!({
         "data": [{
             "seq": 2, "at": "2026-11-21T08:00:00Z", "actor": "gateway", "key_id": null, "action": "org.renamed",
-            "subject": "acme", "request_id": "test", "mac": all[1]["mac"],
+            "subject": "acme", "request_id": "test", "client_address": null, "mac": all[1]["mac"],
         }],
         "pagination": {"limit": 1, "offset": 1, "total": 3},
         "head": {"seq": 3, "mac": all[2]["mac"]},

@@ -126,6 +126,7 @@ async fn every_kind_of_change_leaves_one_row_that_says_who_did_it_by_which_reque
         let fields = entry.as_object_mut().expect("an object");
         assert_eq!(fields.remove("seq"), Some(json!(number + 1)));
         assert_eq!(fields.remove("at"), Some(json!("2026-11-21T08:00:00Z")));
+        assert_eq!(fields.remove("client_address"), Some(Value::Null));
         assert_eq!(fields.remove("mac").and_then(|mac| mac.as_str().map(str::len)), Some(64));
         assert_eq!(entry, expected);
     }

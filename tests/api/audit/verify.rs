@@ -238,7 +238,8 @@ async fn the_log_of_a_deleted_org_is_verified_too() {
 /// Appends rows to an org's log, as so many changes would.
 async fn grow(app: &TestApp, org: &Org, until: i64) {
     let scope = Scope::operator(OrgId(org.id), &app.state.keyring);
-    let (_, mut head) = org::store::load(&app.state.db.pool, scope.org_id).await.unwrap().unwrap();
+    let loaded = org::store::load(&app.state.db.pool, &scope, app.clock.now()).await.unwrap();
+    let mut head = loaded.unwrap().head;
     let mut macs = Vec::new();
     while head.seq < until {
         let entry = scope.entry(head, app.clock.now(), "org.renamed", &org.key);

@@ -111,7 +111,8 @@ async fn a_token_says_what_the_contract_says() {
     assert!(claims["jti"].take().is_string());
     let expected = json!({
         "iss": "https://api.example.com", "aud": acme.id, "sub": member.user_id, "scope": "member",
-        "iat": 1_795_248_000, "exp": 1_795_251_600, "jti": null, "user_created_at": 1_795_248_000_000_000_i64,
+        "client_id": acme.id, "iat": 1_795_248_000, "exp": 1_795_251_600, "jti": null,
+        "user_created_at": 1_795_248_000_000_000_i64,
     });
     assert_eq!(claims, expected);
 }

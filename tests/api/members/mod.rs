@@ -1,5 +1,6 @@
 //! Member tokens and members (contract 0 and 10).
 
+mod issuer;
 mod keys;
 mod routes;
 

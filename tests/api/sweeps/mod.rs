@@ -6,6 +6,7 @@ mod examples;
 mod hostile;
 mod identity;
 mod query;
+mod superseded;
 mod tenancy;
 
 use std::collections::HashMap;

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::{KEYS, START, holder, holder_until, path, rotated, shown};
+use super::{KEYS, START, holder, holder_until, path, rotated};
 use crate::support::{Caller, TestApp};
 
 async fn ids(caller: &Caller, query: &str) -> Vec<String> {
@@ -63,43 +63,4 @@ async fn the_key_that_asks_is_marked_and_no_other() {
     assert!(current(&acme).await.is_empty());
     let third = rotated(&app, &second, 60).await;
     assert_eq!(current(&third.caller).await, [third.id.as_str()]);
-}
-
-#[tokio::test]
-async fn last_use_is_shown_to_the_minute_once_it_was_written() {
-    let app = TestApp::new().await;
-    let acme = app.org("acme").await;
-    let (used, named) = (holder(&app, &acme).await, holder(&app, &acme).await);
-    let idle = holder(&app, &acme).await;
-    let last_used = async |id: &str| shown(&acme, id).await["last_used_at"].clone();
-    app.clock.advance(TimeDelta::seconds(119));
-    used.caller.get("/v1/features").await.expect(200);
-    acme.with("x-tenant-key-id", &named.id).get("/v1/features").await.expect(200);
-    assert_eq!(last_used(&used.id).await, Value::Null, "it is not written on the request's path");
-    app.state.keys.usage.flush(&app.state.db).await;
-    assert_eq!(last_used(&used.id).await, "2026-11-21T08:01:00Z");
-    assert_eq!(last_used(&named.id).await, "2026-11-21T08:01:00Z");
-    assert_eq!(last_used(&idle.id).await, Value::Null);
-
-    app.clock.advance(TimeDelta::seconds(61));
-    used.caller.get("/v1/features").await.expect(200);
-    app.state.keys.usage.flush(&app.state.db).await;
-    assert_eq!(last_used(&used.id).await, "2026-11-21T08:03:00Z");
-}
-
-#[tokio::test]
-async fn last_use_survives_a_graceful_stop() {
-    let app = TestApp::new().await;
-    let acme = app.org("acme").await;
-    let key = holder(&app, &acme).await;
-    let serving = app.serve().await;
-    key.caller.get("/v1/features").await.expect(200);
-    serving.stop().await;
-    let written: Option<chrono::DateTime<chrono::Utc>> =
-        sqlx::query_scalar("SELECT last_used_at FROM tenant_keys WHERE id::text = $1")
-            .bind(&key.id)
-            .fetch_one(&mut app.database.connect().await)
-            .await
-            .expect("the key is there");
-    assert_eq!(written, Some(START.parse().expect("an instant")));
 }

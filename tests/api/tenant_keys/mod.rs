@@ -10,6 +10,7 @@ mod rotate;
 mod superseded;
 mod told;
 mod update;
+mod uses;
 mod which;
 
 use serde_json::{Value, json};

@@ -1,0 +1,50 @@
+//! Who was turned away, and what was issued.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+
+use super::register::{Counters, each, one};
+
+const REASONS: [&str; 3] = ["unknown", "revoked", "expired"];
+
+/// What the identity side counts.
+#[derive(Debug)]
+pub struct Identity {
+    refused: Counters<1>,
+    /// Member tokens.
+    pub tokens_issued: Counter,
+}
+
+/// Counts well-formed keys that open nothing, by what is known of them. The caller is told none of
+/// it: all have one answer.
+#[derive(Clone, Debug)]
+pub struct Refusals {
+    /// Nobody's.
+    pub unknown: Counter,
+    /// Ended by somebody.
+    pub revoked: Counter,
+    /// Ended by itself.
+    pub expired: Counter,
+}
+
+impl Identity {
+    pub(super) fn new(registry: &mut Registry) -> Self {
+        Self {
+            refused: each(
+                registry,
+                "tenant_keys_refused",
+                "Well-formed tenant keys, and ids of keys from the gateway, that open nothing",
+                REASONS.map(|reason| [("reason", reason)]),
+            ),
+            tokens_issued: one(registry, "member_tokens_issued", "Member tokens issued"),
+        }
+    }
+
+    /// The counters of refused keys.
+    #[must_use]
+    pub fn refusals(&self) -> Refusals {
+        let [unknown, revoked, expired] =
+            REASONS.map(|reason| self.refused.get_or_create_owned(&[("reason", reason)]));
+        Refusals { unknown, revoked, expired }
+    }
+}

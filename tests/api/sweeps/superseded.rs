@@ -1,0 +1,65 @@
+//! A key in its grace window administers nothing (contract 4): tried on every operation that
+//! changes something on the administration's paths.
+
+use serde_json::json;
+
+use super::Sweep;
+use crate::support::document::Operation;
+
+/// Where administration happens.
+const ADMINISTRATION: &[&str] = &[
+    "/v1/auth/tenant-key",
+    "/v1/auth/signing-secret",
+    "/v1/auth/token",
+    "/v1/admin",
+    "/api/v1/key",
+];
+
+/// What a superseded key is answered otherwise, by operation id and status, and why. This list may
+/// only shrink.
+const OTHERWISE: &[(&str, u16, &str)] = &[
+    ("rotate_tenant_key", 409, "a rotated key is told that it was: `key_already_rotated`"),
+    ("test_event_queue", 202, "sends the owner a test of its own queue, and changes nothing"),
+    ("replay_events", 202, "sends the owner its own events again, and changes no credential and no queue"),
+];
+
+#[tokio::test]
+async fn a_superseded_key_is_refused_by_every_operation_of_the_administration() {
+    let sweep = Sweep::new().await;
+    let mut tried = 0;
+    for (number, operation) in sweep.operations().iter().filter(|o| is_administration(o)).enumerate() {
+        let acme = sweep.equipped_org(&format!("acme-{number}")).await;
+        let (id, secret) = acme.mint().await;
+        let rotation = json!({"key_id": id, "grace_period_seconds": 3600});
+        acme.post("/v1/auth/tenant-key/rotate", rotation).await.expect(200);
+        let path = sweep.named(&acme, operation).await.theirs;
+        let by_gateway = acme.with("x-tenant-key-id", &id);
+        for caller in [sweep.app.holder(&secret), by_gateway] {
+            let reply = sweep.example_for(&caller, operation, &path, &acme.key).await;
+            let code = match OTHERWISE.iter().find(|(id, ..)| *id == operation.id) {
+                Some((_, status, why)) => {
+                    assert_eq!(reply.status, *status, "{}: {why}: {}", operation.id, reply.text());
+                    continue;
+                }
+                None if operation.path.starts_with("/api") => {
+                    reply.json()["Error"]["Code"].as_str().map(str::to_owned)
+                }
+                None => Some(reply.code()),
+            };
+            let expected = (403, Some("key_superseded".to_owned()));
+            assert_eq!((reply.status, code), expected, "{}: {}", operation.id, reply.text());
+        }
+        tried += 1;
+    }
+    assert!(tried >= 15, "{tried}");
+    let known: Vec<_> = sweep.operations().into_iter().filter(is_administration).map(|o| o.id).collect();
+    for (id, ..) in OTHERWISE {
+        assert!(known.iter().any(|known| known == id), "{id} is no operation of the administration");
+    }
+}
+
+/// Planned operations answer 503 to everybody.
+fn is_administration(operation: &Operation) -> bool {
+    let is_there = ADMINISTRATION.iter().any(|root| operation.path.starts_with(root));
+    is_there && operation.method != "GET" && !operation.is_planned()
+}
