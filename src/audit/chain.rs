@@ -97,18 +97,8 @@ pub struct Row {
 fn encode(org_id: OrgId, row: &Row, previous: Option<RowMac>) -> Vec<u8> {
     let Row { seq, at, actor, key_id, action, subject, request_id, client_address } = row;
     let form = if client_address.is_some() { "partner-api audit 2" } else { "partner-api audit 1" };
-    let fields = (
-        form,
-        org_id,
-        seq,
-        at.timestamp_micros(),
-        actor,
-        key_id,
-        action,
-        subject,
-        request_id,
-        previous,
-    );
+    let fields =
+        (form, org_id, seq, at.timestamp_micros(), actor, key_id, action, subject, request_id, previous);
     // Plain data: serialising it cannot fail.
     match client_address {
         None => serde_json::to_vec(&fields),

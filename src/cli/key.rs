@@ -168,7 +168,9 @@ fn described(key: &Key) -> String {
 fn uses(key: &Key) -> String {
     let last = key.last_used_at.map(|at| format!("last used {}", rfc3339(at)));
     let tokens = (key.tokens_issued > 0).then(|| format!("{} member tokens issued", key.tokens_issued));
-    let dead = key.dead_used_at.map(|at| format!("sent {} times after its end, last {}", key.dead_uses, rfc3339(at)));
+    let dead = key
+        .dead_used_at
+        .map(|at| format!("sent {} times after its end, last {}", key.dead_uses, rfc3339(at)));
     let told: Vec<_> = [last, tokens, dead].into_iter().flatten().collect();
     if told.is_empty() { String::new() } else { format!("  ({})", told.join("; ")) }
 }

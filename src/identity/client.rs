@@ -121,7 +121,11 @@ impl Network {
         if bits > width(address) {
             return Err(malformed);
         }
-        if network.host_bits() == 0 { Ok(network) } else { Err("a network has bits behind its length, as in 10.0.0.1/8") }
+        if network.host_bits() == 0 {
+            Ok(network)
+        } else {
+            Err("a network has bits behind its length, as in 10.0.0.1/8")
+        }
     }
 
     fn contains(&self, address: IpAddr) -> bool {
@@ -167,7 +171,8 @@ mod tests {
             headers.append(FORWARDED_FOR, axum::http::HeaderValue::from_bytes(line).unwrap());
         }
         proof.map(|proof| headers.append(GATEWAY_AUTH, proof.parse().unwrap()));
-        let proxies = if proxies.is_empty() { Ok(TrustedProxies::default()) } else { TrustedProxies::parse(proxies) };
+        let proxies =
+            if proxies.is_empty() { Ok(TrustedProxies::default()) } else { TrustedProxies::parse(proxies) };
         let peer = Some(Peer(peer.parse().unwrap()));
         let gateway = GatewaySecrets::parse(SECRET).unwrap();
         ClientAddress::of(peer, &headers, &proxies.unwrap(), &gateway).unwrap().0.to_string()
@@ -227,13 +232,33 @@ mod tests {
         let long = format!("{}, 10.0.0.9", "a".repeat(10_240));
         let many = format!("{}10.0.0.9", "203.0.113.9, ".repeat(800));
         for entry in [
-            "unknown", "_hidden", "localhost", "198.51.100.7.", "198.51.100", "198.51.100.7:", "198.51.100.7:x",
-            "198.51.100.7:123456", "[2001:db8::7", "2001:db8::7]", "[198.51.100.7]", "[2001:db8::7]443", "fe80::1%eth0",
-            "for=198.51.100.7", "\"198.51.100.7", "198.51.100.07", "0x7f.1", "3325256711", "198.51.100.7 203.0.113.9",
+            "unknown",
+            "_hidden",
+            "localhost",
+            "198.51.100.7.",
+            "198.51.100",
+            "198.51.100.7:",
+            "198.51.100.7:x",
+            "198.51.100.7:123456",
+            "[2001:db8::7",
+            "2001:db8::7]",
+            "[198.51.100.7]",
+            "[2001:db8::7]443",
+            "fe80::1%eth0",
+            "for=198.51.100.7",
+            "\"198.51.100.7",
+            "198.51.100.07",
+            "0x7f.1",
+            "3325256711",
+            "198.51.100.7 203.0.113.9",
         ] {
             assert_eq!(client("10.0.0.1", "10.0.0.0/8", &[entry.as_bytes()], None), "10.0.0.1", "{entry}");
             let passed_on = format!("203.0.113.9, {entry}, 10.0.0.9");
-            assert_eq!(client("10.0.0.1", "10.0.0.0/8", &[passed_on.as_bytes()], None), "10.0.0.9", "{entry}");
+            assert_eq!(
+                client("10.0.0.1", "10.0.0.0/8", &[passed_on.as_bytes()], None),
+                "10.0.0.9",
+                "{entry}"
+            );
         }
         assert_eq!(client("10.0.0.1", "10.0.0.0/8", &[long.as_bytes()], None), "10.0.0.9");
         assert_eq!(client("10.0.0.1", "10.0.0.0/8", &[many.as_bytes()], None), "203.0.113.9");
@@ -253,8 +278,21 @@ mod tests {
         assert!(trusts("0.0.0.0/0", "203.0.113.9") && !trusts("0.0.0.0/0", "::1") && trusts("::/0", "::1"));
         assert!(trusts("::ffff:10.0.0.0/104", "10.1.1.1") && !trusts("::ffff:10.0.0.0/104", "11.1.1.1"));
         for bad in [
-            "", ",", "10.0.0.0/8,", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "10.0.0.0/+8", "10.0.0.0/", "10.0.0/8",
-            "10.0.0.1/8", "2001:db8::1/32", "proxy.internal", "::ffff:10.0.0.0/8", "10.0.0.0/8/8", "[::1]",
+            "",
+            ",",
+            "10.0.0.0/8,",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/-1",
+            "10.0.0.0/+8",
+            "10.0.0.0/",
+            "10.0.0/8",
+            "10.0.0.1/8",
+            "2001:db8::1/32",
+            "proxy.internal",
+            "::ffff:10.0.0.0/8",
+            "10.0.0.0/8/8",
+            "[::1]",
         ] {
             assert!(TrustedProxies::parse(bad).is_err(), "{bad}");
         }

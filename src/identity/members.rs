@@ -83,7 +83,18 @@ mod tests {
         let (aud, sub, jti) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
         let (iss, scope) = (ISSUER.to_owned(), SCOPE.to_owned());
         let (client_id, key_id) = (Some(aud), None);
-        Claims { iss, aud, sub, client_id, key_id, scope, iat: NOW, exp: NOW + 3_600, jti, user_created_at: 7 }
+        Claims {
+            iss,
+            aud,
+            sub,
+            client_id,
+            key_id,
+            scope,
+            iat: NOW,
+            exp: NOW + 3_600,
+            jti,
+            user_created_at: 7,
+        }
     }
 
     #[test]

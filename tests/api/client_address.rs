@@ -23,7 +23,9 @@ async fn rename(caller: &Caller, forwarded: &[&[u8]]) {
 
 #[tokio::test]
 async fn behind_a_gateway_that_proves_itself_the_audit_log_names_the_client() {
-    let app = TestApp::with(&[("GATEWAY_SECRETS", SECRET), ("TRUSTED_PROXIES", "10.0.0.0/8,2001:db8:1::/48")]).await;
+    let app =
+        TestApp::with(&[("GATEWAY_SECRETS", SECRET), ("TRUSTED_PROXIES", "10.0.0.0/8,2001:db8:1::/48")])
+            .await;
     let acme: Org = app.org("acme").await;
     let gateway = acme.with("x-gateway-auth", SECRET);
     rename(&gateway, &[b"203.0.113.9, 198.51.100.7"]).await;
@@ -31,11 +33,11 @@ async fn behind_a_gateway_that_proves_itself_the_audit_log_names_the_client() {
     rename(&gateway, &[b"203.0.113.9, ::ffff:198.51.100.8:1, 10.0.0.1"]).await;
     rename(&gateway, &["a".repeat(10_240).as_bytes()]).await;
     rename(&gateway, &[]).await;
-    let expected =
-        [json!("198.51.100.7"), json!("2001:db8::7"), json!("10.0.0.1"), Value::Null, Value::Null];
+    let expected = [json!("198.51.100.7"), json!("2001:db8::7"), json!("10.0.0.1"), Value::Null, Value::Null];
     assert_eq!(noted(&gateway).await, expected);
     // A key that comes past the gateway, with a header of its own making.
-    let minted = gateway.post("/v1/admin/org/tenant-keys", json!({"name": "direct"})).await.expect(201).json();
+    let minted =
+        gateway.post("/v1/admin/org/tenant-keys", json!({"name": "direct"})).await.expect(201).json();
     let direct = app.holder(minted["data"]["secret"].as_str().expect("a key"));
     rename(&direct, &[b"198.51.100.66"]).await;
     assert_eq!(noted(&gateway).await.last(), Some(&Value::Null));
@@ -70,13 +72,16 @@ async fn an_address_that_is_changed_added_or_removed_in_the_log_is_found() {
 #[tokio::test]
 async fn the_access_line_names_the_connections_address_or_what_a_trusted_proxy_says() {
     let header = "x-forwarded-for: 203.0.113.9, 198.51.100.7\r\n";
-    for (proxies, expected) in [("", "127.0.0.1"), ("127.0.0.0/8", "198.51.100.7"), ("192.0.2.0/24", "127.0.0.1")] {
+    for (proxies, expected) in
+        [("", "127.0.0.1"), ("127.0.0.0/8", "198.51.100.7"), ("192.0.2.0/24", "127.0.0.1")]
+    {
         let database = Database::new().await;
         let service = Program::on(&database).with("TRUSTED_PROXIES", proxies).serve();
         // Also where nobody knows who calls.
         ask(service.public, get("/v1/features", header)).await;
         let log = service.stop().out;
-        let line = log.lines().find(|line| line.contains("\"route\":\"/v1/features\"")).expect("an access line");
+        let line =
+            log.lines().find(|line| line.contains("\"route\":\"/v1/features\"")).expect("an access line");
         let line: Value = serde_json::from_str(line).expect("JSON");
         assert_eq!((&line["status"], &line["client_address"]), (&json!(401), &json!(expected)));
         assert!(!log.contains("203.0.113.9"), "what nobody vouches for is not repeated");

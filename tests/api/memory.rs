@@ -83,7 +83,8 @@ async fn users_and_tokens_of_one_id_in_two_orgs_are_two() {
     let token = token["data"]["access_token"].as_str().expect("a token").to_owned();
     acme.post("/v1/users", user).await.expect(201);
     acme.patch(&path, json!({"first_name": "Acme's"})).await.expect(204);
-    let shown = app.anyone().with("authorization", format!("Bearer {token}")).get(&path).await.expect(200).json();
+    let shown =
+        app.anyone().with("authorization", format!("Bearer {token}")).get(&path).await.expect(200).json();
     assert_eq!(shown["data"]["profile"]["first_name"], json!(null), "the token is for the other org's user");
 }
 

@@ -82,10 +82,12 @@ impl Replica {
 
     async fn ask(&self, member: &Member) -> Reply {
         let request = axum::http::Request::get(member.path())
+            .header("host", "localhost")
             .header("authorization", format!("Bearer {}", member.token))
             .body(axum::body::Body::empty())
             .expect("a request");
-        Reply::read(tower::ServiceExt::oneshot(app::public(&self.state), request).await.expect("an answer")).await
+        Reply::read(tower::ServiceExt::oneshot(app::public(&self.state), request).await.expect("an answer"))
+            .await
     }
 }
 
@@ -128,7 +130,10 @@ async fn a_token_asks_the_database_for_its_key_once() {
     member.caller.get(&member.path()).await.expect(200);
     let mut database = app.database.connect().await;
     let mut lock = sqlx::Connection::begin(&mut database).await.expect("a transaction");
-    sqlx::query("LOCK TABLE tenant_keys, orgs IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.expect("a lock");
+    sqlx::query("LOCK TABLE tenant_keys, orgs IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *lock)
+        .await
+        .expect("a lock");
     member.caller.get(&member.path()).await.expect(200);
 }
 
@@ -142,5 +147,8 @@ async fn what_a_member_does_is_no_use_of_the_key() {
     member.caller.get(&member.path()).await.expect(200);
     app.state.keys.usage.flush(&app.state.db).await;
     let keys = acme.get(KEYS).await.expect(200).json();
-    assert_eq!((&keys["data"][0]["id"], &keys["data"][0]["last_used_at"]), (&json!(id), &json!("2026-11-21T08:00:00Z")));
+    assert_eq!(
+        (&keys["data"][0]["id"], &keys["data"][0]["last_used_at"]),
+        (&json!(id), &json!("2026-11-21T08:00:00Z"))
+    );
 }

@@ -7,19 +7,14 @@ use super::Sweep;
 use crate::support::document::Operation;
 
 /// Where administration happens.
-const ADMINISTRATION: &[&str] = &[
-    "/v1/auth/tenant-key",
-    "/v1/auth/signing-secret",
-    "/v1/auth/token",
-    "/v1/admin",
-    "/api/v1/key",
-];
+const ADMINISTRATION: &[&str] =
+    &["/v1/auth/tenant-key", "/v1/auth/signing-secret", "/v1/auth/token", "/v1/admin", "/api/v1/key"];
 
 /// What a superseded key is answered otherwise, by operation id and status, and why. This list may
 /// only shrink.
 const OTHERWISE: &[(&str, u16, &str)] = &[
     ("rotate_tenant_key", 409, "a rotated key is told that it was: `key_already_rotated`"),
-    ("test_event_queue", 202, "sends the owner a test of its own queue, and changes nothing"),
+    ("test_queue", 202, "sends the owner a test of its own queue, and changes nothing"),
     ("replay_events", 202, "sends the owner its own events again, and changes no credential and no queue"),
 ];
 

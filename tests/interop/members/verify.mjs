@@ -9,7 +9,10 @@ const keys = createRemoteJWKSet(new URL(jwks_url));
 const subjects = [];
 for (const token of tokens) {
   try {
-    const { payload } = await jwtVerify(token, keys, { issuer, audience, typ: "at+jwt", algorithms: ["EdDSA"] });
+    // As strict as RFC 9068 4 is, and no token older than an hour.
+    const requiredClaims = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
+    const options = { issuer, audience, typ: "at+jwt", algorithms: ["EdDSA"], requiredClaims, maxTokenAge: 3600 };
+    const { payload } = await jwtVerify(token, keys, options);
     subjects.push(payload.sub);
   } catch {
     subjects.push(null);

@@ -19,6 +19,9 @@ sys.path.append(os.path.join(HERE, ".."))  # for lib/
 from lib.service import Service
 from lib.tally import Tally
 
+# What a token must have, and a resource server must ask for (RFC 9068 2.2 and 4).
+RFC_9068_CLAIMS = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"]
+
 
 def b64(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
@@ -93,10 +96,22 @@ class Walk:
         client = jwt.PyJWKClient(f"http://127.0.0.1:{self.service.public}/.well-known/jwks.json")
         key = client.get_signing_key_from_jwt(self.token)
         claims = jwt.decode(self.token, key, algorithms=["EdDSA"], audience=self.audience(), issuer=self.issuer(),
-                            options={"require": ["exp", "iat", "aud", "iss", "sub", "jti"]})
+                            options={"require": RFC_9068_CLAIMS})
         assert claims["sub"] == self.user and claims["scope"] == "member", claims
+        assert claims["client_id"] == self.audience(), claims
         assert claims["exp"] - claims["iat"] == 3600
         assert jwt.get_unverified_header(self.token)["typ"] == "at+jwt"
+
+    def joserfc_verifies_it(self):
+        from joserfc import jwt
+        from joserfc.jwk import KeySet
+        keys = KeySet.import_key_set({"keys": self.jwks()})
+        token = jwt.decode(self.token, keys, algorithms=["EdDSA"])
+        essential = {name: {"essential": True} for name in RFC_9068_CLAIMS}
+        essential["aud"]["value"] = self.audience()
+        essential["iss"]["value"] = self.issuer()
+        jwt.JWTClaimsRegistry(**essential).validate(token.claims)
+        assert token.header["typ"] == "at+jwt" and token.claims["sub"] == self.user
 
     def jose_verifies_it(self):
         request = {"jwks_url": f"http://127.0.0.1:{self.service.public}/.well-known/jwks.json",
@@ -183,6 +198,17 @@ class Walk:
         assert self.ask(self.token)[0] == 200
         assert time.monotonic() - began < 30
 
+    def of_a_revoked_key(self):
+        made = self.service.call("POST", "/v1/admin/org/tenant-keys", {"name": "thief's"}, key=self.key, expect=201)
+        user = str(uuid.uuid4())
+        self.service.call("POST", "/v1/users", {"user_id": user}, key=made["secret"], expect=201)
+        token = self.service.call("POST", "/v1/auth/token", {"user_id": user}, key=made["secret"])["access_token"]
+        assert parts(token)[1]["key_id"] == made["id"]
+        assert self.ask(token, user)[0] == 200
+        self.service.call("DELETE", f"/v1/admin/org/tenant-keys/{made['id']}", key=self.key, expect=204)
+        time.sleep(1)
+        assert self.ask(token, user)[0] == 401
+
     def a_suspended_org_is_forbidden(self):
         self.service.command("org", "suspend", "--key", "acme")
         time.sleep(1.2)
@@ -201,13 +227,13 @@ def walk(tally, it, has_python, has_js):
                   it.a_user_made_again_is_another, it.only_the_users_own_routes_take_members,
                   it.without_a_signature, it.signed_with_the_public_key_as_a_secret,
                   it.a_changed_header_under_our_signature, it.cut_and_padded, it.parts_of_two_tokens,
-                  it.two_headers, it.a_flood_of_unknown_keys_is_cheap, it.a_suspended_org_is_forbidden]:
+                  it.two_headers, it.of_a_revoked_key, it.a_flood_of_unknown_keys_is_cheap, it.a_suspended_org_is_forbidden]:
         tally.run("token", name_of(check), check)
-    for check in [it.pyjwt_verifies_it, it.signed_with_a_strangers_key]:
+    for check in [it.pyjwt_verifies_it, it.joserfc_verifies_it, it.signed_with_a_strangers_key]:
         if has_python:
             tally.run("token", name_of(check), check)
         else:
-            tally.skip("token", name_of(check), "PyJWT[crypto] could not be installed")
+            tally.skip("token", name_of(check), "PyJWT[crypto] and joserfc could not be installed")
     if has_js:
         tally.run("token", name_of(it.jose_verifies_it), it.jose_verifies_it)
     else:
