@@ -45,6 +45,7 @@ async fn logged(log: AccessLog, request: Request, next: Next) -> Response {
         status: Some(response.status()),
         took: started.elapsed(),
         request_id: &request_id,
+        client: None,
         trace: None,
         caller: None,
         code: None,
