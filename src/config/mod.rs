@@ -185,7 +185,7 @@ impl Config {
             key_env: vars.parsed("KEY_ENV", "test")?,
             gateway_cache_seconds: vars.in_range("GATEWAY_CACHE_SECONDS", 5, 0..=300)?,
             trust_org_id: vars.parsed("TRUST_ORG_ID", "false")?,
-            trusted_proxies: vars.checked("TRUSTED_PROXIES", TrustedProxies::parse)?.unwrap_or_default(),
+            trusted_proxies: vars.trusted_proxies()?,
             disabled_features: DisabledFeatures::parse(
                 &vars.optional("DISABLED_FEATURES").unwrap_or_default(),
             )

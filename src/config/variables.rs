@@ -12,6 +12,7 @@ use super::{ConfigError, Database, LISTEN_ADDR, VARIABLES, postgres_url, private
 use crate::crypto::secret::Secret;
 use crate::events::targets::settings::Policy;
 use crate::events::targets::{AwsCredentials, TargetsConfig};
+use crate::identity::client::TrustedProxies;
 
 /// The environment, read variable by variable.
 pub(super) struct Variables<'g> {
@@ -81,6 +82,12 @@ impl Variables<'_> {
         range: std::ops::RangeInclusive<u64>,
     ) -> Result<Duration, ConfigError> {
         self.in_range(name, default, range).map(Duration::from_secs)
+    }
+
+    pub(super) fn trusted_proxies(&self) -> Result<TrustedProxies, ConfigError> {
+        let list = self.optional("TRUSTED_PROXIES");
+        let parsed = list.map(|list| TrustedProxies::parse(&list)).transpose();
+        Ok(parsed.map_err(|problem| wrong("TRUSTED_PROXIES", problem))?.unwrap_or_default())
     }
 
     pub(super) fn targets(&self) -> Result<TargetsConfig, ConfigError> {
