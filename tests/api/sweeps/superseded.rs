@@ -30,7 +30,7 @@ async fn a_superseded_key_is_refused_by_every_operation_of_the_administration() 
         let path = sweep.named(&acme, operation).await.theirs;
         let by_gateway = acme.with("x-tenant-key-id", &id);
         for caller in [sweep.app.holder(&secret), by_gateway] {
-            let reply = sweep.example_for(&caller, operation, &path, &acme.key).await;
+            let reply = sweep.example(&caller, operation, &path).await;
             let code = match OTHERWISE.iter().find(|(id, ..)| *id == operation.id) {
                 Some((_, status, why)) => {
                     assert_eq!(reply.status, *status, "{}: {why}: {}", operation.id, reply.text());
