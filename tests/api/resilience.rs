@@ -165,6 +165,43 @@ async fn connections_that_were_cut_are_replaced() {
     within(Duration::from_secs(2), "the service works again", served).await;
 }
 
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_not_connected_to_for_longer_than_it_must() {
+    let app = TestApp::new().await;
+    let db = &app.state.db;
+    let pid = async || -> i32 {
+        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&db.pool).await.expect("an answer")
+    };
+    let before = pid().await;
+    assert_eq!(pid().await, before, "a connection is used again");
+
+    let refused: Result<(), sqlx::Error> = db
+        .transaction(async |mut tx| {
+            sqlx::query("SET TRANSACTION READ ONLY").execute(&mut *tx).await?;
+            sqlx::query("DELETE FROM orgs").execute(&mut *tx).await.map(drop)
+        })
+        .await;
+
+    let state = refused.unwrap_err().as_database_error().and_then(|error| error.code()).map(String::from);
+    assert_eq!(state.as_deref(), Some("25006"));
+    assert_ne!(pid().await, before, "it is closed after what it said");
+    assert!(!db.state().await.unwrap().is_read_only);
+}
+
+#[tokio::test]
+async fn a_refused_row_costs_no_connection() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let pid = async || -> i32 {
+        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&app.state.db.pool).await.expect("an answer")
+    };
+    let before = pid().await;
+    let user = serde_json::json!({"user_id": "3f2b8c1e-9d4a-4c6b-8f1e-2a7d5c9b0e13"});
+    acme.post("/v1/users", user.clone()).await.expect(201);
+    acme.post("/v1/users", user).await.expect(409);
+    assert_eq!(pid().await, before);
+}
+
 /// Keeps every request about users waiting.
 async fn lock_users(database: &mut PgConnection) -> Transaction<'_, Postgres> {
     let mut lock = database.begin().await.expect("the database answers");

@@ -107,6 +107,20 @@ async fn a_database_with_a_dbas_settings_serves_as_any_other() {
     serves(&database, &database.url()).await;
 }
 
+#[tokio::test]
+async fn behind_a_pooler_the_settings_that_the_role_must_have_are_named() {
+    let database = Database::new().await;
+    let name = database.name();
+    database
+        .execute(&format!("ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'"))
+        .await;
+    let outcome =
+        Program::on(&database).with("DATABASE_DIRECT_URL", &database.url()).run(&["org", "list", "--json"]);
+    assert_eq!(outcome.out, r#"{"orgs":[]}"#);
+    assert!(outcome.err.contains("SET default_transaction_isolation = 'read committed';"), "{}", outcome.err);
+    assert!(!outcome.err.contains("lock_timeout"), "{}", outcome.err);
+}
+
 /// A slice of the API, with conflicts and many at once.
 async fn serves(database: &Database, url: &str) {
     let program = Program::on(database).with("DATABASE_URL", url);

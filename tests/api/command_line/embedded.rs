@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -39,6 +40,77 @@ async fn a_newcomer_has_a_service_with_an_org_and_can_manage_it_while_it_runs() 
     // And one of their own when none does.
     assert_eq!(program.run(&["org", "suspend", "--key", "acme"]).succeeded(), "");
     nothing_runs(&program).await;
+}
+
+#[tokio::test]
+async fn what_is_printed_works_on_every_start() {
+    let program = Program::embedded();
+    for _ in 0..2 {
+        let (service, printed) = program.serve_and_read("All routes");
+        let lines = curl_lines(&printed);
+        assert_eq!(lines.len(), 3, "{printed}");
+        // Pasted twice, and in another directory.
+        for (line, status) in
+            lines.iter().zip(["201", "200", "200"]).chain(lines.iter().zip(["201", "200", "200"]))
+        {
+            assert_eq!(pasted(line), status, "{line}");
+        }
+        assert!(service.stop().status.success());
+    }
+
+    // With a gateway's secret, OrgId alone is refused: only the key's line is left.
+    let guarded = program.with("GATEWAY_SECRETS", "current-0123456789012345678901234567");
+    let (service, printed) = guarded.serve_and_read("All routes");
+    let lines = curl_lines(&printed);
+    assert_eq!(lines.iter().map(|line| pasted(line)).collect::<Vec<_>>(), ["200"], "{printed}");
+    service.stop();
+
+    // Nor is a line printed with a key that has ended.
+    let keys = guarded.run(&["key", "list", "--org", "demo", "--json"]).succeeded();
+    let keys: Value = serde_json::from_str(&keys).expect("one JSON value");
+    let id = keys["keys"][0]["id"].as_str().expect("an id").to_owned();
+    guarded.run(&["key", "revoke", "--org", "demo", "--id", &id]).succeeded();
+    let (service, printed) = guarded.serve_and_read("All routes");
+    assert!(curl_lines(&printed).is_empty(), "{printed}");
+    assert!(printed.contains("partner-api key create --org demo"), "{printed}");
+    service.stop();
+}
+
+#[tokio::test]
+async fn a_demo_org_that_was_deleted_does_not_come_back() {
+    let program = Program::embedded();
+    let (service, _) = program.serve_and_read("All routes");
+    program.run(&["org", "delete", "--key", "demo", "--yes"]).succeeded();
+    service.stop();
+    let (service, printed) = program.serve_and_read("All routes");
+    assert!(curl_lines(&printed).is_empty() && printed.contains("partner-api org create"), "{printed}");
+    assert_eq!(program.run(&["org", "list", "--json"]).succeeded(), r#"{"orgs":[]}"#);
+    service.stop();
+}
+
+#[tokio::test]
+async fn a_directory_that_the_clusters_user_cannot_enter_is_told_at_once() {
+    let program = Program::embedded();
+    fs::set_permissions(&program.directory, fs::Permissions::from_mode(0o700)).expect("its owner may");
+    if !rustix::process::geteuid().is_root() {
+        return println!("SKIPPED: only root hands the cluster to another user");
+    }
+    let message = program.run(&["serve"]).refused();
+    assert!(message.contains("cannot enter") && message.contains("set DATA_DIR"), "{message}");
+    assert!(!program.directory.join(".data").exists(), "nothing is made");
+}
+
+/// The printed lines to paste, each whole.
+fn curl_lines(printed: &str) -> Vec<String> {
+    let printed = printed.replace("\\\n", " ");
+    printed.lines().filter(|line| line.contains("curl ")).map(str::to_owned).collect()
+}
+
+/// The status that a pasted line shows.
+fn pasted(line: &str) -> String {
+    let line = line.replace("curl -i", "curl -s -o /dev/null -w '%{http_code}'");
+    let done = Command::new("sh").args(["-c", &line]).current_dir("/").output().expect("a shell");
+    String::from_utf8_lossy(&done.stdout).into_owned()
 }
 
 #[tokio::test]

@@ -90,6 +90,20 @@ impl Program {
         Service { public: address("public"), internal: address("internal"), process }
     }
 
+    /// The same, and what it printed on standard error until a line begins with `last`.
+    pub fn serve_and_read(&self, last: &str) -> (Service, String) {
+        let service = self.serve();
+        let mut printed = String::new();
+        while let Ok(line) = service.process.err.recv_timeout(PATIENCE) {
+            printed.push_str(&line);
+            printed.push('\n');
+            if line.starts_with(last) {
+                return (service, printed);
+            }
+        }
+        panic!("it never prints {last:?}: {printed}");
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_partner-api"));
         command

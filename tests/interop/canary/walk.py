@@ -129,7 +129,7 @@ def main():
     try:
         service = Watched(options.binary, directory, environment={
             "MASTER_KEYS": "base64:" + base64.b64encode(master).decode(), "GATEWAY_SECRETS": gateway,
-            "ALLOW_PRIVATE_TARGETS": "true", "STORAGE_QUEUE_ENDPOINT": partner.url, "LOG": "debug,hyper=info",
+            "ALLOW_PRIVATE_TARGETS": "true", "STORAGE_QUEUE_ENDPOINT": partner.url, "LOG": "trace,hyper=trace,aws_smithy_runtime=trace,sqlx=trace,rustls=trace",
             "LOG_FORMAT": "json"})
         service.wait_until_ready()
         with open(os.path.join(directory, "data", "demo.env")) as demo:

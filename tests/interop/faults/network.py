@@ -36,6 +36,15 @@ class Network:
             self.lines.append(line)
             threading.Thread(target=line.forward, daemon=True).start()
 
+    def lead_to(self, directory):
+        """New connections go to the Postgres in that directory; those that are open stay where they are."""
+        self.target = os.path.join(directory, f".s.PGSQL.{PORT}")
+
+    def cut(self):
+        """Ends every connection that is open."""
+        for line in self.lines:
+            line.cut()
+
     def swallow(self):
         """As when the machine of the database is gone and its address is another's: nobody says goodbye."""
         gone = [line for line in self.lines if not line.ended]
@@ -72,6 +81,13 @@ class Line:
                     self.near.close()
                     self.far.close()
                     return
+
+    def cut(self):
+        for end in (self.near, self.far):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
     def is_left(self):
         """Whether the service has closed its end; what it sent before that is dropped."""

@@ -11,12 +11,13 @@ sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__
 import checks_clients  # noqa: E402
 import checks_crash  # noqa: E402
 import checks_database  # noqa: E402
+import checks_failover  # noqa: E402
 import checks_listen  # noqa: E402
 import checks_pooler  # noqa: E402
-from lib.service import Service  # noqa: E402
+from lib.service import Service, free_ports  # noqa: E402
 from lib.tally import Tally  # noqa: E402
 from network import Network  # noqa: E402
-from postgres import Postgres, binaries  # noqa: E402
+from postgres import ROLE, Postgres, binaries  # noqa: E402
 
 MASTER = "base64:dGVzdCBtYXN0ZXIga2V5LCAzMiBieXRlcyBsb25nISE="
 DISK_MB, ROUNDS = 64, 10
@@ -78,6 +79,62 @@ class Walk:
                 service.stop()
             postgres.close()
 
+    def failover(self):
+        primary, standby, service = Postgres(self.at("primary")), None, None
+        try:
+            primary.create_database()
+            standby = checks_failover.Standby(self.at("standby"), primary)
+            # What is acknowledged is on both.
+            primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            primary.sql("SELECT pg_reload_conf()")
+            between = Network(self.at("address"), primary)
+            service = self.service("failover", primary.url(between.directory))
+            self.tally.run("standby", "by way of a standby, and back", checks_failover.by_way_of_a_standby,
+                           service, primary, standby, between, 4 * self.repeat)
+            self.tally.run("standby", "to a standby that is promoted", checks_failover.promoted,
+                           service, primary, standby, between, 2 * self.repeat)
+            between.close()
+        finally:
+            if service:
+                service.stop()
+            primary.close()
+            if standby:
+                standby.close()
+
+    def dba(self):
+        postgres, service = Postgres(self.at("dba-pg")), None
+        try:
+            postgres.create_database()
+            for name, value in checks_failover.DBA.items():
+                postgres.sql(f"ALTER ROLE {ROLE} SET {name} = '{value}'", "postgres")
+            service = self.service("dba", postgres.url())
+            self.tally.run("dba", "a role with a DBA's settings", checks_failover.with_a_dbas_settings,
+                           service, postgres, 4 * self.repeat)
+        finally:
+            if service:
+                service.stop()
+            postgres.close()
+
+    def tls(self):
+        if not shutil.which("openssl"):
+            return self.tally.skip("tls", "all", "openssl is not installed")
+        (port,) = free_ports(1)
+        postgres = Postgres(self.at("tls-pg"))
+        try:
+            postgres.create_database()
+            key, made, is_version_1 = checks_failover.certificate(postgres.directory, postgres.account)
+            if not is_version_1:
+                return self.tally.skip("tls", "all", "this openssl makes no X.509 version 1 certificates")
+            postgres.stop()
+            with open(os.path.join(postgres.data, "postgresql.conf"), "a") as config:
+                config.write(f"ssl = on\nssl_cert_file = '{made}'\nssl_key_file = '{key}'\nlisten_addresses = '127.0.0.1'\nport = {port}\n")
+            with open(os.path.join(postgres.data, "pg_hba.conf"), "a") as rules:
+                rules.write("host all all 127.0.0.1/32 trust\n")
+            postgres.start()
+            self.tally.run("tls", "a certificate of X.509 version 1", checks_failover.preferred_tls, self, postgres, port)
+        finally:
+            postgres.close()
+
     def listen(self):
         self.with_postgres("listen", lambda service, postgres: (
             self.tally.run("listen", "cut", checks_listen.cut, service, postgres, 5 * self.repeat),
@@ -117,7 +174,7 @@ class Walk:
             postgres.close()
 
 
-PARTS = ("crash", "database", "network", "listen", "clients", "pooler")
+PARTS = ("crash", "database", "network", "failover", "dba", "tls", "listen", "clients", "pooler")
 
 
 def main():

@@ -86,12 +86,12 @@ class Service:
             return None
         return json.loads(text) if whole else json.loads(text).get("data")
 
-    def command(self, *arguments, stdin=None, environment=None, expect=0):
-        """Standard output of one of the binary's commands."""
+    def command(self, *arguments, stdin=None, environment=None, expect=0, errors=False):
+        """Standard output of one of the binary's commands; with `errors` what it says on standard error."""
         done = subprocess.run([self.binary, *arguments], env={**self.environment, **(environment or {})},
                               cwd=self.directory, capture_output=True, timeout=60, input=stdin)
         assert done.returncode == expect, f"{arguments[0]}: exit {done.returncode}: {done.stderr.decode()[-500:]}"
-        return done.stdout
+        return done.stderr.decode() if errors else done.stdout
 
     def create_org(self, key):
         """`{org_id, key, tenant_api_key, signing_secret}`"""
