@@ -22,6 +22,7 @@ pub mod openapi;
 pub mod public_keys;
 pub mod routes;
 pub mod serve;
+pub mod shares;
 pub mod state;
 pub mod telemetry;
 pub mod workers;

@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::db::listener::Listener;
 use crate::events::{expiry, outbox, publisher, retention};
 use crate::http::door::Door;
+use crate::http::paced::Paced;
 use crate::identity::client::Peer;
 use crate::identity::{token_keys, usage};
 use crate::routes::health;
@@ -143,13 +144,16 @@ async fn accept(app: App, door: Door, listener: TcpListener, mut closed: watch::
             _ = closed.wait_for(|closed| *closed) => break,
         };
         let Some((stream, peer)) = taken(accepted).await else { continue };
-        let stream = TokioIo::new(stream);
+        let stream = TokioIo::new(Paced::new(stream));
         if let Ok(place) = room.clone().try_acquire_owned() {
             let service = TowerToHyperService::new(Extension(peer).layer(router.clone()));
             let connection = converse(http.serve_connection(stream, service), closed.clone());
             let counted = (app.metrics.http.connected(door), open.clone());
+            let app = app.clone();
             tokio::spawn(async move {
-                connection.await;
+                if connection.await == Ended::GivenUp {
+                    app.metrics.http.gave_up(door);
+                }
                 drop((place, counted));
             });
             continue;
@@ -170,7 +174,7 @@ async fn accept(app: App, door: Door, listener: TcpListener, mut closed: watch::
 }
 
 /// Serves a connection to its end. Told to close, it finishes the request that runs.
-async fn converse(mut connection: Connection, mut closed: watch::Receiver<bool>) {
+async fn converse(mut connection: Connection, mut closed: watch::Receiver<bool>) -> Ended {
     let finished = tokio::select! {
         ended = &mut connection => Some(ended),
         () = async { drop(closed.wait_for(|closed| *closed).await) } => None,
@@ -182,19 +186,32 @@ async fn converse(mut connection: Connection, mut closed: watch::Receiver<bool>)
             (&mut connection).await
         }
     };
-    // Whatever else goes wrong with a connection is between hyper and the client.
-    if ended.is_err_and(|error| error.is_timeout()) {
-        let parts = connection.into_parts();
-        // Nothing of a head is not half a head: a client that keeps a connection open for later
-        // would take the answer for that of its next request.
-        if !parts.read_buf.is_empty() {
-            let mut stream = parts.io.into_inner();
-            let _ = tokio::time::timeout(GOODBYE_TIMEOUT, stream.write_all(TOO_SLOW)).await;
-        }
+    let Err(error) = ended else { return Ended::Well };
+    let parts = connection.into_parts();
+    let mut stream = parts.io.into_inner();
+    // Nothing of a head is not half a head: a client that keeps a connection open for later would
+    // take the answer for that of its next request.
+    if error.is_timeout() && !parts.read_buf.is_empty() {
+        let _ = tokio::time::timeout(GOODBYE_TIMEOUT, stream.get_mut().write_all(TOO_SLOW)).await;
     }
+    // Whatever else goes wrong with a connection is between hyper and the client.
+    let Some(stream) = stream.given_up() else { return Ended::Well };
+    // What the kernel still has for this client would stay in its memory for minutes.
+    let _ = stream.set_zero_linger();
+    Ended::GivenUp
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<AddExtension<Router, Peer>>>;
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// Somehow.
+    Well,
+    /// The client did not take its answer.
+    GivenUp,
+}
+
+type Connection =
+    http1::Connection<TokioIo<Paced<TcpStream>>, TowerToHyperService<AddExtension<Router, Peer>>>;
 
 /// hyper hangs up on a head that dribbles; contract 0, step 1, has an answer for it.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";

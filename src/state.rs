@@ -79,23 +79,25 @@ impl App {
     /// Puts the service together, inside a tokio runtime; nothing is connected yet.
     #[must_use]
     pub fn new(config: Config, clock: Clock, db: Db, keyring: Keyring, access_log: AccessLog) -> Self {
-        let trust = Arc::new(Trust::default());
+        let (trust, share) = (Arc::new(Trust::default()), config.org_share);
+        let db = db.shared(share);
         let metrics = Metrics::new(clock.now());
         Self(Arc::new(AppState {
             orgs: OrgDirectory::new(trust.clone(), metrics.database.cache("orgs")),
             own_host: OwnHost::of(&config.public_url),
             keys: KeyDirectory::new(trust.clone(), db.clone(), &metrics),
             token_keys: TokenKeys::default(),
-            new_users: Inserts::spawn(db.clone(), clock.clone(), metrics.database.batch("user_inserts")),
-            users: Lookups::spawn(db.clone(), metrics.database.batch("user_lookups")),
+            new_users: Inserts::spawn(db.clone(), clock.clone(), metrics.database.batch("user_inserts"))
+                .shared(share),
+            users: Lookups::spawn(db.clone(), metrics.database.batch("user_lookups")).shared(share),
             publisher: Publisher::new(db.clone(), metrics.database.batch("event_closings")),
             targets: Targets::new(config.targets.clone(), clock.clone()),
             keyring,
             features: config.disabled_features.clone(),
             totals: Totals::default(),
-            workers: Workers::new(&metrics.database),
+            workers: Workers::new(&metrics.database, share),
             metrics,
-            lanes: Lanes::new(config.max_in_flight),
+            lanes: Lanes::new(config.max_in_flight, share),
             readiness: crate::routes::health::Readiness::default(),
             draining: AtomicBool::new(false),
             config,

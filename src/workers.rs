@@ -1,21 +1,23 @@
 //! Threads for what keeps a processor busy: judging partners' keys, encrypting to them, making
 //! pairs. The threads that serve requests never wait for it, and it is bounded three ways: how
-//! much runs, how much waits, and for how long.
+//! much runs, how much waits, and for how long. Of what waits, and of the threads, one org has a
+//! share (contract 13.5): another's work waits for the piece that runs, and not for all that the
+//! first has waiting.
 
-use std::collections::HashMap;
 use std::panic::resume_unwind;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::{ApiError, Code};
 use crate::ids::OrgId;
 use crate::metrics::{self, WORK};
+use crate::shares::{self, Shares};
 
 /// Work that is judged in milliseconds: how much of it may be waiting, and for how long.
 const QUEUED: usize = 64;
@@ -26,15 +28,20 @@ const PAIRS: usize = 4;
 /// Below the default request timeout, so that the answer is 429 and not 503.
 const PAIR_PATIENCE: Duration = Duration::from_secs(8);
 
-/// Of these, what one org may have: the others always find room.
-const PAIRS_OF_AN_ORG: usize = 2;
-
 /// The service's worker threads.
 #[derive(Debug)]
 pub struct Workers {
     short: Lane,
     pairs: Lane,
-    shares: Arc<Shares>,
+}
+
+/// Why work is not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    /// Too much of this org's waits, or it waited for too long behind its own.
+    OverShare,
+    /// Too much waits in all, or it takes too long.
+    Busy,
 }
 
 /// How busy one kind of work is.
@@ -47,15 +54,15 @@ pub struct Load {
 }
 
 impl Workers {
-    /// Half of the processors for each kind of work; none is taken while there is nothing to do.
+    /// Half of the processors for each kind of work; none is taken while there is nothing to do. An
+    /// org has the part `org_share` of them.
     #[must_use]
-    pub fn new(metrics: &metrics::Database) -> Self {
+    pub fn new(metrics: &metrics::Database, org_share: f64) -> Self {
         let threads = available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
         let [judging, key_pairs] = WORK.map(|work| metrics.work_refused(work));
         Self {
-            short: Lane::new(threads, threads + QUEUED, PATIENCE, judging),
-            pairs: Lane::new(threads, threads.max(PAIRS), PAIR_PATIENCE, key_pairs),
-            shares: Arc::default(),
+            short: Lane::new(threads, threads + QUEUED, org_share, PATIENCE, judging),
+            pairs: Lane::new(threads, threads.max(PAIRS), org_share, PAIR_PATIENCE, key_pairs),
         }
     }
 
@@ -65,15 +72,18 @@ impl Workers {
         [self.short.load(), self.pairs.load()]
     }
 
-    /// Runs work of milliseconds.
+    /// Runs work of milliseconds, for the org that is served.
     ///
     /// # Errors
-    /// 503 where too much is waiting, or it takes too long.
+    /// 429 where too much of the org's is waiting; 503 where too much is in all, or it takes too long.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.short.run(work).await.ok_or_else(|| ApiError::unavailable("the worker threads are busy"))
+        self.short.run(shares::served(), work).await.map_err(|refused| match refused {
+            Refused::OverShare => Code::RateLimited.into(),
+            Refused::Busy => ApiError::unavailable("the worker threads are busy"),
+        })
     }
 
     /// Makes a key pair for an org.
@@ -86,56 +96,8 @@ impl Workers {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ApiError> {
         const MESSAGE: &str = "Too many key pairs are being generated; try again in a moment.";
-        let made = match Share::take(&self.shares, org_id) {
-            Some(share) => {
-                self.pairs
-                    .run(move || {
-                        // Held by the work, as its place is.
-                        let _held = share;
-                        work()
-                    })
-                    .await
-            }
-            None => {
-                self.pairs.refused.inc();
-                None
-            }
-        };
-        made.ok_or_else(|| ApiError::with_message(Code::RateLimited, MESSAGE).retry_after(2))
-    }
-}
-
-/// How many pairs are in the making, by org.
-type Shares = Mutex<HashMap<OrgId, usize>>;
-
-/// One of an org's places, for as long as it lives.
-struct Share {
-    shares: Arc<Shares>,
-    org_id: OrgId,
-}
-
-impl Share {
-    fn take(shares: &Arc<Shares>, org_id: OrgId) -> Option<Self> {
-        let mut taken = shares.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_org = taken.entry(org_id).or_default();
-        if *of_org == PAIRS_OF_AN_ORG {
-            return None;
-        }
-        *of_org += 1;
-        drop(taken);
-        Some(Self { shares: shares.clone(), org_id })
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        let mut taken = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(of_org) = taken.get_mut(&self.org_id) {
-            *of_org -= 1;
-            if *of_org == 0 {
-                taken.remove(&self.org_id);
-            }
-        }
+        let made = self.pairs.run(Some(org_id), work).await;
+        made.map_err(|_| ApiError::with_message(Code::RateLimited, MESSAGE).retry_after(2))
     }
 }
 
@@ -144,6 +106,9 @@ impl Drop for Share {
 struct Lane {
     admitted: Arc<Semaphore>,
     running: Arc<Semaphore>,
+    /// How the orgs divide the places, and the threads.
+    admitted_shares: Shares,
+    running_shares: Shares,
     threads: usize,
     places: usize,
     patience: Duration,
@@ -151,9 +116,12 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(threads: usize, places: usize, patience: Duration, refused: Counter) -> Self {
+    fn new(threads: usize, places: usize, org_share: f64, patience: Duration, refused: Counter) -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        Self { admitted: semaphore(places), running: semaphore(threads), threads, places, patience, refused }
+        let (admitted, running) = (semaphore(places), semaphore(threads));
+        let (admitted_shares, running_shares) =
+            (Shares::of(places, org_share), Shares::of(threads, org_share));
+        Self { admitted, running, admitted_shares, running_shares, threads, places, patience, refused }
     }
 
     fn load(&self) -> Load {
@@ -162,30 +130,49 @@ impl Lane {
         Load { running, waiting: admitted.saturating_sub(running) }
     }
 
-    /// `None` where there is no room, or no answer in time.
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let answer = self.admit(work).await;
-        if answer.is_none() {
+    /// Runs work for an org, or for nobody's account.
+    async fn run<T: Send + 'static>(
+        &self,
+        org_id: Option<OrgId>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refused> {
+        let answer = self.admit(org_id, work).await;
+        if answer.is_err() {
             self.refused.inc();
         }
         answer
     }
 
-    async fn admit<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let place = self.admitted.clone().try_acquire_owned().ok()?;
-        let answered = async {
-            let turn = self.running.clone().acquire_owned().await.ok()?;
-            let done = spawn_blocking(move || {
-                // Held by the work and not by who waits for it: giving up makes no room.
-                let _held = (place, turn);
-                work()
-            });
-            match done.await {
-                Ok(answer) => Some(answer),
-                Err(stopped) => stopped.try_into_panic().map_or(None, |panic| resume_unwind(panic)),
+    async fn admit<T: Send + 'static>(
+        &self,
+        org_id: Option<OrgId>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refused> {
+        let until = Instant::now() + self.patience;
+        let share = org_id.map(|org_id| self.admitted_shares.try_take(org_id).ok_or(Refused::OverShare));
+        let share = share.transpose()?;
+        let place = self.admitted.clone().try_acquire_owned().map_err(|_| Refused::Busy)?;
+        // First among the org's own, so that in the common queue it never stands with all it has.
+        let own_turn = match org_id {
+            None => None,
+            Some(org_id) => {
+                let turn = timeout_at(until, self.running_shares.take(org_id)).await;
+                Some(turn.map_err(|_| Refused::OverShare)?)
             }
         };
-        timeout(self.patience, answered).await.ok().flatten()
+        let answered = async {
+            let turn = self.running.clone().acquire_owned().await.map_err(|_| Refused::Busy)?;
+            let done = spawn_blocking(move || {
+                // Held by the work and not by who waits for it: giving up makes no room.
+                let _held = (place, turn, share, own_turn);
+                work()
+            });
+            done.await.map_err(|stopped| match stopped.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(_) => Refused::Busy,
+            })
+        };
+        timeout_at(until, answered).await.unwrap_or(Err(Refused::Busy))
     }
 }
 
@@ -197,44 +184,81 @@ mod tests {
 
     use super::*;
 
+    const ACME: Option<OrgId> = Some(OrgId(Uuid::from_u128(1)));
+    const ZETA: Option<OrgId> = Some(OrgId(Uuid::from_u128(2)));
+
+    fn lane(threads: usize, places: usize, patience: u64) -> Arc<Lane> {
+        Arc::new(Lane::new(threads, places, 0.5, Duration::from_millis(patience), Counter::default()))
+    }
+
     #[tokio::test]
     async fn what_finds_no_room_is_refused_at_once_and_giving_up_makes_no_room() {
-        let lane = Lane::new(1, 1, Duration::from_millis(20), Counter::default());
+        let lane = lane(1, 1, 20);
         let (finish, wait) = mpsc::channel::<()>();
-        assert_eq!(lane.run(move || wait.recv().is_ok()).await, None);
-        assert_eq!(lane.run(|| 1).await, None, "the first still runs");
+        assert_eq!(lane.run(None, move || wait.recv().is_ok()).await, Err(Refused::Busy));
+        assert_eq!(lane.run(None, || 1).await, Err(Refused::Busy), "the first still runs");
         finish.send(()).expect("it waits for this");
         while lane.admitted.available_permits() == 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(lane.run(|| 2).await, Some(2));
+        assert_eq!(lane.run(None, || 2).await, Ok(2));
     }
 
-    #[test]
-    fn an_org_has_two_places_and_gives_them_back() {
-        let (shares, [acme, zeta]) = (Arc::default(), [1, 2].map(|n| OrgId(Uuid::from_u128(n))));
-        let held = [Share::take(&shares, acme), Share::take(&shares, acme)];
-        assert!(held.iter().all(Option::is_some));
-        assert!(Share::take(&shares, acme).is_none(), "a third one");
-        assert!(Share::take(&shares, zeta).is_some(), "another org's first one");
-        drop(held);
-        assert!(Share::take(&shares, acme).is_some());
-        assert!(shares.lock().expect("no panic").is_empty(), "who has none is forgotten");
+    #[tokio::test]
+    async fn an_org_that_floods_the_threads_holds_another_up_for_one_piece_of_work() {
+        let lane = lane(1, 8, 60_000);
+        let (finish, wait) = mpsc::channel::<()>();
+        let wait = Arc::new(std::sync::Mutex::new(wait));
+        let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let flood: Vec<_> = (0..4)
+            .map(|number| {
+                let (lane, wait, order) = (lane.clone(), wait.clone(), order.clone());
+                tokio::spawn(async move {
+                    let work = move || {
+                        wait.lock().expect("no panic").recv().expect("it is told to go on");
+                        order.lock().expect("no panic").push(format!("acme {number}"));
+                    };
+                    lane.run(ACME, work).await
+                })
+            })
+            .collect();
+        while lane.admitted.available_permits() > 4 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(lane.run(ACME, || ()).await, Err(Refused::OverShare), "half of the places");
+        let other = tokio::spawn({
+            let (lane, order) = (lane.clone(), order.clone());
+            async move { lane.run(ZETA, move || order.lock().expect("no panic").push("zeta".to_owned())).await }
+        });
+        while lane.admitted.available_permits() > 3 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..4 {
+            finish.send(()).expect("somebody waits");
+        }
+        for one in flood {
+            assert_eq!(one.await.expect("no panic"), Ok(()));
+        }
+        assert_eq!(other.await.expect("no panic"), Ok(()));
+        let order = order.lock().expect("no panic");
+        assert_eq!(*order, ["acme 0", "zeta", "acme 1", "acme 2", "acme 3"]);
     }
 
     #[tokio::test]
     async fn what_waits_too_long_for_its_turn_never_runs() {
-        let lane = Arc::new(Lane::new(1, 2, Duration::from_millis(50), Counter::default()));
-        let (finish, wait) = mpsc::channel::<()>();
-        let first = tokio::spawn({
-            let lane = lane.clone();
-            async move { lane.run(move || wait.recv().is_ok()).await }
-        });
-        while lane.running.available_permits() == 1 {
-            tokio::task::yield_now().await;
+        for (org_id, refused) in [(None, Refused::Busy), (ACME, Refused::OverShare), (ZETA, Refused::Busy)] {
+            let lane = lane(1, 4, 50);
+            let (finish, wait) = mpsc::channel::<()>();
+            let first = tokio::spawn({
+                let lane = lane.clone();
+                async move { lane.run(ACME, move || wait.recv().is_ok()).await }
+            });
+            while lane.running.available_permits() == 1 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(lane.run(org_id, || panic!("it has no turn")).await, Err::<(), _>(refused));
+            finish.send(()).expect("it waits for this");
+            drop(first.await);
         }
-        assert_eq!(lane.run(|| panic!("it has no turn")).await, None::<()>);
-        finish.send(()).expect("it waits for this");
-        drop(first.await);
     }
 }

@@ -63,6 +63,8 @@ pub struct Config {
     pub max_in_flight: usize,
     /// `MAX_CONNECTIONS`: open client connections per listener.
     pub max_client_connections: usize,
+    /// `ORG_SHARE`: the part of every room that one org may have.
+    pub org_share: f64,
     /// `ALLOW_PRIVATE_TARGETS`, `SQS_ALLOW_DIRECT`, the endpoint overrides, and our identity at AWS.
     pub targets: TargetsConfig,
     /// `PUBLISHING_PRINCIPAL_ARN`: who assumes partners' roles.
@@ -144,6 +146,7 @@ pub const VARIABLES: &[&str] = &[
     "REQUEST_TIMEOUT_SECONDS",
     "MAX_IN_FLIGHT",
     "MAX_CONNECTIONS",
+    "ORG_SHARE",
     "SHUTDOWN_DELAY_SECONDS",
     "LOG_FORMAT",
     "LOG",
@@ -194,6 +197,7 @@ impl Config {
             request_timeout: vars.seconds("REQUEST_TIMEOUT_SECONDS", 10, 1..=300)?,
             max_in_flight: vars.in_range("MAX_IN_FLIGHT", 1_024, 1..=100_000)?,
             max_client_connections: vars.in_range("MAX_CONNECTIONS", 10_000, 1..=1_000_000)?,
+            org_share: vars.in_range("ORG_SHARE", 0.5, 0.1..=1.0)?,
             targets: vars.targets()?,
             publishing_principal_arn: vars.optional("PUBLISHING_PRINCIPAL_ARN"),
             event_retention: TimeDelta::days(vars.in_range("EVENT_RETENTION_DAYS", 30, 1..=3_650)?),
@@ -282,6 +286,9 @@ mod tests {
             ("MASTER_KEYS", "base64:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
             ("MASTER_KEYS_FILE", "/nonexistent"),
             ("GATEWAY_SECRETS_FILE", "/nonexistent"),
+            ("ORG_SHARE", "0"),
+            ("ORG_SHARE", "1.01"),
+            ("ORG_SHARE", "NaN"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();
             assert!(error.starts_with(&format!("{name}: ")), "{error}");

@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::pool::{Pool, RESTED, answers};
 use crate::metrics::BatchMetrics;
+use crate::shares::{self, Share, Shares};
 
 /// Questions that may wait, per worker and batch.
 const QUEUED_BATCHES: usize = 8;
@@ -40,14 +41,23 @@ pub trait Slice: Send + Sync + 'static {
 }
 
 /// Answers questions in slices. Bounded; a question whose asker is gone costs nothing more than
-/// its place in a slice.
+/// its place in a slice. The queue is one, first come first served, and an org has a part of it: so
+/// whatever it asks, the others wait for a few slices.
 #[derive(Debug)]
 pub struct Batcher<S: Slice> {
     queue: mpsc::Sender<Question<S>>,
+    shares: Option<Shares>,
     metrics: BatchMetrics,
 }
 
-type Question<S> = (<S as Slice>::In, oneshot::Sender<Result<<S as Slice>::Out, Arc<sqlx::Error>>>);
+type Question<S> = (<S as Slice>::In, Asker<<S as Slice>::Out>);
+
+/// Whoever waits for an answer.
+struct Asker<T> {
+    reply: oneshot::Sender<Result<T, Arc<sqlx::Error>>>,
+    /// Of the queue, and given back with the answer even if nobody waits for it any more.
+    _share: Option<Share>,
+}
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +65,9 @@ pub enum BatchError {
     /// Too many wait already.
     #[error("too many requests are waiting for the database")]
     Full,
+    /// Too many of this org's do.
+    #[error("too many requests of this org are waiting for the database")]
+    OverShare,
     /// The statement failed.
     #[error("{0}")]
     Database(Arc<sqlx::Error>),
@@ -73,7 +86,13 @@ impl<S: Slice> Batcher<S> {
         for _ in 0..workers {
             tokio::spawn(work(questions.clone(), size, slice.clone(), metrics.size.clone()));
         }
-        Self { queue, metrics }
+        Self { queue, shares: None, metrics }
+    }
+
+    /// An org has at most the part `org_share` of the queue.
+    #[must_use]
+    pub fn shared(self, org_share: f64) -> Self {
+        Self { shares: Some(Shares::of(self.queue.max_capacity(), org_share)), ..self }
     }
 
     /// Asks, and waits for the slice that carries the question.
@@ -82,7 +101,8 @@ impl<S: Slice> Batcher<S> {
     /// When too many wait, or the statement failed.
     pub async fn ask(&self, question: S::In) -> Result<S::Out, BatchError> {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send((question, reply)).map_err(|error| match error {
+        let asker = Asker { reply, _share: self.share()? };
+        self.queue.try_send((question, asker)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 self.metrics.refused.inc();
                 BatchError::Full
@@ -90,6 +110,15 @@ impl<S: Slice> Batcher<S> {
             mpsc::error::TrySendError::Closed(_) => BatchError::Gone,
         })?;
         answer.await.map_err(|_| BatchError::Gone)?.map_err(BatchError::Database)
+    }
+
+    fn share(&self) -> Result<Option<Share>, BatchError> {
+        let (Some(shares), Some(org_id)) = (&self.shares, shares::served()) else { return Ok(None) };
+        let share = shares.try_take(org_id);
+        if share.is_none() {
+            self.metrics.refused.inc();
+        }
+        share.map(Some).ok_or(BatchError::OverShare)
     }
 
     /// How many questions wait.
@@ -128,8 +157,8 @@ async fn work<S: Slice>(
         if gather(&mut *questions.lock().await, &mut asked, size).await == 0 {
             return;
         }
-        let (inputs, replies): (Vec<_>, Vec<_>) =
-            asked.drain(..).filter(|(_, reply)| !reply.is_closed()).unzip();
+        let (inputs, askers): (Vec<_>, Vec<_>) =
+            asked.drain(..).filter(|(_, asker)| !asker.reply.is_closed()).unzip();
         if inputs.is_empty() {
             continue;
         }
@@ -142,11 +171,11 @@ async fn work<S: Slice>(
         });
         match answers.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(answers) => {
-                replies.into_iter().zip(answers).for_each(|(reply, answer)| drop(reply.send(Ok(answer))));
+                askers.into_iter().zip(answers).for_each(|(asker, answer)| drop(asker.reply.send(Ok(answer))));
             }
             Err(error) => {
                 let error = Arc::new(error);
-                replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone()))));
+                askers.into_iter().for_each(|asker| drop(asker.reply.send(Err(error.clone()))));
             }
         }
     }
@@ -204,8 +233,10 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use prometheus_client::metrics::counter::Counter;
+    use uuid::Uuid;
 
     use super::*;
+    use crate::ids::OrgId;
 
     fn metrics() -> BatchMetrics {
         BatchMetrics { size: Histogram::new([]), refused: Counter::default() }
@@ -263,6 +294,25 @@ mod tests {
         let batcher = Batcher::spawn(1, 10, Doubles::default(), metrics());
         assert!(matches!(batcher.ask(99).await, Err(BatchError::Database(_))));
         assert_eq!(batcher.ask(1).await.unwrap(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_org_that_asks_too_much_is_refused_and_the_others_are_answered() {
+        let [acme, zeta] = [1, 2].map(|n| OrgId(Uuid::from_u128(n)));
+        // Eight places, four of them for an org.
+        let batcher = Arc::new(Batcher::spawn(1, 1, Doubles::default(), metrics()).shared(0.5));
+        let ask = |org_id, number| {
+            let batcher = batcher.clone();
+            shares::serving(org_id, async move { batcher.ask(number).await })
+        };
+        let waiting: Vec<_> = (0..4).map(|_| tokio::spawn(ask(acme, 1))).collect();
+        tokio::task::yield_now().await;
+        assert!(matches!(ask(acme, 1).await, Err(BatchError::OverShare)));
+        assert_eq!(ask(zeta, 2).await.unwrap(), 4);
+        for one in waiting {
+            assert_eq!(one.await.unwrap().unwrap(), 2);
+        }
+        assert_eq!(ask(acme, 1).await.unwrap(), 2);
     }
 
     #[tokio::test(start_paused = true)]

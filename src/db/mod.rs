@@ -19,8 +19,9 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use self::doubts::{Doubts, Failure};
-pub use self::pool::Pool;
+pub use self::pool::{Pool, is_over_share};
 use self::session::Purpose;
+use crate::shares;
 
 /// Every change of the schema, compiled in.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -68,6 +69,12 @@ impl Db {
             direct,
             doubts,
         }
+    }
+
+    /// An org has at most the part `org_share` of the connections for requests.
+    #[must_use]
+    pub fn shared(self, org_share: f64) -> Self {
+        Self { pool: self.pool.shared(org_share), ..self }
     }
 
     /// A pool of one, past any pooler.
@@ -162,14 +169,15 @@ impl Db {
         F: Future<Output = Result<T, E>> + Send,
     {
         let pool = self.pool.clone();
-        let task = tokio::spawn(async move {
+        let task = tokio::spawn(shares::carried(async move {
+            let _held = pool.share().await?;
             #[expect(
                 clippy::disallowed_methods,
                 reason = "this is the one place; the task outlives the client"
             )]
             let tx = pool.begin().await?;
             work(tx).await
-        });
+        }));
         match task.await {
             Ok(outcome) => self.heeded(outcome),
             Err(stopped) => match stopped.try_into_panic() {

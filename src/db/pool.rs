@@ -19,6 +19,7 @@ use sqlx::{
 
 use super::doubts::Doubts;
 use super::session::{self, Purpose, STATEMENT_TIMEOUT};
+use crate::shares::{self, Share, Shares};
 
 /// How long a connection may take to get ready for the next use.
 const RETURN_WITHIN: Duration = Duration::from_secs(1);
@@ -33,6 +34,20 @@ pub struct Pool {
     /// How long one statement may take, its wait for a connection included.
     limit: Duration,
     doubts: Arc<Doubts>,
+    /// How the orgs divide the connections, if they do, and how long one waits for a connection.
+    shares: Option<Shares>,
+    patience: Duration,
+}
+
+/// An org has all the connections that it may have, and none came free in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the org's share of the connections is in use")]
+pub struct OverShare;
+
+/// Whether a statement was refused for the org's own sake.
+#[must_use]
+pub fn is_over_share(error: &Error) -> bool {
+    matches!(error, Error::AnyDriverError(error) if error.is::<OverShare>())
 }
 
 impl Pool {
@@ -61,7 +76,14 @@ impl Pool {
                     Ok(())
                 })
             });
-        Self { pool: pool.connect_lazy_with(options), limit: STATEMENT_TIMEOUT, doubts }
+        Self { pool: pool.connect_lazy_with(options), limit: STATEMENT_TIMEOUT, doubts, shares: None, patience }
+    }
+
+    /// An org has at most the part `org_share` of the connections; for more it waits its turn.
+    #[must_use]
+    pub fn shared(self, org_share: f64) -> Self {
+        let max = self.pool.options().get_max_connections() as usize;
+        Self { shares: Some(Shares::of(max, org_share)), ..self }
     }
 
     /// Nobody waits longer than this for one statement.
@@ -75,7 +97,19 @@ impl Pool {
     /// # Errors
     /// When there is none in time.
     pub async fn acquire(&self) -> Result<Lent, Error> {
-        Ok(Lent(self.pool.acquire().await?))
+        let share = self.share().await?;
+        Ok(Lent { connection: self.pool.acquire().await?, share })
+    }
+
+    /// Takes a connection's place in the share of the org that is served, if any is: to be held for
+    /// as long as the connection.
+    ///
+    /// # Errors
+    /// [`OverShare`].
+    pub async fn share(&self) -> Result<Option<Share>, Error> {
+        let (Some(shares), Some(org_id)) = (&self.shares, shares::served()) else { return Ok(None) };
+        let share = tokio::time::timeout(self.patience, shares.take(org_id)).await;
+        share.map(Some).map_err(|_| Error::AnyDriverError(Box::new(OverShare)))
     }
 
     /// Takes a connection for good: it no longer counts.
@@ -118,31 +152,35 @@ pub async fn answers(connection: &mut PgConnection, patience: Duration) -> bool 
 
 /// A connection that goes back to its pool in time, or is closed.
 #[derive(Debug)]
-pub struct Lent(PoolConnection<Postgres>);
+pub struct Lent {
+    connection: PoolConnection<Postgres>,
+    share: Option<Share>,
+}
 
 impl Deref for Lent {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        &self.0
+        &self.connection
     }
 }
 
 impl DerefMut for Lent {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.0
+        &mut self.connection
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let returned = self.0.return_to_pool();
+        let (returned, share) = (self.connection.return_to_pool(), self.share.take());
         // A process that stops has no runtime any more, and no pool.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
             if tokio::time::timeout(RETURN_WITHIN, returned).await.is_err() {
                 tracing::warn!("a connection did not get ready for its next use and was closed");
             }
+            drop(share);
         });
     }
 }

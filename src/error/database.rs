@@ -1,18 +1,22 @@
 //! Which database failures are ours (500) and which pass by themselves (503).
 
-use super::ApiError;
+use super::{ApiError, Code};
 use crate::db::batch::BatchError;
 use crate::db::doubts::Failure;
+use crate::db::is_over_share;
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
-        if is_transient(&error) { Self::unavailable(error) } else { Self::internal(error) }
+        if is_over_share(&error) {
+            Self::new(Code::RateLimited)
+        } else if is_transient(&error) { Self::unavailable(error) } else { Self::internal(error) }
     }
 }
 
 impl From<BatchError> for ApiError {
     fn from(error: BatchError) -> Self {
         match error {
+            BatchError::OverShare => Self::new(Code::RateLimited),
             BatchError::Database(error) if !is_transient(&error) => Self::internal(error),
             transient => Self::unavailable(transient),
         }
@@ -37,6 +41,7 @@ pub fn is_transient(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed
         // A connection that breaks in mid-message is reported as a protocol error.
         | sqlx::Error::Protocol(_) => true,
+        error if is_over_share(error) => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|state| is_transient_state(&state)),
         _ => false,
     }
@@ -71,6 +76,19 @@ mod tests {
             assert!(!is_transient_state(state), "{state}");
         }
         assert!(is_transient(&sqlx::Error::PoolTimedOut));
+        assert!(is_transient(&over_share()));
         assert!(!is_transient(&sqlx::Error::RowNotFound));
+    }
+
+    #[test]
+    fn what_an_org_has_too_much_of_is_its_own_fault() {
+        for error in [ApiError::from(over_share()), ApiError::from(BatchError::OverShare)] {
+            let ApiError::Failed(failure) = error else { panic!("it has a code") };
+            assert_eq!((failure.code, failure.retry_after), (Code::RateLimited, Some(1)));
+        }
+    }
+
+    fn over_share() -> sqlx::Error {
+        sqlx::Error::AnyDriverError(Box::new(crate::db::pool::OverShare))
     }
 }

@@ -1,11 +1,14 @@
 //! The two listeners, and the lanes in which their requests run: each bounded by itself, so that
 //! none starves another.
 
+use std::sync::Arc;
+
 use axum::extract::MatchedPath;
 use tokio::sync::Semaphore;
 
 use crate::routes::health;
 use crate::routes::users::bulk;
+use crate::shares::Shares;
 
 /// A listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,26 +78,49 @@ impl Lane {
 /// Room for requests, lane by lane.
 #[derive(Debug)]
 pub struct Lanes {
-    public: Semaphore,
-    bulk: Semaphore,
-    internal: Semaphore,
+    public: Room,
+    bulk: Room,
+    /// The gateway asks for all orgs, and nobody's share is counted there.
+    internal: Room,
     limit: usize,
 }
 
-impl Lanes {
-    /// The share of the limit that bulk bodies have to themselves.
-    const BULK_SHARE: usize = 8;
+/// A lane's places, and how the orgs divide them.
+#[derive(Debug)]
+struct Room {
+    places: Arc<Semaphore>,
+    shares: Shares,
+}
 
-    /// `limit` for each listener.
+impl Lanes {
+    /// The part of the limit that bulk bodies have to themselves, one in so many.
+    const BULK_PART: usize = 8;
+    /// One for an org, and one for the others.
+    const LEAST_BULK: usize = 2;
+
+    /// `limit` for each listener, of which an org may have the part `org_share`.
     #[must_use]
-    pub fn new(limit: usize) -> Self {
-        let room = |lane| Semaphore::new(Self::limit_of(lane, limit));
+    pub fn new(limit: usize, org_share: f64) -> Self {
+        let room = |lane| {
+            let places = Self::limit_of(lane, limit);
+            Room { places: Arc::new(Semaphore::new(places)), shares: Shares::of(places, org_share) }
+        };
         Self { public: room(Lane::Public), bulk: room(Lane::Bulk), internal: room(Lane::Internal), limit }
     }
 
     /// What a lane still takes.
     #[must_use]
-    pub fn room(&self, lane: Lane) -> &Semaphore {
+    pub fn room(&self, lane: Lane) -> &Arc<Semaphore> {
+        &self.of(lane).places
+    }
+
+    /// How the orgs divide it.
+    #[must_use]
+    pub fn shares(&self, lane: Lane) -> &Shares {
+        &self.of(lane).shares
+    }
+
+    fn of(&self, lane: Lane) -> &Room {
         match lane {
             Lane::Public => &self.public,
             Lane::Bulk => &self.bulk,
@@ -109,6 +135,6 @@ impl Lanes {
     }
 
     fn limit_of(lane: Lane, limit: usize) -> usize {
-        if lane == Lane::Bulk { limit.div_ceil(Self::BULK_SHARE) } else { limit }
+        if lane == Lane::Bulk { limit.div_ceil(Self::BULK_PART).max(Self::LEAST_BULK) } else { limit }
     }
 }

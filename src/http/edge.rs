@@ -1,7 +1,7 @@
 //! The outermost layer: everything that holds for every request, whatever it asks for.
 //!
-//! It gives the request its id, sheds load, limits time, turns an error into its wire shape, and
-//! writes the one access line.
+//! It gives the request its id, sheds load, limits time, turns an error into its wire shape, writes
+//! the one access line, and keeps the request's place until its answer was taken.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,16 +11,19 @@ use axum::http::header::{ALLOW, CACHE_CONTROL, CONNECTION, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::door::{Door, Lane};
+use super::held::Place;
 use super::request_id::{RequestId, TraceContext, X_REQUEST_ID};
-use super::{host, linger};
+use super::{held, host, linger};
 use crate::error::shape::{self, Shape};
 use crate::error::{ApiError, Code, Failure};
 use crate::idempotency::IDEMPOTENT_REPLAYED;
 use crate::identity::Caller;
 use crate::identity::client::ClientAddress;
 use crate::serve::MAX_HEADER_BYTES;
+use crate::shares::Share;
 use crate::state::App;
 use crate::telemetry::Access;
 
@@ -46,10 +49,11 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
 
     let settled = host::settle(&mut request);
     let is_misread = settled.is_err();
-    let mut response = match settled {
+    let (permit, mut response) = match settled {
         Ok(()) => limited(&edge, linger::wrap(request), next).await,
-        Err(error) => error.into_response(),
+        Err(error) => (None, error.into_response()),
     };
+    let place = Place::new(permit, response.extensions_mut().remove::<Arc<Share>>());
     let code = match response.extensions_mut().remove::<Arc<ApiError>>() {
         Some(error) => {
             let rendered = shape::render(&error, shape, record.request_id.as_str());
@@ -69,7 +73,7 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     record.close(&response, code);
-    response
+    held::until_sent(response, place)
 }
 
 /// The headers as they were sent. hyper stops reading at its limit, but what came with the last
@@ -80,23 +84,28 @@ fn size(headers: &HeaderMap) -> usize {
 
 /// Runs the request if there is room, and for no longer than the timeout. A queue in front of a
 /// busy server only makes every answer late, so there is none: the client hears at once.
-async fn limited(Edge { app, door }: &Edge, request: Request, next: Next) -> Response {
+async fn limited(
+    Edge { app, door }: &Edge,
+    request: Request,
+    next: Next,
+) -> (Option<OwnedSemaphorePermit>, Response) {
     let lane = Lane::of(*door, request.extensions().get());
-    let _permit = match lane.map(|lane| app.lanes.room(lane).try_acquire().map_err(|_| lane)) {
+    let permit = match lane.map(|lane| app.lanes.room(lane).clone().try_acquire_owned().map_err(|_| lane)) {
         Some(Err(lane)) => {
             app.metrics.http.shed(lane);
-            return ApiError::new(Code::ServiceUnavailable).into_response();
+            return (None, ApiError::new(Code::ServiceUnavailable).into_response());
         }
-        admitted => admitted,
+        admitted => admitted.and_then(Result::ok),
     };
     if lane == Some(Lane::Bulk) {
         // It limits its own waiting: between two chunks, not in all.
-        return next.run(request).await;
+        return (permit, next.run(request).await);
     }
-    match tokio::time::timeout(app.config.request_timeout, next.run(request)).await {
+    let response = match tokio::time::timeout(app.config.request_timeout, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::unavailable("the request timed out").into_response(),
-    }
+    };
+    (permit, response)
 }
 
 /// What a layer below put beside the error: which methods a 405 allows, and who called.

@@ -1,14 +1,19 @@
-//! The checks between the router and a handler (contract 0, steps 4 to 6), in their order.
+//! The checks between the router and a handler (contract 0, steps 4 to 6), in their order, and the
+//! caller's share of the room (contract 13.5) as soon as it is known whose it is.
+
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::error::ApiError;
+use super::door::{Door, Lane};
+use crate::error::{ApiError, Code};
 use crate::features::Feature;
 use crate::idempotency::header::IdempotencyKey;
 use crate::identity::{self, Access, Caller};
+use crate::shares::{self, Share};
 use crate::state::App;
 
 /// What stands before one feature's routes.
@@ -24,30 +29,42 @@ pub struct Gate {
 
 /// Passes a request on, or refuses it before the body is read.
 pub async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    match check(&gate, request.method(), request.headers()).await {
-        Ok((caller, key)) => {
+    let caller = match identity::identify(&gate.app, request.headers(), gate.access).await {
+        Ok(caller) => caller,
+        Err(error) => return error.into_response(),
+    };
+    let mut response = match admit(&gate, caller, &request) {
+        Ok((share, key)) => {
             request.extensions_mut().insert(caller);
             if let Some(key) = key {
                 request.extensions_mut().insert(key);
             }
-            let mut response = next.run(request).await;
-            // For the access line.
-            response.extensions_mut().insert(caller);
+            let mut response = shares::serving(caller.org_id(), next.run(request)).await;
+            // Until the answer was taken, as the request's place is.
+            response.extensions_mut().insert(Arc::new(share));
             response
         }
         Err(error) => error.into_response(),
-    }
+    };
+    // For the access line.
+    response.extensions_mut().insert(caller);
+    response
 }
 
-async fn check(
-    gate: &Gate,
-    method: &Method,
-    headers: &HeaderMap,
-) -> Result<(Caller, Option<IdempotencyKey>), ApiError> {
-    let caller = identity::identify(&gate.app, headers, gate.access).await?;
-    if let Some(feature) = gate.feature {
-        gate.app.features.require(feature, &gate.app.config.integration_contact)?;
+fn admit(
+    Gate { app, feature, .. }: &Gate,
+    caller: Caller,
+    request: &Request,
+) -> Result<(Share, Option<IdempotencyKey>), ApiError> {
+    let lane = Lane::of(Door::Public, request.extensions().get()).unwrap_or(Lane::Public);
+    let share = app.lanes.shares(lane).try_take(caller.org_id()).ok_or_else(|| {
+        app.metrics.http.over_share(lane);
+        Code::RateLimited
+    })?;
+    if let Some(feature) = feature {
+        app.features.require(feature, &app.config.integration_contact)?;
     }
-    let shows_secrets = method == Method::POST && gate.feature.is_some_and(|feature| feature.shows_secrets);
-    Ok((caller, IdempotencyKey::of(headers, shows_secrets)?))
+    let shows_secrets =
+        *request.method() == Method::POST && feature.is_some_and(|feature| feature.shows_secrets);
+    Ok((share, IdempotencyKey::of(request.headers(), shows_secrets)?))
 }

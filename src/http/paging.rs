@@ -91,7 +91,7 @@ pub trait Listed {
 
 impl Place {
     /// Before everything: no row of ours is as old.
-    const START: Self = Self { created_at: DateTime::UNIX_EPOCH, id: Uuid::nil() };
+    pub const START: Self = Self { created_at: DateTime::UNIX_EPOCH, id: Uuid::nil() };
     const VERSION: u8 = 1;
 
     /// The place of an entry of a list whose entries are numbered, from 1 on: the number alone
@@ -106,7 +106,8 @@ impl Place {
     }
 
     /// As a cursor: a version, microseconds, the id.
-    fn encode(self) -> String {
+    #[must_use]
+    pub fn encode(self) -> String {
         let mut bytes = vec![Self::VERSION];
         bytes.extend_from_slice(&self.created_at.timestamp_micros().to_be_bytes());
         bytes.extend_from_slice(self.id.as_bytes());
@@ -114,7 +115,10 @@ impl Place {
     }
 
     /// Reads a cursor. Whatever it says, it is a place in the caller's own list.
-    fn decode(cursor: &str) -> Result<Self, &'static str> {
+    ///
+    /// # Errors
+    /// What a cursor of the lists under `/v1` must be.
+    pub fn decode(cursor: &str) -> Result<Self, &'static str> {
         const MSG: &str = "must be empty, or next_cursor of the page before";
         if cursor.is_empty() {
             return Ok(Self::START);

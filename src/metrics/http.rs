@@ -21,11 +21,13 @@ pub struct Http {
     /// Route templates seen so far.
     routes: RwLock<HashSet<&'static str>>,
     shed: Counters<1>,
+    over_share: Counters<1>,
     pub(super) in_flight: Gauges<1>,
     pub(super) in_flight_limit: Gauges<1>,
     connections: Gauges<1>,
     pub(super) connections_limit: Gauges<1>,
     connections_refused: Counters<1>,
+    given_up: Counters<1>,
 }
 
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -76,6 +78,12 @@ impl Http {
                 "Requests refused because too many were running",
                 lanes,
             ),
+            over_share: each(
+                registry,
+                "http_requests_over_share",
+                "Requests refused because their org had its share already",
+                lanes,
+            ),
             in_flight: each(registry, "http_requests_in_flight", "Requests that run now", lanes),
             in_flight_limit: each(
                 registry,
@@ -88,6 +96,12 @@ impl Http {
                 registry,
                 "connections_limit",
                 "Client connections that may be open",
+                doors,
+            ),
+            given_up: each(
+                registry,
+                "connections_given_up",
+                "Connections closed because the client did not take its answer",
                 doors,
             ),
             connections_refused: each(
@@ -109,6 +123,16 @@ impl Http {
     /// Counts a request that was refused because its lane was full.
     pub fn shed(&self, lane: Lane) {
         self.shed.get_or_create(&[("lane", lane.name())]).inc();
+    }
+
+    /// Counts a request that was refused because its org had its share of the lane.
+    pub fn over_share(&self, lane: Lane) {
+        self.over_share.get_or_create(&[("lane", lane.name())]).inc();
+    }
+
+    /// Counts a connection that was closed because its client did not take its answer.
+    pub fn gave_up(&self, door: Door) {
+        self.given_up.get_or_create(&[("listener", door.name())]).inc();
     }
 
     /// Counts a connection in, and out again when the guard is dropped.

@@ -108,7 +108,8 @@ fn numbers_are_read_as_json_means_them() {
 #[test]
 fn query_numbers_are_digits_once() {
     let judge = |query: &str| judge(ID, query, br#"{"name": "a"}"#);
-    assert_eq!(judge("limit=100&other=ignored"), json!([]));
+    assert_eq!(judge("limit=100"), json!([]));
+    assert_eq!(judge("limit=100&other=1"), json!([[["query", "other"], "extra_forbidden"]]));
     assert_eq!(judge("limit=101"), json!([[["query", "limit"], "less_than_equal"]]));
     assert_eq!(judge("limit=99999999999999999999"), json!([[["query", "limit"], "less_than_equal"]]));
     assert_eq!(judge("limit=1&limit=2"), json!([[["query", "limit"], "value_error"]]));

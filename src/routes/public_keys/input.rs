@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::usage::{self, Usage};
 use crate::error::Code;
 use crate::http::input::{Body, Field, Input, Reader};
+use crate::http::paging::Place;
 use crate::ids::parse_uuid;
 use crate::public_keys::RefusalKind;
 use crate::public_keys::accepted::{AcceptedKey, KeyType, Refusal, accept};
@@ -57,16 +58,22 @@ impl Input for OwnerPath {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub struct KeyFilter {
-    /// Also list keys that have expired or were deleted: of all keys the 1,000 registered last.
+    /// Also list keys that have expired or were deleted.
     #[param(default = false, required = false)]
     pub include_expired: bool,
+    /// Where the page starts: empty or absent for the start of the list, then each reply's `Next`.
+    /// Opaque.
+    #[param(value_type = Option<String>)]
+    pub next: Option<Place>,
 }
 
 impl Input for KeyFilter {
     const BODY: Body = Body::None;
 
     fn read(request: &mut Reader) -> Option<Self> {
-        Some(Self { include_expired: request.query("includeExpired").boolean().unwrap_or(false) })
+        let include_expired = request.query("includeExpired").boolean().unwrap_or(false);
+        let place = |text: &str| Place::decode(text).map_err(|_| "must be empty, or Next of the page before");
+        Some(Self { include_expired, next: request.query("next").decoded(place) })
     }
 }
 

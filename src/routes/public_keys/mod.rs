@@ -31,6 +31,7 @@ use self::usage::Usage;
 use crate::administration::Scope;
 use crate::error::{ApiError, Code};
 use crate::http::input::{Kind, Problem, Valid};
+use crate::http::paging::Place;
 use crate::idempotency::Once;
 use crate::identity::Partner;
 use crate::ids::new_row_id;
@@ -97,7 +98,8 @@ async fn get_public_key(
 
 /// List public keys.
 ///
-/// Ordered by registration, oldest first. Not paginated: at most 100 are alive.
+/// Ordered by registration, oldest first, in pages: send each reply's `Next` as `next`, until it is
+/// null. A page may have fewer keys than the one after it.
 #[utoipa::path(
     get, path = "/api/v1/key/list/{OwnerCode}", tag = "Public keys", params(OwnerPath, KeyFilter),
     responses(
@@ -112,10 +114,11 @@ async fn list_public_keys(
     Valid((OwnerPath { owner_code }, filter)): Valid<(OwnerPath, KeyFilter)>,
 ) -> Result<Json<PublicKeyList>, ApiError> {
     let (now, org_id) = (app.clock.now(), partner.org_id);
-    let rows = store::list(&app.db.pool, org_id, &owner_code, filter.include_expired, now).await?;
-    let rows = rows.ok_or(Code::NotFound)?;
+    let after = filter.next.unwrap_or(Place::START);
+    let page = store::list(&app.db.pool, org_id, &owner_code, filter.include_expired, after, now).await?;
+    let store::KeyPage { rows, next } = page.ok_or(Code::NotFound)?;
     let items = rows.into_iter().map(|row| PublicKeyEntry::of(&owner_code, row)).collect();
-    Ok(Json(PublicKeyList { items }))
+    Ok(Json(PublicKeyList { items, next: next.map(Place::encode) }))
 }
 
 /// Change a public key's expiry.

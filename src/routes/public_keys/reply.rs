@@ -71,8 +71,11 @@ impl PublicKeyEntry {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct PublicKeyList {
-    /// Oldest first.
+    /// Oldest first: at most 100, and fewer where their `PublicKey`s have more than 1 MiB together.
     pub items: Vec<PublicKeyEntry>,
+    /// The next page's `next`; null on the last one.
+    #[schema(required)]
+    pub next: Option<String>,
 }
 
 /// A key's new end.

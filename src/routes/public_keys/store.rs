@@ -9,10 +9,14 @@ use crate::administration::{Caller, Scope};
 use crate::audit::audited;
 use crate::audit::chain::{Head, RowMac};
 use crate::events::Draft;
+use crate::http::paging::Place;
 use crate::ids::OrgId;
 
-/// Keys a list shows at most, dead ones included: those registered last.
-const MAX_LISTED: i64 = 1_000;
+/// Keys on a page.
+const PAGE: i64 = 100;
+/// What a page's keys have together, in bytes, unless one alone has more: so much is held in memory
+/// until the client has taken the page.
+const PAGE_BYTES: i64 = 1024 * 1024;
 
 /// A new key as it is stored.
 #[derive(Clone, Debug)]
@@ -176,25 +180,48 @@ pub async fn find(
     }))
 }
 
-/// The org's keys, oldest first, if `owner_code` is its `key`.
+/// A part of an org's keys, oldest first.
+#[derive(Debug, Default)]
+pub struct KeyPage {
+    pub rows: Vec<Row>,
+    /// The place after which the next page starts, if there is one.
+    pub next: Option<Place>,
+}
+
+/// The org's keys after a place, if `owner_code` is its `key`.
 pub async fn list(
     db: impl PgExecutor<'_>,
     org_id: OrgId,
     owner_code: &str,
     include_expired: bool,
+    after: Place,
     now: DateTime<Utc>,
-) -> Result<Option<Vec<Row>>, sqlx::Error> {
+) -> Result<Option<KeyPage>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
-        SELECT o.key AS owner_code, k.unique_id AS "unique_id?", k.usages AS "usages?", k.kind AS "kind?",
+        SELECT o.key AS owner_code, k.unique_id AS "unique_id?", k.usages AS "usages?", k.type AS "kind?",
                k.public_key AS "public_key?", k.fingerprint AS "fingerprint?", k.algorithm AS "algorithm?",
-               k.related_client_id AS "related_client_id?", k.has_private_key AS "has_private_key?",
-               k.expires_at AS "expires_at?"
+               k.related_client_id AS "related_client_id?", k.sealed IS NOT NULL AS "has_private_key!",
+               k.expires_at AS "expires_at?", k.created_at AS "created_at?", k.has_more AS "has_more?"
         FROM orgs o
         LEFT JOIN LATERAL (
-            SELECT *, type AS kind, sealed IS NOT NULL AS has_private_key FROM public_keys
-            WHERE org_id = o.id AND ($2 OR (deleted_at IS NULL AND expires_at > $3))
-            ORDER BY created_at DESC, unique_id DESC LIMIT $4
+            SELECT *, position < found AND (position = $6 OR next_total > $7) AS has_more
+            FROM (
+                SELECT *, row_number() OVER listed AS position, count(*) OVER () AS found,
+                       sum(octet_length(public_key)) OVER listed AS total,
+                       -- With the key after it.
+                       sum(octet_length(public_key)) OVER (
+                           ORDER BY created_at, unique_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING
+                       ) AS next_total
+                FROM (
+                    SELECT * FROM public_keys
+                    WHERE org_id = o.id AND (created_at, unique_id) > ($4, $5)
+                        AND ($2 OR (deleted_at IS NULL AND expires_at > $3))
+                    ORDER BY created_at, unique_id LIMIT $6::bigint + 1
+                ) AS candidate
+                WINDOW listed AS (ORDER BY created_at, unique_id)
+            ) AS counted
+            WHERE position <= $6 AND (position = 1 OR total <= $7)
         ) AS k ON true
         WHERE o.id = $1
         ORDER BY k.created_at, k.unique_id
@@ -202,7 +229,10 @@ pub async fn list(
         org_id.0,
         include_expired,
         now,
-        MAX_LISTED,
+        after.created_at,
+        after.id,
+        PAGE,
+        PAGE_BYTES,
     )
     .fetch_all(db)
     .await?;
@@ -210,20 +240,27 @@ pub async fn list(
     if rows.first().is_none_or(|row| row.owner_code != owner_code) {
         return Ok(None);
     }
-    let keys = rows.into_iter().filter_map(|row| {
-        Some(Row {
-            unique_id: row.unique_id?,
-            usages: row.usages?,
-            kind: row.kind?,
-            public_key: row.public_key?,
-            fingerprint: row.fingerprint?,
-            algorithm: row.algorithm?,
-            related_client_id: row.related_client_id,
-            has_private_key: row.has_private_key?,
-            expires_at: row.expires_at?,
-        })
-    });
-    Ok(Some(keys.collect()))
+    let mut page = KeyPage::default();
+    for row in rows {
+        let (Some(unique_id), Some(created_at)) = (row.unique_id, row.created_at) else { continue };
+        page.next = row.has_more.unwrap_or(false).then_some(Place { created_at, id: unique_id });
+        page.rows.extend(row.usages.zip(row.kind).zip(row.public_key).zip(row.fingerprint).and_then(
+            |(((usages, kind), public_key), fingerprint)| {
+                Some(Row {
+                    unique_id,
+                    usages,
+                    kind,
+                    public_key,
+                    fingerprint,
+                    algorithm: row.algorithm?,
+                    related_client_id: row.related_client_id,
+                    has_private_key: row.has_private_key,
+                    expires_at: row.expires_at?,
+                })
+            },
+        ));
+    }
+    Ok(Some(page))
 }
 
 /// A live key, to be used.

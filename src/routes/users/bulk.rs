@@ -23,6 +23,7 @@ use super::inserts::insert_each;
 use super::store::{NewUser, Outcome};
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
+use crate::http::chunks::Chunks;
 use crate::http::input::{Problem, announced_length, judge, refuse_query, require_media_type};
 use crate::http::request_id::TraceContext;
 use crate::identity::Partner;
@@ -38,8 +39,12 @@ const MAX_LINE: usize = 16 * 1024;
 const SLICE: usize = 1_000;
 /// Between two chunks of the body.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Problems told of one line, so that a hostile body cannot make a reply many times its size.
-const MAX_PROBLEMS: usize = 10;
+/// Problems told of one line: each of a user's four fields can be wrong, and one unknown name stands
+/// for all.
+const MAX_PROBLEMS: usize = 5;
+/// Results of bad lines, in bytes, that are told in full. After that each line's first problem is:
+/// the whole reply, which is kept until the client takes it, has 3 MiB at most.
+const TOLD_IN_FULL: usize = 1024 * 1024;
 
 /// `/v1/users/bulk`.
 #[must_use]
@@ -55,7 +60,8 @@ pub struct BulkResult {
     user_id: Option<Uuid>,
     /// How it went.
     status: BulkStatus,
-    /// Of an invalid line: what is wrong with it, at most ten problems.
+    /// Of an invalid line: what is wrong with it, at most five problems. Where thousands of lines are
+    /// wrong, only the first problem of each after the first mebibyte of results.
     detail: Vec<Problem>,
 }
 
@@ -147,10 +153,11 @@ async fn create_users_in_bulk(
     let (parts, body) = request.into_parts();
     require_ndjson(&parts.headers)?;
     refuse_query(&parts, app.clock.now())?;
-    let mut import =
-        Import { app, partner, trace, lines: 0, slice: Vec::with_capacity(SLICE), reply: Vec::new() };
+    let slice = Vec::with_capacity(SLICE);
+    let reply = Chunks::default();
+    let mut import = Import { app, partner, trace, lines: 0, slice, reply, in_full: TOLD_IN_FULL };
     import.read(body).await?;
-    Ok(([(CONTENT_TYPE, NDJSON)], import.reply).into_response())
+    Ok(([(CONTENT_TYPE, NDJSON)], HttpBody::new(import.reply.finish())).into_response())
 }
 
 fn require_ndjson(headers: &HeaderMap) -> Result<(), ApiError> {
@@ -175,7 +182,9 @@ struct Import {
     /// Lines that were read and not stored yet.
     slice: Vec<Line>,
     /// The results so far, as they are sent.
-    reply: Vec<u8>,
+    reply: Chunks,
+    /// What is left of [`TOLD_IN_FULL`].
+    in_full: usize,
 }
 
 /// A line that was judged.
@@ -261,10 +270,15 @@ impl Import {
         }
     }
 
-    fn note(&mut self, result: BulkResult) {
+    fn note(&mut self, mut result: BulkResult) {
+        if self.in_full == 0 {
+            result.detail.truncate(1);
+        }
         // Plain data with string keys, into memory: this cannot fail.
-        let _ = serde_json::to_writer(&mut self.reply, &result);
-        self.reply.push(b'\n');
+        let length = self.reply.line(|out| drop(serde_json::to_writer(out, &result)));
+        if !result.detail.is_empty() {
+            self.in_full = self.in_full.saturating_sub(length);
+        }
     }
 }
 

@@ -1,0 +1,136 @@
+//! What a request holds until its answer has been taken.
+//!
+//! An answer that a client does not read stays in memory. If its place were free once the handler
+//! is done, whoever asks and never reads could make the service hold any number of answers; so the
+//! place goes with the answer's last bytes to the connection, and is free when they are sent or
+//! the connection ends.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::shares::Share;
+
+/// A place in a lane, and of the caller's share of it.
+#[derive(Debug)]
+pub struct Place {
+    _permit: Option<OwnedSemaphorePermit>,
+    _share: Option<Arc<Share>>,
+}
+
+impl Place {
+    /// What the edge took, and what the gate did.
+    #[must_use]
+    pub fn new(permit: Option<OwnedSemaphorePermit>, share: Option<Arc<Share>>) -> Self {
+        Self { _permit: permit, _share: share }
+    }
+}
+
+/// Holds `place` until the answer was taken. A head alone is a few hundred bytes, and holds nothing.
+#[must_use]
+pub fn until_sent(response: Response, place: Place) -> Response {
+    if HttpBody::is_end_stream(response.body()) {
+        return response;
+    }
+    response.map(|body| Body::new(Held { body, place: Some(place) }))
+}
+
+struct Held {
+    body: Body,
+    /// `None` once it went with the last bytes.
+    place: Option<Place>,
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if !HttpBody::is_end_stream(&self.body) {
+            return Poll::Ready(frame);
+        }
+        // The connection drops a body as soon as it has all of it, long before the client has.
+        let place = self.place.take();
+        let carry = |data| Bytes::from_owner(Last { data, _place: place });
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(carry))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        HttpBody::is_end_stream(&self.body)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        HttpBody::size_hint(&self.body)
+    }
+}
+
+/// An answer's last bytes.
+struct Last {
+    data: Bytes,
+    _place: Option<Place>,
+}
+
+impl AsRef<[u8]> for Last {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http_body_util::BodyExt as _;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    fn hold(room: &Arc<Semaphore>, body: Body) -> Body {
+        let place = Place::new(room.clone().try_acquire_owned().ok(), None);
+        until_sent(Response::new(body), place).into_body()
+    }
+
+    #[tokio::test]
+    async fn a_place_is_free_when_the_last_bytes_are_gone_and_not_before() {
+        let room = Arc::new(Semaphore::new(1));
+        let mut body = hold(&room, Body::from("whole"));
+        let sent = body.frame().await.expect("a frame").expect("no error").into_data().expect("data");
+        drop(body);
+        assert_eq!((&sent[..], room.available_permits()), (&b"whole"[..], 0));
+        let rest = sent.slice(3..);
+        drop(sent);
+        assert_eq!(room.available_permits(), 0);
+        drop(rest);
+        assert_eq!(room.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_answer_in_pieces_holds_its_place_until_it_is_dropped_or_taken() {
+        let room = Arc::new(Semaphore::new(1));
+        let pieces = || Body::from_stream(stream::iter(["a", "b"].map(Ok::<_, std::io::Error>)));
+        let mut body = hold(&room, pieces());
+        drop(body.frame().await);
+        assert_eq!(room.available_permits(), 0);
+        drop(body);
+        assert_eq!(room.available_permits(), 1, "the client hung up");
+        assert_eq!(hold(&room, pieces()).collect().await.expect("no error").to_bytes(), "ab");
+        assert_eq!(room.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_a_body_holds_nothing_and_sizes_stay_known() {
+        let room = Arc::new(Semaphore::new(1));
+        let body = hold(&room, Body::empty());
+        assert_eq!(room.available_permits(), 1);
+        assert!(HttpBody::is_end_stream(&body));
+        assert_eq!(HttpBody::size_hint(&hold(&room, Body::from("whole"))).exact(), Some(5));
+    }
+}
