@@ -55,18 +55,23 @@ async fn while_the_gateway_asks_too_much_partners_and_probes_are_answered() {
 #[tokio::test]
 async fn bulk_bodies_that_never_end_fill_their_own_lane_only() {
     let app = TestApp::with(&[("MAX_IN_FLIGHT", "8")]).await;
-    let (acme, server) = (app.org("acme").await, app.serve().await);
+    let (acme, zeta, server) = (app.org("acme").await, app.org("zeta").await, app.serve().await);
     let org = format!("orgid: {}\r\n", acme.id);
-    let bulk = format!(
-        "POST /v1/users/bulk HTTP/1.1\r\nhost: localhost\r\n{org}content-type: application/x-ndjson\r\n\
-         transfer-encoding: chunked\r\n\r\n"
-    );
+    let bulk = |org_id| {
+        format!(
+            "POST /v1/users/bulk HTTP/1.1\r\nhost: localhost\r\norgid: {org_id}\r\n\
+             content-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n"
+        )
+    };
+    // Each org has one of the two places.
     let mut slow = Connection::open(server.public).await;
-    slow.send(&bulk).await;
+    slow.send(bulk(acme.id)).await;
+    let mut other = Connection::open(server.public).await;
+    other.send(bulk(zeta.id)).await;
     let runs = async || (app.state.lanes.room(Lane::Bulk).available_permits() == 0).then_some(());
-    within(SOON, "the slow one runs", runs).await;
+    within(SOON, "the slow ones run", runs).await;
 
-    let refused = ask(server.public, &bulk).await;
+    let refused = ask(server.public, bulk(zeta.id)).await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
     let user = json!({"user_id": uuid::Uuid::new_v4()}).to_string();
     assert_eq!(ask(server.public, post("/v1/users", &org, &user)).await.status, 201);
@@ -74,7 +79,8 @@ async fn bulk_bodies_that_never_end_fill_their_own_lane_only() {
     slow.send(format!("{:x}\r\n{user}\r\n0\r\n\r\n", user.len())).await;
     let done = slow.reply().await.expect("an answer");
     assert_eq!(done.status, 200);
-    let gone = async || (app.state.lanes.room(Lane::Bulk).available_permits() == 1).then_some(());
+    drop(other);
+    let gone = async || (app.state.lanes.room(Lane::Bulk).available_permits() == 2).then_some(());
     within(SOON, "there is room again", gone).await;
     server.stop().await;
 }

@@ -107,12 +107,14 @@ async fn a_connection_that_died_while_it_rested_is_noticed_before_it_is_used() {
 #[tokio::test]
 async fn when_too_many_run_the_next_is_told_at_once() {
     let app = TestApp::with(&[("MAX_IN_FLIGHT", "2")]).await;
-    let acme = app.org("acme").await;
+    // Each has one of the two places.
+    let (acme, zeta) = (app.org("acme").await, app.org("zeta").await);
     let mut database = app.database.connect().await;
     let lock = lock_users(&mut database).await;
-    let running: Vec<_> = (0..2)
-        .map(|_| {
-            let caller = (*acme).clone();
+    let running: Vec<_> = [&acme, &zeta]
+        .into_iter()
+        .map(|org| {
+            let caller = (**org).clone();
             tokio::spawn(async move { caller.get("/v1/users").await.status })
         })
         .collect();

@@ -6,6 +6,7 @@ mod events;
 mod expiration;
 mod generate;
 mod input;
+mod pages;
 mod refusals;
 mod register;
 mod show;

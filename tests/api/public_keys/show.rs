@@ -10,7 +10,7 @@ use crate::support::TestApp;
 async fn live_keys_are_listed_oldest_first_and_dead_ones_on_request() {
     let app = TestApp::new().await;
     let acme = app.org("acme").await;
-    acme.get(&format!("{KEYS}/list/acme")).await.expect_json(200, &json!({"Items": []}));
+    acme.get(&format!("{KEYS}/list/acme")).await.expect_json(200, &json!({"Items": [], "Next": null}));
     let mut brief = rsa(&acme, "rsa2048.spki.pem");
     brief["ExpirationUtc"] = json!("2026-11-21T09:00:00Z");
     let (a, b) = (register(&acme, brief).await, register(&acme, rsa(&acme, "rsa3072.spki.pem")).await);
@@ -32,7 +32,7 @@ async fn an_entry_of_the_list_is_the_key_as_it_is_shown() {
     let acme = app.org("acme").await;
     let id = register(&acme, rsa(&acme, "rsa2048.spki.pem")).await;
     let shown = acme.get(&path(&id)).await.expect(200).json();
-    acme.get(&format!("{KEYS}/list/acme")).await.expect_json(200, &json!({"Items": [shown]}));
+    acme.get(&format!("{KEYS}/list/acme")).await.expect_json(200, &json!({"Items": [shown], "Next": null}));
 }
 
 #[tokio::test]

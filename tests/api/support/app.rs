@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, request};
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use partner_api::app;
@@ -274,14 +275,23 @@ impl Caller {
         self.send(request(method, path), Body::empty()).await
     }
 
+    /// Asks, and does not take the answer yet.
+    pub async fn open(&self, path: &str) -> Response {
+        self.respond(request("GET", path), Body::empty()).await
+    }
+
     /// Sends anything.
     pub async fn send(&self, head: request::Builder, body: impl Into<Body>) -> Reply {
+        Reply::read(self.respond(head, body).await).await
+    }
+
+    async fn respond(&self, head: request::Builder, body: impl Into<Body>) -> Response {
         let mut request = head.body(body.into()).expect("a request");
         for (name, value) in &self.headers {
             request.headers_mut().append(name, value.clone());
         }
         match self.router.clone().oneshot(request).await {
-            Ok(response) => Reply::read(response).await,
+            Ok(response) => response,
             Err(never) => match never {},
         }
     }

@@ -119,3 +119,20 @@ async fn of_a_body_that_breaks_off_whole_slices_are_stored_and_can_be_sent_again
     let exists = again.iter().filter(|result| result["status"] == "exists").count();
     assert_eq!((exists, created), (1_000, 500));
 }
+
+#[tokio::test]
+async fn of_a_bad_line_five_problems_are_told_and_of_many_thousands_the_first() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let unknown: String = (0..10).map(|n| format!(r#","{}{n}":0"#, "n".repeat(39))).collect();
+    let body = format!("{{\"first_name\":\"\"{unknown}}}\n").repeat(9_900);
+    let reply = send(&acme, body).await.expect(200);
+    assert!(reply.body.len() < 3 * 1024 * 1024, "{}", reply.body.len());
+    let results = lines(&reply);
+    let told = |result: &Value| result["detail"].as_array().expect("problems").len();
+    assert_eq!((results.len(), told(&results[0]), told(&results[9_899])), (9_900, 5, 1));
+    let kinds: Vec<_> = results[0]["detail"].as_array().unwrap().iter().map(|p| p["type"].clone()).collect();
+    let extra = "extra_forbidden";
+    assert_eq!(kinds, ["missing", "string_too_short", extra, extra, extra]);
+    assert!(results.iter().all(|result| result["status"] == "invalid" && told(result) > 0));
+}

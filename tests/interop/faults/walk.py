@@ -14,6 +14,8 @@ import checks_database  # noqa: E402
 import checks_failover  # noqa: E402
 import checks_listen  # noqa: E402
 import checks_pooler  # noqa: E402
+import checks_shares  # noqa: E402
+import checks_unread  # noqa: E402
 from lib.service import Service, free_ports  # noqa: E402
 from lib.tally import Tally  # noqa: E402
 from network import Network  # noqa: E402
@@ -162,11 +164,19 @@ class Walk:
                 pooler.kill()
             postgres.close()
 
-    def with_postgres(self, name, checks):
+    def unread(self):
+        # One org has all the places, and all are few.
+        self.with_postgres("unread", lambda service, postgres: checks_unread.run_all(self.tally, service, postgres),
+                           MAX_IN_FLIGHT=str(checks_unread.PLACES), ORG_SHARE="1")
+
+    def shares(self):
+        self.with_postgres("shares", lambda service, postgres: checks_shares.run_all(self.tally, service, postgres))
+
+    def with_postgres(self, name, checks, **variables):
         postgres, service = Postgres(self.at(f"{name}-pg")), None
         try:
             postgres.create_database()
-            service = self.service(name, postgres.url())
+            service = self.service(name, postgres.url(), **variables)
             checks(service, postgres)
         finally:
             if service:
@@ -174,7 +184,7 @@ class Walk:
             postgres.close()
 
 
-PARTS = ("crash", "database", "network", "failover", "dba", "tls", "listen", "clients", "pooler")
+PARTS = ("crash", "database", "network", "failover", "dba", "tls", "listen", "clients", "unread", "shares", "pooler")
 
 
 def main():
