@@ -234,7 +234,8 @@ mod tests {
     #[tokio::test]
     async fn whom_a_task_serves_goes_with_the_work() {
         assert_eq!(served(), None);
-        let inner = serving(ACME, async { (served(), tokio::spawn(carried(async { served() })).await) }).await;
+        let inner =
+            serving(ACME, async { (served(), tokio::spawn(carried(async { served() })).await) }).await;
         assert_eq!((inner.0, inner.1.expect("no panic")), (Some(ACME), Some(ACME)));
         assert_eq!(carried(async { served() }).await, None);
     }

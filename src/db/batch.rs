@@ -171,7 +171,10 @@ async fn work<S: Slice>(
         });
         match answers.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(answers) => {
-                askers.into_iter().zip(answers).for_each(|(asker, answer)| drop(asker.reply.send(Ok(answer))));
+                askers
+                    .into_iter()
+                    .zip(answers)
+                    .for_each(|(asker, answer)| drop(asker.reply.send(Ok(answer))));
             }
             Err(error) => {
                 let error = Arc::new(error);

@@ -76,7 +76,13 @@ impl Pool {
                     Ok(())
                 })
             });
-        Self { pool: pool.connect_lazy_with(options), limit: STATEMENT_TIMEOUT, doubts, shares: None, patience }
+        Self {
+            pool: pool.connect_lazy_with(options),
+            limit: STATEMENT_TIMEOUT,
+            doubts,
+            shares: None,
+            patience,
+        }
     }
 
     /// An org has at most the part `org_share` of the connections; for more it waits its turn.

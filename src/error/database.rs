@@ -9,7 +9,11 @@ impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         if is_over_share(&error) {
             Self::new(Code::RateLimited)
-        } else if is_transient(&error) { Self::unavailable(error) } else { Self::internal(error) }
+        } else if is_transient(&error) {
+            Self::unavailable(error)
+        } else {
+            Self::internal(error)
+        }
     }
 }
 

@@ -49,11 +49,7 @@ impl<S> Paced<S> {
 
     /// What became of a write: whether the client took something, or has taken too little for too
     /// long.
-    fn judge(
-        &mut self,
-        cx: &mut Context<'_>,
-        written: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
+    fn judge(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(Ok(taken)) => {
                 if let Some(waiting) = &mut self.waiting {
@@ -163,9 +159,7 @@ mod tests {
             let _kept: DuplexStream = stream;
             std::future::pending().await
         };
-        for (outcome, took) in
-            [write_to(silent).await, write_to(|stream| read_slowly(stream, 1)).await]
-        {
+        for (outcome, took) in [write_to(silent).await, write_to(|stream| read_slowly(stream, 1)).await] {
             assert_eq!(outcome.expect_err("it is given up").kind(), io::ErrorKind::TimedOut);
             assert_eq!(took.as_secs(), 30);
         }

@@ -101,9 +101,11 @@ async fn dead_keys(app: &TestApp, org: &Org, count: i32, length: i32) -> Vec<Str
     .await
     .expect("they are made");
     assert_eq!(made.len(), usize::try_from(count).expect("a count"));
-    sqlx::query_scalar("SELECT unique_id::text FROM public_keys WHERE org_id = $1 ORDER BY created_at, unique_id")
-        .bind(org.id)
-        .fetch_all(&mut app.database.connect().await)
-        .await
-        .expect("they are there")
+    sqlx::query_scalar(
+        "SELECT unique_id::text FROM public_keys WHERE org_id = $1 ORDER BY created_at, unique_id",
+    )
+    .bind(org.id)
+    .fetch_all(&mut app.database.connect().await)
+    .await
+    .expect("they are there")
 }
