@@ -26,7 +26,7 @@ use crate::events::{expiry, outbox, publisher, retention};
 use crate::http::door::Door;
 use crate::http::paced::Paced;
 use crate::identity::client::Peer;
-use crate::identity::{token_keys, usage};
+use crate::identity::{service_keys, token_keys, usage};
 use crate::routes::health;
 use crate::state::App;
 
@@ -92,6 +92,7 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
     health::probe(&app, 0).await;
     tasks.spawn(health::probe_forever(app.clone(), clock_offset));
     tasks.spawn(usage::flush_forever(app.clone()));
+    tasks.spawn(service_keys::follow(app.clone()));
     tasks.spawn(token_keys::publish_forever(app.clone()));
     tasks.spawn(expiry::run(app.clone()));
     tasks.spawn(retention::run(app.clone()));

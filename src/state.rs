@@ -4,6 +4,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use tokio::sync::Notify;
+
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::keyring::Keyring;
@@ -57,6 +59,8 @@ pub struct AppState {
     pub targets: Targets,
     /// The service's own keys.
     pub keyring: Keyring,
+    /// Told when they were renewed.
+    pub keys_renewed: Notify,
     /// What is switched off.
     pub features: DisabledFeatures,
     /// Sizes of long lists.
@@ -93,6 +97,7 @@ impl App {
             publisher: Publisher::new(db.clone(), metrics.database.batch("event_closings")),
             targets: Targets::new(config.targets.clone(), clock.clone()),
             keyring,
+            keys_renewed: Notify::new(),
             features: config.disabled_features.clone(),
             totals: Totals::default(),
             workers: Workers::new(&metrics.database, share),
@@ -128,6 +133,10 @@ impl Invalidate for AppState {
         match changed {
             Changed::Org(org_id) => self.orgs.forget(*org_id),
             Changed::Key(org_id, key_id, digest) => self.keys.forget(*org_id, *key_id, digest),
+            Changed::ServiceKeys => {
+                self.token_keys.forget();
+                self.keys_renewed.notify_one();
+            }
         }
     }
 

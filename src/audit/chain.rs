@@ -8,29 +8,55 @@ use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Serialize, Serializer};
 use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
 use crate::crypto::secret::Secret;
 use crate::ids::OrgId;
 
-/// What chains rows: a key of the service, never in clear in the database.
+/// What chains rows: a key of the service, never in clear in the database, and those that it
+/// replaced, by number and newest first.
 #[derive(Clone, Debug)]
-pub struct ChainKey(Arc<Secret<Vec<u8>>>);
+pub struct ChainKey(Arc<[(i16, Secret<Vec<u8>>)]>);
 
 impl ChainKey {
-    /// Takes charge of the key.
+    /// Takes charge of a first key.
     #[must_use]
     pub fn new(key: Secret<Vec<u8>>) -> Self {
-        Self(Arc::new(key))
+        Self::of([(0, key)])
+    }
+
+    /// Takes charge of keys, newest first; at least one.
+    #[must_use]
+    pub fn of(keys: impl IntoIterator<Item = (i16, Secret<Vec<u8>>)>) -> Self {
+        Self(keys.into_iter().collect())
+    }
+
+    /// The number of the key that makes MACs.
+    #[must_use]
+    pub fn number(&self) -> i16 {
+        self.0[0].0
     }
 
     /// The MAC of an org's row that follows the row with the MAC `previous`.
     #[must_use]
     pub fn mac(&self, org_id: OrgId, row: &Row, previous: Option<RowMac>) -> RowMac {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose()).expect("HMAC takes keys of any length");
-        mac.update(&encode(org_id, row, previous));
-        RowMac(mac.finalize().into_bytes().into())
+        mac(&self.0[0].1, &encode(org_id, row, previous))
     }
+
+    /// The number of the key that made this MAC; none if none of them did.
+    #[must_use]
+    pub fn maker(&self, org_id: OrgId, row: &Row, previous: Option<RowMac>, found: &[u8]) -> Option<i16> {
+        let encoded = encode(org_id, row, previous);
+        let made = |key: &Secret<Vec<u8>>| bool::from(found.ct_eq(&mac(key, &encoded).0[..]));
+        self.0.iter().find(|(_, key)| made(key)).map(|(number, _)| *number)
+    }
+}
+
+fn mac(key: &Secret<Vec<u8>>, encoded: &[u8]) -> RowMac {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose()).expect("HMAC takes keys of any length");
+    mac.update(encoded);
+    RowMac(mac.finalize().into_bytes().into())
 }
 
 /// A row's HMAC-SHA-256; in hex where it is shown.
@@ -156,6 +182,18 @@ mod tests {
             key.mac(ORG, &row(), None).to_string(),
             "9483f0dbdfaac11cb7cb0df1f70a777ea71cb3371b5218e92c05ec390896a19b"
         );
+    }
+
+    #[test]
+    fn a_mac_is_known_under_the_key_that_made_it_and_under_no_other() {
+        let key = |byte| Secret::new(vec![byte; 32]);
+        let (first, both) = (ChainKey::new(key(1)), ChainKey::of([(1, key(2)), (0, key(1))]));
+        let (old, new) = (first.mac(ORG, &row(), None), both.mac(ORG, &row(), None));
+        let maker = |chain: &ChainKey, mac: RowMac| chain.maker(ORG, &row(), None, &mac.0);
+        assert_eq!((maker(&both, old), maker(&both, new)), (Some(0), Some(1)));
+        assert_eq!((maker(&first, old), maker(&first, new)), (Some(0), None));
+        assert_eq!(both.maker(ORG, &row(), Some(RowMac([0; 32])), &new.0), None);
+        assert_eq!(both.maker(ORG, &row(), None, &new.0[..31]), None);
     }
 
     #[test]

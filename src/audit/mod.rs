@@ -39,7 +39,7 @@ impl Author {
     /// Somebody at the command line.
     #[must_use]
     pub fn operator(keyring: &Keyring) -> Self {
-        let chain = keyring.audit().clone();
+        let chain = keyring.audit();
         Self { actor: Actor::Operator, request_id: None, client: None, trace: None, chain }
     }
 
@@ -57,7 +57,7 @@ impl Author {
             request_id: parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned()),
             client: parts.extensions.get().copied(),
             trace: parts.extensions.get().copied(),
-            chain: app.keyring.audit().clone(),
+            chain: app.keyring.audit(),
         }
     }
 
@@ -87,7 +87,7 @@ impl Author {
             request_id: self.request_id.clone(),
             client_address: self.client.map(|ClientAddress(address)| address.to_string()),
         };
-        Entry { org_id, mac: self.chain.mac(org_id, &row, head.mac), row }
+        Entry { org_id, mac: self.chain.mac(org_id, &row, head.mac), key: self.chain.number(), row }
     }
 }
 
@@ -112,13 +112,16 @@ pub struct Entry {
     pub org_id: OrgId,
     pub row: Row,
     pub mac: RowMac,
+    /// The number of the key that made the MAC.
+    pub key: i16,
 }
 
 impl Entry {
-    /// The request of the change, as [`audited!`] takes it: its id and where it came from.
+    /// What [`audited!`] takes as a list: the request's id, where it came from, and the number of
+    /// the key that made the MAC.
     #[must_use]
-    pub fn request(&self) -> [Option<String>; 2] {
-        [self.row.request_id.clone(), self.row.client_address.clone()]
+    pub fn request(&self) -> [Option<String>; 3] {
+        [self.row.request_id.clone(), self.row.client_address.clone(), Some(self.key.to_string())]
     }
 }
 
@@ -128,10 +131,11 @@ impl Entry {
 /// The text goes on after a `WITH` that has `gate`, a row (`id`) if the org is unchanged. Whatever
 /// the statement does takes its rows `FROM gate`, and it ends with a `SELECT` from it: no row means
 /// that nothing happened. The entry is `$1` to `$9`: org, seq, mac, at, actor, key id, action,
-/// subject, request (a list: its id and where it came from); the arguments go on from `$10`.
+/// subject, request (a list: see [`Entry::request`]); the arguments go on from `$10`.
 ///
 /// A change of the org's own row takes the place of the gate, as `gate = "..."`, and must hold the
-/// same guard: a statement cannot write a row twice.
+/// same guards: a statement cannot write a row twice. The guard on `audit_key` stops a process that
+/// has not heard of a renewed key: it must not write after the row that handed the chain over.
 macro_rules! audited {
     ($entry:expr, gate = $gate:tt, $rest:tt $(, $argument:expr)* $(,)?) => {{
         let entry: &$crate::audit::Entry = $entry;
@@ -159,7 +163,7 @@ macro_rules! audited {
     ($entry:expr, $rest:tt $(, $argument:expr)* $(,)?) => {
         $crate::audit::audited!(
             $entry,
-            gate = "UPDATE orgs SET revision = $2, audit_mac = $3 WHERE id = $1 AND revision = $2::bigint - 1 RETURNING id",
+            gate = "UPDATE orgs SET revision = $2, audit_mac = $3 WHERE id = $1 AND revision = $2::bigint - 1 AND audit_key <= ($9::text[])[3]::smallint RETURNING id",
             $rest
             $(, $argument)*
         )

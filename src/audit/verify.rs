@@ -13,6 +13,9 @@ use crate::ids::{OrgId, parse_uuid};
 const PAGE: i64 = 1_000;
 /// What an org's log must end with once the org is gone.
 const LAST_WORDS: &str = "org.deleted";
+/// What a row does whose subject is the number of a renewed audit key: from there on, no older one
+/// writes the log.
+pub const HANDED_OVER: &str = "audit_key.renewed";
 
 /// An org that has a log, or had one.
 #[derive(Clone, Debug)]
@@ -31,9 +34,21 @@ pub struct Finding {
     pub unchained: i64,
     /// Where the walk ended.
     pub head: Head,
+    /// Where the log was handed over to a renewed key.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub handovers: Vec<Handover>,
     /// What is wrong first, if anything is.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub broken: Option<Broken>,
+}
+
+/// A row from which on a log is written with another key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Handover {
+    /// The row.
+    pub seq: i64,
+    /// The number of the key.
+    pub key: i16,
 }
 
 /// The first thing that is wrong with a chain.
@@ -53,6 +68,8 @@ pub enum Problem {
     Missing,
     /// The row, its place or its MAC is not as it was written.
     WrongMac,
+    /// The row is written with a key that had been replaced: whoever stole it may have done so.
+    ReplacedKey,
     /// A row without a MAC follows one that has one.
     NotChained,
     /// The newest row is not the one that the org names.
@@ -70,6 +87,7 @@ impl Problem {
         match self {
             Self::Missing => "is missing",
             Self::WrongMac => "is not as it was written",
+            Self::ReplacedKey => "is written with a key that had been replaced",
             Self::NotChained => "has no MAC, and rows before it have",
             Self::WrongHead => "is the newest, and the org names another as such",
             Self::OrgMissing => "is the newest of an org that is gone, and does not say that it was deleted",
@@ -112,7 +130,8 @@ pub async fn verify(
     org_id: OrgId,
     pinned: Option<Head>,
 ) -> Result<Finding, sqlx::Error> {
-    let mut walk = Walk { chain, org_id, pinned, is_deleted: false, finding: Finding::default() };
+    let mut walk =
+        Walk { chain, org_id, pinned, is_deleted: false, oldest_key: 0, finding: Finding::default() };
     // Rows are numbered from 1; what stands before is not one of ours.
     let mut after = i64::MIN;
     loop {
@@ -177,6 +196,8 @@ struct Walk<'a> {
     pinned: Option<Head>,
     /// Whether the row before says that the org was deleted.
     is_deleted: bool,
+    /// No older key may have written what comes.
+    oldest_key: i16,
     finding: Finding,
 }
 
@@ -188,10 +209,20 @@ impl Walk<'_> {
         if row.seq != head.seq + 1 {
             return broken(head.seq + 1, Problem::Missing);
         }
-        let expected = self.chain.mac(self.org_id, row, head.mac);
         match mac {
-            Some(mac) if !is_same(mac, expected) => return broken(row.seq, Problem::WrongMac),
-            Some(_) => *head = Head { seq: row.seq, mac: Some(expected) },
+            Some(mac) => {
+                let Some(maker) = self.chain.maker(self.org_id, row, head.mac, mac) else {
+                    return broken(row.seq, Problem::WrongMac);
+                };
+                if maker < self.oldest_key {
+                    return broken(row.seq, Problem::ReplacedKey);
+                }
+                *head = Head { seq: row.seq, mac: mac.try_into().ok().map(RowMac) };
+                if let Some(key) = handed_over_to(row) {
+                    self.oldest_key = maker.max(key);
+                    self.finding.handovers.push(Handover { seq: row.seq, key });
+                }
+            }
             None if head.mac.is_some() => return broken(row.seq, Problem::NotChained),
             None => {
                 head.seq = row.seq;
@@ -222,6 +253,11 @@ impl Walk<'_> {
             _ => None,
         }
     }
+}
+
+/// The number of the key that a row hands the log over to.
+fn handed_over_to(row: &Row) -> Option<i16> {
+    (row.action == HANDED_OVER).then(|| row.subject.parse().ok()).flatten()
 }
 
 fn is_same(mac: &[u8], expected: RowMac) -> bool {

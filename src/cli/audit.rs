@@ -10,7 +10,7 @@ use super::CliError;
 use super::database::with_schema;
 use super::output::{Output, note};
 use crate::audit::chain::{ChainKey, Head};
-use crate::audit::verify::{self, Finding, Subject};
+use crate::audit::verify::{self, Finding, Handover, Subject};
 use crate::config::Config;
 use crate::db::Db;
 use crate::ids::OrgId;
@@ -52,6 +52,14 @@ struct Failure {
     finding: Finding,
 }
 
+/// Where an org's log was handed over to renewed keys.
+#[derive(Debug, Serialize)]
+struct Handovers {
+    org_id: OrgId,
+    org: Option<String>,
+    handovers: Vec<Handover>,
+}
+
 /// What was found in all.
 #[derive(Debug, Default)]
 struct Summary {
@@ -59,6 +67,8 @@ struct Summary {
     rows: i64,
     unchained: i64,
     broken: Vec<Failure>,
+    /// Orgs whose log was handed over to a renewed key, and where.
+    handovers: Vec<Handovers>,
     /// Of the last org that was looked at.
     head: Head,
 }
@@ -68,7 +78,7 @@ pub async fn run(config: &Config, command: AuditCommand, output: Output) -> Resu
     let is_one = org.is_some();
     let summary = with_schema(config, async |opened| {
         let keyring = opened.keyring().await?;
-        verify(&opened.db, keyring.audit(), org, head.map(|Pinned(head)| head)).await
+        verify(&opened.db, &keyring.audit(), org, head.map(|Pinned(head)| head)).await
     })
     .await?;
     print(&summary, is_one, output)?;
@@ -104,6 +114,10 @@ impl Summary {
         self.rows += finding.rows;
         self.unchained += finding.unchained;
         self.head = finding.head;
+        if !finding.handovers.is_empty() {
+            let (org, handovers) = (key.clone(), finding.handovers.clone());
+            self.handovers.push(Handovers { org_id, org, handovers });
+        }
         if finding.broken.is_some() {
             self.broken.push(Failure { org_id, org: key, finding });
         }
@@ -111,19 +125,32 @@ impl Summary {
 }
 
 fn print(summary: &Summary, is_one: bool, output: Output) -> Result<(), CliError> {
-    let Summary { orgs, rows, unchained, broken, head } = summary;
+    let Summary { orgs, rows, unchained, broken, handovers, head } = summary;
     let mut found = json!({ "orgs": orgs, "rows": rows, "unchained": unchained, "broken": broken });
+    if !handovers.is_empty() {
+        found["handovers"] = json!(handovers);
+    }
     if is_one {
         found["head"] = json!(head);
     }
     let mut lines: Vec<_> = broken.iter().filter_map(described).collect();
     if !output.json {
         note(format!("Read {rows} rows of {orgs} orgs; {unchained} rows are from before chaining began."));
+        handovers.iter().for_each(Handovers::note);
     }
     if let (true, true, Some(mac)) = (is_one, broken.is_empty(), head.mac) {
         lines.push(format!("{}:{mac}", head.seq));
     }
     output.list(&found, lines)
+}
+
+impl Handovers {
+    fn note(&self) {
+        let org = self.org.as_deref().unwrap_or("deleted");
+        for Handover { seq, key } in &self.handovers {
+            note(format!("{} ({org}): handed over to the audit key {key} by row {seq}.", self.org_id));
+        }
+    }
 }
 
 fn described(Failure { org_id, org, finding }: &Failure) -> Option<String> {

@@ -60,8 +60,8 @@ async fn is_live(file: &Path, org_id: OrgId, db: &Db, keyring: &Keyring) -> Resu
     let Ok(text) = private::read_secret(file, None) else { return Ok(false) };
     let key = text.lines().find_map(|line| line.strip_prefix("TENANT_API_KEY="));
     let Some(key) = key.and_then(|key| TenantKey::parse(key.as_bytes())) else { return Ok(false) };
-    let digest = keyring.digest(&key);
-    Ok(tenant_keys::store::is_live(&db.pool, org_id, &digest, Clock::system().now()).await?)
+    let digests = keyring.digests(&key);
+    Ok(tenant_keys::store::is_live(&db.pool, org_id, &digests, Clock::system().now()).await?)
 }
 
 /// An address that a program on this machine can connect to.

@@ -7,6 +7,7 @@ mod demo;
 mod event;
 mod healthcheck;
 mod key;
+pub mod keys;
 mod master;
 mod org;
 mod output;
@@ -47,6 +48,9 @@ enum Command {
     /// Manage an org's API keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// The service's own keys: renew them all, when database and master key were stolen together
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Manage an org's event-signing secret
     #[command(subcommand)]
     Secret(secret::SecretCommand),
@@ -114,6 +118,7 @@ fn dispatch(command: Command, output: Output) -> Result<(), CliError> {
             Command::Migrate => database::migrate(&config, output).await,
             Command::Org(command) => org::run(&config, command, output).await,
             Command::Key(command) => key::run(&config, command, output).await,
+            Command::Keys(command) => keys::run(&config, command, output).await,
             Command::Secret(command) => secret::run(&config, command, output).await,
             Command::Event(command) => event::run(&config, command, output).await,
             Command::Audit(command) => audit::run(&config, command, output).await,

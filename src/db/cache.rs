@@ -61,6 +61,21 @@ impl<K: Copy + Eq + Hash, V: Clone> LookupCache<K, V> {
         subjects: impl FnOnce(&V) -> Vec<Uuid>,
         load: impl AsyncFnOnce() -> Result<Option<V>, E>,
     ) -> Result<Option<V>, E> {
+        self.get_at_home(key, |_| key, subjects, load).await
+    }
+
+    /// The same, where what is found may be announced under another key than it was asked for:
+    /// `home` names that one, and there it is remembered.
+    ///
+    /// # Errors
+    /// What `load` returns.
+    pub async fn get_at_home<E>(
+        &self,
+        key: K,
+        home: impl FnOnce(&V) -> K,
+        subjects: impl FnOnce(&V) -> Vec<Uuid>,
+        load: impl AsyncFnOnce() -> Result<Option<V>, E>,
+    ) -> Result<Option<V>, E> {
         if let Some(known) = self.peek(&key) {
             return Ok(known);
         }
@@ -85,8 +100,14 @@ impl<K: Copy + Eq + Hash, V: Clone> LookupCache<K, V> {
         let value = load().await?;
         match &value {
             Some(value) => {
-                let subjects = subjects(value);
-                self.trust.store_unless_invalidated(mark, &subjects, || drop(place.insert(value.clone())));
+                let (subjects, home) = (subjects(value), home(value));
+                self.trust.store_unless_invalidated(mark, &subjects, || {
+                    if home == key {
+                        drop(place.insert(value.clone()));
+                    } else {
+                        self.found.insert(home, value.clone());
+                    }
+                });
             }
             None => self.missing.insert(key, Instant::now()),
         }

@@ -18,6 +18,8 @@ use crate::ids::{KeyId, OrgId};
 /// [`Changed`] as text. Only rare changes announce themselves, because such commits queue one
 /// behind the other (architecture 4).
 pub const CHANGES: &str = "partner_api_changes";
+/// The announcement of renewed service keys.
+pub const SERVICE_KEYS: &str = "service_keys";
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(300);
 /// A heartbeat that cannot be sent in this time counts as missed.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(800);
@@ -32,10 +34,15 @@ pub enum Changed {
     Org(OrgId),
     /// `key <id> <digest in hex> <org>`
     Key(OrgId, KeyId, KeyDigest),
+    /// `service_keys`: they were renewed.
+    ServiceKeys,
 }
 
 impl Changed {
     fn parse(payload: &str) -> Option<Self> {
+        if payload == SERVICE_KEYS {
+            return Some(Self::ServiceKeys);
+        }
         let mut words = payload.split(' ');
         match (words.next()?, Uuid::try_parse(words.next()?).ok()?, words.next()) {
             ("org", id, None) => Some(Self::Org(OrgId(id))),
@@ -53,6 +60,8 @@ impl Changed {
     fn subject(&self) -> Uuid {
         match self {
             Self::Org(OrgId(id)) | Self::Key(_, KeyId(id), _) => *id,
+            // No cache holds them.
+            Self::ServiceKeys => Uuid::nil(),
         }
     }
 }
@@ -182,7 +191,17 @@ mod tests {
         let org = Uuid::from_u128(1);
         let key = format!("{before} {org}");
         assert_eq!(Changed::parse(&key), Some(Changed::Key(OrgId(org), KeyId(id), [0xab; 32])));
-        let bad = ["", "org", "org x", "key", &format!("key {id}"), &format!("org {id} x"), &before];
+        assert_eq!(Changed::parse(SERVICE_KEYS), Some(Changed::ServiceKeys));
+        let bad = [
+            "",
+            "service_keys ",
+            "org",
+            "org x",
+            "key",
+            &format!("key {id}"),
+            &format!("org {id} x"),
+            &before,
+        ];
         for bad in bad.into_iter().chain([&*format!("{before}ab {org}"), &format!("{key} x")]) {
             assert_eq!(Changed::parse(bad), None, "{bad}");
         }

@@ -93,11 +93,11 @@ impl Claimed {
         let credential = key_id.map(|id| id.0.into_bytes());
         let credential = credential.as_ref().map_or(&[][..], |id| &id[..]);
         let (method, path) = (self.method.as_str().as_bytes(), self.path.as_bytes());
-        let mac = |parts: &[&[u8]]| app.keyring.idempotency_mac(org_id, parts);
+        let macs = |parts: &[&[u8]]| app.keyring.idempotency_macs(org_id, parts);
         Claim {
             org_id,
-            scope: mac(&[b"scope", credential, method, path, self.key.as_bytes()]),
-            request_mac: mac(&[b"body", body]),
+            scopes: macs(&[b"scope", credential, method, path, self.key.as_bytes()]),
+            request_macs: macs(&[b"body", body]),
         }
     }
 }
@@ -106,31 +106,39 @@ impl Claimed {
 #[derive(Clone)]
 pub struct Claim {
     org_id: OrgId,
-    scope: [u8; 32],
-    request_mac: [u8; 32],
+    /// Newest first: the first is stored, the others are from before the service's keys were
+    /// renewed. A claim has at least one of each.
+    scopes: Vec<[u8; 32]>,
+    request_macs: Vec<[u8; 32]>,
 }
 
 impl Claim {
+    /// From the oldest scope: a process that has not heard of a renewal locks the same.
     fn lock(&self) -> i64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.scope;
+        let [a, b, c, d, e, f, g, h, ..] = self.scopes.last().copied().unwrap_or_default();
         i64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 
-    /// Where a kept secret is stored sealed: it opens only there.
-    fn place(&self) -> Vec<u8> {
-        place(self.org_id, &self.scope)
+    fn scope(&self) -> [u8; 32] {
+        self.scopes.first().copied().unwrap_or_default()
+    }
+
+    /// Whether the request under which a reply was kept had this body.
+    fn is_of(&self, request_mac: &[u8]) -> bool {
+        let matches = |mac: &[u8; 32]| subtle::ConstantTimeEq::ct_eq(request_mac, &mac[..]).unwrap_u8();
+        self.request_macs.iter().map(matches).sum::<u8>() == 1
     }
 
     /// Answers again what was answered before.
     fn replay(&self, app: &App, kept: Kept) -> Result<Reply, ApiError> {
-        if !bool::from(subtle::ConstantTimeEq::ct_eq(&kept.request_mac[..], &self.request_mac[..])) {
+        if !self.is_of(&kept.request_mac) {
             return Err(Code::IdempotencyKeyReused.into());
         }
         let body = match (kept.body, kept.sealed, kept.readable_until) {
             (Some(body), ..) => Zeroizing::new(body),
             (None, Some(sealed), Some(until)) if app.clock.now() < until => {
-                let opened =
-                    app.keyring.master.open(&self.place(), &sealed).map_err(ApiError::unavailable)?;
+                let place = place(self.org_id, &kept.scope);
+                let opened = app.keyring.master.open(&place, &sealed).map_err(ApiError::unavailable)?;
                 Zeroizing::new(String::from_utf8(opened.expose().clone()).map_err(ApiError::internal)?)
             }
             _ => return Err(gone(kept.made)),
@@ -143,9 +151,10 @@ impl Claim {
         let (now, readable_for) = (app.clock.now(), app.config.idempotency_secrets_for);
         let is_secret = reply.made().is_some();
         let sealed = (is_secret && readable_for > TimeDelta::zero())
-            .then(|| app.keyring.master.seal(&self.place(), reply.body().as_bytes()));
+            .then(|| app.keyring.master.seal(&place(self.org_id, &self.scope()), reply.body().as_bytes()));
         let kept = Kept {
-            request_mac: self.request_mac.to_vec(),
+            scope: self.scope().to_vec(),
+            request_mac: self.request_macs.first().copied().unwrap_or_default().to_vec(),
             status: reply.status(),
             body: (!is_secret).then(|| reply.body().to_owned()),
             sealed,

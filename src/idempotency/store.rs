@@ -8,6 +8,7 @@ use crate::db::Db;
 
 /// A kept reply.
 pub struct Kept {
+    pub scope: Vec<u8>,
     pub request_mac: Vec<u8>,
     pub status: i16,
     pub body: Option<String>,
@@ -16,18 +17,19 @@ pub struct Kept {
     pub made: Option<serde_json::Value>,
 }
 
-/// The reply kept under the claim's scope, if it was made after `since`.
+/// The reply kept under one of the claim's scopes, if it was made after `since`.
 pub async fn find(
     db: impl PgExecutor<'_>,
     claim: &Claim,
     since: DateTime<Utc>,
 ) -> Result<Option<Kept>, sqlx::Error> {
+    let scopes: Vec<&[u8]> = claim.scopes.iter().map(|scope| &scope[..]).collect();
     sqlx::query_as!(
         Kept,
-        "SELECT request_mac, status, body, sealed, readable_until, made FROM idempotency_keys
-         WHERE org_id = $1 AND scope = $2 AND created_at > $3",
+        "SELECT scope, request_mac, status, body, sealed, readable_until, made FROM idempotency_keys
+         WHERE org_id = $1 AND scope = ANY($2::bytea[]) AND created_at > $3 ORDER BY created_at DESC LIMIT 1",
         claim.org_id.0,
-        &claim.scope[..],
+        &scopes as &[&[u8]],
         since,
     )
     .fetch_optional(db)
@@ -55,7 +57,7 @@ pub async fn insert(
          ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO UPDATE
          SET request_mac = $3, status = $4, body = $5, sealed = $6, readable_until = $7, made = $8, created_at = $9",
         claim.org_id.0,
-        &claim.scope[..],
+        kept.scope,
         kept.request_mac,
         kept.status,
         kept.body,

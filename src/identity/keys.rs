@@ -8,8 +8,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::orgs::{OrgDirectory, Standing};
+use super::rehash::Rehashes;
 use super::usage::{Usage, Uses};
-use crate::crypto::keyring::{KeyDigest, Keyring};
+use crate::crypto::keyring::{Hashed, KeyDigest, Keyring};
 use crate::crypto::tenant_key::TenantKey;
 use crate::db::Db;
 use crate::db::batch::{BatchError, Batcher, Kept, Slice};
@@ -39,6 +40,8 @@ pub struct KeyRecord {
     /// In its grace window, or dead: it administers nothing.
     pub is_superseded: bool,
     is_revoked: bool,
+    /// As it is stored: what its changes are announced under.
+    pub(super) digest: KeyDigest,
     uses: OnceLock<Arc<Uses>>,
 }
 
@@ -83,6 +86,8 @@ pub struct KeyDirectory {
     refusals: Refusals,
     /// What keys are used for.
     pub usage: Usage,
+    /// Keys that are still hashed with an older pepper, and were used.
+    pub rehashes: Rehashes,
 }
 
 impl KeyDirectory {
@@ -98,6 +103,7 @@ impl KeyDirectory {
             lookups: Batcher::spawn(BATCH_WORKERS, BATCH, ByDigest(db), metrics.batch("key_lookups")),
             refusals,
             usage: Usage::default(),
+            rehashes: Rehashes::default(),
         }
     }
 
@@ -113,17 +119,37 @@ impl KeyDirectory {
         key: &TenantKey,
         now: DateTime<Utc>,
     ) -> Result<Verdict, LookupError> {
-        let digest = keyring.digest(key);
+        let newest = keyring.hash(key);
         let verdict = async {
-            let load = async || Ok::<_, LookupError>(self.lookups.ask(digest).await?);
-            let record = match self.by_digest.peek(&digest) {
+            let record = match self.by_digest.peek(&newest.digest) {
                 Some(known) => known,
-                None => self.by_digest.get(digest, |record| vec![record.key_id.0], load).await?,
+                None => self.find_by_key(keyring, key, newest).await?,
             };
             let Some(record) = self.judge(record, now) else { return Ok(Verdict::Dead) };
+            if record.digest != newest.digest {
+                self.rehashes.note(&record, newest);
+            }
             self.judge_org(orgs, db, record, now).await
         };
         tokio::time::timeout(PATIENCE, verdict).await.unwrap_or(Err(LookupError::TooSlow))
+    }
+
+    /// A key that memory does not know under its newest digest: it may know it under an older one, or
+    /// the database.
+    async fn find_by_key(
+        &self,
+        keyring: &Keyring,
+        key: &TenantKey,
+        newest: Hashed,
+    ) -> Result<Option<Arc<KeyRecord>>, LookupError> {
+        let older = keyring.older_hashes(key);
+        if let Some(known) = older.iter().find_map(|older| self.by_digest.peek(&older.digest).flatten()) {
+            return Ok(Some(known));
+        }
+        let digests: Vec<_> = [newest].into_iter().chain(older).map(|hashed| hashed.digest).collect();
+        let load = async || Ok::<_, LookupError>(self.lookups.ask(digests).await?);
+        let subjects = |record: &Arc<KeyRecord>| vec![record.key_id.0];
+        self.by_digest.get_at_home(newest.digest, |record| record.digest, subjects, load).await
     }
 
     /// What the key with this id opens at `now`, if it is the org's.
@@ -256,8 +282,11 @@ struct Row {
 
 impl Row {
     fn into_record(self) -> Arc<KeyRecord> {
-        let Self { org_id, id: key_id, expires_at, is_superseded, is_revoked, .. } = self;
-        Arc::new(KeyRecord { org_id, key_id, expires_at, is_superseded, is_revoked, uses: OnceLock::new() })
+        let Self { digest, org_id, id: key_id, expires_at, is_superseded, is_revoked } = self;
+        // Its length is a constraint of the table.
+        let digest = digest.try_into().unwrap_or_default();
+        let uses = OnceLock::new();
+        Arc::new(KeyRecord { org_id, key_id, expires_at, is_superseded, is_revoked, digest, uses })
     }
 }
 
@@ -271,22 +300,25 @@ impl Slice for ByDigest {
     /// Whoever asked has given up by then; a connection that hangs must not hold up the next.
     const PATIENCE: Duration = PATIENCE;
 
-    type In = KeyDigest;
+    /// A key's digests under every pepper, newest first.
+    type In = Vec<KeyDigest>;
     type Out = Option<Arc<KeyRecord>>;
     type Worker = Kept;
 
-    async fn run(&self, kept: &mut Kept, digests: &[KeyDigest]) -> Result<Vec<Self::Out>, sqlx::Error> {
-        let found = find_digests(kept.get(&self.0.lookups).await?, digests).await;
+    async fn run(&self, kept: &mut Kept, keys: &[Self::In]) -> Result<Vec<Self::Out>, sqlx::Error> {
+        let found = find_digests(kept.get(&self.0.lookups).await?, keys).await;
         let found = kept.used(&self.0.lookups, found)?;
-        Ok(digests.iter().map(|digest| found.get(&digest[..]).cloned()).collect())
+        let find =
+            |digests: &Vec<KeyDigest>| digests.iter().find_map(|digest| found.get(&digest[..]).cloned());
+        Ok(keys.iter().map(find).collect())
     }
 }
 
 async fn find_digests(
     db: &mut PgConnection,
-    digests: &[KeyDigest],
+    keys: &[Vec<KeyDigest>],
 ) -> Result<HashMap<Vec<u8>, Arc<KeyRecord>>, sqlx::Error> {
-    let wanted: Vec<&[u8]> = digests.iter().map(|digest| &digest[..]).collect();
+    let wanted: Vec<&[u8]> = keys.iter().flatten().map(|digest| &digest[..]).collect();
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT digest, org_id AS "org_id: OrgId", id AS "id: KeyId", expires_at,

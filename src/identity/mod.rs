@@ -6,6 +6,8 @@ pub mod keys;
 pub mod members;
 pub mod orgs;
 pub mod own_host;
+mod rehash;
+pub mod service_keys;
 pub mod token_keys;
 pub mod usage;
 

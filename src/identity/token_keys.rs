@@ -5,6 +5,7 @@
 //! that make the same one at the same time, one wins and all use it: no lock, no leader. They are
 //! held in memory; neither a good token nor a stranger's costs a look-up.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -31,13 +32,15 @@ const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(5);
 /// How often a process that issues no tokens looks whether the next key is due.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(600);
 /// A key's name among the service's keys, before the period's number.
-const PREFIX: &str = "member_token_";
+pub const PREFIX: &str = "member_token_";
 
 /// The keys in memory.
 #[derive(Default)]
 pub struct TokenKeys {
     known: RwLock<Arc<KeySet>>,
     reading: Mutex<()>,
+    /// How often they were renewed while this process ran: what was being read meanwhile is void.
+    renewals: AtomicU64,
 }
 
 /// The keys at an instant.
@@ -91,10 +94,14 @@ impl TokenKeys {
         if known.is_fresh(app, age) {
             return Ok(known);
         }
+        let renewals = self.renewals.load(Ordering::SeqCst);
         match KeySet::load(app).await {
             Ok(read) => {
                 let read = Arc::new(read);
-                *self.known.write().unwrap_or_else(PoisonError::into_inner) = read.clone();
+                let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+                if self.renewals.load(Ordering::SeqCst) == renewals {
+                    *known = read.clone();
+                }
                 Ok(read)
             }
             Err(error) if known.keys.is_empty() => Err(error),
@@ -103,6 +110,13 @@ impl TokenKeys {
                 Ok(known)
             }
         }
+    }
+
+    /// They were renewed: those in memory verify nothing any more.
+    pub fn forget(&self) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        self.renewals.fetch_add(1, Ordering::SeqCst);
+        *known = Arc::default();
     }
 
     fn known(&self) -> Arc<KeySet> {

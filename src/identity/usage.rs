@@ -132,6 +132,7 @@ pub async fn flush_forever(app: App) {
     loop {
         ticks.tick().await;
         app.keys.usage.flush(&app.db).await;
+        app.keys.rehashes.write(&app.db, &app.keyring, app.clock.now()).await;
     }
 }
 

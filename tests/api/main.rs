@@ -13,6 +13,7 @@ mod host;
 mod idempotency;
 mod identity;
 mod index;
+mod key_renewal;
 mod members;
 mod memory;
 mod metrics;

@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 
 use super::store;
 use crate::administration::{self, Scope, carry_out};
+use crate::audit::verify::HANDED_OVER;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{ApiError, Code};
@@ -16,6 +17,8 @@ pub enum OrgChange {
     Suspend,
     Resume,
     Delete,
+    /// Goes on with the renewed audit key of this number.
+    HandOver(i16),
 }
 
 impl OrgChange {
@@ -26,7 +29,13 @@ impl OrgChange {
             Self::Suspend => "org.suspended",
             Self::Resume => "org.resumed",
             Self::Delete => "org.deleted",
+            Self::HandOver(_) => HANDED_OVER,
         }
+    }
+
+    /// To what, in the audit log: the org by its `key`, or an audit key by its number.
+    fn subject(&self, key: String) -> String {
+        if let Self::HandOver(number) = self { number.to_string() } else { key }
     }
 }
 
@@ -52,7 +61,7 @@ impl administration::Change for Attempt {
         let now = self.clock.now();
         let org = store::load(&mut *db, &self.scope, now).await?.ok_or(Code::Forbidden)?;
         org.caller.require_administrator()?;
-        let entry = self.scope.entry(org.head, now, self.change.action(), org.key);
+        let entry = self.scope.entry(org.head, now, self.change.action(), self.change.subject(org.key));
         let applied = store::apply(&mut *db, &self.change, &entry).await?;
         Ok(applied.then_some(()))
     }

@@ -31,7 +31,8 @@ pub async fn insert(
 ) -> Result<bool, sqlx::Error> {
     let inserted = audited!(
         entry,
-        gate = "INSERT INTO orgs (id, key, name, created_at, revision, audit_mac) VALUES ($1, $10, $11, $4, $2, $3)
+        gate = "INSERT INTO orgs (id, key, name, created_at, revision, audit_mac, audit_key)
+                VALUES ($1, $10, $11, $4, $2, $3, ($9::text[])[3]::smallint)
                 ON CONFLICT ON CONSTRAINT orgs_key_unique DO NOTHING
                 RETURNING id",
         "SELECT id FROM gate",
@@ -133,6 +134,7 @@ pub async fn apply(db: impl PgExecutor<'_>, change: &OrgChange, entry: &Entry) -
     let is_suspended = match change {
         OrgChange::Rename(name) => return rename(db, name, entry).await,
         OrgChange::Delete => return delete(db, entry).await,
+        OrgChange::HandOver(_) => return hand_over(db, entry).await,
         OrgChange::Suspend => true,
         OrgChange::Resume => false,
     };
@@ -141,7 +143,7 @@ pub async fn apply(db: impl PgExecutor<'_>, change: &OrgChange, entry: &Entry) -
         // The first suspension's moment stays.
         gate = "UPDATE orgs SET revision = $2, audit_mac = $3,
                     suspended_at = CASE WHEN $10 THEN coalesce(suspended_at, $4) END
-                WHERE id = $1 AND revision = $2::bigint - 1 RETURNING id",
+                WHERE id = $1 AND revision = $2::bigint - 1 AND audit_key <= ($9::text[])[3]::smallint RETURNING id",
         "SELECT pg_notify($11, format('org %s', id))::text AS told FROM gate",
         is_suspended,
         CHANGES,
@@ -155,7 +157,7 @@ async fn rename(db: impl PgExecutor<'_>, name: &str, entry: &Entry) -> Result<bo
     let changed = audited!(
         entry,
         gate = "UPDATE orgs SET revision = $2, audit_mac = $3, name = $10
-                WHERE id = $1 AND revision = $2::bigint - 1 RETURNING id",
+                WHERE id = $1 AND revision = $2::bigint - 1 AND audit_key <= ($9::text[])[3]::smallint RETURNING id",
         "SELECT id FROM gate",
         name,
     )
@@ -164,11 +166,35 @@ async fn rename(db: impl PgExecutor<'_>, name: &str, entry: &Entry) -> Result<bo
     Ok(changed.is_some())
 }
 
+/// From this row on, only the key that made its MAC writes the log.
+async fn hand_over(db: impl PgExecutor<'_>, entry: &Entry) -> Result<bool, sqlx::Error> {
+    let changed = audited!(
+        entry,
+        gate = "UPDATE orgs SET revision = $2, audit_mac = $3, audit_key = ($9::text[])[3]::smallint
+                WHERE id = $1 AND revision = $2::bigint - 1 AND audit_key <= ($9::text[])[3]::smallint RETURNING id",
+        "SELECT id FROM gate",
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(changed.is_some())
+}
+
+/// Some of the orgs, by their keys, whose log was not handed over to the audit key of this number.
+pub async fn not_handed_over(
+    db: impl PgExecutor<'_>,
+    number: i16,
+    limit: i64,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT key FROM orgs WHERE audit_key < $1 ORDER BY id LIMIT $2", number, limit)
+        .fetch_all(db)
+        .await
+}
+
 /// By cascade, everything goes that the org has, but its audit log.
 async fn delete(db: impl PgExecutor<'_>, entry: &Entry) -> Result<bool, sqlx::Error> {
     let gone = audited!(
         entry,
-        gate = "DELETE FROM orgs WHERE id = $1 AND revision = $2::bigint - 1 RETURNING id",
+        gate = "DELETE FROM orgs WHERE id = $1 AND revision = $2::bigint - 1 AND audit_key <= ($9::text[])[3]::smallint RETURNING id",
         "SELECT pg_notify($10, format('org %s', id))::text AS told FROM gate",
         CHANGES,
     )

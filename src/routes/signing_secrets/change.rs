@@ -58,7 +58,7 @@ pub fn rotation(
     let (org_id, id) = (scope.org_id, new_row_id());
     let new = Stored {
         sealed: keyring.master.seal(&place(org_id, id), new.secret.expose()),
-        fingerprint: keyring.fingerprint(org_id, &new.secret).to_vec(),
+        fingerprints: keyring.fingerprints(org_id, &new.secret).iter().map(|print| print.to_vec()).collect(),
         source: if new.is_made { "server" } else { "partner" },
     };
     let rule = move |org: &OrgSecrets| {
@@ -103,6 +103,9 @@ where
         let now = self.clock.now();
         let seen = store::load(&mut *db, &self.scope, self.wanted, now).await?.ok_or(Code::Forbidden)?;
         let Some(plan) = (self.rule)(&seen)? else { return Ok(Some((self.done)(None, now))) };
+        if store::is_known(&mut *db, self.scope.org_id, self.new.as_ref()).await? {
+            return Err(Code::SecretReused.into());
+        }
         match store::apply(&mut *db, &self.scope, &seen, &plan, self.new.as_ref()).await? {
             Applied::Done => Ok(Some((self.done)(Some(plan), now))),
             Applied::Stale => Ok(None),

@@ -14,7 +14,8 @@ use crate::ids::OrgId;
 #[derive(Clone, Debug)]
 pub struct Stored {
     pub sealed: Vec<u8>,
-    pub fingerprint: Vec<u8>,
+    /// The first is stored; the others are as older keys of the service made them.
+    pub fingerprints: Vec<Vec<u8>>,
     pub source: &'static str,
 }
 
@@ -74,6 +75,25 @@ pub enum Applied {
     Reused,
 }
 
+/// Whether the org had this secret before the service's keys were renewed; asked only if they were.
+pub async fn is_known(
+    db: impl PgExecutor<'_>,
+    org_id: OrgId,
+    new: Option<&Stored>,
+) -> Result<bool, sqlx::Error> {
+    let Some([_, older @ ..]) = new.map(|new| &new.fingerprints[..]) else { return Ok(false) };
+    if older.is_empty() {
+        return Ok(false);
+    }
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM signing_secrets WHERE org_id = $1 AND fingerprint = ANY($2)) AS "known!""#,
+        org_id.0,
+        older,
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// Carries a plan out, with its event and its audit row, in one statement.
 pub async fn apply(
     db: impl PgExecutor<'_>,
@@ -115,7 +135,7 @@ pub async fn apply(
         ended.and_then(|secret| secret.revoked_at),
         plan.added,
         new.map(|new| &new.sealed[..]),
-        new.map(|new| &new.fingerprint[..]),
+        new.and_then(|new| new.fingerprints.first()).map(|print| &print[..]),
         new.map(|new| new.source),
         event.id,
         event.kind.stream().name(),

@@ -7,7 +7,7 @@ use super::rules::{Fresh, OrgKeys, Plan};
 use super::store;
 use crate::administration::{self, Scope, carry_out};
 use crate::clock::Clock;
-use crate::crypto::keyring::{KeyDigest, Keyring};
+use crate::crypto::keyring::{Hashed, Keyring};
 use crate::crypto::tenant_key::{KeyEnv, TenantKey};
 use crate::db::Db;
 use crate::error::{ApiError, Code};
@@ -17,7 +17,7 @@ use crate::ids::{KeyId, new_row_id};
 pub struct NewKey {
     pub fresh: Fresh,
     pub key: TenantKey,
-    pub digest: KeyDigest,
+    pub digest: Hashed,
 }
 
 impl NewKey {
@@ -25,7 +25,7 @@ impl NewKey {
     pub fn generate(keyring: &Keyring, env: KeyEnv) -> Self {
         let key = TenantKey::generate(env);
         let fresh = Fresh { id: KeyId(new_row_id()), prefix: key.prefix().to_owned() };
-        Self { digest: keyring.digest(&key), fresh, key }
+        Self { digest: keyring.hash(&key), fresh, key }
     }
 }
 
@@ -34,7 +34,7 @@ pub struct Change<R> {
     /// The key it is about, dead or alive.
     pub subject: Option<KeyId>,
     /// The digest of the key it would add.
-    pub digest: Option<KeyDigest>,
+    pub digest: Option<Hashed>,
     pub rule: R,
 }
 
@@ -67,7 +67,7 @@ impl<R> Change<R> {
 /// A change that somebody makes.
 pub struct Attempt<R> {
     wanted: Vec<Uuid>,
-    digest: Option<KeyDigest>,
+    digest: Option<Hashed>,
     scope: Scope,
     clock: Clock,
     rule: R,

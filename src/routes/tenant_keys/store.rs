@@ -8,7 +8,7 @@ use super::rules::{Key, OrgKeys, Plan};
 use crate::administration::Scope;
 use crate::audit::audited;
 use crate::audit::chain::{Head, RowMac};
-use crate::crypto::keyring::KeyDigest;
+use crate::crypto::keyring::{Hashed, KeyDigest};
 use crate::db::listener::CHANGES;
 use crate::events::Draft;
 use crate::http::paging::Page;
@@ -90,7 +90,7 @@ pub async fn apply(
     scope: &Scope,
     seen: &OrgKeys,
     plan: &Plan,
-    digest: Option<&KeyDigest>,
+    digest: Option<&Hashed>,
 ) -> Result<bool, sqlx::Error> {
     let (changed, added) = (plan.changed.as_ref(), plan.added.as_ref());
     let (Some(key), Some(subject)) = (added.or(changed), plan.subject()) else { return Ok(true) };
@@ -111,8 +111,8 @@ pub async fn apply(
             RETURNING k.id, k.digest, k.version
         ),
         added AS (
-            INSERT INTO tenant_keys (org_id, id, name, prefix, digest, created_at, expires_at, expiry_set_at)
-            SELECT $1, $16, $17, $18, $19, $4, $20, CASE WHEN $20::timestamptz IS NOT NULL THEN $4 END
+            INSERT INTO tenant_keys (org_id, id, name, prefix, digest, pepper, created_at, expires_at, expiry_set_at)
+            SELECT $1, $16, $17, $18, $19, $28, $4, $20, CASE WHEN $20::timestamptz IS NOT NULL THEN $4 END
             FROM gate WHERE $16::uuid IS NOT NULL
         ),
         told AS (
@@ -133,7 +133,7 @@ pub async fn apply(
         added.map(|key| key.id.0),
         added.map(|key| key.name.as_str()),
         added.map(|key| key.prefix.as_str()),
-        digest.map(|digest| &digest[..]),
+        digest.map(|hashed| &hashed.digest[..]),
         added.and_then(|key| key.expires_at),
         CHANGES,
         event.id,
@@ -142,6 +142,7 @@ pub async fn apply(
         Draft::TAIL,
         event.at,
         event.traceparent,
+        digest.map(|hashed| hashed.pepper),
     )
     .fetch_optional(db)
     .await?;
@@ -195,18 +196,19 @@ pub async fn count(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<i64, sqlx::
         .await
 }
 
-/// Whether the key with this digest is the org's and works.
+/// Whether the key with one of these digests is the org's and works.
 pub async fn is_live(
     db: impl PgExecutor<'_>,
     org_id: OrgId,
-    digest: &KeyDigest,
+    digests: &[KeyDigest],
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
+    let digests: Vec<&[u8]> = digests.iter().map(|digest| &digest[..]).collect();
     sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM tenant_keys WHERE digest = $2 AND org_id = $1 AND revoked_at IS NULL
+        r#"SELECT EXISTS (SELECT FROM tenant_keys WHERE digest = ANY($2::bytea[]) AND org_id = $1 AND revoked_at IS NULL
                           AND (expires_at IS NULL OR expires_at > $3)) AS "live!""#,
         org_id.0,
-        &digest[..],
+        &digests as &[&[u8]],
         now,
     )
     .fetch_one(db)

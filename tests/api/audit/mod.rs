@@ -41,6 +41,6 @@ async fn webhook_queue() -> Value {
 
 /// What a walk along the org's chain finds.
 async fn walk(app: &TestApp, org: &Org) -> Finding {
-    let (pool, chain) = (&app.state.db.pool, app.state.keyring.audit());
+    let (pool, chain) = (&app.state.db.pool, &app.state.keyring.audit());
     partner_api::audit::verify::verify(pool, chain, OrgId(org.id), None).await.expect("the log can be read")
 }

@@ -1,0 +1,244 @@
+//! The service's own keys: random, and stored sealed (docs/architecture.md). Each has generations:
+//! the newest makes what is new, the older ones recognise what they made. `keys renew` adds one to
+//! each, for when database and master key were stolen together.
+
+mod sample;
+mod stored;
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use chrono::{DateTime, Utc};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use sqlx::PgPool;
+
+pub use self::sample::{SealedSample, sealed_sample};
+use self::stored::find_or_make;
+pub use self::stored::{add, passphrase_salt, place};
+use super::master::{MasterKeys, OpenError};
+use super::secret::Secret;
+use super::tenant_key::TenantKey;
+use crate::audit::chain::ChainKey;
+use crate::ids::OrgId;
+
+/// Everything that is kept under the master key. Clones share it, so that a renewal reaches all.
+#[derive(Clone, Debug)]
+pub struct Keyring {
+    /// Seals and opens what is stored.
+    pub master: MasterKeys,
+    keys: Arc<RwLock<Keys>>,
+}
+
+#[derive(Debug)]
+struct Keys {
+    pepper: Generations,
+    fingerprint: Generations,
+    idempotency: Generations,
+    audit: ChainKey,
+}
+
+/// A tenant key as it is looked up: useless without the pepper.
+pub type KeyDigest = [u8; 32];
+
+/// A tenant key as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hashed {
+    /// Its digest.
+    pub digest: KeyDigest,
+    /// The number of the pepper that made it.
+    pub pepper: i16,
+}
+
+const PEPPER: &str = "tenant_key_pepper";
+const FINGERPRINT_KEY: &str = "signing_secret_fingerprint";
+const IDEMPOTENCY_KEY: &str = "idempotency_mac";
+const AUDIT_KEY: &str = "audit_chain";
+/// What a renewal renews, beside the keys of member tokens.
+pub const FAMILIES: [&str; 4] = [PEPPER, FINGERPRINT_KEY, IDEMPOTENCY_KEY, AUDIT_KEY];
+
+/// One of the service's keys.
+#[derive(Clone, Debug)]
+pub struct Generation {
+    /// 0 is the first; each renewal adds one.
+    pub number: i16,
+    /// When it was renewed; none for the first.
+    pub since: Option<DateTime<Utc>>,
+    pub(crate) secret: Secret<Vec<u8>>,
+}
+
+/// A key and those that it replaced, newest first; never empty.
+#[derive(Clone, Debug)]
+struct Generations(Vec<Generation>);
+
+/// Why the keyring cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyringError {
+    /// The database failed.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The wrong master key.
+    #[error("the service's keys cannot be opened: {0}")]
+    Sealed(#[from] OpenError),
+}
+
+impl Keyring {
+    /// Opens the service's keys, or makes them if there are none yet; of several processes that
+    /// try at the same time one wins.
+    ///
+    /// # Errors
+    /// When the database cannot be asked, or was sealed under another master key.
+    pub async fn open(db: &PgPool, master: MasterKeys) -> Result<Self, KeyringError> {
+        let keys = Keys::read(db, &master).await?;
+        Ok(Self { master, keys: Arc::new(RwLock::new(keys)) })
+    }
+
+    /// Reads the keys again; gives whether they were renewed since the last time.
+    ///
+    /// # Errors
+    /// As [`Keyring::open`]; the keys stay as they were.
+    pub async fn reload(&self, db: &PgPool) -> Result<bool, KeyringError> {
+        let read = Keys::read(db, &self.master).await?;
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let is_renewed = read.pepper.newest().number != keys.pepper.newest().number;
+        *keys = read;
+        Ok(is_renewed)
+    }
+
+    /// What chains the rows of the audit log.
+    #[must_use]
+    pub fn audit(&self) -> ChainKey {
+        self.keys().audit.clone()
+    }
+
+    /// Opens one more of the service's keys; where there is none it is made, or `None`.
+    ///
+    /// # Errors
+    /// As [`Keyring::open`].
+    pub async fn service_key(
+        &self,
+        db: &PgPool,
+        name: &str,
+        make: bool,
+    ) -> Result<Option<Secret<Vec<u8>>>, KeyringError> {
+        let sealed = if make {
+            Some(find_or_make(db, name, &self.master).await?)
+        } else {
+            stored::find(db, name).await?
+        };
+        Ok(sealed.map(|sealed| self.master.open(&place(name), &sealed)).transpose()?)
+    }
+
+    /// Whether there is a service key whose name starts with `prefix`.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn has_service_keys(&self, db: &PgPool, prefix: &str) -> Result<bool, sqlx::Error> {
+        stored::is_any(db, prefix).await
+    }
+
+    /// Drops the service keys whose names start with `prefix` and come before `end`.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn forget_service_keys(&self, db: &PgPool, prefix: &str, end: &str) -> Result<(), sqlx::Error> {
+        stored::forget(db, prefix, end).await
+    }
+
+    /// The pepper that hashes new keys, and how many older ones there are.
+    #[must_use]
+    pub fn pepper(&self) -> (Generation, usize) {
+        let keys = self.keys();
+        (keys.pepper.newest().clone(), keys.pepper.older().count())
+    }
+
+    /// What a tenant key is looked up by, newest first.
+    #[must_use]
+    pub fn digests(&self, key: &TenantKey) -> Vec<KeyDigest> {
+        self.keys().pepper.0.iter().map(|pepper| pepper.hash(key).digest).collect()
+    }
+
+    /// What is stored of a tenant key. Keys are random, so a keyed hash is right; a slow one would
+    /// only let strangers burn our processors.
+    #[must_use]
+    pub fn hash(&self, key: &TenantKey) -> Hashed {
+        self.keys().pepper.newest().hash(key)
+    }
+
+    /// What was stored of a tenant key before the pepper was renewed, newest first; nothing where
+    /// it never was.
+    #[must_use]
+    pub fn older_hashes(&self, key: &TenantKey) -> Vec<Hashed> {
+        self.keys().pepper.older().map(|pepper| pepper.hash(key)).collect()
+    }
+
+    /// Recognises a signing secret that an org has had before; of two orgs with the same secret
+    /// neither learns of the other. The first is stored, the others are from before renewals.
+    #[must_use]
+    pub fn fingerprints(&self, org_id: OrgId, secret: &Secret<Vec<u8>>) -> Vec<[u8; 32]> {
+        self.keys().fingerprint.hash(&[org_id.0.as_bytes(), secret.expose()])
+    }
+
+    /// Recognises a request that is sent again, without keeping what it said. The first is stored,
+    /// the others are from before renewals.
+    #[must_use]
+    pub fn idempotency_macs(&self, org_id: OrgId, parts: &[&[u8]]) -> Vec<[u8; 32]> {
+        let lengths: Vec<_> = parts.iter().map(|part| (part.len() as u64).to_be_bytes()).collect();
+        // Each part after its length, so that no two lists of parts are the same bytes.
+        let framed = lengths.iter().zip(parts).flat_map(|(length, part)| [&length[..], part]);
+        let framed: Vec<_> = [&org_id.0.as_bytes()[..]].into_iter().chain(framed).collect();
+        self.keys().idempotency.hash(&framed)
+    }
+
+    fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Keys {
+    /// Reads all generations; the first of a key that there is none of yet is made.
+    async fn read(db: &PgPool, master: &MasterKeys) -> Result<Self, KeyringError> {
+        let [pepper, fingerprint, idempotency, audit] = match stored::generations(db, master).await? {
+            Some(found) => found,
+            None => {
+                for family in FAMILIES {
+                    if stored::generation(db, family).await?.is_none() {
+                        find_or_make(db, family, master).await?;
+                    }
+                }
+                stored::generations(db, master).await?.ok_or(sqlx::Error::RowNotFound)?
+            }
+        };
+        Ok(Self {
+            pepper: Generations(pepper),
+            fingerprint: Generations(fingerprint),
+            idempotency: Generations(idempotency),
+            audit: ChainKey::of(audit.into_iter().map(|key| (key.number, key.secret))),
+        })
+    }
+}
+
+impl Generations {
+    fn newest(&self) -> &Generation {
+        &self.0[0]
+    }
+
+    fn older(&self) -> impl Iterator<Item = &Generation> {
+        self.0.iter().skip(1)
+    }
+
+    fn hash(&self, parts: &[&[u8]]) -> Vec<[u8; 32]> {
+        self.0.iter().map(|generation| keyed_hash(&generation.secret, parts)).collect()
+    }
+}
+
+impl Generation {
+    fn hash(&self, key: &TenantKey) -> Hashed {
+        Hashed { digest: keyed_hash(&self.secret, &[key.expose().as_bytes()]), pepper: self.number }
+    }
+}
+
+fn keyed_hash(key: &Secret<Vec<u8>>, parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose()).expect("HMAC takes keys of any length");
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
+}

@@ -1,0 +1,36 @@
+//! How a replica hears that the service's own keys were renewed (`partner-api keys renew`): at once
+//! from the announcement, and by looking, should that have been lost.
+
+use std::time::Duration;
+
+use crate::state::App;
+
+/// How long a renewal may go unseen where its announcement was lost.
+pub const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Follows renewals for as long as the process lives.
+pub async fn follow(app: App) {
+    let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut was_well = true;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = app.keys_renewed.notified() => {}
+        }
+        let outcome = app.keyring.reload(&app.db.lookups).await;
+        let is_well = outcome.is_ok();
+        match outcome {
+            Ok(true) => {
+                // Those of member tokens are renewed with them.
+                app.token_keys.forget();
+                let (pepper, _) = app.keyring.pepper();
+                tracing::info!(generation = pepper.number, "the service's keys were renewed");
+            }
+            Ok(false) => {}
+            Err(error) if was_well => tracing::warn!(%error, "the service's keys cannot be read again yet"),
+            Err(_) => {}
+        }
+        was_well = is_well;
+    }
+}
