@@ -1,4 +1,4 @@
-//! Where a request came from (contract 13.2): the connection's address, or what `X-Forwarded-For`
+//! Where a request came from (contract 11): the connection's address, or what `X-Forwarded-For`
 //! says where somebody vouches for it. Anybody may send that header, so without a voucher it means
 //! nothing; of what it says only the part counts that trusted hands wrote, from the right.
 

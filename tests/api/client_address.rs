@@ -1,4 +1,4 @@
-//! Where a request came from (contract 13.2), in the access line and in the audit log.
+//! Where a request came from (contract 11), in the access line and in the audit log.
 
 use serde_json::{Value, json};
 
