@@ -20,11 +20,30 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// Queues that have enough in flight, where each may have `most`.
+    /// Queues that have enough in flight, where each may have `most`; of a dead one, one is enough.
     pub fn full(&self, most: usize) -> Vec<QueueId> {
         let is_full = |queue: &QueueId, count: usize| count >= most || self.dead.contains(queue);
         let full = self.queues.iter().filter(|(queue, count)| is_full(queue, **count));
         full.map(|(queue, _)| queue.clone()).collect()
+    }
+
+    fn take_off(&mut self, queue: &QueueId, lease: Uuid, is_dead: bool) {
+        *self.queues.entry(queue.clone()).or_default() += 1;
+        *self.leases.entry(lease).or_default() += 1;
+        if is_dead {
+            self.dead.insert(queue.clone());
+        }
+    }
+
+    /// Whether there is so much room for the queue again that it is worth a look: at half of what
+    /// it may have, so that it never runs dry, and when it is drained.
+    fn land(&mut self, queue: &QueueId, lease: Uuid) -> bool {
+        let left = count_down(&mut self.queues, queue);
+        if left == 0 {
+            self.dead.remove(queue);
+        }
+        count_down(&mut self.leases, &lease);
+        left == 0 || left == MAX_PER_QUEUE / 2
     }
 }
 
@@ -39,35 +58,22 @@ impl Flight {
     /// Counts an event in.
     pub fn take_off(app: App, event: &Claimed, lease: Uuid) -> Self {
         let queue = QueueId::of(event);
-        let mut in_flight = lock(&app.publisher.in_flight);
-        *in_flight.queues.entry(queue.clone()).or_default() += 1;
-        *in_flight.leases.entry(lease).or_default() += 1;
-        if event.failures >= DEAD_AFTER {
-            in_flight.dead.insert(queue.clone());
-        }
-        drop(in_flight);
+        lock(&app.publisher.in_flight).take_off(&queue, lease, event.failures >= DEAD_AFTER);
         Self { app, queue, lease }
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        let mut in_flight = lock(&self.app.publisher.in_flight);
-        let left = land(&mut in_flight.queues, &self.queue);
-        if left == 0 {
-            in_flight.dead.remove(&self.queue);
-        }
-        land(&mut in_flight.leases, &self.lease);
-        drop(in_flight);
-        // There is room for more of this queue again: at half its share, and when it is drained.
-        if left == 0 || left == MAX_PER_QUEUE / 2 {
+        let has_room = lock(&self.app.publisher.in_flight).land(&self.queue, self.lease);
+        if has_room {
             self.app.publisher.wake_again([self.queue.clone()]);
         }
     }
 }
 
 /// Counts one down; gives how many are left.
-fn land<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: &K) -> usize {
+fn count_down<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: &K) -> usize {
     let Some(count) = counts.get_mut(key) else { return 0 };
     *count -= 1;
     let left = *count;
@@ -75,4 +81,40 @@ fn land<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: &K) -> usi
         counts.remove(key);
     }
     left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::OrgId;
+
+    fn queue() -> QueueId {
+        QueueId { org_id: OrgId(Uuid::from_u128(1)), stream: "users".to_owned() }
+    }
+
+    /// Some of a queue's events in flight under one lease.
+    fn flying(count: usize, is_dead: bool) -> (InFlight, Uuid) {
+        let (mut in_flight, lease) = (InFlight::default(), Uuid::from_u128(2));
+        (0..count).for_each(|_| in_flight.take_off(&queue(), lease, is_dead));
+        (in_flight, lease)
+    }
+
+    #[test]
+    fn a_queue_is_worth_a_look_at_half_its_share_and_when_it_is_drained() {
+        let (mut in_flight, lease) = flying(128, false);
+        let worth: Vec<_> = (0..128).rev().filter(|_| in_flight.land(&queue(), lease)).collect();
+        assert_eq!(worth, [64, 0]);
+        assert!(in_flight.leases.is_empty());
+    }
+
+    #[test]
+    fn a_queue_is_full_at_its_share_and_a_dead_one_with_one() {
+        let (in_flight, _) = flying(3, false);
+        assert_eq!((in_flight.full(3), in_flight.full(4)), (vec![queue()], vec![]));
+        let (mut in_flight, lease) = flying(1, true);
+        assert_eq!(in_flight.full(128), [queue()]);
+        in_flight.land(&queue(), lease);
+        in_flight.take_off(&queue(), lease, false);
+        assert_eq!(in_flight.full(128), []);
+    }
 }

@@ -137,7 +137,12 @@ pub async fn step(app: &App) -> Result<usize, sqlx::Error> {
 }
 
 /// Delivers until `stop` turns true, then lets what runs finish and hands the rest back.
-pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
+pub async fn run(app: App, stop: watch::Receiver<bool>) {
+    run_until(app, stop, DELIVERY_TIMEOUT).await;
+}
+
+/// [`run`], where what runs has `patience` to finish.
+pub async fn run_until(app: App, mut stop: watch::Receiver<bool>, patience: Duration) {
     let mut deliveries = JoinSet::new();
     let mut look = tokio::time::interval(LOOK_INTERVAL);
     let mut renew = tokio::time::interval(RENEW_INTERVAL);
@@ -181,7 +186,7 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
         }
     }
     let finished = async { while deliveries.join_next().await.is_some() {} };
-    if tokio::time::timeout(DELIVERY_TIMEOUT, finished).await.is_err() {
+    if tokio::time::timeout(patience, finished).await.is_err() {
         hand_back(&app, deliveries).await;
     }
 }
