@@ -69,7 +69,7 @@ impl TestApp {
             .await
             .expect("the org is made")
             .0;
-        Org { id, key: key.to_owned(), caller: self.anyone().with("orgid", id.to_string()) }
+        Org::known(self, id, key)
     }
 
     /// Stops serving an org, as an operator does.
@@ -180,6 +180,11 @@ impl Deref for Org {
 }
 
 impl Org {
+    /// One that is there already.
+    pub fn known(app: &TestApp, id: Uuid, key: &str) -> Self {
+        Self { id, key: key.to_owned(), caller: app.anyone().with("orgid", id.to_string()) }
+    }
+
     /// Mints a tenant key; gives its id and itself.
     pub async fn mint(&self) -> (String, String) {
         self.mint_with(json!({"name": "billing"})).await

@@ -11,6 +11,7 @@ pub mod raw;
 pub mod reply;
 pub mod run;
 pub mod server;
+pub mod tenants;
 pub mod webhook;
 
 pub use app::{Caller, Org, TestApp, request};
