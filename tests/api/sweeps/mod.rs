@@ -8,6 +8,7 @@ mod identity;
 mod query;
 mod superseded;
 mod tenancy;
+mod twins;
 
 use std::collections::HashMap;
 

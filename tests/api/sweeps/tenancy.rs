@@ -35,7 +35,7 @@ async fn no_operation_changes_anything_of_another_org() {
 }
 
 /// All that an org can list.
-async fn all_of(sweep: &Sweep, org: &Org) -> Vec<String> {
+pub(super) async fn all_of(sweep: &Sweep, org: &Org) -> Vec<String> {
     let mut all = Vec::new();
     for operation in sweep.operations() {
         if operation.method == "GET" && operation.path_parameters().is_empty() {
