@@ -157,6 +157,30 @@ async fn credentials_are_judged_before_the_body_is_read() {
     }
 }
 
+#[tokio::test]
+async fn an_org_id_beside_a_tenant_key_must_be_the_keys_own() {
+    let app = TestApp::new().await;
+    let (acme, zeta) = (app.org("acme").await, app.org("zeta").await);
+    let (own, other) = (acme.id.to_string(), zeta.id.to_string());
+    let holder = app.holder(&acme.mint().await.1);
+    let malformed = envelope("invalid_request", "OrgId must be sent once, as a UUID.");
+    holder.with("orgid", &own).get("/v1/features").await.expect(200);
+    for foreign in [other.as_str(), SOMEONE] {
+        holder.with("orgid", foreign).get("/v1/features").await.expect_json(401, &unauthorized());
+    }
+    for bad in ["", "acme"] {
+        holder.with("orgid", bad).get("/v1/features").await.expect_json(400, &malformed);
+    }
+    for second in [&own, &other] {
+        let twice = holder.with("orgid", &own).with("orgid", second);
+        twice.get("/v1/features").await.expect_json(400, &malformed);
+    }
+    // Of a suspended org no more is told to whoever names another.
+    app.suspend(&acme).await;
+    holder.with("orgid", &other).get("/v1/features").await.expect_json(401, &unauthorized());
+    holder.with("orgid", &own).get("/v1/features").await.expect(403);
+}
+
 fn unauthorized() -> Value {
     envelope("unauthorized", "Credentials are missing or not valid.")
 }

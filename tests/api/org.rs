@@ -1,5 +1,6 @@
 //! `/v1/admin/org` (contract 10).
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -61,4 +62,24 @@ async fn a_rename_is_in_the_audit_log_and_no_event() {
     let events: i64 =
         sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(&mut database).await.unwrap();
     assert_eq!(events, 0);
+}
+
+#[tokio::test]
+async fn a_suspended_org_is_suspended_since_the_first_time() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let mut database = app.database.connect().await;
+    let mut since = async || -> Option<DateTime<Utc>> {
+        let since = sqlx::query_scalar("SELECT suspended_at FROM orgs").fetch_one(&mut database).await;
+        since.expect("the org is there")
+    };
+    let first = app.clock.now();
+    app.suspend(&acme).await;
+    app.clock.advance(TimeDelta::hours(1));
+    app.suspend(&acme).await;
+    assert_eq!(since().await, Some(first));
+    app.resume(&acme).await;
+    assert_eq!(since().await, None);
+    app.suspend(&acme).await;
+    assert_eq!(since().await, Some(first + TimeDelta::hours(1)));
 }

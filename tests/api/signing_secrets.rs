@@ -223,6 +223,47 @@ async fn an_end_is_told_once_and_the_dead_secret_is_wiped() {
 }
 
 #[tokio::test]
+async fn a_secret_that_is_ended_is_wiped_from_its_row_at_once() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let (first, _) = acme.make_signing_secret(0).await;
+    let (second, _) = acme.make_signing_secret(3600).await;
+    let (third, _) = acme.make_signing_secret(0).await;
+    assert_eq!(sealed(&app).await, [(first.clone(), true), (second.clone(), false), (third.clone(), true)]);
+    acme.delete(&format!("{SECRET}/{first}")).await.expect(204);
+    assert_eq!(sealed(&app).await, [(first, false), (second, false), (third, true)]);
+}
+
+#[tokio::test]
+async fn a_revoked_secret_signs_nothing_even_where_its_row_is_whole() {
+    let app = TestApp::with(&[("ALLOW_PRIVATE_TARGETS", "true")]).await;
+    let acme = app.org("acme").await;
+    let receiver = Receiver::start().await;
+    let (first, _) = acme.make_signing_secret(0).await;
+    acme.register_webhook("users", &receiver.url).await;
+    let (_, second) = acme.make_signing_secret(3600).await;
+    let mut database = app.database.connect().await;
+    // As a backup would put it back.
+    let whole: Vec<u8> = sqlx::query_scalar("SELECT sealed FROM signing_secrets WHERE id::text = $1")
+        .bind(&first)
+        .fetch_one(&mut database)
+        .await
+        .expect("it lives");
+    acme.delete(&format!("{SECRET}/{first}")).await.expect(204);
+    sqlx::query("UPDATE signing_secrets SET sealed = $2 WHERE id::text = $1")
+        .bind(&first)
+        .bind(whole)
+        .execute(&mut database)
+        .await
+        .expect("it is put back");
+    receiver.take_all();
+    acme.post("/v1/users", json!({"user_id": uuid::Uuid::new_v4()})).await.expect(201);
+    assert_eq!(publisher::step(&app.state).await.expect("it looks"), 1);
+    let arrived = receiver.take().remove(0);
+    assert_eq!(arrived.signatures(), [arrived.signature_with(&second)]);
+}
+
+#[tokio::test]
 async fn rotations_at_once_leave_one_current_secret() {
     let mut app = TestApp::new().await;
     app.listen().await;
@@ -241,6 +282,14 @@ async fn rotations_at_once_leave_one_current_secret() {
     assert_eq!(outcomes, [["done"; 5].as_slice(), &["too_many_live_secrets"; 7]].concat());
     let shown = acme.get(SECRET).await.expect(200).json();
     assert_eq!(shown["data"]["previous"].as_array().map(Vec::len), Some(4));
+}
+
+/// Every secret, in the order of creation, and whether something of it is kept.
+async fn sealed(app: &TestApp) -> Vec<(String, bool)> {
+    sqlx::query_as("SELECT id::text, sealed IS NOT NULL FROM signing_secrets ORDER BY id")
+        .fetch_all(&mut app.database.connect().await)
+        .await
+        .expect("the database answers")
 }
 
 /// What was told of secrets, oldest first.

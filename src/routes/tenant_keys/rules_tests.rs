@@ -130,6 +130,16 @@ fn a_key_in_its_grace_window_administers_nothing() {
 }
 
 #[test]
+fn a_caller_that_has_ended_since_it_authenticated_changes_nothing() {
+    for ended in [key(3), superseded(3)] {
+        let org = org(vec![key(1), Key { revoked_at: Some(at(NOW)), ..ended }], Some(3));
+        assert_eq!(code(org.mint("x", None, &fresh())), "unauthorized");
+        assert_eq!(code(org.update(id(1), Some("x"), &Change::Keep)), "unauthorized");
+        assert_eq!(code(org.revoke(id(1))), "unauthorized");
+    }
+}
+
+#[test]
 fn ten_keys_may_live_and_the_refusal_names_the_next_expiry() {
     let mut keys: Vec<_> = (1..=10).map(key).collect();
     keys[3].expires_at = Some(at(NOW + 7));

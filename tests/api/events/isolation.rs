@@ -145,3 +145,51 @@ async fn a_backlog_of_more_queues_than_one_look_takes_is_worked_off_at_once() {
     publisher.await.expect("it ends well");
     drop(acme);
 }
+
+#[tokio::test]
+async fn a_queue_has_a_share_of_the_places_however_much_it_has() {
+    let app = service().await;
+    let (hung, well) = (partner(&app, "hung").await, partner(&app, "well").await);
+    let answer = hung.receiver.answers_later("200 OK");
+    join_all((0..300).map(|_| create_user(&hung.org))).await;
+    let (stop, stopped) = watch::channel(false);
+    let publisher = tokio::spawn(publisher::run_until(app.state.clone(), stopped, Duration::ZERO));
+    let mut arrived = 0;
+    for _ in 0..3 {
+        create_user(&well.org).await;
+        // Each time the publisher has looked again, and could have taken more of the other.
+        let delivered = async || (!well.receiver.take().is_empty()).then_some(());
+        within(Duration::from_secs(5), "the other's event arrives", delivered).await;
+        arrived += hung.receiver.take().len();
+    }
+    let looked = std::time::Instant::now();
+    let several_looks = async || (looked.elapsed() > Duration::from_millis(1_500)).then_some(());
+    within(Duration::from_secs(5), "it looks at all queues", several_looks).await;
+    arrived += hung.receiver.take().len();
+    assert!((1..=128).contains(&arrived), "{arrived} of one queue");
+    answer.send_replace(true);
+    stop.send_replace(true);
+    publisher.await.expect("it ends well");
+}
+
+#[tokio::test]
+async fn what_another_replica_wrote_is_found_though_nothing_wakes_this_one() {
+    let app = service().await;
+    let acme = partner(&app, "acme").await;
+    let (stop, stopped) = watch::channel(false);
+    let publisher = tokio::spawn(publisher::run(app.state.clone(), stopped));
+    create_user(&acme.org).await;
+    within(Duration::from_secs(5), "its own arrives", async || acme.receiver.take().pop()).await;
+    sqlx::query(
+        "INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+         VALUES ($1, gen_random_uuid(), 'users', 'user.created', '{\"type\": \"user.created\"}', $2, $2)",
+    )
+    .bind(acme.org.id)
+    .bind(app.clock.now())
+    .execute(&mut app.database.connect().await)
+    .await
+    .expect("the outbox takes it");
+    within(Duration::from_secs(5), "the other's arrives", async || acme.receiver.take().pop()).await;
+    stop.send_replace(true);
+    publisher.await.expect("it ends well");
+}

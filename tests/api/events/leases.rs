@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use partner_api::events::publisher;
+use partner_api::events::{publisher, retention};
 use serde_json::json;
+use sqlx::Connection as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -117,4 +118,83 @@ async fn a_publisher_that_is_told_to_stop_finishes_what_it_sends() {
     let statuses: Vec<_> =
         super::listed(&acme.org, "").await.iter().map(|event| event["status"].clone()).collect();
     assert_eq!(statuses.iter().filter(|status| **status == "delivered").count(), 1, "{statuses:?}");
+}
+
+#[tokio::test]
+async fn what_does_not_finish_in_time_is_handed_back_and_due_at_once() {
+    let app = service().await;
+    let acme = partner(&app, "acme").await;
+    let _never = acme.receiver.answers_later("200 OK");
+    create_user(&acme.org).await;
+    let (stop, stopped) = watch::channel(false);
+    let publisher = tokio::spawn(publisher::run_until(app.state.clone(), stopped, Duration::ZERO));
+    let first = arrival(&acme).await;
+    stop.send_replace(true);
+    publisher.await.expect("it ends well");
+
+    // Another replica need not wait for the lease to end.
+    assert_eq!(the_event(&acme.org).await["next_attempt_at"], "2026-11-21T08:00:00Z");
+    acme.receiver.answers("200 OK");
+    assert_eq!(publish(&app).await, 1);
+    assert_eq!(acme.receiver.take()[0].id(), first.id());
+    let event = the_event(&acme.org).await;
+    assert_eq!((&event["status"], &event["attempts"]), (&json!("delivered"), &json!(1)));
+}
+
+#[tokio::test]
+async fn an_event_that_is_being_delivered_when_its_days_are_over_is_not_lost() {
+    let app = service().await;
+    let acme = partner(&app, "acme").await;
+    create_user(&acme.org).await;
+    app.clock.advance(TimeDelta::days(14));
+    let answer = acme.receiver.answers_later("200 OK");
+    let running = step_beside(&app);
+    arrival(&acme).await;
+    app.clock.advance(TimeDelta::seconds(1));
+    // The secret's event, for which there is no queue.
+    assert_eq!(retention::step(&app.state).await.expect("it deletes"), 1);
+    assert_eq!(the_event(&acme.org).await["status"], "pending");
+    answer.send_replace(true);
+    running.await.expect("it ends well");
+    assert_eq!(the_event(&acme.org).await["status"], "delivered");
+}
+
+#[tokio::test]
+async fn a_dead_queue_whose_probe_hangs_is_sent_nothing_more() {
+    let app = service().await;
+    let acme = partner(&app, "acme").await;
+    acme.receiver.answers("503 Service Unavailable");
+    for _ in 0..20 {
+        create_user(&acme.org).await;
+    }
+    assert_eq!(publish(&app).await, 20);
+    acme.receiver.take();
+    app.clock.advance(TimeDelta::minutes(10));
+    let answer = acme.receiver.answers_later("503 Service Unavailable");
+    let probe = step_beside(&app);
+    arrival(&acme).await;
+    let again = tokio::time::timeout(Duration::from_secs(3), publish(&app)).await;
+    assert_eq!(again.expect("it sends nothing"), 0);
+    answer.send_replace(true);
+    assert_eq!(probe.await.expect("it ends well"), 1);
+}
+
+#[tokio::test]
+async fn what_another_replica_is_about_to_claim_is_left_to_it() {
+    let app = service().await;
+    let acme = partner(&app, "acme").await;
+    let (first, second) = (create_user(&acme.org).await, create_user(&acme.org).await);
+    let mut connection = app.database.connect().await;
+    let mut other = connection.begin().await.expect("a transaction");
+    sqlx::query("SELECT FROM events WHERE body LIKE '%' || $1 || '%' FOR UPDATE")
+        .bind(first.to_string())
+        .execute(&mut *other)
+        .await
+        .expect("it is locked");
+    let claimed = tokio::time::timeout(Duration::from_secs(3), publish(&app)).await;
+    assert_eq!(claimed.expect("nobody waits for another"), 1);
+    let arrived = acme.receiver.take();
+    assert_eq!(arrived[0].json()["data"]["user_id"], json!(second));
+    other.rollback().await.expect("it ends");
+    assert_eq!(publish(&app).await, 1);
 }

@@ -41,6 +41,13 @@ async fn what_waits_longer_than_fourteen_days_is_lost_and_counted() {
     let receiver = Receiver::start().await;
     acme.register_webhook("users", &receiver.url).await;
     assert_eq!(acme.get(QUEUE).await.json()["data"]["lost_events"], 3);
+
+    // What is lost later is counted with what was lost before.
+    acme.delete(QUEUE).await.expect(204);
+    app.clock.advance(TimeDelta::days(15));
+    assert_eq!(retention::step(&app.state).await.expect("it deletes"), 2, "the secret's event as well");
+    acme.register_webhook("users", &receiver.url).await;
+    assert_eq!(acme.get(QUEUE).await.json()["data"]["lost_events"], 4);
 }
 
 #[tokio::test]
@@ -80,4 +87,28 @@ async fn what_a_dead_publisher_had_claimed_for_a_queue_that_is_gone_is_not_kept_
     app.clock.advance(TimeDelta::days(15));
     retention::step(&app.state).await.expect("it deletes");
     assert_eq!(listed(&acme.org, "").await.len(), 0);
+}
+
+#[tokio::test]
+async fn however_much_is_old_it_goes_in_one_round() {
+    let app = service().await;
+    let acme = app.org("acme").await;
+    // More than two statements' worth of each, and one of each that stays.
+    sqlx::query(
+        "INSERT INTO events (org_id, id, stream, type, body, created_at, state, closed_at, next_attempt_at)
+         SELECT $1, gen_random_uuid(), 'users', 'user.created', '{}', at, state,
+                CASE WHEN state = 'delivered' THEN at END, at
+         FROM (VALUES ('delivered'), ('pending')) AS s (state),
+              LATERAL (SELECT $2 AS at FROM generate_series(1, 4100)
+                       UNION ALL SELECT $2 + interval '40 days') AS old",
+    )
+    .bind(acme.id)
+    .bind(app.clock.now())
+    .execute(&mut app.database.connect().await)
+    .await
+    .expect("the outbox takes them");
+    app.clock.advance(TimeDelta::days(40));
+    assert_eq!(retention::step(&app.state).await.expect("it deletes"), 4_100);
+    assert_eq!(listed(&acme, "").await.len(), 2);
+    assert_eq!(retention::step(&app.state).await.expect("it deletes"), 0);
 }

@@ -1,7 +1,7 @@
 //! What members may do: everything with their own user, and nothing else.
 
 use chrono::TimeDelta;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Member;
@@ -52,7 +52,7 @@ async fn a_deleted_or_recreated_users_token_is_dead_on_every_path() {
     acme.delete(&member.path()).await.expect(204);
     let dead = async |path: &str| {
         for method in ["GET", "PATCH", "DELETE"] {
-            let refused = member.caller.raw(method, path, "{}").await;
+            let refused = member.caller.json(method, path, json!({"first_name": "Eve"})).await;
             let body = envelope("unauthorized", "Credentials are missing or not valid.");
             refused.expect_json(401, &body);
         }
@@ -63,7 +63,9 @@ async fn a_deleted_or_recreated_users_token_is_dead_on_every_path() {
     acme.post("/v1/users", json!({"user_id": member.user_id})).await.expect(201);
     dead(&member.path()).await;
     let again = Member::again(&app, &acme, member.user_id).await;
-    again.caller.get(&again.path()).await.expect(200);
+    // What was refused has changed nothing either.
+    let user = again.caller.get(&again.path()).await.expect(200).json()["data"].clone();
+    assert_eq!((&user["profile"]["first_name"], &user["updated_at"]), (&Value::Null, &user["created_at"]));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use chrono::TimeDelta;
 use pgp::composed::{Deserializable as _, Message, SignedSecretKey};
 use serde_json::{Value, json};
 
@@ -148,6 +149,31 @@ async fn without_a_key_of_the_partners_nothing_is_changed() {
     }
     assert_eq!(acme.get(MINT).await.expect(200).text(), before);
     acme.get("/v1/auth/signing-secret").await.expect(404);
+}
+
+#[tokio::test]
+async fn a_key_that_has_ended_delivers_nothing_whatever_the_clock_says() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let mut short = rsa(&acme, "rsa2048.spki.pem");
+    short["ExpirationUtc"] = json!("2026-11-21T09:00:00.000Z");
+    let expired = register(&acme, short).await;
+    let refused = async |id: &str| {
+        for deliver_to in ["CredentialsDownload", id] {
+            let reply = acme.post(MINT, json!({"name": "x", "deliver_to": deliver_to})).await;
+            assert_eq!(reply.expect(409).code(), "no_delivery_key", "{deliver_to}");
+        }
+    };
+    app.clock.advance(TimeDelta::milliseconds(3_599_999));
+    acme.post(MINT, json!({"name": "x", "deliver_to": expired})).await.expect(201);
+    app.clock.advance(TimeDelta::milliseconds(1));
+    refused(&expired).await;
+    let deleted = register(&acme, rsa(&acme, "rsa3072.spki.pem")).await;
+    acme.delete(&path(&deleted)).await.expect(204);
+    // Of a replica that is slow: an end that holds at once is a state.
+    app.clock.advance(TimeDelta::seconds(-5));
+    acme.delete(&path(&expired)).await.expect(204);
+    refused(&deleted).await;
 }
 
 #[tokio::test]

@@ -76,3 +76,19 @@ async fn an_end_is_announced_in_steps_and_each_once() {
     assert_eq!(kinds(&told)[3..], ["expiring", "expiring", "expiring", "expired"]);
     assert_eq!(told.last().expect("it is there").1["version"], 5);
 }
+
+#[tokio::test]
+async fn every_new_end_is_announced_anew_from_the_first_step() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let mut registration = rsa(&acme, "rsa2048.spki.pem");
+    registration["ExpirationUtc"] = json!("2026-12-11T08:00:00Z");
+    let id = register(&acme, registration).await;
+    for end in ["2026-12-24T08:00:00Z", "2027-01-06T08:00:00Z"] {
+        app.clock.advance(TimeDelta::days(13));
+        assert_eq!(expiry::step(&app.state).await.expect("it looks"), 1);
+        assert_eq!(expiry::step(&app.state).await.expect("it looks"), 0);
+        set_expiration(&acme, &id, end).await.expect(200);
+    }
+    assert_eq!(kinds(&events(&app).await), ["registered", "expiring", "updated", "expiring", "updated"]);
+}

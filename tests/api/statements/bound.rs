@@ -312,7 +312,7 @@ fn values(source: &Query, place: usize) -> Option<Expr> {
             _ => None,
         },
         SetExpr::Values(values) => match values.rows.as_slice() {
-            [row] => row.iter().nth(place).cloned(),
+            [row] => row.get(place).cloned(),
             _ => None,
         },
         _ => None,

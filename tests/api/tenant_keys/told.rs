@@ -110,3 +110,43 @@ async fn the_end_of_a_grace_window_is_told_and_a_revocation_is_not_told_twice() 
     assert_eq!(expiry::step(&app.state).await.expect("it looks"), 1);
     assert_eq!(events(&app).await.last().expect("it is told").1["key_id"], first.id.as_str());
 }
+
+#[tokio::test]
+async fn every_new_end_is_announced_anew_from_the_first_step() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let key = holder_until(&app, &acme, "2026-12-11T08:00:00Z").await;
+    // Twenty days each time, of which seven are left when it looks.
+    for (end, told) in [("2026-12-24T08:00:00Z", 1), ("2027-01-06T08:00:00Z", 2), ("2027-01-19T08:00:00Z", 3)]
+    {
+        app.clock.advance(TimeDelta::days(13));
+        assert_eq!(expiry::step(&app.state).await.expect("it looks"), 1, "announcement {told}");
+        assert_eq!(expiry::step(&app.state).await.expect("it looks"), 0);
+        acme.patch(&path(&key.id), json!({"expires_at": end})).await.expect(200);
+    }
+    assert_eq!(kinds(&app).await.iter().filter(|kind| *kind == "expiring").count(), 3);
+    // Another name is no new end.
+    app.clock.advance(TimeDelta::days(13));
+    assert_eq!(expiry::step(&app.state).await.expect("it looks"), 1);
+    acme.patch(&path(&key.id), json!({"name": "payments"})).await.expect(200);
+    assert_eq!(expiry::step(&app.state).await.expect("it looks"), 0);
+}
+
+#[tokio::test]
+async fn however_many_end_together_all_are_announced_in_one_round() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    sqlx::query(
+        "INSERT INTO tenant_keys (org_id, id, name, prefix, digest, created_at, expires_at, expiry_set_at)
+         SELECT $1, gen_random_uuid(), 'x', 'x', sha256(n::text::bytea), $2, $2 + interval '1 hour', $2
+         FROM generate_series(1, 1100) AS n",
+    )
+    .bind(acme.id)
+    .bind(app.clock.now())
+    .execute(&mut app.database.connect().await)
+    .await
+    .expect("the table takes them");
+    app.clock.advance(TimeDelta::hours(1));
+    assert_eq!(expiry::step(&app.state).await.expect("it looks"), 1_100);
+    assert_eq!(expiry::step(&app.state).await.expect("it looks"), 0);
+}
