@@ -151,7 +151,9 @@ async fn a_queue_has_a_share_of_the_places_however_much_it_has() {
     let app = service().await;
     let (hung, well) = (partner(&app, "hung").await, partner(&app, "well").await);
     let answer = hung.receiver.answers_later("200 OK");
-    join_all((0..300).map(|_| create_user(&hung.org))).await;
+    for _ in 0..4 {
+        join_all((0..75).map(|_| create_user(&hung.org))).await;
+    }
     let (stop, stopped) = watch::channel(false);
     let publisher = tokio::spawn(publisher::run_until(app.state.clone(), stopped, Duration::ZERO));
     let mut arrived = 0;
