@@ -22,7 +22,7 @@ pub struct Page {
     #[param(minimum = 0, maximum = 10_000, default = 0, required = false)]
     offset: i64,
     /// Where the page starts: empty for the start of the list, then each reply's `next_cursor`.
-    /// Opaque. Excludes `offset`.
+    /// Opaque. Excludes `offset`, but for 0.
     #[param(value_type = Option<String>)]
     cursor: Option<Place>,
 }
@@ -34,7 +34,8 @@ impl Input for Page {
         let limit = request.query("limit").integer(1..=100).unwrap_or(25);
         let cursor = request.query("cursor").decoded(Place::decode);
         let offset = if cursor.is_some() {
-            request.query("offset").excluded("cannot be combined with cursor");
+            // Generated clients send what the document says holds by default.
+            request.query("offset").excluded_but("0", "cannot be combined with cursor");
             0
         } else {
             request.query("offset").integer(0..=10_000).unwrap_or(0)

@@ -96,12 +96,13 @@ impl Shared {
 
 /// Adds headers, and to an error its shape and an example of each code.
 fn complete_one(response: &mut Response, status: &str, shape: Shape, invalid: &Invalid) {
-    let mut say = |name: &str, description| response.headers.insert(name.to_owned(), header(description));
-    say("x-request-id", "Yours if it was well-formed, else a new one.");
-    match status {
-        "401" => drop(say("WWW-Authenticate", "Always `ApiKey realm=\"partner-api\"`.")),
-        "429" | "503" => drop(say("Retry-After", "Seconds to wait before trying again.")),
-        _ => {}
+    let headers = &mut response.headers;
+    headers.insert("x-request-id".to_owned(), header("Yours if it was well-formed, else a new one."));
+    if status == "401" {
+        headers.insert("WWW-Authenticate".to_owned(), header("Always `ApiKey realm=\"partner-api\"`."));
+    }
+    if matches!(status, "429" | "503") {
+        headers.insert("Retry-After".to_owned(), header("Seconds to wait before trying again."));
     }
     if !status.starts_with(['4', '5']) {
         return;

@@ -20,8 +20,9 @@ const ENDS: &str = "2026-12-21T08:00:00.000000Z";
 #[derive(Default)]
 pub struct Invalid(Vec<Problem>);
 
-/// Examples of an error response: one for each code that its description names, and of a 422
-/// that is no code, or of the other shape's 400, one with a field that is wrong.
+/// Examples of an error response: one for each code that its description names, and of a 422 under
+/// `/v1` one that has no code but problems. `invalid` is what goes wrong with the request where
+/// it can be told from the operation.
 pub fn of_errors(
     description: &str,
     status: &str,

@@ -265,6 +265,13 @@ impl<'p> Field<'p> {
         }
     }
 
+    /// The same, unless the field says no more than its default does.
+    pub fn excluded_but(self, default: &str, msg: &'static str) {
+        if !matches!(&self.value, Value::Text(text) if text == default) {
+            self.excluded(msg);
+        }
+    }
+
     /// What a PATCH does to this field; `read` judges a new value.
     pub fn change<T>(self, read: impl FnOnce(Self) -> Option<T>) -> Option<Change<T>> {
         match self.value {
