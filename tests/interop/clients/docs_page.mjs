@@ -73,7 +73,7 @@ await check("takes a key and tries an operation with it", async () => {
   insist(["TenantKey", "OrgId", "MemberToken"].every((name) => names.some((text) => text.includes(name))), names);
   const form = dialog.locator(".auth-container", { hasText: "TenantKey" });
   await form.locator("input").fill(key);
-  await dialog.locator(".auth-btn-wrapper .authorize").first().click();
+  await form.locator("input").press("Enter");
   await dialog.locator(".btn-done").first().click();
   await page.click("#operations-Users-create_user .opblock-summary-control");
   await page.click("#operations-Users-create_user .execute");
@@ -103,8 +103,8 @@ if (process.argv.includes("--screenshot")) await page.screenshot({ path: shot })
 await check("asks nobody but the service", async () => insist(foreign.length === 0, foreign));
 
 await check("breaks no rule of its own policy", async () => {
-  const real = complaints.filter((text) => !text.includes("401 (Unauthorized)") && !text.includes("409 (Conflict)"));
-  insist(real.length === 0, real);
+  const broken = complaints.filter((text) => text.includes("Content Security Policy") || text.includes("Error:"));
+  insist(broken.length === 0, broken);
 });
 
 await check("the index leads to it", async () => {

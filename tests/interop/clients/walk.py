@@ -84,15 +84,15 @@ def use(tally, part, name, *command, environment):
 
 def fuzz(service, key, directory):
     """What the document allows and what it forbids, made up by schemathesis, within a minute."""
-    # Rotation would end the key that the others need, deletion what they are about.
-    left_out = ["rotate_tenant_key", "revoke_tenant_key", "update_tenant_key"]
+    # These could end the key that the others need; the last takes lines of JSON, which it cannot make.
+    left_out = ["rotate_tenant_key", "revoke_tenant_key", "update_tenant_key", "create_users_in_bulk"]
     checks = ("not_a_server_error", "status_code_conformance", "content_type_conformance",
               "response_schema_conformance", "response_headers_conformance", "negative_data_rejection",
               "ignored_auth", "unsupported_method")
     command = [os.path.join(PYTHON, "schemathesis"), "run", DOCUMENT, "--url", f"http://127.0.0.1:{service.public}",
                "--header", f"taih-tenant-key: {key}", "--checks", ",".join(checks), "--phases",
                "examples,coverage,fuzzing", "--max-examples", "15", "--max-time", "60", "--seed", "7", "--no-shrink",
-               "--exclude-by", "operation/tags/0 == 'Not live yet'", "--workers", "2", "--request-timeout", "12"]
+               "--exclude-tag", "Not live yet", "--workers", "2", "--request-timeout", "12"]
     command += [word for name in left_out for word in ("--exclude-operation-id", name)]
     done = subprocess.run(command, cwd=directory, capture_output=True, timeout=170, text=True)
     assert done.returncode == 0, f"exit {done.returncode}: {done.stdout[-2500:]}"
