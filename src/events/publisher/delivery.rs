@@ -85,7 +85,7 @@ async fn send(app: &App, event: &Claimed, secrets: &Secrets) -> Result<(), Deliv
     let target = stored.target(&app.keyring.master, app.config.targets.policy)?;
     let trace = event.traceparent.as_deref().and_then(TraceContext::parse);
     let Claimed { id, stream, kind, body, .. } = event;
-    let message = Message { id: *id, stream, kind, body, trace };
+    let message = Message { id: *id, stream, kind, body, trace, anew: false };
     message.send(app, event.org_id, &target, secrets, DELIVERY_TIMEOUT).await
 }
 
@@ -98,6 +98,8 @@ pub struct Message<'a> {
     pub body: &'a str,
     /// Of the request that caused it.
     pub trace: Option<TraceContext>,
+    /// See [`Delivery::anew`].
+    pub anew: bool,
 }
 
 impl Message<'_> {
@@ -125,6 +127,7 @@ impl Message<'_> {
             ],
             body: self.body,
             traceparent: self.trace.map(|trace| trace.continued().to_string()),
+            anew: self.anew,
         };
         app.targets.send(target, &delivery, timeout).await
     }

@@ -48,6 +48,9 @@ pub struct Delivery<'a> {
     pub body: &'a str,
     /// W3C trace context of the attempt, for a webhook.
     pub traceparent: Option<String>,
+    /// Nothing that earlier deliveries left is used, no connection and no AWS session: for tests,
+    /// which must not pass on what was allowed a while ago.
+    pub anew: bool,
 }
 
 /// Where an org wants a stream's events.
@@ -108,8 +111,8 @@ impl Targets {
 
     fn with_resolver(config: TargetsConfig, clock: Clock, resolver: Arc<dyn Resolve>) -> Self {
         let reach = if config.policy.allow_private { Reach::Anywhere } else { Reach::Public };
-        let partner = Outbound::new(reach, Arc::clone(&resolver));
-        let operator = Outbound::new(Reach::Anywhere, resolver);
+        let partner = Outbound::new(reach, Arc::clone(&resolver), clock.clone());
+        let operator = Outbound::new(Reach::Anywhere, resolver, clock.clone());
         Self(Arc::new(Inner {
             #[cfg(feature = "aws")]
             sqs: sqs::Sqs::new(&config, &partner, &operator, clock.clone()),
@@ -138,7 +141,7 @@ impl Targets {
             Target::AzureStorageQueue(queue) => {
                 let endpoint = inner.storage_queue_endpoint.as_ref();
                 let outbound = if endpoint.is_some() { &inner.operator } else { &inner.partner };
-                storage_queue::send(outbound, endpoint, queue, delivery.message, timeout, now).await
+                storage_queue::send(outbound, endpoint, queue, delivery, timeout, now).await
             }
             #[cfg(feature = "aws")]
             Target::AwsSqs(queue) => outbound::within(timeout, inner.sqs.send(queue, delivery)).await,

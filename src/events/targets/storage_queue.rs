@@ -16,10 +16,10 @@ use hyper::{Method, Request, Uri};
 use url::Url;
 
 use super::error::{DeliveryError, Reason};
-use super::outbound::{Outbound, USER_AGENT, drain, read, within};
+use super::outbound::{Outbound, Over, USER_AGENT, drain, read, within};
 use super::settings::StorageQueue;
 use super::webhook::retry_after;
-use super::xml_safe;
+use super::{Delivery, xml_safe};
 
 /// Largest message text Azure takes.
 const MAX_MESSAGE: usize = 64 * 1024;
@@ -29,7 +29,7 @@ const API_VERSION: &str = "2021-12-02";
 /// and as SQS keeps one at most. Azure's default is 7.
 const MESSAGE_TTL_SECS: u32 = 14 * 24 * 60 * 60;
 
-/// Puts a message on the queue; `endpoint` replaces the account's host (an operator's emulator).
+/// Puts a delivery's message on the queue; `endpoint` replaces the account's host (an operator's emulator).
 ///
 /// # Errors
 /// A class, or Azure's error code and message.
@@ -37,13 +37,14 @@ pub async fn send(
     outbound: &Outbound,
     endpoint: Option<&Url>,
     queue: &StorageQueue,
-    message: &str,
+    delivery: &Delivery<'_>,
     timeout: Duration,
     now: DateTime<Utc>,
 ) -> Result<(), DeliveryError> {
-    let request = request(endpoint, queue, &xml_safe(message))?;
+    let request = request(endpoint, queue, &xml_safe(delivery.message))?;
+    let over = if delivery.anew { Over::New } else { Over::Any };
     within(timeout, async {
-        let (head, body) = outbound.send(request).await?.into_parts();
+        let (head, body) = outbound.send(request, over).await?.into_parts();
         if head.status.is_success() {
             drain(body).await;
             return Ok(());

@@ -1,5 +1,6 @@
 //! Small HTTP servers on a loopback port, for the tests of this module.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// What a server does once it has read a request.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Answer {
     /// Writes these bytes and keeps the connection.
     Write(&'static str),
@@ -19,9 +20,11 @@ pub enum Answer {
     Huge(usize),
     /// Writes these bytes, then nothing more, and keeps the connection.
     Stall(&'static str),
+    /// Writes these bytes one by one, and keeps the connection.
+    Drip(&'static str),
 }
 
-/// A server that answers every request alike, and remembers.
+/// A server that answers every request alike, unless told otherwise, and remembers.
 pub struct TestServer {
     pub address: SocketAddr,
     seen: Arc<Mutex<Seen>>,
@@ -31,6 +34,8 @@ pub struct TestServer {
 struct Seen {
     connections: usize,
     requests: Vec<String>,
+    next: VecDeque<Answer>,
+    special: Option<(&'static str, Answer)>,
 }
 
 impl TestServer {
@@ -39,7 +44,11 @@ impl TestServer {
     }
 
     pub async fn start_on(ip: &str, answer: Answer) -> Self {
-        let listener = TcpListener::bind((ip, 0)).await.expect("a free port");
+        Self::start_at(&format!("{ip}:0"), answer).await
+    }
+
+    pub async fn start_at(address: &str, answer: Answer) -> Self {
+        let listener = TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("a bound address");
         let seen = Arc::new(Mutex::new(Seen::default()));
         let shared = Arc::clone(&seen);
@@ -56,6 +65,16 @@ impl TestServer {
         format!("http://{}/hook?a=b", self.address)
     }
 
+    /// Answers the next requests like this, and then as before.
+    pub fn next_answers(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.seen.lock().expect("no panic").next.extend(answers);
+    }
+
+    /// Answers requests that hold this like that.
+    pub fn answers_to(&self, part: &'static str, answer: Answer) {
+        self.seen.lock().expect("no panic").special = Some((part, answer));
+    }
+
     pub fn connections(&self) -> usize {
         self.seen.lock().expect("no panic").connections
     }
@@ -68,20 +87,34 @@ impl TestServer {
 
 async fn serve(mut stream: TcpStream, answer: Answer, seen: Arc<Mutex<Seen>>) {
     while let Some(request) = read_request(&mut stream).await {
-        seen.lock().expect("no panic").requests.push(request);
+        let answer = {
+            let mut seen = seen.lock().expect("no panic");
+            let special = seen.special.filter(|(part, _)| request.contains(part)).map(|(_, answer)| answer);
+            seen.requests.push(request);
+            special.or_else(|| seen.next.pop_front()).unwrap_or(answer)
+        };
         let written = match answer {
             Answer::Write(bytes) | Answer::WriteAndClose(bytes) | Answer::Stall(bytes) => {
                 stream.write_all(bytes.as_bytes()).await
             }
             Answer::Body(status, body) => stream.write_all(whole(status, body).as_bytes()).await,
+            Answer::Drip(bytes) => drip(&mut stream, bytes).await,
             Answer::Huge(length) => stream.write_all(whole(200, &"a".repeat(length)).as_bytes()).await,
         };
         match answer {
-            Answer::Write(_) | Answer::Body(..) | Answer::Huge(_) if written.is_ok() => {}
+            Answer::Write(_) | Answer::Body(..) | Answer::Drip(_) | Answer::Huge(_) if written.is_ok() => {}
             Answer::Stall(_) => std::future::pending().await,
             _ => return,
         }
     }
+}
+
+async fn drip(stream: &mut TcpStream, bytes: &str) -> std::io::Result<()> {
+    for byte in bytes.bytes() {
+        stream.write_all(&[byte]).await?;
+        tokio::task::yield_now().await;
+    }
+    Ok(())
 }
 
 fn whole(status: u16, body: &str) -> String {

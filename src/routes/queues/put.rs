@@ -7,7 +7,7 @@ use super::change::{Change, glance};
 use super::input::{QueuePath, RegisterQueue};
 use super::reply::Queue;
 use super::rules::Kind;
-use super::settings::{Settings, expires_at, place};
+use super::settings::{Settings, expires_at, place, require_live, secret};
 use super::store::NewQueue;
 use super::test_publish;
 use crate::administration::Scope;
@@ -54,7 +54,11 @@ impl Put<'_> {
 
     fn judged(&self, input: RegisterQueue) -> Result<(Settings, Target), ApiError> {
         let RegisterQueue::Live(settings) = input else { return Err(self.not_live()) };
-        match settings.target(self.app.config.targets.policy) {
+        let judged = settings.target(self.app.config.targets.policy).and_then(|target| {
+            require_live(&target, self.app.clock.now())?;
+            Ok(target)
+        });
+        match judged {
             Ok(target) => Ok((settings, target)),
             Err(invalid) => {
                 let place = [settings.kind(), invalid.field];
@@ -79,7 +83,7 @@ impl Put<'_> {
         NewQueue {
             kind: settings.kind(),
             settings: settings.to_json(),
-            sealed: settings.secret().map(seal),
+            sealed: secret(target).map(seal),
             expires_at: expires_at(target),
         }
     }

@@ -72,11 +72,6 @@ impl Settings {
         json.unwrap_or_default()
     }
 
-    /// The write-only part.
-    pub fn secret(&self) -> Option<&Secret<String>> {
-        if let Self::AzureStorageQueue(_, sas_token) = self { Some(sas_token) } else { None }
-    }
-
     /// Where to send, if the settings keep every rule.
     pub fn target(&self, policy: Policy) -> Result<Target, Invalid> {
         Ok(match self {
@@ -89,6 +84,16 @@ impl Settings {
             Self::Webhook(WebhookEndpoint { url }) => Target::Webhook(Webhook::new(url, policy)?),
         })
     }
+}
+
+/// The write-only part of a target, in its normal form.
+pub fn secret(target: &Target) -> Option<&Secret<String>> {
+    if let Target::AzureStorageQueue(queue) = target { Some(queue.sas().query()) } else { None }
+}
+
+/// Whether the credential in a target, if there is one, can be used at `now`.
+pub fn require_live(target: &Target, now: DateTime<Utc>) -> Result<(), Invalid> {
+    if let Target::AzureStorageQueue(queue) = target { queue.require_live(now) } else { Ok(()) }
 }
 
 /// When a credential in a target ends by itself.

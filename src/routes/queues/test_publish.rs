@@ -35,7 +35,8 @@ pub async fn send(
         "org_id": org_id,
         "data": { "stream": stream.name() },
     });
-    let message = Message { id, stream: stream.name(), kind: KIND, body: &body.to_string(), trace };
+    let body = body.to_string();
+    let message = Message { id, stream: stream.name(), kind: KIND, body: &body, trace, anew: true };
     match message.send(app, org_id, target, &secrets, TIMEOUT).await {
         Ok(()) => Ok(wire_id(id)),
         Err(error) => Err(failed(&error)),

@@ -1,7 +1,11 @@
-//! From a host to a connection: resolve, judge every address, connect to those very addresses.
+//! From a host to a connection: resolve, judge every address, connect to those very addresses,
+//! one a little after the other until one answers (RFC 8305).
 //!
 //! Nothing asks the resolver again between the judgement and the connection, so an answer that
 //! changes in between (DNS rebinding) changes nothing. A literal address is judged the same way.
+//!
+//! A name that is refused is told like one that does not exist, and as late: a partner must not
+//! learn which names exist inside.
 
 use std::future::Future;
 use std::io;
@@ -11,19 +15,26 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use hyper::Uri;
 use hyper::http::uri::Scheme;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tower::Service;
 
 use super::addresses::is_refused;
 use crate::events::targets::error::Reason;
 
-/// One address gets this long before the next is tried.
+/// One address gets this long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// When the next address is tried as well (RFC 8305 section 5).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// A host's further addresses are ignored.
 const MAX_ADDRESSES: usize = 8;
+/// A name that leads nowhere is told after a whole number of these, so that the time tells little.
+const TELL_INTERVAL: Duration = Duration::from_secs(1);
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -70,19 +81,24 @@ impl Guard {
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let default_port = if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
         let port = uri.port_u16().unwrap_or(default_port);
-        let mut reason = Reason::Dns;
-        for address in self.addresses(host).await? {
-            match open(SocketAddr::new(address, port)).await {
-                Ok(stream) => return Ok(TokioIo::new(stream)),
-                Err(failed) => reason = failed,
-            }
-        }
-        Err(reason)
+        let addresses = self.addresses(host).await?;
+        let stream = race(addresses.into_iter().map(|address| SocketAddr::new(address, port))).await?;
+        Ok(TokioIo::new(stream))
     }
 
-    /// A host's addresses, none of which is refused.
+    /// A host's addresses, none of which is refused, in the order in which they are tried.
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Reason> {
-        let mut addresses = match host.parse() {
+        let began = Instant::now();
+        let judged = self.judge(host).await;
+        if judged.is_err() && self.reach == Reach::Public {
+            let intervals = began.elapsed().as_millis() / TELL_INTERVAL.as_millis() + 1;
+            sleep_until(began + TELL_INTERVAL * u32::try_from(intervals).unwrap_or(1)).await;
+        }
+        Ok(interleave(judged?))
+    }
+
+    async fn judge(&self, host: &str) -> Result<Vec<IpAddr>, Reason> {
+        let addresses = match host.parse() {
             Ok(literal) => vec![literal],
             Err(_) => self.resolver.resolve(host).await.map_err(|_| Reason::Dns)?,
         };
@@ -90,13 +106,52 @@ impl Guard {
         if self.reach == Reach::Public && addresses.iter().copied().any(is_refused) {
             return Err(Reason::Blocked);
         }
-        addresses.truncate(MAX_ADDRESSES);
-        Ok(addresses)
+        if addresses.is_empty() { Err(Reason::Dns) } else { Ok(addresses) }
+    }
+}
+
+/// The order of RFC 8305 section 4: families take turns, beginning with the resolver's first choice.
+fn interleave(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    let is_v6_first = addresses.first().is_some_and(IpAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == is_v6_first);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut ordered = Vec::new();
+    while ordered.len() < MAX_ADDRESSES {
+        let turn = [first.next(), second.next()];
+        if turn == [None, None] {
+            break;
+        }
+        ordered.extend(turn.into_iter().flatten());
+    }
+    ordered.dedup();
+    ordered.truncate(MAX_ADDRESSES);
+    ordered
+}
+
+/// Connects to whichever address answers first. An address is tried once the one before it has
+/// failed, or has had [`ATTEMPT_DELAY`]; the others are then given up.
+async fn race(addresses: impl ExactSizeIterator<Item = SocketAddr>) -> Result<TcpStream, Reason> {
+    let mut left = addresses;
+    let mut attempts = FuturesUnordered::new();
+    let mut failed = Reason::Dns;
+    loop {
+        attempts.extend(left.next().map(open));
+        if attempts.is_empty() {
+            return Err(failed);
+        }
+        tokio::select! {
+            Some(outcome) = attempts.next() => match outcome {
+                Ok(stream) => return Ok(stream),
+                Err(reason) => failed = reason,
+            },
+            () = sleep(ATTEMPT_DELAY), if left.len() > 0 => {}
+        }
     }
 }
 
 async fn open(address: SocketAddr) -> Result<TcpStream, Reason> {
-    let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
+    let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
     let stream = connected.map_err(|_| Reason::Timeout)?.map_err(|error| match error.kind() {
         io::ErrorKind::ConnectionRefused => Reason::Refused,
         io::ErrorKind::TimedOut => Reason::Timeout,
@@ -119,5 +174,25 @@ impl Service<Uri> for Guard {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let guard = self.clone();
         Box::pin(async move { guard.connect(&uri).await })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns_beginning_with_the_resolvers_first_choice() {
+        let ordered = |list: &str| -> String {
+            let parsed = list.split(' ').filter_map(|address| address.parse().ok()).collect();
+            interleave(parsed).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(ordered("::1 ::2 ::3 1.1.1.1 2.2.2.2"), "::1 1.1.1.1 ::2 2.2.2.2 ::3");
+        assert_eq!(ordered("1.1.1.1 ::1 ::2"), "1.1.1.1 ::1 ::2");
+        assert_eq!(ordered("1.1.1.1 1.1.1.1 2.2.2.2"), "1.1.1.1 2.2.2.2");
+        assert_eq!(ordered(""), "");
+        let many = (1..=40).map(|n| format!("10.0.0.{n}")).collect::<Vec<_>>().join(" ");
+        assert_eq!(ordered(&format!("{many} ::1")).split(' ').count(), MAX_ADDRESSES);
+        assert!(ordered(&format!("{many} ::1")).starts_with("10.0.0.1 ::1 10.0.0.2"));
     }
 }

@@ -1,10 +1,14 @@
 //! The one HTTP client for all targets, and its safety (contract 6): connections go to the very
 //! addresses that were checked, no redirects, no environment proxies, answers read up to a bound.
 //!
-//! HTTP/1.1 with kept-alive connections, rustls with aws-lc-rs and Mozilla's roots.
+//! HTTP/1.1 with kept-alive connections, rustls with aws-lc-rs and Mozilla's roots. A connection is
+//! used for a minute, so that a host that moves is followed; a request that fails on one that
+//! served before, with no byte of an answer, is sent again on a new one (contract 14). Whoever gets it
+//! twice sees the same event id.
 
 mod addresses;
 mod connect;
+mod record;
 #[cfg(test)]
 mod tests;
 
@@ -13,11 +17,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, Limited};
+use chrono::TimeDelta;
+use http_body_util::{BodyExt, Either, Empty, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::http::uri::Scheme;
+use hyper::http::{Extensions, StatusCode};
 use hyper::{Request, Response};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::{Connected, capture_connection};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
@@ -25,8 +32,10 @@ use rustls::{ClientConfig, RootCertStore};
 pub use addresses::is_refused;
 use connect::Guard;
 pub use connect::{Reach, Resolve, SystemResolver};
+use record::{Record, Recording};
 
 use super::error::{DeliveryError, Reason};
+use crate::clock::Clock;
 
 /// How we name ourselves to receivers.
 pub const USER_AGENT: &str = concat!("partner-api/", env!("CARGO_PKG_VERSION"));
@@ -39,45 +48,142 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(250);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Idle connections kept for one host.
 const MAX_IDLE: usize = 128;
+/// How old a connection may be to be used again (contract 14): a minute, less what it may idle.
+const MAX_AGE: TimeDelta = TimeDelta::seconds(56);
+/// The largest head of an answer that is read. Of a larger one the status still counts.
+const MAX_HEAD: usize = 64 * 1024;
+/// The most header fields of an answer. The same holds.
+const MAX_HEADERS: usize = 256;
+
+type HttpClient = Client<Recording<HttpsConnector<Guard>>, Full<Bytes>>;
+
+/// An answer. Its body is empty where its head could not be read beyond the status.
+pub type Answer = Response<Either<Incoming, Empty<Bytes>>>;
+
+/// Over which connection a request may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// One that stands, if there is one.
+    Any,
+    /// A new one, which is closed afterwards: what it shows holds for whoever connects now.
+    New,
+}
 
 /// An HTTP client with one [`Reach`]; clones share its connections.
 #[derive(Clone)]
 pub struct Outbound {
-    client: Client<HttpsConnector<Guard>, Full<Bytes>>,
+    kept: HttpClient,
+    single: HttpClient,
     reach: Reach,
+    clock: Clock,
 }
 
 impl Outbound {
     /// A client that trusts Mozilla's roots; nothing is connected yet.
     #[must_use]
-    pub fn new(reach: Reach, resolver: Arc<dyn Resolve>) -> Self {
-        Self::with_roots(reach, resolver, webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect())
+    pub fn new(reach: Reach, resolver: Arc<dyn Resolve>, clock: Clock) -> Self {
+        Self::with_roots(reach, resolver, clock, webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect())
     }
 
-    fn with_roots(reach: Reach, resolver: Arc<dyn Resolve>, roots: RootCertStore) -> Self {
+    fn with_roots(reach: Reach, resolver: Arc<dyn Resolve>, clock: Clock, roots: RootCertStore) -> Self {
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(tls(roots))
             .https_or_http()
             .enable_http1()
             .wrap_connector(Guard::new(reach, resolver));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(MAX_IDLE)
-            .build(https);
-        Self { client, reach }
+        let connector = Recording { connector: https, clock: clock.clone() };
+        let client = |max_idle| {
+            Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE_TIMEOUT)
+                .pool_max_idle_per_host(max_idle)
+                .http1_max_buf_size(MAX_HEAD)
+                .http1_max_headers(MAX_HEADERS)
+                .http1_allow_obsolete_multiline_headers_in_responses(true)
+                .http1_allow_spaces_after_header_name_in_responses(true)
+                .http1_ignore_invalid_headers_in_responses(true)
+                .build(connector.clone())
+        };
+        Self { kept: client(MAX_IDLE), single: client(0), reach, clock }
     }
 
     /// Sends a request and waits for the head of its answer, whatever its status.
     ///
     /// # Errors
     /// Everything that goes wrong before that head is there.
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Reason> {
+    pub async fn send(&self, request: Request<Full<Bytes>>, over: Over) -> Result<Answer, Reason> {
         if self.reach == Reach::Public && request.uri().scheme() != Some(&Scheme::HTTPS) {
             return Err(Reason::Settings("url must start with https://"));
         }
-        self.client.request(request).await.map_err(|error| classify(&error))
+        if over == Over::New {
+            return self.exchange(&self.single, request).await.map_err(|failed| failed.reason);
+        }
+        let again = request.clone();
+        match self.exchange(&self.kept, request).await {
+            Err(Failed { is_stale: true, .. }) => {
+                self.exchange(&self.single, again).await.map_err(|failed| failed.reason)
+            }
+            answered => answered.map_err(|failed| failed.reason),
+        }
     }
+
+    async fn exchange(
+        &self,
+        client: &HttpClient,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Answer, Failed> {
+        let captured = capture_connection(&mut request);
+        let answered = client.request(request).await;
+        let connected = captured.connection_metadata();
+        let record = connected.as_ref().and_then(record_of);
+        match answered {
+            // Some servers say so as they close an idle connection (RFC 9110 15.5.9).
+            Ok(answer) if answer.status() == StatusCode::REQUEST_TIMEOUT && is_reused(record.as_ref()) => {
+                Err(Failed { reason: Reason::Status(408), is_stale: true })
+            }
+            Ok(answer) => {
+                if let (Some(connected), Some(record)) = (&*connected, record)
+                    && record.born + MAX_AGE <= self.clock.now()
+                {
+                    connected.poison();
+                }
+                Ok(answer.map(Either::Left))
+            }
+            Err(error) => match (classify(&error), record) {
+                (Reason::InvalidResponse, Some(record)) => bare(&record),
+                (reason, record) => {
+                    let is_silent = record.is_some_and(|record| record.is_reused_and_silent());
+                    Err(Failed { is_stale: is_silent && !error.is_connect(), reason })
+                }
+            },
+        }
+    }
+}
+
+/// A request without an answer.
+struct Failed {
+    reason: Reason,
+    /// The connection had served before and was given up by the other side.
+    is_stale: bool,
+}
+
+fn record_of(connected: &Connected) -> Option<Record> {
+    let mut extras = Extensions::new();
+    connected.get_extras(&mut extras);
+    extras.remove()
+}
+
+fn is_reused(record: Option<&Record>) -> bool {
+    record.is_some_and(Record::is_reused)
+}
+
+/// The answer that a head too odd or too large to read begins with: the receiver has decided.
+fn bare(record: &Record) -> Result<Answer, Failed> {
+    let unreadable = Failed { reason: Reason::InvalidResponse, is_stale: false };
+    let status = record.status().filter(|status| !status.is_informational()).ok_or(unreadable)?;
+    let mut answer = Answer::new(Either::Right(Empty::new()));
+    *answer.status_mut() = status;
+    Ok(answer)
 }
 
 /// TLS by aws-lc-rs, named here because a second provider in the tree would make rustls' choice a
@@ -109,7 +215,7 @@ pub async fn within<T, E: Into<DeliveryError>>(
 ///
 /// # Errors
 /// [`Reason::InvalidResponse`] if it is larger than we read, [`Reason::Closed`] if it breaks off.
-pub async fn read(body: Incoming) -> Result<Bytes, Reason> {
+pub async fn read(body: Either<Incoming, Empty<Bytes>>) -> Result<Bytes, Reason> {
     match Limited::new(body, MAX_ANSWER).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Reason::InvalidResponse),
@@ -119,7 +225,7 @@ pub async fn read(body: Incoming) -> Result<Bytes, Reason> {
 
 /// Reads and forgets an answer's body, so that its connection can serve again; one that is too
 /// large or too slow costs the connection.
-pub async fn drain(body: Incoming) {
+pub async fn drain(body: Either<Incoming, Empty<Bytes>>) {
     let mut body = Limited::new(body, MAX_ANSWER);
     let rest = async { while let Some(Ok(_)) = body.frame().await {} };
     // Late is as good as done: dropping the body closes the connection.

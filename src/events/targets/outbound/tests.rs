@@ -53,10 +53,10 @@ async fn receiver() -> u16 {
 }
 
 async fn ask(host: &str, roots: RootCertStore) -> Result<u16, Reason> {
-    let outbound = Outbound::with_roots(Reach::Anywhere, Arc::new(Here), roots);
+    let outbound = Outbound::with_roots(Reach::Anywhere, Arc::new(Here), Clock::system(), roots);
     let uri = format!("https://{host}:{}/", receiver().await);
     let request = Request::post(uri).body(Full::default()).expect("a request");
-    Ok(outbound.send(request).await?.status().as_u16())
+    Ok(outbound.send(request, Over::Any).await?.status().as_u16())
 }
 
 #[tokio::test]

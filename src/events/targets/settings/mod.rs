@@ -6,6 +6,7 @@
 mod sas;
 mod webhook;
 
+use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 pub use sas::SasToken;
@@ -176,7 +177,8 @@ impl StorageQueue {
             "queue_name",
             "must be 3 to 63 lower-case letters and digits, with single hyphens between them",
         )?;
-        let sas = SasToken::parse(sas_token).map_err(|reason| Invalid { field: "sas_token", reason })?;
+        let refused = |reason| Invalid { field: "sas_token", reason };
+        let sas = SasToken::parse(sas_token, account_name, queue_name).map_err(refused)?;
         Ok(Self { account_name: account_name.to_owned(), queue_name: queue_name.to_owned(), sas })
     }
 
@@ -190,6 +192,14 @@ impl StorageQueue {
     #[must_use]
     pub fn queue_name(&self) -> &str {
         &self.queue_name
+    }
+
+    /// Whether the right to write to it runs at `now`.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn require_live(&self, now: DateTime<Utc>) -> Result<(), Invalid> {
+        self.sas.require_live(now).map_err(|reason| Invalid { field: "sas_token", reason })
     }
 
     /// The right to write to it.

@@ -8,6 +8,8 @@ use crate::events::targets::outbound::is_refused;
 
 /// Longest URL taken.
 const MAX_URL: usize = 2048;
+/// Where HTTPS is served. At any other port a registration would be a way to look for services.
+const PORTS: [u16; 2] = [443, 8443];
 
 /// A URL that may be posted to. A name in it is judged again at every connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,8 @@ impl Webhook {
             "url",
             "must not point to a private or reserved address",
         )?;
+        let is_port_allowed = parsed.port_or_known_default().is_some_and(|port| PORTS.contains(&port));
+        check(policy.allow_private || is_port_allowed, "url", "must use port 443 or 8443")?;
         let uri = parsed.as_str().parse().map_err(|_| form)?;
         Ok(Self { url: parsed.into(), uri })
     }
@@ -74,6 +78,9 @@ mod tests {
             "https://example.com:8443/a/b?c=d",
             "https://8.8.8.8/",
             "https://münchen.example/",
+            "https://xn--mnchen-3ya.example/",
+            "https://example.com./",
+            "https://[2606:4700::1111]:8443/",
         ] {
             assert!(Webhook::new(url, PUBLIC).is_ok(), "{url}");
         }
@@ -93,6 +100,15 @@ mod tests {
             "017700000001",
             "127.0.0.1.",
             "①②⑦.0.0.1",
+            "１２７.0.0.1",
+            "127。0。0。1",
+            "%31%32%37.0.0.1",
+            "0x7F.0X0.0.1",
+            "0300.0250.0.1",
+            "3232235521",
+            "192.168.257",
+            "0xa9fea9fe",
+            "168.63.129.16",
             "169.254.169.254",
             "0",
             "[::1]",
@@ -110,6 +126,19 @@ mod tests {
             let refused = Webhook::new(&url, PUBLIC).err().map(|invalid| invalid.reason);
             assert_eq!(refused, Some("must not point to a private or reserved address"), "{host}");
             assert!(Webhook::new(&url, PRIVATE).is_ok(), "{host}");
+        }
+    }
+
+    #[test]
+    fn only_the_ports_of_https_may_be_named() {
+        for port in [0, 1, 22, 25, 80, 444, 5432, 6379, 8080, 8442, 9443, 10443, 65535] {
+            let url = format!("https://example.com:{port}/");
+            let refused = Webhook::new(&url, PUBLIC).err().map(|invalid| invalid.reason);
+            assert_eq!(refused, Some("must use port 443 or 8443"), "{port}");
+            assert!(Webhook::new(&url, PRIVATE).is_ok(), "{port}");
+        }
+        for port in [443, 8443] {
+            assert!(Webhook::new(&format!("https://example.com:{port}/"), PUBLIC).is_ok(), "{port}");
         }
     }
 
@@ -135,6 +164,9 @@ mod tests {
             "https://example.com:99999/",
             "https://1.2.3.4.5/",
             "https://0x1ffffffff/",
+            "https://127.0.0.256/",
+            "https://xn--a/",
+            "https://ex%00ample.com/",
         ];
         for url in urls {
             assert!(Webhook::new(url, PUBLIC).is_err(), "{url}");

@@ -13,7 +13,7 @@ mod transport;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::http::Response;
 
-use sessions::Sessions;
+use sessions::{Opened, Sessions};
 
 use super::error::{DeliveryError, Reason};
 use super::outbound::Outbound;
@@ -21,9 +21,19 @@ use super::settings::SqsQueue;
 use super::{Delivery, TargetsConfig, xml_safe};
 use crate::clock::Clock;
 
-/// Codes with which AWS answers when a session has ended before its time.
-const ENDED_SESSION: [&str; 4] =
-    ["ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"];
+/// Codes with which AWS answers when a session has ended before its time, or may no longer do what
+/// it could: a role's sessions are revoked by a policy that denies them everything.
+const DENIED_SESSION: [&str; 9] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSecurity",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
 
 /// Sends to SQS queues.
 pub struct Sqs {
@@ -36,25 +46,52 @@ impl Sqs {
         Self { sessions: Sessions::new(config, partner, operator, clock) }
     }
 
-    /// Puts a message on the queue.
+    /// Puts a message on the queue. Where AWS denies it to a session that stood, a new session is
+    /// opened, once, and the message sent again: a revoked session costs no attempt.
     ///
     /// # Errors
     /// A class, or the error code and message of SQS or STS.
     pub async fn send(&self, queue: &SqsQueue, delivery: &Delivery<'_>) -> Result<(), DeliveryError> {
-        let client = self.sessions.client(queue, delivery.org_id).await?;
-        let mut request =
-            client.send_message().queue_url(queue.url()).message_body(xml_safe(delivery.message));
-        if queue.is_fifo() {
-            request = request
-                .message_group_id(format!("{}:{}", delivery.stream, delivery.org_id))
-                .message_deduplication_id(delivery.event_id);
+        let org_id = delivery.org_id;
+        let mut session = if delivery.anew {
+            self.sessions.open_anew(queue, org_id).await?
+        } else {
+            self.sessions.client(queue, org_id).await?
+        };
+        loop {
+            let Err(denied) = put(&session, queue, delivery).await else { return Ok(()) };
+            if !denied.is_sessions_fault {
+                return Err(denied.reason.into());
+            }
+            session.forget();
+            if session.is_new {
+                return Err(denied.reason.into());
+            }
+            session = self.sessions.client(queue, org_id).await?;
+            session.is_new = true;
         }
-        let Err(error) = request.send().await else { return Ok(()) };
-        if error.code().is_some_and(|code| ENDED_SESSION.contains(&code)) {
-            self.sessions.forget(queue, delivery.org_id);
-        }
-        Err(failure(&error).into())
     }
+}
+
+/// Why a message was not taken.
+struct Denied {
+    reason: Reason,
+    /// Another session may fare better.
+    is_sessions_fault: bool,
+}
+
+async fn put(session: &Opened, queue: &SqsQueue, delivery: &Delivery<'_>) -> Result<(), Denied> {
+    let request = session.client.send_message().queue_url(queue.url());
+    let mut request = request.message_body(xml_safe(delivery.message));
+    if queue.is_fifo() {
+        request = request
+            .message_group_id(format!("{}:{}", delivery.stream, delivery.org_id))
+            .message_deduplication_id(delivery.event_id);
+    }
+    request.send().await.map(drop).map_err(|error| Denied {
+        is_sessions_fault: error.code().is_some_and(|code| DENIED_SESSION.contains(&code)),
+        reason: failure(&error),
+    })
 }
 
 /// What an SDK's error says that may be shown.

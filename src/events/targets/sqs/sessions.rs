@@ -46,6 +46,24 @@ struct Session {
     state: Mutex<State>,
     /// Openings so far, to tell a waiter that one ended while it waited.
     openings: AtomicU64,
+    /// The last opening that AWS no longer honours.
+    denied: AtomicU64,
+}
+
+/// A session, as it is handed out.
+pub struct Opened {
+    pub client: Client,
+    /// Whether it was opened for whoever asked.
+    pub is_new: bool,
+    session: Arc<Session>,
+    opening: u64,
+}
+
+impl Opened {
+    /// Drops a session that AWS no longer honours; one that has taken its place stays.
+    pub fn forget(&self) {
+        self.session.denied.fetch_max(self.opening, Ordering::SeqCst);
+    }
 }
 
 #[derive(Default)]
@@ -104,34 +122,59 @@ impl Sessions {
     ///
     /// # Errors
     /// No credentials, or STS refused.
-    pub async fn client(&self, queue: &SqsQueue, org_id: Uuid) -> Result<Client, DeliveryError> {
+    pub async fn client(&self, queue: &SqsQueue, org_id: Uuid) -> Result<Opened, DeliveryError> {
         let session = self.session(queue, org_id);
         let openings = session.openings.load(Ordering::SeqCst);
         let mut state = session.state.lock().await;
+        let opening = session.openings.load(Ordering::SeqCst);
         match &*state {
-            State::Open { client, expires_at } if self.is_fresh(*expires_at) => return Ok(client.clone()),
-            State::Failed(error) if session.openings.load(Ordering::SeqCst) != openings => {
-                return Err(error.clone());
+            State::Open { client, expires_at }
+                if self.is_fresh(*expires_at) && session.denied.load(Ordering::SeqCst) < opening =>
+            {
+                let client = client.clone();
+                drop(state);
+                return Ok(Opened { client, is_new: false, session, opening });
             }
+            State::Failed(error) if opening != openings => return Err(error.clone()),
             _ => {}
         }
+        let opened = self.fill(&session, &mut state, queue, org_id).await;
+        drop(state);
+        opened
+    }
+
+    /// The same with a session that is opened now, whatever there was: it may do what AWS allows at
+    /// this moment. Others use it from then on.
+    ///
+    /// # Errors
+    /// As [`Sessions::client`].
+    pub async fn open_anew(&self, queue: &SqsQueue, org_id: Uuid) -> Result<Opened, DeliveryError> {
+        let session = self.session(queue, org_id);
+        let mut state = session.state.lock().await;
+        let opened = self.fill(&session, &mut state, queue, org_id).await;
+        drop(state);
+        opened
+    }
+
+    async fn fill(
+        &self,
+        session: &Arc<Session>,
+        state: &mut State,
+        queue: &SqsQueue,
+        org_id: Uuid,
+    ) -> Result<Opened, DeliveryError> {
         let opened = self.open(queue, org_id).await;
-        session.openings.fetch_add(1, Ordering::SeqCst);
+        let opening = session.openings.fetch_add(1, Ordering::SeqCst) + 1;
         match opened {
             Ok((client, expires_at)) => {
                 *state = State::Open { client: client.clone(), expires_at };
-                Ok(client)
+                Ok(Opened { client, is_new: true, session: session.clone(), opening })
             }
             Err(error) => {
                 *state = State::Failed(error.clone());
                 Err(error)
             }
         }
-    }
-
-    /// Drops a session that AWS no longer honours.
-    pub fn forget(&self, queue: &SqsQueue, org_id: Uuid) {
-        self.cache.remove(&key(queue, org_id));
     }
 
     fn session(&self, queue: &SqsQueue, org_id: Uuid) -> Arc<Session> {

@@ -20,6 +20,13 @@ const ASSUMED: Answer = Answer::Body(
     <SessionToken>assumed-token</SessionToken><Expiration>2026-11-21T09:00:00Z</Expiration></Credentials>\
     </AssumeRoleResult></AssumeRoleResponse>",
 );
+const ASSUMED_AGAIN: Answer = Answer::Body(
+    200,
+    "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
+    <AccessKeyId>SECONDKEY</AccessKeyId><SecretAccessKey>second-secret</SecretAccessKey>\
+    <SessionToken>second-token</SessionToken><Expiration>2026-11-21T09:00:00Z</Expiration></Credentials>\
+    </AssumeRoleResult></AssumeRoleResponse>",
+);
 const DENIED: Answer = Answer::Body(
     403,
     "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
@@ -61,7 +68,16 @@ impl World {
         self.send_to(org_id, QUEUE, Some("arn:aws:iam::123456789012:role/writer")).await
     }
 
+    /// As registration does.
+    async fn test(&self, org_id: Uuid) -> Result<(), String> {
+        self.deliver(org_id, QUEUE, Some("arn:aws:iam::123456789012:role/writer"), true).await
+    }
+
     async fn send_to(&self, org_id: Uuid, url: &str, role: Option<&str>) -> Result<(), String> {
+        self.deliver(org_id, url, role, false).await
+    }
+
+    async fn deliver(&self, org_id: Uuid, url: &str, role: Option<&str>, anew: bool) -> Result<(), String> {
         let policy = Policy { allow_private: false, sqs_allow_direct: true };
         let queue = SqsQueue::new(url, "eu-central-1", role, policy).expect("valid settings");
         let delivery = Delivery {
@@ -76,6 +92,7 @@ impl World {
             ],
             body: "",
             traceparent: None,
+            anew,
         };
         let sent = self.targets.send(&Target::AwsSqs(queue), &delivery, Duration::from_secs(5)).await;
         sent.map_err(|error| error.to_string())
@@ -149,8 +166,73 @@ async fn a_refusal_is_shared_by_those_who_waited_for_it() {
 async fn a_session_that_ended_early_is_dropped() {
     let world = World::new(ASSUMED, EXPIRED).await;
     assert_eq!(world.send(ORG).await, Err("ExpiredToken: The token expired".to_owned()));
+    assert_eq!(world.asked(), (1, 1), "one that was opened just now is not opened again");
     assert!(world.send(ORG).await.is_err());
     assert_eq!(world.asked(), (2, 2), "one request an attempt: the SDK retries nothing");
+}
+
+#[tokio::test]
+async fn a_revoked_session_is_replaced_at_once_and_costs_no_attempt() {
+    let codes = ["AccessDenied", "ExpiredToken", "InvalidClientTokenId", "UnrecognizedClientException"];
+    for code in codes {
+        let world = World::new(ASSUMED, SENT).await;
+        assert_eq!(world.send(ORG).await, Ok(()));
+        world.sqs.next_answers([refusal(code)]);
+        assert_eq!(world.send(ORG).await, Ok(()), "{code}");
+        assert_eq!(world.asked(), (2, 3), "{code}");
+        assert_eq!(world.send(ORG).await, Ok(()));
+        assert_eq!(world.asked(), (2, 4), "the new session serves from then on");
+    }
+}
+
+#[tokio::test]
+async fn many_who_meet_a_revoked_session_open_one_new_session() {
+    let world = World::new(ASSUMED, SENT).await;
+    assert_eq!(world.send(ORG).await, Ok(()));
+    world.sts.next_answers([ASSUMED_AGAIN]);
+    world.sqs.answers_to("Credential=ASSUMEDKEY/", refusal("AccessDenied"));
+    let sends = (0..20).map(|_| world.send(ORG));
+    assert!(futures_util::future::join_all(sends).await.iter().all(Result::is_ok));
+    assert_eq!(world.sts.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_role_that_may_no_longer_write_is_asked_for_once_an_attempt() {
+    let world = World::new(ASSUMED, SENT).await;
+    assert_eq!(world.send(ORG).await, Ok(()));
+    world.sqs.next_answers([refusal("AccessDenied"); 3]);
+    assert_eq!(world.send(ORG).await, Err("AccessDenied: no".to_owned()));
+    assert_eq!(world.asked(), (2, 3));
+    assert_eq!(world.send(ORG).await, Err("AccessDenied: no".to_owned()));
+    assert_eq!(world.asked(), (3, 4));
+}
+
+#[tokio::test]
+async fn other_refusals_leave_the_session_alone() {
+    let world = World::new(ASSUMED, SENT).await;
+    assert_eq!(world.send(ORG).await, Ok(()));
+    world.sqs.next_answers([refusal("QueueDoesNotExist")]);
+    assert_eq!(world.send(ORG).await, Err("QueueDoesNotExist: no".to_owned()));
+    assert_eq!(world.send(ORG).await, Ok(()));
+    assert_eq!(world.asked(), (1, 3));
+}
+
+#[tokio::test]
+async fn a_test_opens_a_session_of_its_own_which_then_serves() {
+    let world = World::new(ASSUMED, SENT).await;
+    assert_eq!(world.send(ORG).await, Ok(()));
+    assert_eq!(world.test(ORG).await, Ok(()));
+    assert_eq!(world.asked(), (2, 2));
+    assert_eq!(world.send(ORG).await, Ok(()));
+    assert_eq!(world.asked(), (2, 3));
+    world.sts.next_answers([DENIED]);
+    assert_eq!(world.test(ORG).await, Err("AccessDenied: not authorized".to_owned()));
+}
+
+/// SQS's refusal with this code.
+fn refusal(code: &str) -> Answer {
+    let body = format!(r#"{{"__type":"com.amazonaws.sqs#{code}","message":"no"}}"#);
+    Answer::Body(400, body.leak())
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use hyper::Request;
 use hyper::body::Bytes;
 
 use crate::events::targets::error::Reason;
-use crate::events::targets::outbound::{Outbound, read};
+use crate::events::targets::outbound::{Outbound, Over, read};
 
 /// An [`Outbound`] as the SDK wants it. Timeouts are the caller's.
 #[derive(Clone)]
@@ -46,7 +46,7 @@ async fn exchange(outbound: &Outbound, request: HttpRequest) -> Result<HttpRespo
     let (head, body) = request.into_parts();
     // Messages are in memory; a streaming body has no place here.
     let body = Bytes::copy_from_slice(body.bytes().ok_or(UNSENDABLE)?);
-    let response = outbound.send(Request::from_parts(head, Full::new(body))).await?;
+    let response = outbound.send(Request::from_parts(head, Full::new(body)), Over::Any).await?;
     let (head, body) = response.into_parts();
     let body = read(body).await?;
     let response = hyper::Response::from_parts(head, body.into());

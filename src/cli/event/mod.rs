@@ -1,5 +1,7 @@
 //! `event list|replay`, and `verify-event`.
 
+mod received_headers;
+
 use std::io::Read as _;
 
 use clap::Subcommand;
@@ -83,6 +85,7 @@ async fn list(opened: &Opened, org_id: OrgId, offset: i64, output: Output) -> Re
 /// The parts of an envelope that are verified.
 #[derive(Deserialize)]
 struct Received {
+    #[serde(deserialize_with = "received_headers::read")]
     headers: SignedHeaders,
     body: String,
 }
