@@ -35,6 +35,15 @@ impl Stream {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Users, Self::Credentials];
 
+    /// The other one: it carries what happens to this one's queue.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Users => Self::Credentials,
+            Self::Credentials => Self::Users,
+        }
+    }
+
     /// The name on the wire and in the database.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -75,7 +84,8 @@ macro_rules! kinds {
                 Self::ALL.iter().copied().find(|kind| kind.name() == name)
             }
 
-            /// The stream that carries it.
+            /// The stream that carries it. What happens to a queue goes to [`Stream::other`] than
+            /// the queue's own instead.
             #[must_use]
             pub fn stream(self) -> Stream {
                 match self { $(Self::$variant => Stream::$stream),* }
@@ -104,6 +114,38 @@ kinds! {
     /// 30, 7 and 1 days before the end, where there is time for it.
     PublicKeyExpiring = "public_key.expiring" on Credentials;
     PublicKeyExpired = "public_key.expired" on Credentials;
+    QueueReplaced = "queue.replaced" on Credentials;
+    QueueDeleted = "queue.deleted" on Credentials;
+    QueuePaused = "queue.paused" on Credentials;
+}
+
+impl Kind {
+    /// Whether it is about a queue.
+    #[must_use]
+    pub fn is_of_a_queue(self) -> bool {
+        matches!(self, Self::QueueReplaced | Self::QueueDeleted | Self::QueuePaused)
+    }
+}
+
+/// Why a queue stands still until it is resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseReason {
+    /// Somebody asked.
+    Requested,
+    /// The receiver answered 410.
+    Gone,
+}
+
+impl PauseReason {
+    /// The name on the wire and in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Gone => "gone",
+        }
+    }
 }
 
 impl PartialSchema for Kind {
@@ -159,6 +201,14 @@ pub enum Subject {
         unique_id: Uuid,
         /// When the key ends, or ended.
         expires_at: DateTime<Utc>,
+    },
+    /// Of `queue.*`. The other stream carries them, and the target that the queue had is told once.
+    Queue {
+        /// The queue: the name of its stream.
+        queue_name: Stream,
+        /// Of `paused`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<PauseReason>,
     },
 }
 

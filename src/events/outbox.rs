@@ -148,7 +148,7 @@ async fn count_events(db: &mut PgConnection, depth: &mut Depth) -> Result<(), sq
     Ok(())
 }
 
-/// A dead queue is counted as such; that its events are late is no news.
+/// A dead queue is counted as such; that its events are late is no news, nor is it of a paused one.
 async fn look_at_queues(
     db: &mut PgConnection,
     now: DateTime<Utc>,
@@ -165,7 +165,7 @@ async fn look_at_queues(
             SELECT count(*) AS events, min(next_attempt_at) AS since FROM (
                 SELECT next_attempt_at FROM events AS e
                 WHERE e.org_id = queue.org_id AND e.stream = queue.stream AND e.state = 'pending'
-                    AND e.next_attempt_at <= $1 AND queue.failures < $2
+                    AND e.next_attempt_at <= $1 AND queue.failures < $2 AND queue.paused_at IS NULL
                 ORDER BY next_attempt_at LIMIT $3
             ) AS first
         ) AS late

@@ -75,7 +75,8 @@ impl Events {
             drop(durations.get_or_create_owned(&[("queue_type", kind)]));
         }
         let streams = STREAMS.map(|stream| [("stream", stream)]);
-        let told = Kind::ALL.iter().filter(|kind| kind.stream() == Stream::Credentials);
+        let told =
+            Kind::ALL.iter().filter(|kind| kind.stream() == Stream::Credentials && !kind.is_of_a_queue());
         Self {
             durations,
             deliveries: each(

@@ -3,21 +3,21 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::store::{self, Claimed, Closing, Outcome};
+use super::store::{self, Claimed, Closing, Health, Outcome};
 use super::{DELIVERY_TIMEOUT, QueueId, schedule};
 use crate::crypto::secret::Secret;
 use crate::db::Db;
 use crate::db::batch::{Kept, Slice};
 use crate::events::envelope::SignedHeaders;
 use crate::events::targets::{Delivery, DeliveryError, Reason, Target};
-use crate::events::wire_id;
+use crate::events::{Stream, wire_id};
 use crate::http::request_id::TraceContext;
 use crate::ids::OrgId;
 use crate::metrics::DeliveryResult;
-use crate::routes::queues::settings::StoredQueue;
+use crate::routes::queues::{self, settings::StoredQueue};
 use crate::routes::signing_secrets;
 use crate::state::App;
 
@@ -45,9 +45,11 @@ pub async fn secrets_of(app: &App, org_ids: &[OrgId], now: DateTime<Utc>) -> Res
 /// Tries one event and notes what became of it.
 pub async fn deliver(app: &App, event: Claimed, lease: Uuid, secrets: &Secrets) {
     let began = Instant::now();
-    let (outcome, error) = match send(app, &event, secrets).await {
-        Ok(()) => (Outcome::Delivered, None),
-        Err(error) => (after_failure(app, &event, &error), Some(error.reason)),
+    let (outcome, health, error) = match send(app, &event, secrets).await {
+        Ok(()) => (Outcome::Delivered, Health::Well, None),
+        Err(error) => {
+            (after_failure(app, &event, &error), health_after(&error, app.clock.now()), Some(error.reason))
+        }
     };
     let result = match outcome {
         Outcome::Delivered => DeliveryResult::Delivered,
@@ -62,12 +64,47 @@ pub async fn deliver(app: &App, event: Claimed, lease: Uuid, secrets: &Secrets) 
         at: app.clock.now(),
         was_failing: event.failures > 0,
         outcome,
+        health,
     };
+    if error == Some(GONE) {
+        pause(app, &event).await;
+    }
     match app.publisher.closer.ask(closing).await {
         Ok(true) => {}
         Ok(false) => tracing::warn!(event_id = %wire_id(event.id), "a claim had passed to another publisher"),
         // The lease runs out, and the event comes again.
         Err(error) => tracing::warn!(event_id = %wire_id(event.id), %error, "an attempt could not be noted"),
+    }
+}
+
+/// The receiver wants nothing any more (RFC 9110 15.5.11).
+const GONE: Reason = Reason::Status(410);
+/// The longest that a receiver can have its queue wait (contract 14).
+const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(1);
+
+/// What a failure says about the queue.
+fn health_after(error: &DeliveryError, now: DateTime<Utc>) -> Health {
+    let until = || {
+        let wait = TimeDelta::from_std(error.retry_after?).unwrap_or(LONGEST_PAUSE);
+        Some(now + wait.min(LONGEST_PAUSE))
+    };
+    match error.reason {
+        Reason::Status(429) => Health::Busy(until()),
+        Reason::Status(503) if error.retry_after.is_some() => Health::Busy(until()),
+        ref reason if reason.is_events_fault() => Health::Well,
+        _ => Health::Unwell,
+    }
+}
+
+async fn pause(app: &App, event: &Claimed) {
+    let Ok(stream) = event.stream.parse::<Stream>() else { return };
+    let paused = queues::pause::receiver_is_gone(app, event.org_id, stream, event.put_at).await;
+    match paused {
+        Ok(()) => app.publisher.rouse(event.org_id, stream.other()),
+        // The next attempt is answered with 410 as well.
+        Err(_) => {
+            tracing::warn!(org_id = %event.org_id, stream = event.stream, "a queue could not be paused")
+        }
     }
 }
 

@@ -6,10 +6,13 @@
 
 mod delivery;
 mod flight;
+mod notices;
+mod rouse;
 mod schedule;
 mod store;
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -68,6 +71,8 @@ pub struct Publisher {
     /// The queue that had its turn last.
     turn: Mutex<QueueId>,
     closer: Batcher<Closer>,
+    /// A queue was changed: retries may have to be woken, and a target to be told.
+    is_roused: AtomicBool,
 }
 
 impl Publisher {
@@ -81,6 +86,7 @@ impl Publisher {
             slots: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
             turn: Mutex::new(QueueId { org_id: OrgId(Uuid::nil()), stream: String::new() }),
             closer: Batcher::spawn(1, CLOSE_BATCH, Closer(db), metrics),
+            is_roused: AtomicBool::new(true),
         }
     }
 
@@ -88,6 +94,13 @@ impl Publisher {
     pub fn wake(&self, org_id: OrgId, stream: Stream) {
         lock(&self.woken).insert(QueueId { org_id, stream: stream.name().to_owned() });
         self.wake.notify_one();
+    }
+
+    /// Says that a queue was put in place, removed, proven, paused or resumed: this process looks at
+    /// once.
+    pub fn rouse(&self, org_id: OrgId, stream: Stream) {
+        self.is_roused.store(true, Ordering::Relaxed);
+        self.wake(org_id, stream);
     }
 
     /// How many deliveries run.
@@ -129,6 +142,9 @@ impl Publisher {
 pub async fn step(app: &App) -> Result<usize, sqlx::Error> {
     let mut deliveries = JoinSet::new();
     let mut tried = 0;
+    while rouse::step(app).await?.is_behind {}
+    notices::step(app, &mut deliveries).await?;
+    while deliveries.join_next().await.is_some() {}
     while !claim(app, None, &mut deliveries).await?.queues.is_empty() {
         tried += deliveries.len();
         while deliveries.join_next().await.is_some() {}
@@ -169,6 +185,9 @@ pub async fn run_until(app: App, mut stop: watch::Receiver<bool>, patience: Dura
                 (!is_behind).then_some(woken)
             }
         };
+        if only.is_none() || app.publisher.is_roused.swap(false, Ordering::Relaxed) {
+            attend(&app, &mut deliveries).await;
+        }
         match claim(&app, only.as_deref(), &mut deliveries).await {
             Ok(found) => {
                 is_behind = found.is_all_that_fits && only.is_none();
@@ -188,6 +207,21 @@ pub async fn run_until(app: App, mut stop: watch::Receiver<bool>, patience: Dura
     let finished = async { while deliveries.join_next().await.is_some() {} };
     if tokio::time::timeout(patience, finished).await.is_err() {
         hand_back(&app, deliveries).await;
+    }
+}
+
+/// Does what changes of queues left to do.
+async fn attend(app: &App, deliveries: &mut JoinSet<()>) {
+    let attended = async {
+        let roused = rouse::step(app).await?;
+        if roused.is_behind {
+            app.publisher.is_roused.store(true, Ordering::Relaxed);
+        }
+        app.publisher.wake_again(roused.queues);
+        notices::step(app, deliveries).await
+    };
+    if let Err(error) = attended.await {
+        tracing::warn!(%error, "changed queues could not be looked at");
     }
 }
 

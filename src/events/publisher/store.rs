@@ -29,6 +29,8 @@ pub struct Claimed {
     pub settings: serde_json::Value,
     pub sealed: Option<Vec<u8>>,
     pub failures: i32,
+    /// When its queue was last put in place.
+    pub put_at: DateTime<Utc>,
 }
 
 /// Claims what is due, at most `per_queue` events of a queue and `limit` in all. `only` narrows
@@ -55,7 +57,7 @@ pub async fn claim(
         ),
         queue AS (
             SELECT * FROM turn
-            WHERE (paused_until IS NULL OR paused_until <= $1)
+            WHERE paused_at IS NULL AND (paused_until IS NULL OR paused_until <= $1)
                 AND (NOT $2 OR (org_id, stream) IN (SELECT * FROM unnest($3::uuid[], $4::text[])))
                 AND (org_id, stream) NOT IN (SELECT * FROM unnest($5::uuid[], $6::text[]))
         ),
@@ -76,7 +78,7 @@ pub async fn claim(
         FROM due WHERE e.org_id = due.org_id AND e.id = due.id
         RETURNING e.org_id AS "org_id: OrgId", e.id, e.stream, e.type AS kind, e.body, e.traceparent, e.attempts,
                   e.first_attempt_at AS "first_attempt_at!", due.type AS "queue_type!", due.settings AS "settings!", due.sealed,
-                  due.failures AS "failures!"
+                  due.failures AS "failures!", due.updated_at AS "put_at!"
         "#,
         now,
         only.is_some(),
@@ -110,6 +112,24 @@ pub struct Closing {
     /// Whether the queue was known to fail when the event was claimed.
     pub was_failing: bool,
     pub outcome: Outcome,
+    pub health: Health,
+}
+
+/// What an attempt says about its queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It answers: it took the event, or refused this one.
+    Well,
+    /// It does not work.
+    Unwell,
+    /// It works, and has enough for now: until then, if it said so.
+    Busy(Option<DateTime<Utc>>),
+}
+
+impl Health {
+    fn paused_until(self) -> Option<DateTime<Utc>> {
+        if let Self::Busy(until) = self { until } else { None }
+    }
 }
 
 /// How an attempt ended.
@@ -171,32 +191,39 @@ pub async fn close(db: impl PgExecutor<'_>, closings: &[Closing]) -> Result<Vec<
     Ok(closings.iter().map(|closing| closed.contains(&closing.id)).collect())
 }
 
-/// Counts failures in a row of the queues concerned; one success starts the count anew.
+/// Counts failures in a row of the queues concerned, where one success starts the count anew, and
+/// lets those stand still that are dead or asked for time.
 pub async fn note_health(db: impl PgExecutor<'_>, closings: &[Closing]) -> Result<(), sqlx::Error> {
-    let concerned: Vec<_> = closings
-        .iter()
-        .filter(|closing| closing.was_failing || !matches!(closing.outcome, Outcome::Delivered))
-        .collect();
+    let concerned: Vec<_> =
+        closings.iter().filter(|closing| closing.was_failing || closing.health != Health::Well).collect();
     let Some(now) = concerned.iter().map(|closing| closing.at).max() else { return Ok(()) };
     sqlx::query!(
         r#"
         WITH seen AS (
-            SELECT org_id, stream, bool_or(delivered) AS delivered, count(*) FILTER (WHERE NOT delivered) AS failed
-            FROM unnest($1::uuid[], $2::text[], $3::boolean[]) AS s (org_id, stream, delivered)
+            SELECT org_id, stream, bool_or(well) AS well, count(*) FILTER (WHERE unwell) AS failed, max(busy_until) AS busy_until
+            FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::boolean[], $5::timestamptz[])
+                 AS s (org_id, stream, well, unwell, busy_until)
             GROUP BY org_id, stream
         ),
         locked AS (
-            SELECT q.org_id, q.stream, CASE WHEN seen.delivered THEN 0 ELSE (q.failures + seen.failed)::integer END AS failures
+            SELECT q.org_id, q.stream, q.failures AS before, seen.busy_until,
+                   CASE WHEN seen.well THEN 0 ELSE (q.failures + seen.failed)::integer END AS failures
             FROM event_queues q JOIN seen USING (org_id, stream)
             ORDER BY q.org_id, q.stream FOR UPDATE OF q
         )
         UPDATE event_queues q
-        SET failures = locked.failures, paused_until = CASE WHEN locked.failures >= $4 THEN $5::timestamptz END
+        SET failures = locked.failures,
+            paused_until = CASE WHEN locked.failures >= $6 THEN greatest($7::timestamptz, locked.busy_until)
+                                WHEN locked.busy_until IS NOT NULL THEN greatest(q.paused_until, locked.busy_until)
+                                -- The end of a dead queue's wait; a receiver's own wish stands.
+                                WHEN locked.before < $6 THEN q.paused_until END
         FROM locked WHERE q.org_id = locked.org_id AND q.stream = locked.stream
         "#,
         &concerned.iter().map(|c| c.queue.org_id.0).collect::<Vec<_>>(),
         &concerned.iter().map(|c| c.queue.stream.clone()).collect::<Vec<_>>(),
-        &concerned.iter().map(|c| matches!(c.outcome, Outcome::Delivered)).collect::<Vec<_>>(),
+        &concerned.iter().map(|c| c.health == Health::Well).collect::<Vec<_>>(),
+        &concerned.iter().map(|c| c.health == Health::Unwell).collect::<Vec<_>>(),
+        &concerned.iter().map(|c| c.health.paused_until()).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
         DEAD_AFTER,
         now + PROBE_INTERVAL,
     )

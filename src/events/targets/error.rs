@@ -113,6 +113,28 @@ impl Reason {
         }
     }
 
+    /// Whether the receiver works and refused this one event: another may fare better, and the same
+    /// one will not soon. Access, rate and missing queues are no event's fault.
+    #[must_use]
+    pub fn is_events_fault(&self) -> bool {
+        const MESSAGES: [&str; 7] = [
+            "InvalidMessageContents",
+            "InvalidParameterValue",
+            "InvalidXmlDocument",
+            "InvalidXmlNodeValue",
+            "MessageTooLong",
+            "OutOfRangeInput",
+            "RequestBodyTooLarge",
+        ];
+        match self {
+            Self::Status(408 | 425 | 429) => false,
+            Self::Status(status) => (400..=499).contains(status),
+            Self::TooLarge => true,
+            Self::Provider(Provider(text)) => MESSAGES.contains(&text.split(':').next().unwrap_or_default()),
+            _ => false,
+        }
+    }
+
     /// A provider's answer; without a usable code it is the bare status.
     pub(super) fn provider(status: u16, code: Option<&str>, message: Option<&str>) -> Self {
         let is_code = |code: &&str| {
@@ -163,6 +185,24 @@ mod tests {
         assert_eq!(Reason::provider(500, None, Some("boom")).to_string(), "status 500");
         assert_eq!(Reason::provider(500, Some("<b>"), None).to_string(), "status 500");
         assert_eq!(Reason::provider(403, Some("AccessDenied"), None).to_string(), "AccessDenied");
+    }
+
+    #[test]
+    fn a_refused_event_is_told_from_a_queue_that_does_not_work() {
+        for status in (400..=499).filter(|status| ![408, 425, 429].contains(status)) {
+            assert!(Reason::Status(status).is_events_fault(), "{status}");
+        }
+        for status in [300, 304, 408, 425, 429, 500, 502, 503, 504, 599, 600] {
+            assert!(!Reason::Status(status).is_events_fault(), "{status}");
+        }
+        let provider = |code| Reason::provider(400, Some(code), Some("why")).is_events_fault();
+        assert!(provider("InvalidMessageContents") && provider("RequestBodyTooLarge"));
+        assert!(!provider("AccessDenied") && !provider("QueueNotFound") && !provider("AuthenticationFailed"));
+        for reason in [Reason::Dns, Reason::Refused, Reason::Timeout, Reason::Closed, Reason::InvalidResponse]
+        {
+            assert!(!reason.is_events_fault(), "{reason}");
+        }
+        assert!(Reason::TooLarge.is_events_fault());
     }
 
     #[test]

@@ -136,7 +136,8 @@ pub struct AzureStorageQueueTarget {
     /// The queue in it.
     #[schema(pattern = "^[a-z0-9]+(-[a-z0-9]+)*$", min_length = 3, max_length = 63, example = "events")]
     queue_name: String,
-    /// A shared access signature with permission to add. It is never shown again.
+    /// A shared access signature with permission to add: its query string, a URL of the queue that
+    /// ends with it, or a connection string that holds it. It is never shown again.
     #[schema(write_only, min_length = 1, max_length = 4_096)]
     sas_token: String,
 }

@@ -1,5 +1,6 @@
 //! Changes of an org's queues, as [`administration`](crate::administration) carries them out.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::rules::{Kind, Standing};
@@ -17,6 +18,8 @@ pub struct Change {
     pub stream: Option<Stream>,
     /// What is put in place.
     pub new: Option<NewQueue>,
+    /// Only where the queue is still the one that was last put in place then.
+    pub put_at: Option<DateTime<Utc>>,
 }
 
 impl Change {
@@ -49,11 +52,15 @@ impl administration::Change for Attempt {
     type Done = Option<QueueRow>;
 
     async fn attempt(&self, db: &mut PgConnection) -> Result<Option<Self::Done>, ApiError> {
-        let Change { kind, stream, new } = &self.change;
+        let Change { kind, stream, new, put_at } = &self.change;
         let seen = store::load(&mut *db, &self.scope, *stream, self.clock.now()).await?;
         let seen = seen.ok_or(Code::Forbidden)?;
         let plan = seen.decide(*kind, *stream)?;
-        if !store::apply(&mut *db, &self.scope, &seen, plan, new.as_ref()).await? {
+        let is_another = put_at.is_some() && *put_at != seen.queue.map(|queue| queue.updated_at);
+        if !is_another
+            && !plan.is_done
+            && !store::apply(&mut *db, &self.scope, &seen, plan, new.as_ref()).await?
+        {
             return Ok(None);
         }
         Ok(Some(store::find(db, self.scope.org_id, Some(plan.stream)).await?.pop()))

@@ -5,6 +5,7 @@ mod body;
 mod change;
 mod input;
 pub mod operator;
+pub mod pause;
 mod put;
 mod reply;
 mod rules;
@@ -31,6 +32,7 @@ use self::settings::StoredQueue;
 use self::store::QueueRow;
 use crate::administration::{Scope, carry_out};
 use crate::error::{ApiError, Code};
+use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Listed, Page};
 use crate::http::request_id::TraceContext;
@@ -44,6 +46,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list_queues))
         .routes(routes!(create_queue, replace_queue, get_queue, delete_queue))
         .routes(routes!(test_queue))
+        .merge(pause::routes())
 }
 
 /// What a test event said.
@@ -80,7 +83,8 @@ async fn create_queue(
 /// Replace an event queue.
 ///
 /// As with registration, a test event is sent to the new queue first; if it fails, the old one
-/// stays.
+/// stays. Events that wait for their next attempt are sent now; a paused queue is resumed. The other
+/// stream carries `queue.replaced`, and the old queue is told once.
 #[utoipa::path(
     put, path = "/v1/admin/org/queues/{queue_name}", tag = "Events", params(QueuePath),
     request_body = RegisterQueueBody,
@@ -144,7 +148,8 @@ async fn get_queue(
 
 /// Remove an event queue.
 ///
-/// Later events wait for the next one.
+/// Later events wait for the next one. The other stream carries `queue.deleted`, and the removed
+/// queue is told once.
 #[utoipa::path(
     delete, path = "/v1/admin/org/queues/{queue_name}", tag = "Events", params(QueuePath),
     responses(
@@ -159,14 +164,16 @@ async fn delete_queue(
     Valid(path): Valid<QueuePath>,
 ) -> Result<StatusCode, ApiError> {
     let org_id = scope.org_id;
-    let change = Change { kind: Kind::Delete, stream: path.stream().ok(), new: None }.by(&app, scope);
-    carry_out(&app.db, org_id, change).await?;
+    let change = Change { kind: Kind::Delete, stream: path.stream().ok(), new: None, put_at: None };
+    carry_out(&app.db, org_id, change.by(&app, scope)).await?;
+    Stream::ALL.into_iter().for_each(|stream| app.publisher.rouse(org_id, stream));
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Send a test event.
 ///
-/// A signed `queue.test` event is sent now, and the reply says whether the queue acknowledged it.
+/// A signed `queue.test` event is sent now, and the reply says whether the queue acknowledged it. If
+/// it did, events that wait for their next attempt are sent now as well, unless the queue is paused.
 #[utoipa::path(
     post, path = "/v1/admin/org/queues/{queue_name}/test", tag = "Events", params(QueuePath),
     responses(
@@ -188,6 +195,8 @@ async fn test_queue(
     let target = stored.target(&app.keyring.master, app.config.targets.policy);
     let target = target.map_err(|error| test_publish::failed(&error))?;
     let event_id = test_publish::send(&app, org_id, stream, &target, trace).await?;
+    store::proven(&app.db.pool, org_id, stream).await?;
+    app.publisher.rouse(org_id, stream);
     let reply = Reply::new(StatusCode::ACCEPTED, &Data { data: TestedQueue { event_id } })?;
     idempotency::keep(&app, org_id, claim, reply).await
 }

@@ -40,7 +40,7 @@ impl Put<'_> {
         let stream = glance(app, &self.scope, stream).await?.decide(kind, stream)?.stream;
         test_publish::send(app, org_id, stream, &target, self.scope.author.trace()).await?;
         let new = Some(self.stored(stream, &settings, &target));
-        let attempt = Change { kind, stream: Some(stream), new }.by(app, self.scope);
+        let attempt = Change { kind, stream: Some(stream), new, put_at: None }.by(app, self.scope);
         let status = if kind == Kind::Create { StatusCode::CREATED } else { StatusCode::OK };
         let shown = app.clone();
         let response = idempotency::carry_out(app, org_id, claim, attempt, move |row| {
@@ -48,7 +48,7 @@ impl Put<'_> {
             Reply::new(status, &Data { data: Queue::of(&shown, org_id, row)? })
         });
         let response = response.await?;
-        app.publisher.wake(org_id, stream);
+        app.publisher.rouse(org_id, stream);
         Ok(response)
     }
 

@@ -9,7 +9,8 @@ use super::input::QueueType;
 use super::settings::{AwsSqs, AzureStorageQueue, WebhookEndpoint};
 use super::store::QueueRow;
 use crate::error::ApiError;
-use crate::events::Stream;
+use crate::events::{PauseReason, Stream};
+use crate::events::publisher::DEAD_AFTER;
 use crate::http::paging::{Listed, Place};
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
@@ -34,6 +35,15 @@ pub struct Queue {
     /// Of `webhook`.
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook: Option<WebhookEndpoint>,
+    /// How it does.
+    state: QueueState,
+    /// Why it stands still until it is resumed; null otherwise.
+    #[schema(required)]
+    pause_reason: Option<PauseReason>,
+    /// Until when it stands still by itself: its receiver asked for time (`Retry-After`), or failed so
+    /// often that it is only tried now and then. Null otherwise.
+    #[schema(required)]
+    paused_until: Option<DateTime<Utc>>,
     /// When it was registered.
     created_at: DateTime<Utc>,
     /// When it was last replaced.
@@ -46,6 +56,18 @@ pub struct Queue {
     lost_events: i64,
     /// Deliveries that failed in a row.
     consecutive_failures: i32,
+}
+
+/// How a queue does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueState {
+    /// Events are sent to it.
+    Active,
+    /// It stands still: until it is resumed if there is a `pause_reason`, else until `paused_until`.
+    Paused,
+    /// The last attempts failed.
+    Failing,
 }
 
 /// An SQS queue, and what the partner's trust policy needs.
@@ -97,10 +119,25 @@ impl Queue {
             }
             _ => webhook = Some(WebhookEndpoint::deserialize(&row.settings).map_err(ApiError::internal)?),
         }
+        let pause_reason = match row.pause_reason.as_deref() {
+            None => None,
+            Some("gone") => Some(PauseReason::Gone),
+            Some(_) => Some(PauseReason::Requested),
+        };
+        let paused_until = row.paused_until.filter(|until| *until > app.clock.now());
+        let state = match row.failures {
+            _ if pause_reason.is_some() => QueueState::Paused,
+            0..DEAD_AFTER if paused_until.is_some() => QueueState::Paused,
+            0 => QueueState::Active,
+            _ => QueueState::Failing,
+        };
         debug_assert!(row.waiting.max(row.failed) <= EXACT_UP_TO + 1, "counts are cut off");
         Ok(Self {
             queue_name: row.stream,
             kind: row.kind,
+            state,
+            pause_reason,
+            paused_until,
             aws_sqs,
             azure_storage_queue,
             webhook,

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::administration::Caller;
 use crate::audit::chain::Head;
 use crate::error::{ApiError, Code};
-use crate::events::Stream;
+use crate::events::{self, PauseReason, Stream};
 
 /// What is wanted of a stream's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub enum Kind {
     /// There must be one.
     Replace,
     Delete,
+    Pause(PauseReason),
+    Resume,
 }
 
 impl Kind {
@@ -25,7 +27,29 @@ impl Kind {
             Self::Create => "queue.created",
             Self::Replace => "queue.replaced",
             Self::Delete => "queue.deleted",
+            Self::Pause(_) => "queue.paused",
+            Self::Resume => "queue.resumed",
         }
+    }
+
+    /// The event that tells of it.
+    pub fn event(self) -> Option<events::Kind> {
+        match self {
+            Self::Create | Self::Resume => None,
+            Self::Replace => Some(events::Kind::QueueReplaced),
+            Self::Delete => Some(events::Kind::QueueDeleted),
+            Self::Pause(_) => Some(events::Kind::QueuePaused),
+        }
+    }
+
+    /// Why it is to stand still.
+    pub fn pause_reason(self) -> Option<PauseReason> {
+        if let Self::Pause(reason) = self { Some(reason) } else { None }
+    }
+
+    /// Whether the target that the queue had hears of it: a receiver that is gone hears nothing.
+    pub fn tells_the_target(self) -> bool {
+        self.event().is_some() && self != Self::Pause(PauseReason::Gone)
     }
 }
 
@@ -34,6 +58,17 @@ impl Kind {
 pub struct Plan {
     pub kind: Kind,
     pub stream: Stream,
+    /// The queue is so already: there is nothing to do.
+    pub is_done: bool,
+}
+
+/// A stream's queue, as far as the rules look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueNow {
+    /// Which it is: every replacement has another instant.
+    pub updated_at: DateTime<Utc>,
+    /// Stands still until it is resumed.
+    pub is_paused: bool,
 }
 
 /// How the caller, the org's secret and the stream's queue stand, at one revision.
@@ -42,7 +77,7 @@ pub struct Standing {
     pub head: Head,
     pub caller: Caller,
     pub has_secret: bool,
-    pub has_queue: bool,
+    pub queue: Option<QueueNow>,
     pub now: DateTime<Utc>,
 }
 
@@ -51,11 +86,17 @@ impl Standing {
     pub fn decide(&self, kind: Kind, stream: Option<Stream>) -> Result<Plan, ApiError> {
         self.caller.require_administrator()?;
         let stream = stream.ok_or(Code::UnknownStream)?;
-        match (kind, self.has_queue) {
-            (Kind::Create, true) => Err(Code::QueueAlreadyConfigured.into()),
-            (Kind::Replace | Kind::Delete, false) => Err(Code::QueueNotConfigured.into()),
-            (Kind::Create | Kind::Replace, _) if !self.has_secret => Err(Code::SigningSecretRequired.into()),
-            _ => Ok(Plan { kind, stream }),
+        match (kind, self.queue) {
+            (Kind::Create, Some(_)) => Err(Code::QueueAlreadyConfigured.into()),
+            (Kind::Create, None) | (Kind::Replace, Some(_)) if !self.has_secret => {
+                Err(Code::SigningSecretRequired.into())
+            }
+            (Kind::Create, None) => Ok(Plan { kind, stream, is_done: false }),
+            (_, None) => Err(Code::QueueNotConfigured.into()),
+            (_, Some(queue)) => {
+                let is_done = matches!(kind, Kind::Pause(_)) && queue.is_paused;
+                Ok(Plan { kind, stream, is_done })
+            }
         }
     }
 }
@@ -65,8 +106,9 @@ mod tests {
     use super::*;
 
     fn outcome(kind: Kind, has_queue: bool, has_secret: bool, caller: Caller) -> &'static str {
-        let standing =
-            Standing { head: Head::default(), caller, has_secret, has_queue, now: DateTime::UNIX_EPOCH };
+        let now = DateTime::UNIX_EPOCH;
+        let queue = has_queue.then_some(QueueNow { updated_at: now, is_paused: false });
+        let standing = Standing { head: Head::default(), caller, has_secret, queue, now };
         match standing.decide(kind, Some(Stream::Users)) {
             Ok(plan) => plan.kind.action(),
             Err(ApiError::Invalid(_)) => "422",
@@ -94,8 +136,30 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_that_stands_still_is_not_paused_again_and_always_resumed() {
+        let now = DateTime::UNIX_EPOCH;
+        let (head, caller, has_secret) = (Head::default(), Caller::Administrator, false);
+        let queue = Some(QueueNow { updated_at: now, is_paused: true });
+        let standing = Standing { head, caller, has_secret, queue, now };
+        let is_done = |kind| standing.decide(kind, Some(Stream::Users)).map(|plan| plan.is_done).ok();
+        assert_eq!(is_done(Kind::Pause(PauseReason::Requested)), Some(true));
+        assert_eq!(is_done(Kind::Pause(PauseReason::Gone)), Some(true));
+        assert_eq!(is_done(Kind::Resume), Some(false));
+        assert_eq!(outcome(Kind::Resume, false, true, Caller::Administrator), "queue_not_configured");
+    }
+
+    #[test]
+    fn the_old_target_hears_of_all_that_takes_events_from_it_unless_it_is_gone() {
+        let tells = [Kind::Replace, Kind::Delete, Kind::Pause(PauseReason::Requested)];
+        assert!(tells.into_iter().all(Kind::tells_the_target));
+        let silent = [Kind::Create, Kind::Resume, Kind::Pause(PauseReason::Gone)];
+        assert!(!silent.into_iter().any(Kind::tells_the_target));
+    }
+
+    #[test]
     fn a_superseded_key_changes_no_queue_and_a_dead_one_is_no_key() {
-        for kind in [Kind::Create, Kind::Replace, Kind::Delete] {
+        let pause = Kind::Pause(PauseReason::Requested);
+        for kind in [Kind::Create, Kind::Replace, Kind::Delete, pause, Kind::Resume] {
             assert_eq!(outcome(kind, true, true, Caller::Superseded), "key_superseded");
             assert_eq!(outcome(kind, false, false, Caller::Dead), "unauthorized");
         }

@@ -5,8 +5,12 @@ mod delivery;
 mod isolation;
 mod leases;
 mod loss;
+mod notices;
+mod pauses;
+mod refusals;
 mod replay;
 mod retries;
+mod wakes;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use partner_api::events::publisher;
@@ -55,6 +59,17 @@ async fn publish(app: &TestApp) -> usize {
 async fn listed(org: &Org, query: &str) -> Vec<Value> {
     let events = org.get(&format!("{EVENTS}?stream=users&limit=100{query}")).await.expect(200).json();
     events["data"].as_array().expect("a list").clone()
+}
+
+/// The queue as its org sees it.
+async fn queue(org: &Org) -> Value {
+    org.get(QUEUE).await.expect(200).json()["data"].clone()
+}
+
+/// Replaces the queue by one of the same kind.
+async fn replace(org: &Org, stream: &str, url: &str) {
+    let body = json!({"type": "webhook", "webhook": {"url": url}});
+    org.json("PUT", &format!("/v1/admin/org/queues/{stream}"), body).await.expect(200);
 }
 
 /// The only event there is.

@@ -37,6 +37,8 @@ async fn no_administrative_route_takes_a_superseded_key() {
         ("PATCH", "/v1/admin/org".to_owned(), json!({"name": "mine"})),
         ("PATCH", "/v1/admin/org".to_owned(), json!({})),
         ("POST", "/v1/auth/token".to_owned(), json!({"user_id": nobody})),
+        ("POST", format!("{QUEUE}/pause"), Value::Null),
+        ("POST", format!("{QUEUE}/resume"), Value::Null),
     ];
     let gateway = acme.with("x-tenant-key-id", &old.id);
     for (method, path, body) in forbidden {

@@ -100,6 +100,6 @@ def storage_queue(partner, azurite):
 def storage_queue_refusals(partner, azurite):
     expired = azurite.make_queue("expired", lifetime=timedelta(hours=-1))
     read_only = azurite.make_queue("read-only", rights="r")
-    for settings, status, reason in ((expired, 400, "AuthenticationFailed"), (read_only, 422, "sas_token")):
+    for settings, status, reason in ((expired, 422, "has expired"), (read_only, 422, "sas_token")):
         text = partner.refusal("azure_storage_queue", settings, status)
         assert reason in text and "sig=" not in text and "http" not in text, text

@@ -1,0 +1,68 @@
+//! Waking what waits for its retry, once its queue was put in place, proven or resumed: in slices,
+//! because a queue may have very many that wait, and by a mark in the database, so that no crash
+//! forgets the rest.
+
+use super::QueueId;
+use crate::ids::OrgId;
+use crate::state::App;
+
+/// Queues that a statement looks at.
+const QUEUES: i64 = 32;
+/// Events that a statement wakes of each.
+const SLICE: i64 = 1_000;
+
+/// What was woken.
+#[derive(Debug, Default)]
+pub struct Roused {
+    /// Whose events.
+    pub queues: Vec<QueueId>,
+    /// There are more.
+    pub is_behind: bool,
+}
+
+/// Makes a slice of each marked queue's waiting events due now, and clears the mark with the last.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn step(app: &App) -> Result<Roused, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        WITH queue AS (
+            SELECT org_id, stream FROM event_queues WHERE is_woken
+            ORDER BY org_id, stream LIMIT $2 FOR UPDATE SKIP LOCKED
+        ),
+        waiting AS (
+            SELECT queue.org_id, queue.stream, event.id FROM queue
+            CROSS JOIN LATERAL (
+                SELECT id FROM events e
+                WHERE e.org_id = queue.org_id AND e.stream = queue.stream
+                    AND e.state = 'pending' AND e.next_attempt_at > $1 AND e.lease IS NULL
+                ORDER BY e.next_attempt_at, e.id
+                LIMIT $3
+                FOR UPDATE SKIP LOCKED
+            ) AS event
+        ),
+        woken AS (
+            UPDATE events e SET next_attempt_at = $1
+            FROM waiting WHERE e.org_id = waiting.org_id AND e.id = waiting.id
+        ),
+        counted AS (
+            SELECT queue.org_id, queue.stream, count(waiting.id) AS events
+            FROM queue LEFT JOIN waiting USING (org_id, stream) GROUP BY queue.org_id, queue.stream
+        ),
+        cleared AS (
+            UPDATE event_queues q SET is_woken = false
+            FROM counted c WHERE q.org_id = c.org_id AND q.stream = c.stream AND c.events < $3
+        )
+        SELECT org_id AS "org_id: OrgId", stream, events AS "events!" FROM counted
+        "#,
+        app.clock.now(),
+        QUEUES,
+        SLICE,
+    )
+    .fetch_all(&app.db.pool)
+    .await?;
+    let is_behind = rows.len() as i64 == QUEUES || rows.iter().any(|row| row.events == SLICE);
+    let queues = rows.into_iter().map(|row| QueueId { org_id: row.org_id, stream: row.stream });
+    Ok(Roused { queues: queues.collect(), is_behind })
+}
