@@ -16,8 +16,10 @@ use crate::config::Config;
 use crate::crypto::signing_secret;
 use crate::events::envelope::SignedHeaders;
 use crate::http::paging::Page;
+use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
-use crate::routes::events::{ReplayEvents, store};
+use crate::routes::events::store::{self, Filter};
+use crate::routes::events::ReplayEvents;
 use crate::routes::org;
 
 #[derive(Debug, Subcommand)]
@@ -71,7 +73,10 @@ async fn org_of(opened: &Opened, key: &str) -> Result<OrgId, CliError> {
 
 async fn list(opened: &Opened, org_id: OrgId, offset: i64, output: Output) -> Result<(), CliError> {
     let page = Page::at(offset, 100);
-    let (events, total) = store::list(&opened.db.pool, org_id, None, None, page).await?;
+    let (events, mut total) = store::list(&opened.db.pool, org_id, Filter::default(), page).await?;
+    if total > EXACT_UP_TO {
+        total = store::count(&opened.db.pool, org_id, Filter::default()).await?;
+    }
     let lines = events.iter().map(|event| {
         let error = event.last_error.as_deref().unwrap_or_default();
         format!(

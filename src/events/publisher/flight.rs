@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use super::store::{Claimed, DEAD_AFTER};
+use super::store::{Claimed, DEAD_AFTER, Held};
 use super::{MAX_PER_QUEUE, QueueId, lock};
 use crate::state::App;
 
@@ -13,8 +13,8 @@ use crate::state::App;
 pub struct InFlight {
     /// Events by queue.
     queues: HashMap<QueueId, usize>,
-    /// Events by lease.
-    pub leases: HashMap<Uuid, usize>,
+    /// Which events, and by which claims.
+    pub held: HashSet<Held>,
     /// Queues that are probed with one event at a time.
     dead: HashSet<QueueId>,
 }
@@ -27,9 +27,9 @@ impl InFlight {
         full.map(|(queue, _)| queue.clone()).collect()
     }
 
-    fn take_off(&mut self, queue: &QueueId, lease: Uuid, is_dead: bool) {
+    fn take_off(&mut self, queue: &QueueId, held: Held, is_dead: bool) {
         *self.queues.entry(queue.clone()).or_default() += 1;
-        *self.leases.entry(lease).or_default() += 1;
+        self.held.insert(held);
         if is_dead {
             self.dead.insert(queue.clone());
         }
@@ -37,12 +37,12 @@ impl InFlight {
 
     /// Whether there is so much room for the queue again that it is worth a look: at half of what
     /// it may have, so that it never runs dry, and when it is drained.
-    fn land(&mut self, queue: &QueueId, lease: Uuid) -> bool {
+    fn land(&mut self, queue: &QueueId, held: Held) -> bool {
         let left = count_down(&mut self.queues, queue);
         if left == 0 {
             self.dead.remove(queue);
         }
-        count_down(&mut self.leases, &lease);
+        self.held.remove(&held);
         left == 0 || left == MAX_PER_QUEUE / 2
     }
 }
@@ -51,21 +51,22 @@ impl InFlight {
 pub struct Flight {
     app: App,
     queue: QueueId,
-    lease: Uuid,
+    held: Held,
 }
 
 impl Flight {
     /// Counts an event in.
     pub fn take_off(app: App, event: &Claimed, lease: Uuid) -> Self {
         let queue = QueueId::of(event);
-        lock(&app.publisher.in_flight).take_off(&queue, lease, event.failures >= DEAD_AFTER);
-        Self { app, queue, lease }
+        let held = Held { org_id: event.org_id, id: event.id, lease };
+        lock(&app.publisher.in_flight).take_off(&queue, held, event.failures >= DEAD_AFTER);
+        Self { app, queue, held }
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        let has_room = lock(&self.app.publisher.in_flight).land(&self.queue, self.lease);
+        let has_room = lock(&self.app.publisher.in_flight).land(&self.queue, self.held);
         if has_room {
             self.app.publisher.wake_again([self.queue.clone()]);
         }
@@ -73,7 +74,7 @@ impl Drop for Flight {
 }
 
 /// Counts one down; gives how many are left.
-fn count_down<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: &K) -> usize {
+fn count_down(counts: &mut HashMap<QueueId, usize>, key: &QueueId) -> usize {
     let Some(count) = counts.get_mut(key) else { return 0 };
     *count -= 1;
     let left = *count;
@@ -92,29 +93,33 @@ mod tests {
         QueueId { org_id: OrgId(Uuid::from_u128(1)), stream: "users".to_owned() }
     }
 
+    fn held(n: u128) -> Held {
+        Held { org_id: OrgId(Uuid::from_u128(1)), id: Uuid::from_u128(n), lease: Uuid::from_u128(2) }
+    }
+
     /// Some of a queue's events in flight under one lease.
-    fn flying(count: usize, is_dead: bool) -> (InFlight, Uuid) {
-        let (mut in_flight, lease) = (InFlight::default(), Uuid::from_u128(2));
-        (0..count).for_each(|_| in_flight.take_off(&queue(), lease, is_dead));
-        (in_flight, lease)
+    fn flying(count: u128, is_dead: bool) -> InFlight {
+        let mut in_flight = InFlight::default();
+        (0..count).for_each(|n| in_flight.take_off(&queue(), held(n), is_dead));
+        in_flight
     }
 
     #[test]
     fn a_queue_is_worth_a_look_at_half_its_share_and_when_it_is_drained() {
-        let (mut in_flight, lease) = flying(128, false);
-        let worth: Vec<_> = (0..128).rev().filter(|_| in_flight.land(&queue(), lease)).collect();
+        let mut in_flight = flying(128, false);
+        let worth: Vec<_> = (0..128).rev().filter(|n| in_flight.land(&queue(), held(*n))).collect();
         assert_eq!(worth, [64, 0]);
-        assert!(in_flight.leases.is_empty());
+        assert!(in_flight.held.is_empty());
     }
 
     #[test]
     fn a_queue_is_full_at_its_share_and_a_dead_one_with_one() {
-        let (in_flight, _) = flying(3, false);
+        let in_flight = flying(3, false);
         assert_eq!((in_flight.full(3), in_flight.full(4)), (vec![queue()], vec![]));
-        let (mut in_flight, lease) = flying(1, true);
+        let mut in_flight = flying(1, true);
         assert_eq!(in_flight.full(128), [queue()]);
-        in_flight.land(&queue(), lease);
-        in_flight.take_off(&queue(), lease, false);
+        in_flight.land(&queue(), held(0));
+        in_flight.take_off(&queue(), held(0), false);
         assert_eq!(in_flight.full(128), []);
     }
 }

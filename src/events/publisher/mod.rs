@@ -24,6 +24,7 @@ use self::delivery::{Closer, deliver};
 pub use self::delivery::{Message, secrets_of};
 use self::flight::{Flight, InFlight};
 pub use self::store::DEAD_AFTER;
+use self::store::Held;
 use super::Stream;
 use crate::db::Db;
 use crate::db::batch::Batcher;
@@ -124,8 +125,8 @@ impl Publisher {
         lock(&self.woken).drain().collect()
     }
 
-    fn leases(&self) -> Vec<Uuid> {
-        lock(&self.in_flight).leases.keys().copied().collect()
+    fn held(&self) -> Vec<Held> {
+        lock(&self.in_flight).held.iter().copied().collect()
     }
 
     /// Queues that have enough in flight, where each may have `most`.
@@ -280,9 +281,9 @@ async fn claim(
 }
 
 async fn renew_leases(app: &App) {
-    let leases = app.publisher.leases();
-    if !leases.is_empty()
-        && let Err(error) = store::renew(&app.db.pool, &leases, app.clock.now()).await
+    let held = app.publisher.held();
+    if !held.is_empty()
+        && let Err(error) = store::renew(&app.db.pool, &held, app.clock.now()).await
     {
         tracing::warn!(%error, "claims could not be renewed");
     }
@@ -290,9 +291,9 @@ async fn renew_leases(app: &App) {
 
 /// What is still claimed when the process stops is due for others at once.
 async fn hand_back(app: &App, mut deliveries: JoinSet<()>) {
-    let leases = app.publisher.leases();
+    let held = app.publisher.held();
     deliveries.shutdown().await;
-    if let Err(error) = store::release(&app.db.pool, &leases, app.clock.now()).await {
+    if let Err(error) = store::release(&app.db.pool, &held, app.clock.now()).await {
         tracing::warn!(%error, "claims could not be handed back; they end by themselves");
     }
 }

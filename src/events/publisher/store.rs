@@ -232,26 +232,40 @@ pub async fn note_health(db: impl PgExecutor<'_>, closings: &[Closing]) -> Resul
     Ok(())
 }
 
+/// An event that is being delivered, and by which claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Held {
+    pub org_id: OrgId,
+    pub id: Uuid,
+    pub lease: Uuid,
+}
+
 /// Holds claims for another lease.
-pub async fn renew(db: impl PgExecutor<'_>, leases: &[Uuid], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    move_due(db, leases, now + LEASE).await
+pub async fn renew(db: impl PgExecutor<'_>, held: &[Held], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    move_due(db, held, now + LEASE).await
 }
 
 /// Hands claims back: they are due at once, for whoever comes.
-pub async fn release(
-    db: impl PgExecutor<'_>,
-    leases: &[Uuid],
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    move_due(db, leases, now).await
+pub async fn release(db: impl PgExecutor<'_>, held: &[Held], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    move_due(db, held, now).await
 }
 
-async fn move_due(db: impl PgExecutor<'_>, leases: &[Uuid], due: DateTime<Utc>) -> Result<(), sqlx::Error> {
+async fn move_due(db: impl PgExecutor<'_>, held: &[Held], due: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         // Those being closed at this moment need no more time, and to wait for each other is a deadlock.
-        "WITH held AS (SELECT org_id, id FROM events WHERE lease = ANY($1) FOR UPDATE SKIP LOCKED)
-         UPDATE events e SET next_attempt_at = $2 FROM held WHERE e.org_id = held.org_id AND e.id = held.id",
-        leases,
+        // The lease is compared as in `close`.
+        "WITH held AS (
+             SELECT e.org_id, e.id FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS h (org_id, id, lease)
+             CROSS JOIN LATERAL (
+                 SELECT org_id, id FROM events e
+                 WHERE e.org_id = h.org_id AND e.id = h.id AND e.lease IS NOT DISTINCT FROM h.lease
+                 FOR UPDATE SKIP LOCKED
+             ) AS e
+         )
+         UPDATE events e SET next_attempt_at = $4 FROM held WHERE e.org_id = held.org_id AND e.id = held.id",
+        &held.iter().map(|held| held.org_id.0).collect::<Vec<_>>(),
+        &held.iter().map(|held| held.id).collect::<Vec<_>>(),
+        &held.iter().map(|held| held.lease).collect::<Vec<_>>(),
         due,
     )
     .execute(db)

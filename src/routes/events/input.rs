@@ -23,6 +23,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::Failed];
+
     /// The name on the wire and in the database.
     pub fn name(self) -> &'static str {
         match self {
@@ -33,7 +36,7 @@ impl Status {
     }
 
     fn parse(name: &str) -> Option<Self> {
-        [Self::Pending, Self::Delivered, Self::Failed].into_iter().find(|status| status.name() == name)
+        Self::ALL.into_iter().find(|status| status.name() == name)
     }
 }
 

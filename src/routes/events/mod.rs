@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 pub use self::input::ReplayEvents;
 use self::input::{EventFilter, ReplayEventsBody};
+use self::store::Filter;
 use crate::administration::Change;
 use crate::error::ApiError;
 use crate::events::Stream;
@@ -95,16 +96,23 @@ async fn list_events(
     partner: Partner,
     Valid((filter, page)): Valid<(EventFilter, Page)>,
 ) -> Result<Json<List<EventEntry>>, ApiError> {
-    let (db, org_id, EventFilter { stream, status }) = (&app.db.pool, partner.org_id, filter);
-    let (events, counted) = store::list(db, org_id, stream, status, page).await?;
-    let total = if stream.is_none() && status.is_none() {
-        app.totals
-            .total("events", org_id, counted, async || store::count(db, org_id, None, None).await)
-            .await?
-    } else {
-        counted
-    };
+    let (db, org_id) = (&app.db.pool, partner.org_id);
+    let filter = Filter { stream: filter.stream, status: filter.status };
+    let (events, counted) = store::list(db, org_id, filter, page).await?;
+    let count_all = async || store::count(db, org_id, filter).await;
+    let total = app.totals.total(list_name(filter), org_id, counted, count_all).await?;
     Ok(Json(page.of(events, total)))
+}
+
+/// Under which its total is remembered: each filter makes a list of its own.
+fn list_name(filter: Filter) -> &'static str {
+    const NAMES: [[&str; 4]; 3] = [
+        ["events", "events pending", "events delivered", "events failed"],
+        ["users events", "users events pending", "users events delivered", "users events failed"],
+        ["credentials events", "credentials pending", "credentials delivered", "credentials failed"],
+    ];
+    let stream = filter.stream.map_or(0, |stream| 1 + stream as usize);
+    NAMES[stream][filter.status.map_or(0, |status| 1 + status as usize)]
 }
 
 /// Send events again.

@@ -11,30 +11,72 @@ use crate::http::paging::Page;
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
 
-/// A page of the org's events in the order of their creation, which is the order of their ids.
+/// Which of an org's events are meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this stream only.
+    pub stream: Option<Stream>,
+    /// In this state only.
+    pub status: Option<Status>,
+}
+
+impl Filter {
+    fn streams(self) -> Vec<String> {
+        let all = Stream::ALL.into_iter().filter(|stream| self.stream.is_none_or(|only| only == *stream));
+        all.map(|stream| stream.name().to_owned()).collect()
+    }
+
+    fn states(self) -> Vec<String> {
+        let all = Status::ALL.into_iter().filter(|status| self.status.is_none_or(|only| only == *status));
+        all.map(|status| status.name().to_owned()).collect()
+    }
+}
+
+/// A page of the org's events in the order of their creation, which is the order of their ids, and how
+/// many there are, cut off above [`EXACT_UP_TO`].
+///
+/// Streams and states are few and the index leads with them, so each pair's first entries are read
+/// and merged: whatever the filter, a page costs what it shows and skips, and not what is in between.
 pub async fn list(
     db: impl PgExecutor<'_>,
     org_id: OrgId,
-    stream: Option<Stream>,
-    status: Option<Status>,
+    filter: Filter,
     page: Page,
 ) -> Result<(Vec<EventEntry>, i64), sqlx::Error> {
     let rows = sqlx::query!(
         r#"
-        WITH wanted AS NOT MATERIALIZED (
-            SELECT * FROM events
-            WHERE org_id = $1 AND ($2::text IS NULL OR stream = $2) AND ($3::text IS NULL OR state = $3)
+        WITH part AS MATERIALIZED (
+            SELECT stream, state FROM unnest($2::text[]) AS s (stream) CROSS JOIN unnest($3::text[]) AS t (state)
+        ),
+        chosen AS MATERIALIZED (
+            SELECT first.id FROM part CROSS JOIN LATERAL (
+                SELECT id FROM events
+                WHERE org_id = $1 AND stream = part.stream AND state = part.state AND id > $7
+                ORDER BY id LIMIT $4::bigint + $5::bigint
+            ) AS first
+            ORDER BY first.id LIMIT $4 OFFSET $5
+        ),
+        counted AS (
+            SELECT count(*) AS total FROM (
+                SELECT FROM part CROSS JOIN LATERAL (
+                    SELECT FROM events WHERE org_id = $1 AND stream = part.stream AND state = part.state LIMIT $6
+                ) AS first
+                LIMIT $6
+            ) AS first
         )
         SELECT counted.total AS "total!", e.id AS "id?", e.stream AS "stream?", e.type AS "kind?", e.state AS "state?",
                e.attempts AS "attempts?", e.next_attempt_at AS "next_attempt_at?", e.last_error AS "last_error?",
                e.created_at AS "created_at?", e.closed_at AS "closed_at?"
-        FROM (SELECT count(*) AS total FROM (SELECT FROM wanted LIMIT $6) AS first) AS counted
-        LEFT JOIN (SELECT * FROM wanted WHERE id > $7 ORDER BY id LIMIT $4 OFFSET $5) AS e ON true
+        FROM counted
+        LEFT JOIN (
+            -- One at a time: a hundred look-ups, never a join with all events.
+            chosen CROSS JOIN LATERAL (SELECT * FROM events WHERE org_id = $1 AND id = chosen.id LIMIT 1) AS e
+        ) ON true
         ORDER BY e.id
         "#,
         org_id.0,
-        stream.map(Stream::name),
-        status.map(Status::name),
+        &filter.streams(),
+        &filter.states(),
         page.rows(),
         page.skip(),
         EXACT_UP_TO + 1,
@@ -62,20 +104,15 @@ pub async fn list(
 }
 
 /// How many events of this kind the org has.
-pub async fn count(
-    db: impl PgExecutor<'_>,
-    org_id: OrgId,
-    stream: Option<Stream>,
-    status: Option<Status>,
-) -> Result<i64, sqlx::Error> {
+pub async fn count(db: impl PgExecutor<'_>, org_id: OrgId, filter: Filter) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         r#"
         SELECT count(*) AS "count!" FROM events
-        WHERE org_id = $1 AND ($2::text IS NULL OR stream = $2) AND ($3::text IS NULL OR state = $3)
+        WHERE org_id = $1 AND stream = ANY($2::text[]) AND state = ANY($3::text[])
         "#,
         org_id.0,
-        stream.map(Stream::name),
-        status.map(Status::name),
+        &filter.streams(),
+        &filter.states(),
     )
     .fetch_one(db)
     .await

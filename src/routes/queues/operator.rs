@@ -73,7 +73,7 @@ pub async fn remove(
     org_id: OrgId,
     stream: &str,
 ) -> Result<(), ApiError> {
-    let change = Change { kind: Kind::Delete, stream: stream.parse().ok(), new: None };
+    let change = Change { kind: Kind::Delete, stream: stream.parse().ok(), new: None, put_at: None };
     carry_out(db, org_id, change.made_by(Scope::operator(org_id, keyring), clock)).await?;
     Ok(())
 }

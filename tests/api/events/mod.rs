@@ -4,6 +4,7 @@
 mod delivery;
 mod isolation;
 mod leases;
+mod list;
 mod loss;
 mod notices;
 mod pauses;
