@@ -18,8 +18,8 @@ use crate::events::envelope::SignedHeaders;
 use crate::http::paging::Page;
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
-use crate::routes::events::store::{self, Filter};
 use crate::routes::events::ReplayEvents;
+use crate::routes::events::store::{self, Filter};
 use crate::routes::org;
 
 #[derive(Debug, Subcommand)]
