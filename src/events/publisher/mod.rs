@@ -189,6 +189,9 @@ pub async fn run_until(app: App, mut stop: watch::Receiver<bool>, patience: Dura
         if only.is_none() || app.publisher.is_roused.swap(false, Ordering::Relaxed) {
             attend(&app, &mut deliveries).await;
         }
+        if *stop.borrow() {
+            break;
+        }
         match claim(&app, only.as_deref(), &mut deliveries).await {
             Ok(found) => {
                 is_behind = found.is_all_that_fits && only.is_none();
