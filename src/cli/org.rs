@@ -19,6 +19,7 @@ use crate::crypto::tenant_key::{KeyEnv, TenantKey};
 use crate::db::Db;
 use crate::ids::OrgId;
 use crate::routes::org::{self, OrgChange, UpdateOrg};
+use crate::routes::public_keys::delivery::Recipient;
 use crate::routes::signing_secrets::{NewSecret, rotation};
 use crate::routes::tenant_keys::change::NewKey;
 use crate::routes::tenant_keys::operator::minting;
@@ -167,7 +168,7 @@ pub async fn create(
         let minting = minting(&clock, scope.clone(), &first, "first key".to_owned(), None);
         within(&mut tx, org_id, &minting).await?;
         let secret = NewSecret::of(None);
-        let rotation = rotation(&clock, &keyring, scope, &secret, TimeDelta::zero(), true);
+        let rotation = rotation(&clock, &keyring, scope, &secret, TimeDelta::zero(), Recipient::Caller);
         within(&mut tx, org_id, &rotation).await?;
         let signing_secret = secret.made().map(signing_secret::encode).ok_or("no signing secret was made")?;
         show(&Created { org_id, tenant_api_key: first.key, signing_secret })?;

@@ -11,6 +11,7 @@ use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
 use crate::crypto::signing_secret;
 use crate::routes::org;
+use crate::routes::public_keys::delivery::Recipient;
 use crate::routes::signing_secrets::{self, NewSecret, RotateSigningSecret};
 
 #[derive(Debug, Subcommand)]
@@ -37,7 +38,7 @@ pub async fn run(config: &Config, command: SecretCommand, output: Output) -> Res
         let new = NewSecret::of(None);
         let made = signing_secret::encode(new.made().ok_or("no signing secret was made")?);
         let scope = Scope::operator(org_id, &keyring);
-        let change = signing_secrets::rotation(&clock, &keyring, scope, &new, wanted.grace(), true);
+        let change = signing_secrets::rotation(&clock, &keyring, scope, &new, wanted.grace(), Recipient::Caller);
         carry_out_shown(&opened.db, org_id, change, move |rotated| {
             let end = rotated.previous_expires_at.map(rfc3339);
             let text = format!(

@@ -15,8 +15,8 @@ use crate::support::{Org, Reply, TestApp, envelope};
 const SECRET: &str = "/v1/auth/signing-secret";
 const ROTATE: &str = "/v1/auth/signing-secret/rotate";
 
-/// Bytes that look random: SHA-256 of nothing.
-const BYTES: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// Bytes that look random.
+const BYTES: &str = "fb9f8c3e17d2604ab5e91c77f0383dfe6250cfa98bd14e73960f2ac5e8b47d1b";
 
 #[tokio::test]
 async fn the_first_secret_has_no_previous_one_and_is_shown_once() {
@@ -89,6 +89,15 @@ async fn what_anybody_could_guess_or_nobody_can_read_is_refused_and_not_repeated
         encoded(&counting),
         hex::encode([0; 32]),
         BYTES[..62].to_owned(),
+        BYTES[..63].to_owned(),
+        BYTES[..48].to_owned(),
+        format!("{BYTES} "),
+        format!("{BYTES}\n"),
+        format!("0x{BYTES}"),
+        format!("whsec_whsec_{}", encoded(&hex::decode(BYTES).expect("hex"))),
+        // SHA-256 of nothing, once the example of our own document; RFC 7515 A.1.
+        "whsec_47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".to_owned(),
+        "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow".to_owned(),
     ] {
         let reply = acme.post(ROTATE, json!({"secret": bad})).await;
         assert!(bad.len() < 8 || !reply.text().contains(&bad[..8]), "{}", reply.text());
@@ -103,6 +112,30 @@ async fn what_anybody_could_guess_or_nobody_can_read_is_refused_and_not_repeated
         (json!({"grace": 1}), "extra_forbidden"),
     ] {
         assert_eq!(acme.post(ROTATE, body).await.expect(422).json()["detail"][0]["type"], kind);
+    }
+    acme.get(SECRET).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_refused_secret_is_told_what_it_looks_like() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let cases = [
+        (&BYTES[..48], "fewer than 64 digits"),
+        (&BYTES[..60], "fewer than 64 digits"),
+        (&BYTES[..63], "odd number of digits"),
+        ("fb9f8c3e17d2604ab5e91c77f0383dfe-6250cfa98bd14e73960f2ac5e8b47d1b", "dashes"),
+        (" +5+MPhfSYEq16Rx38Dg9/mJQz6mL0U5zlg8qxei0fRs=", "white space"),
+        ("+5+MPhfSYEq16Rx38Dg9/mJQz6mL0U5zlg8qxei0fRs=\r\n", "white space"),
+        ("whsec_whsec_+5+MPhfSYEq16Rx38Dg9/mJQz6mL0U5zlg8qxei0fRs=", "twice"),
+        ("WHSEC_+5+MPhfSYEq16Rx38Dg9/mJQz6mL0U5zlg8qxei0fRs=", "prefix"),
+        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "published"),
+        ("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "published"),
+    ];
+    for (secret, word) in cases {
+        let problem = acme.post(ROTATE, json!({"secret": secret})).await.expect(422).json()["detail"][0].clone();
+        assert_eq!((&problem["loc"], &problem["type"]), (&json!(["body", "secret"]), &json!("value_error")));
+        assert!(problem["msg"].as_str().is_some_and(|msg| msg.contains(word)), "{secret}: {problem}");
     }
     acme.get(SECRET).await.expect(404);
 }

@@ -1,7 +1,9 @@
 //! What other features do with registered keys: find the one that is in use, encrypt to it, check
 //! a signature with it; and `deliver_to`, by which a new secret is shown to nobody on the way.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -27,20 +29,29 @@ pub struct LiveKey {
     text: String,
 }
 
-/// Which key is meant.
+/// Which key is meant. A key is used for nothing that it was not registered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
     /// The live one registered last for a usage.
     For(Usage),
-    /// This one.
-    Named(Uuid),
+    /// This one, if it has the usage.
+    Named(Uuid, Usage),
 }
 
 impl Which {
-    /// Reads a `deliver_to`: a usage, or a `UniqueId`. Nothing else names a key.
+    /// Reads a `deliver_to`: `CredentialsDownload`, or the `UniqueId` of a key with that usage.
+    /// Nothing else names a key.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Usage::parse(text).map(Self::For).or_else(|| parse_uuid(text).map(Self::Named))
+    pub fn deliver_to(text: &str) -> Option<Self> {
+        const USAGE: Usage = Usage::CredentialsDownload;
+        if text == USAGE.name() { Some(Self::For(USAGE)) } else { Some(Self::Named(parse_uuid(text)?, USAGE)) }
+    }
+
+    fn parts(self) -> (Option<Uuid>, &'static str) {
+        match self {
+            Self::For(usage) => (None, usage.name()),
+            Self::Named(unique_id, usage) => (Some(unique_id), usage.name()),
+        }
     }
 }
 
@@ -56,10 +67,7 @@ impl LiveKey {
         which: Which,
         is_partners: bool,
     ) -> Result<Option<Self>, ApiError> {
-        let (unique_id, usage) = match which {
-            Which::For(usage) => (None, Some(usage.name())),
-            Which::Named(unique_id) => (Some(unique_id), None),
-        };
+        let (unique_id, usage) = which.parts();
         let now = app.clock.now();
         let found = store::usable(&app.db.pool, org_id, unique_id, usage, is_partners, now).await?;
         let Some(row) = found else { return Ok(None) };
@@ -152,7 +160,7 @@ impl Delivery {
         secret: &str,
     ) -> Result<Self, ApiError> {
         let Some(deliver_to) = deliver_to else { return Ok(Self::Clear) };
-        let Some(which) = Which::parse(deliver_to) else { return Ok(Self::Undeliverable) };
+        let Some(which) = Which::deliver_to(deliver_to) else { return Ok(Self::Undeliverable) };
         let Some(key) = LiveKey::find(app, org_id, which, true).await? else {
             return Ok(Self::Undeliverable);
         };
@@ -166,10 +174,14 @@ impl Delivery {
         }
     }
 
-    /// Whether the reply can show the secret at all.
+    /// Who must still be there when the change is made.
     #[must_use]
-    pub fn is_possible(&self) -> bool {
-        !matches!(self, Self::Undeliverable)
+    pub fn recipient(&self) -> Recipient {
+        match self {
+            Self::Clear => Recipient::Caller,
+            Self::Encrypted(sealed) => Recipient::Key(sealed.to.unique_id),
+            Self::Undeliverable => Recipient::Nobody,
+        }
     }
 
     /// What a reply has of `secret`, which was encrypted if it had to be.
@@ -186,10 +198,37 @@ impl Delivery {
     }
 }
 
-/// `no_delivery_key`, once nothing else is wrong.
-///
-/// # Errors
-/// That, unless the secret can be delivered.
-pub fn require(is_possible: bool) -> Result<(), ApiError> {
-    if is_possible { Ok(()) } else { Err(Code::NoDeliveryKey.into()) }
+/// Who can read what a reply shows of a new secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipient {
+    /// Whoever reads the reply.
+    Caller,
+    /// The holder of this key's private half.
+    Key(Uuid),
+    /// No key was found to encrypt to.
+    Nobody,
+}
+
+impl Recipient {
+    /// `no_delivery_key`, once nothing else is wrong. The key was chosen and encrypted to before: it
+    /// may have ended since, and a secret that nobody can read must not replace one that works.
+    ///
+    /// # Errors
+    /// That, unless the key is still one to deliver to.
+    pub async fn require(
+        self,
+        db: &mut PgConnection,
+        org_id: OrgId,
+        now: DateTime<Utc>,
+    ) -> Result<(), ApiError> {
+        let is_there = match self {
+            Self::Caller => true,
+            Self::Nobody => false,
+            Self::Key(unique_id) => {
+                let (unique_id, usage) = Which::Named(unique_id, Usage::CredentialsDownload).parts();
+                store::usable(&mut *db, org_id, unique_id, usage, true, now).await?.is_some()
+            }
+        };
+        if is_there { Ok(()) } else { Err(Code::NoDeliveryKey.into()) }
+    }
 }

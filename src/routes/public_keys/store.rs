@@ -272,13 +272,13 @@ pub struct Usable {
     pub fingerprint: String,
 }
 
-/// The live key that is used: the one with this id, or the one registered last for a usage. With
+/// The live key that is used for a usage: the one with this id, or the one registered last. With
 /// `is_partners`, only one whose private half the partner holds.
 pub async fn usable(
     db: impl PgExecutor<'_>,
     org_id: OrgId,
     unique_id: Option<Uuid>,
-    usage: Option<&str>,
+    usage: &str,
     is_partners: bool,
     now: DateTime<Utc>,
 ) -> Result<Option<Usable>, sqlx::Error> {
@@ -286,7 +286,7 @@ pub async fn usable(
         Usable,
         r#"
         SELECT unique_id, type AS kind, public_key, fingerprint FROM public_keys
-        WHERE org_id = $1 AND ($2::uuid IS NULL OR unique_id = $2) AND ($3::text IS NULL OR $3 = ANY(usages))
+        WHERE org_id = $1 AND ($2::uuid IS NULL OR unique_id = $2) AND $3 = ANY(usages)
             AND (sealed IS NULL OR NOT $4) AND deleted_at IS NULL AND expires_at > $5
         ORDER BY created_at DESC, unique_id DESC LIMIT 1
         "#,

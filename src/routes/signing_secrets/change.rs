@@ -14,7 +14,7 @@ use crate::crypto::signing_secret;
 use crate::db::Db;
 use crate::error::{ApiError, Code};
 use crate::ids::{OrgId, new_row_id};
-use crate::routes::public_keys::delivery;
+use crate::routes::public_keys::delivery::Recipient;
 
 /// A new secret in place.
 pub struct Rotated {
@@ -46,14 +46,14 @@ pub fn place(org_id: OrgId, id: Uuid) -> Vec<u8> {
     format!("signing_secrets/{org_id}/{id}").into_bytes()
 }
 
-/// Puts a secret in place, unless it could not be delivered.
+/// Puts a secret in place, unless its recipient could not read it.
 pub fn rotation(
     clock: &Clock,
     keyring: &Keyring,
     scope: Scope,
     new: &NewSecret,
     grace: TimeDelta,
-    is_deliverable: bool,
+    recipient: Recipient,
 ) -> impl Change<Done = Rotated> + use<> {
     let (org_id, id) = (scope.org_id, new_row_id());
     let new = Stored {
@@ -61,15 +61,12 @@ pub fn rotation(
         fingerprints: keyring.fingerprints(org_id, &new.secret).iter().map(|print| print.to_vec()).collect(),
         source: if new.is_made { "server" } else { "partner" },
     };
-    let rule = move |org: &OrgSecrets| {
-        let plan = org.rotate(id, grace)?;
-        delivery::require(is_deliverable).map(|()| Some(plan))
-    };
+    let rule = move |org: &OrgSecrets| org.rotate(id, grace).map(Some);
     let done = move |plan: Option<Plan>, at| {
         let previous_expires_at = plan.and_then(|plan| plan.ended).and_then(|ended| ended.expires_at);
         Rotated { id, at, previous_expires_at }
     };
-    Attempt { scope, clock: clock.clone(), wanted: None, new: Some(new), rule, done }
+    Attempt { scope, clock: clock.clone(), wanted: None, new: Some(new), recipient, rule, done }
 }
 
 /// Ends a previous secret now.
@@ -77,7 +74,15 @@ pub async fn revoke(db: &Db, clock: &Clock, scope: Scope, id: Uuid) -> Result<()
     let org_id = scope.org_id;
     let rule = move |org: &OrgSecrets| org.revoke(id);
     let done = |_: Option<Plan>, _| ();
-    let attempt = Attempt { scope, clock: clock.clone(), wanted: Some(id), new: None, rule, done };
+    let attempt = Attempt {
+        scope,
+        clock: clock.clone(),
+        wanted: Some(id),
+        new: None,
+        recipient: Recipient::Caller,
+        rule,
+        done,
+    };
     carry_out(db, org_id, attempt).await
 }
 
@@ -86,6 +91,8 @@ struct Attempt<R, D> {
     clock: Clock,
     wanted: Option<Uuid>,
     new: Option<Stored>,
+    /// Who reads the new secret.
+    recipient: Recipient,
     rule: R,
     /// What is told of it: what was done, if anything was to do, and when.
     done: D,
@@ -106,6 +113,7 @@ where
         if store::is_known(&mut *db, self.scope.org_id, self.new.as_ref()).await? {
             return Err(Code::SecretReused.into());
         }
+        self.recipient.require(&mut *db, self.scope.org_id, now).await?;
         match store::apply(&mut *db, &self.scope, &seen, &plan, self.new.as_ref()).await? {
             Applied::Done => Ok(Some((self.done)(Some(plan), now))),
             Applied::Stale => Ok(None),

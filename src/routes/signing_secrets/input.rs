@@ -33,15 +33,17 @@ impl Input for SecretPath {
 pub struct RotateSigningSecret {
     /// A secret of your own, 32 to 256 bytes once decoded; by default the service makes one.
     /// 64 or more, evenly many, hex characters are hex; everything else is base64, standard or
-    /// URL-safe, padded or not. A `whsec_` in front is allowed.
+    /// URL-safe, padded or not. A `whsec_` in front is allowed. What looks like hex and is not, and
+    /// published examples, are refused with a reason.
     #[schema(value_type = Option<String>, write_only, min_length = 43, max_length = 518,
              pattern = "^(whsec_)?[0-9A-Za-z+/_-]+={0,2}$")]
     pub secret: Option<Secret<Vec<u8>>>,
     /// How long the previous secret signs along, in seconds.
     #[schema(minimum = 0, maximum = 604_800, default = 86_400, example = 86_400)]
     pub grace_period_seconds: Option<i64>,
-    /// Encrypts the new secret to a registered public key of yours: a usage or a `UniqueId`. A
-    /// secret of your own is not sent back, so there is nothing to encrypt then.
+    /// Encrypts the new secret to a registered public key of yours: `CredentialsDownload`, or the
+    /// `UniqueId` of a key with this usage. A secret of your own is not sent back, so there is nothing
+    /// to encrypt then.
     #[schema(min_length = 1, max_length = 200, example = "CredentialsDownload")]
     pub deliver_to: Option<String>,
 }

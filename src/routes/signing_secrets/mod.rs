@@ -151,7 +151,7 @@ async fn rotate_signing_secret(
         Some(made) => Delivery::prepare(&app, org_id, input.deliver_to.as_deref(), made.expose()).await?,
         None => Delivery::Clear,
     };
-    let change = rotation(&app.clock, &app.keyring, scope, &new, grace, delivery.is_possible());
+    let change = rotation(&app.clock, &app.keyring, scope, &new, grace, delivery.recipient());
     let response = idempotency::carry_out(&app, org_id, claim, change, move |rotated| {
         RotatedSigningSecret::of(&rotated, shown.map(|made| delivery.shown(made))).reply()
     });

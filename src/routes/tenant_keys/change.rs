@@ -12,6 +12,7 @@ use crate::crypto::tenant_key::{KeyEnv, TenantKey};
 use crate::db::Db;
 use crate::error::{ApiError, Code};
 use crate::ids::{KeyId, new_row_id};
+use crate::routes::public_keys::delivery::Recipient;
 
 /// A key that exists nowhere yet.
 pub struct NewKey {
@@ -36,6 +37,8 @@ pub struct Change<R> {
     /// The digest of the key it would add.
     pub digest: Option<Hashed>,
     pub rule: R,
+    /// Who reads the key that it would add.
+    pub recipient: Recipient,
 }
 
 /// Decides on a change and carries it out.
@@ -60,6 +63,7 @@ impl<R> Change<R> {
             scope,
             clock: clock.clone(),
             rule: self.rule,
+            recipient: self.recipient,
         }
     }
 }
@@ -71,6 +75,7 @@ pub struct Attempt<R> {
     scope: Scope,
     clock: Clock,
     rule: R,
+    recipient: Recipient,
 }
 
 impl<R> administration::Change for Attempt<R>
@@ -80,9 +85,11 @@ where
     type Done = Option<Plan>;
 
     async fn attempt(&self, db: &mut PgConnection) -> Result<Option<Option<Plan>>, ApiError> {
-        let seen = store::load(&mut *db, &self.scope, &self.wanted, self.clock.now()).await?;
+        let now = self.clock.now();
+        let seen = store::load(&mut *db, &self.scope, &self.wanted, now).await?;
         let seen = seen.ok_or(Code::Forbidden)?;
         let Some(plan) = (self.rule)(&seen)? else { return Ok(Some(None)) };
+        self.recipient.require(&mut *db, self.scope.org_id, now).await?;
         let applied = store::apply(&mut *db, &self.scope, &seen, &plan, self.digest.as_ref()).await?;
         Ok(applied.then_some(Some(plan)))
     }

@@ -40,7 +40,8 @@ pub struct RotateTenantKey {
     pub key_id: Option<KeyId>,
     /// When the successor ends. By default it gets the old key's lifetime, if that had one.
     pub expires_at: Option<DateTime<Utc>>,
-    /// Encrypts the new key to a registered public key of yours: a usage or a `UniqueId`.
+    /// Encrypts the new key to a registered public key of yours: `CredentialsDownload`, or the
+    /// `UniqueId` of a key with this usage.
     #[schema(min_length = 1, max_length = 200, example = "CredentialsDownload")]
     pub deliver_to: Option<String>,
 }
@@ -74,7 +75,8 @@ pub struct CreateTenantKey {
     pub name: String,
     /// When it ends; by default never.
     pub expires_at: Option<DateTime<Utc>>,
-    /// Encrypts the key to a registered public key of yours: a usage or a `UniqueId`.
+    /// Encrypts the key to a registered public key of yours: `CredentialsDownload`, or the
+    /// `UniqueId` of a key with this usage.
     #[schema(min_length = 1, max_length = 200, example = "CredentialsDownload")]
     pub deliver_to: Option<String>,
 }

@@ -27,7 +27,7 @@ use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
 use crate::idempotency::{self, Claim, Once, Reply};
 use crate::identity::Partner;
-use crate::routes::public_keys::delivery::{self, Delivery};
+use crate::routes::public_keys::delivery::{Delivery, Recipient};
 use crate::state::App;
 
 /// `POST /v1/auth/tenant-key/rotate`, a feature of its own.
@@ -63,14 +63,11 @@ async fn rotate_tenant_key(
     let new = NewKey::generate(&app.keyring, app.config.key_env);
     let delivery =
         Delivery::prepare(&app, scope.org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
-    let is_possible = delivery.is_possible();
+    let recipient = delivery.recipient();
     let rotation = Rotation { key_id: input.key_id, grace: input.grace(), expires_at: input.expires_at };
     let fresh = new.fresh.clone();
-    let rule = move |keys: &OrgKeys| {
-        let plan = keys.rotate(&rotation, &fresh)?;
-        delivery::require(is_possible).map(|()| Some(plan))
-    };
-    let wanted = Change { subject: input.key_id, digest: Some(new.digest), rule };
+    let rule = move |keys: &OrgKeys| keys.rotate(&rotation, &fresh).map(Some);
+    let wanted = Change { subject: input.key_id, digest: Some(new.digest), rule, recipient };
     add(&app, scope, claim, wanted, move |plan| {
         RotatedTenantKey::of(plan, new, delivery).ok_or_else(unplanned)?.reply()
     })
@@ -116,13 +113,10 @@ async fn create_tenant_key(
     let new = NewKey::generate(&app.keyring, app.config.key_env);
     let delivery =
         Delivery::prepare(&app, scope.org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
-    let is_possible = delivery.is_possible();
+    let recipient = delivery.recipient();
     let fresh = new.fresh.clone();
-    let rule = move |keys: &OrgKeys| {
-        let plan = keys.mint(&input.name, input.expires_at, &fresh)?;
-        delivery::require(is_possible).map(|()| Some(plan))
-    };
-    let wanted = Change { subject: None, digest: Some(new.digest), rule };
+    let rule = move |keys: &OrgKeys| keys.mint(&input.name, input.expires_at, &fresh).map(Some);
+    let wanted = Change { subject: None, digest: Some(new.digest), rule, recipient };
     add(&app, scope, claim, wanted, move |plan| {
         MintedTenantKey::of(plan, new, delivery).ok_or_else(unplanned)?.reply()
     })
@@ -157,6 +151,7 @@ async fn update_tenant_key(
             rule: move |keys: &OrgKeys| {
                 keys.update(key_id, input.name.as_deref(), &input.expires_at).map(Some)
             },
+            recipient: Recipient::Caller,
         },
     );
     let key = required(plan.await?)?.changed.ok_or_else(unplanned)?;
@@ -182,7 +177,7 @@ async fn revoke_tenant_key(
     Valid(KeyPath { key_id }): Valid<KeyPath>,
 ) -> Result<StatusCode, ApiError> {
     let rule = move |keys: &OrgKeys| keys.revoke(key_id);
-    changed(&app, scope, Change { subject: Some(key_id), digest: None, rule }).await?;
+    changed(&app, scope, Change { subject: Some(key_id), digest: None, rule, recipient: Recipient::Caller }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

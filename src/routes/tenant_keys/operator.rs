@@ -16,6 +16,7 @@ use crate::db::doubts::Failure;
 use crate::error::ApiError;
 use crate::http::paging::Page;
 use crate::ids::{KeyId, OrgId};
+use crate::routes::public_keys::delivery::Recipient;
 
 /// Keys that one statement reads.
 const PAGE: i64 = 500;
@@ -30,7 +31,7 @@ pub fn minting(
 ) -> impl administration::Change<Done = Option<Plan>> + use<> {
     let fresh = new.fresh.clone();
     let rule = move |keys: &OrgKeys| keys.mint(&name, expires_at, &fresh).map(Some);
-    Change { subject: None, digest: Some(new.digest), rule }.by(scope, clock)
+    Change { subject: None, digest: Some(new.digest), rule, recipient: Recipient::Caller }.by(scope, clock)
 }
 
 /// What an operator works with.
@@ -72,7 +73,7 @@ impl Operator<'_> {
             Rotation { key_id: wanted.key_id, grace: wanted.grace(), expires_at: wanted.expires_at };
         let fresh = new.fresh.clone();
         let rule = move |keys: &OrgKeys| keys.rotate(&rotation, &fresh).map(Some);
-        let change = Change { subject: wanted.key_id, digest: Some(new.digest), rule };
+        let change = Change { subject: wanted.key_id, digest: Some(new.digest), rule, recipient: Recipient::Caller };
         carry_out_shown(
             self.db,
             self.org_id,
@@ -88,7 +89,7 @@ impl Operator<'_> {
     /// Ends a key now.
     pub async fn revoke(&self, key_id: KeyId) -> Result<(), ApiError> {
         let rule = move |keys: &OrgKeys| keys.revoke(key_id);
-        change(self.db, self.clock, self.scope(), Change { subject: Some(key_id), digest: None, rule })
+        change(self.db, self.clock, self.scope(), Change { subject: Some(key_id), digest: None, rule, recipient: Recipient::Caller })
             .await?;
         Ok(())
     }

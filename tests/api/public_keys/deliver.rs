@@ -98,7 +98,7 @@ async fn a_signing_secret_made_here_is_delivered_and_the_partners_own_is_not_sen
     let (secret, _) = open_jwe(&message, "rsa2048.key.pem");
     assert!(secret.starts_with("whsec_") && secret.len() == 50);
 
-    let own = json!({"deliver_to": "CredentialsDownload", "secret": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="});
+    let own = json!({"deliver_to": "CredentialsDownload", "secret": "+5+MPhfSYEq16Rx38Dg9/mJQz6mL0U5zlg8qxei0fRs="});
     let data = acme.post(SECRET, own).await.expect(200).json()["data"].clone();
     for absent in ["new_signing_secret", "encrypted_secret", "encrypted_to"] {
         assert!(data.get(absent).is_none(), "{absent}");
@@ -174,6 +174,76 @@ async fn a_key_that_has_ended_delivers_nothing_whatever_the_clock_says() {
     app.clock.advance(TimeDelta::seconds(-5));
     acme.delete(&path(&expired)).await.expect(204);
     refused(&deleted).await;
+}
+
+#[tokio::test]
+async fn only_a_key_for_downloading_credentials_is_delivered_to() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    acme.mint().await;
+    let others = [
+        ("rsa2048.spki.pem", json!(["Authentication"])),
+        ("rsa3072.spki.pem", json!(["Reports", "MessageLevelEncryption", "ResponseSignature"])),
+        ("rsa4096.spki.pem", json!(["Unknown"])),
+    ];
+    let mut refused = vec!["CredentialsDownload".to_owned()];
+    for (file, usage) in others {
+        let mut key = rsa(&acme, file);
+        key["Usage"] = usage;
+        refused.push(register(&acme, key).await);
+    }
+    let mut reports = pgp(&acme, "pgp-curve.asc");
+    reports["Usage"] = json!(["Reports"]);
+    refused.push(register(&acme, reports).await);
+    let names = ["Authentication", "Reports", "MessageLevelEncryption", "ResponseSignature", "Unknown"];
+    let spelt = ["credentialsdownload", "CredentialsDownload ", "CREDENTIALSDOWNLOAD"];
+    refused.extend(names.into_iter().chain(spelt).map(str::to_owned));
+    let before = acme.get(MINT).await.expect(200).text();
+    let try_all = async |refused: &[String]| {
+        for deliver_to in refused {
+            for (path, mut body) in [(ROTATE, json!({})), (MINT, json!({"name": "x"})), (SECRET, json!({}))] {
+                body["deliver_to"] = json!(deliver_to);
+                assert_eq!(acme.post(path, body).await.expect(409).code(), "no_delivery_key", "{deliver_to}");
+            }
+        }
+    };
+    try_all(&refused).await;
+    assert_eq!(acme.get(MINT).await.expect(200).text(), before);
+
+    // One with several usages, this one among them, serves by name and by id; the others still do not.
+    let mut several = pgp(&acme, "pgp-nist.asc");
+    several["Usage"] = json!(["Reports", "CredentialsDownload"]);
+    let several = register(&acme, several).await;
+    for deliver_to in ["CredentialsDownload", &several] {
+        let made = acme.post(MINT, json!({"name": "x", "deliver_to": deliver_to})).await.expect(201).json();
+        assert_eq!(made["data"]["encrypted_to"]["UniqueId"], several);
+    }
+    try_all(&refused[1..]).await;
+}
+
+#[tokio::test]
+async fn a_key_that_ends_between_the_encryption_and_the_change_is_not_delivered_to() {
+    use partner_api::ids::OrgId;
+    use partner_api::routes::public_keys::delivery::{Delivery, Recipient};
+
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let org_id = OrgId(acme.id);
+    let ends = [("rsa2048.spki.pem", "deleted"), ("rsa3072.spki.pem", "expired"), ("rsa4096.spki.pem", "alive")];
+    for (file, end) in ends {
+        let id = register(&acme, rsa(&acme, file)).await;
+        let delivery = Delivery::prepare(&app.state, org_id, Some("CredentialsDownload"), "secret").await;
+        let recipient = delivery.expect("it is encrypted").recipient();
+        assert_eq!(recipient, Recipient::Key(id.parse().expect("an id")));
+        let mut now = app.state.clock.now();
+        match end {
+            "deleted" => drop(acme.delete(&path(&id)).await.expect(204)),
+            "expired" => now += chrono::TimeDelta::days(3 * 366),
+            _ => {}
+        }
+        let mut db = app.state.db.pool.acquire().await.expect("a connection");
+        assert_eq!(recipient.require(&mut db, org_id, now).await.is_ok(), end == "alive", "{end}");
+    }
 }
 
 #[tokio::test]
