@@ -43,9 +43,30 @@ const WRITTEN: [&str; 18] = [
 
 /// Texts whose plain hash is in every table; nothing itself was this service's own example.
 const HASHED: [&str; 24] = [
-    "", "\n", " ", "0", "1", "123456", "12345678", "a", "abc", "admin", "changeme", "foo", "hello",
-    "hello world", "Hello World", "Hello, World!", "key", "password", "secret", "test", "webhook",
-    "your-256-bit-secret", "a-string-secret-at-least-256-bits-long", "It's a Secret to Everybody",
+    "",
+    "\n",
+    " ",
+    "0",
+    "1",
+    "123456",
+    "12345678",
+    "a",
+    "abc",
+    "admin",
+    "changeme",
+    "foo",
+    "hello",
+    "hello world",
+    "Hello World",
+    "Hello, World!",
+    "key",
+    "password",
+    "secret",
+    "test",
+    "webhook",
+    "your-256-bit-secret",
+    "a-string-secret-at-least-256-bits-long",
+    "It's a Secret to Everybody",
 ];
 
 /// SHA-256 of each, sorted.

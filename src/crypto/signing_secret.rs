@@ -49,7 +49,9 @@ impl Refusal {
             Self::Encoding => "must be base64 or hex, optionally after whsec_",
             Self::Blanks => "has white space at its beginning or end; send the secret alone",
             Self::PrefixedTwice => "has whsec_ twice; send it once or not at all",
-            Self::OtherPrefix => "has a prefix that is not whsec_ in lower case; only secrets of that kind are taken",
+            Self::OtherPrefix => {
+                "has a prefix that is not whsec_ in lower case; only secrets of that kind are taken"
+            }
             Self::ShortHex => {
                 "looks like hex, but of fewer than 64 digits, which are fewer than 32 bytes; send 64 or more"
             }
@@ -185,8 +187,10 @@ mod tests {
             (format!("0X{}", HEX.to_uppercase()), Refusal::DressedHex),
             (format!("{}-{}", &HEX[..32], &HEX[32..]), Refusal::DressedHex),
             ("0192f0c1-2345-7abc-8def-0123456789ab-0192f0c1-2345-7abc".to_owned(), Refusal::DressedHex),
-            (HEX.as_bytes().chunks(2).map(|it| String::from_utf8_lossy(it)).collect::<Vec<_>>().join(":"),
-             Refusal::DressedHex),
+            (
+                HEX.as_bytes().chunks(2).map(|it| String::from_utf8_lossy(it)).collect::<Vec<_>>().join(":"),
+                Refusal::DressedHex,
+            ),
         ];
         for (text, reason) in cases {
             assert_eq!(refusal(&text), reason, "{text}");
@@ -202,7 +206,8 @@ mod tests {
         }
         assert_eq!(refusal(&format!("whsec_whsec_{BASE64}")), Refusal::PrefixedTwice);
         assert_eq!(refusal(&format!("whsec_whsec_{HEX}")), Refusal::PrefixedTwice);
-        for prefix in ["WHSEC_", "Whsec_", "whsec-", "whsk_", "whpk_", "sk_live_", "tk_test_", "whsec_WHSEC_"] {
+        for prefix in ["WHSEC_", "Whsec_", "whsec-", "whsk_", "whpk_", "sk_live_", "tk_test_", "whsec_WHSEC_"]
+        {
             assert_eq!(refusal(&format!("{prefix}{HEX}")), Refusal::OtherPrefix, "{prefix}");
         }
     }

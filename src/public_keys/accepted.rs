@@ -120,7 +120,7 @@ pub fn encrypt(
 ) -> Result<String, EncryptError> {
     match kind {
         KeyType::Pgp => to_pgp(text, plaintext, now),
-        KeyType::Rsa => to_jwe(&RsaKey::parse(text).map_err(|_| EncryptError::Failed)?, kid, plaintext),
+        KeyType::Rsa => to_jwe(&RsaKey::stored(text).map_err(|_| EncryptError::Failed)?, kid, plaintext),
     }
 }
 
@@ -138,7 +138,7 @@ pub fn check_signature(
     match kind {
         KeyType::Pgp => Err(verify::BadSignature),
         KeyType::Rsa => {
-            let key = RsaKey::parse(text).map_err(|_| verify::BadSignature)?;
+            let key = RsaKey::stored(text).map_err(|_| verify::BadSignature)?;
             verify::verify(&key, scheme, message, signature)
         }
     }

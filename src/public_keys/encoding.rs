@@ -1,5 +1,7 @@
 //! Text around key bytes: PEM-like blocks and base64, read leniently where people and tools differ
-//! (line breaks, padding, alphabet), strictly where a second meaning could hide.
+//! (line breaks, padding, alphabet, notes around), strictly where a second meaning could hide.
+
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -7,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
-const DASHES: &str = "-----";
+pub const DASHES: &str = "-----";
 
 const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
@@ -18,34 +20,87 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIEN
 pub struct Block<'a> {
     pub label: &'a str,
     pub body: &'a str,
-    /// What follows the end line, trimmed.
-    pub rest: &'a str,
 }
 
-/// Whether `text` claims to be a block.
-pub fn is_block(text: &str) -> bool {
-    text.starts_with(BEGIN)
+/// The blocks of a text and what stands behind the last one; `None` when a frame is broken.
+pub fn blocks(text: &str) -> Option<(Vec<Block<'_>>, &str)> {
+    let (mut blocks, mut rest) = (Vec::new(), text);
+    while let Some((_, after)) = rest.split_once(BEGIN) {
+        let (label, after) = after.split_once(DASHES)?;
+        let (body, after) = after.split_once(END)?;
+        rest = after.strip_prefix(label)?.strip_prefix(DASHES)?;
+        blocks.push(Block { label, body });
+    }
+    Some((blocks, rest))
 }
 
-/// Splits the block at the start of `text`; `None` when its frame is broken.
-pub fn block(text: &str) -> Option<Block<'_>> {
-    let (label, after) = text.strip_prefix(BEGIN)?.split_once(DASHES)?;
-    let (body, after) = after.split_once(END)?;
-    let rest = after.strip_prefix(label)?.strip_prefix(DASHES)?;
-    Some(Block { label, body, rest: rest.trim() })
+/// Whether a text says nothing: blanks, or lines that are comments.
+pub fn is_comment(text: &str) -> bool {
+    text.lines()
+        .map(str::trim)
+        .all(|line| line.is_empty() || line.starts_with(['#', ';']) || line.starts_with("// "))
 }
 
-/// Whether `text` carries or announces private key material in any textual form, wherever in it.
-pub fn looks_private(text: &str) -> bool {
-    const MARKS: [&str; 4] = ["PRIVATE KEY", "PRIVATE-KEY", "PUTTY-USER-KEY-FILE", "PRIVATE-LINES"];
-    let upper = text.to_ascii_uppercase();
-    MARKS.iter().any(|mark| upper.contains(mark)) || (text.starts_with('{') && is_private_jwk(text))
+/// Text as it was before somebody put it on one line or a tool of another system saved it: no byte
+/// order mark, line ends of one kind, and line ends spelt out (`\n`) made real.
+pub fn unescaped(text: &str) -> Cow<'_, str> {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}' || c == '\u{200b}');
+    if !text.contains(['\\', '\r', '\u{feff}', '\u{a0}']) {
+        return Cow::Borrowed(text);
+    }
+    let spelt = [("\\r", "\n"), ("\\n", "\n"), ("\\t", " "), ("\\/", "/"), ("\\\"", "\"")];
+    let real = [("\r\n", "\n"), ("\r", "\n"), ("\u{feff}", ""), ("\u{a0}", " ")];
+    let replaced =
+        spelt.into_iter().chain(real).fold(text.to_owned(), |text, (old, new)| text.replace(old, new));
+    Cow::Owned(replaced.trim().to_owned())
 }
 
-/// A JSON Web Key with its private exponent, as far as can be told without reading JSON strictly.
-fn is_private_jwk(text: &str) -> bool {
-    let squeezed: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    squeezed.contains("\"d\":")
+/// The same without the quotation marks around it and the `>` before each line that a mail has.
+pub fn undressed(text: &str) -> String {
+    let text = unescaped(text);
+    let text =
+        ["\"", "'", "`"].iter().find_map(|mark| text.strip_prefix(mark)?.strip_suffix(mark)).unwrap_or(&text);
+    let is_quoted = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('>'));
+    let unquoted =
+        |line: &str| if is_quoted { line.trim_start_matches(['>', ' ']).to_owned() } else { line.to_owned() };
+    text.lines().map(|line| unquoted(line) + "\n").collect::<String>().trim().to_owned()
+}
+
+/// Text without the header lines of public armor (RFC 9580 section 6.2.2), which may say anything.
+pub fn without_armor_headers(text: &str) -> Cow<'_, str> {
+    const PUBLIC: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
+    const HEADERS: [&str; 5] = ["Comment:", "Version:", "Hash:", "MessageID:", "Charset:"];
+    if !text.contains(PUBLIC) {
+        return Cow::Borrowed(text);
+    }
+    let mut is_head = false;
+    let lines = text.lines().filter(|line| {
+        let is_header = is_head && HEADERS.iter().any(|name| line.trim_start().starts_with(name));
+        is_head = line.trim_end().ends_with(PUBLIC) || is_header;
+        !is_header
+    });
+    Cow::Owned(lines.flat_map(|line| [line, "\n"]).collect())
+}
+
+/// The base64 inside an armored block: no headers and no checksum, which says nothing that the
+/// signatures do not say better, and which section 6.1 forbids refusing for.
+pub fn armored(body: &str) -> String {
+    let is_long =
+        |word: &str| word.len() >= 60 && word.chars().all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c));
+    let mut lines = body.lines().map(str::trim).skip_while(|line| line.is_empty()).peekable();
+    let mut data = String::new();
+    // Headers end with a blank line, or with the first line that has no colon.
+    while let Some(line) = lines.next_if(|line| line.is_empty() || line.contains(':')) {
+        // On one line, the data begins with the first word that can only be data.
+        let at = line.split_whitespace().position(is_long);
+        data.extend(at.into_iter().flat_map(|at| line.split_whitespace().skip(at)));
+    }
+    data.extend(lines.flat_map(str::split_whitespace));
+    let checksum = data.len().checked_sub(5).filter(|at| {
+        data.is_char_boundary(*at) && data[*at..].starts_with('=') && !data[at + 1..].contains('=')
+    });
+    data.truncate(checksum.unwrap_or(data.len()));
+    data
 }
 
 /// Base64 in either alphabet, with or without padding, white space anywhere.
@@ -54,32 +109,6 @@ pub fn base64(text: &str) -> Option<Vec<u8>> {
     let url_safe = squeezed.iter().any(|b| matches!(b, b'-' | b'_'));
     let engine = if url_safe { URL_SAFE } else { STANDARD };
     engine.decode(squeezed).ok().filter(|bytes| !bytes.is_empty())
-}
-
-/// The first bytes of what `text` seems to encode, however broken it is behind them: enough to tell
-/// whether it was private.
-pub fn head(text: &str) -> Vec<u8> {
-    let body = if is_block(text) { text.splitn(3, DASHES).nth(2).unwrap_or_default() } else { text };
-    let mut head: String = body.chars().filter(|c| !c.is_ascii_whitespace()).take(64).collect();
-    let digits =
-        head.find(|c: char| !(c.is_ascii_alphanumeric() || "+/-_".contains(c))).unwrap_or(head.len());
-    head.truncate(digits / 4 * 4);
-    base64(&head).unwrap_or_default()
-}
-
-/// Whether `bytes` begin with an OpenPGP secret key or subkey packet (RFC 9580 sections 4.2 and 5.5),
-/// judged by its header and version alone.
-pub fn is_secret_pgp(bytes: &[u8]) -> bool {
-    let first = bytes.first().copied().unwrap_or_default();
-    let second = bytes.get(1).copied().unwrap_or_default();
-    let (secret, length_octets) = match first {
-        0x94..=0x97 | 0x9c..=0x9f => (true, [1, 2, 4, 0][usize::from(first & 3)]),
-        0xc5 | 0xc7 => {
-            (true, [1, 2, 5][usize::from((192..224).contains(&second)) + 2 * usize::from(second == 255)])
-        }
-        _ => (false, 0),
-    };
-    secret && matches!(bytes.get(1 + length_octets), Some(2..=6))
 }
 
 /// Standard base64 in lines of 64 columns, each ended by a line feed, between PEM lines.

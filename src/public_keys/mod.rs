@@ -18,6 +18,9 @@ pub mod rsa;
 pub mod verify;
 
 mod encoding;
+mod frames;
+mod other;
+mod private;
 #[cfg(test)]
 mod tests;
 

@@ -133,7 +133,8 @@ async fn a_refused_secret_is_told_what_it_looks_like() {
         ("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "published"),
     ];
     for (secret, word) in cases {
-        let problem = acme.post(ROTATE, json!({"secret": secret})).await.expect(422).json()["detail"][0].clone();
+        let problem =
+            acme.post(ROTATE, json!({"secret": secret})).await.expect(422).json()["detail"][0].clone();
         assert_eq!((&problem["loc"], &problem["type"]), (&json!(["body", "secret"]), &json!("value_error")));
         assert!(problem["msg"].as_str().is_some_and(|msg| msg.contains(word)), "{secret}: {problem}");
     }

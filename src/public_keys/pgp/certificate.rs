@@ -7,13 +7,14 @@ use pgp::packet::{
     Features, KeyFlags, PublicKey, PublicKeyEncryptedSessionKey, PublicSubkey, Signature, SignatureType,
     SubpacketData,
 };
-use pgp::types::{EncryptionKey, Fingerprint, KeyDetails, KeyVersion, SignedUser};
+use pgp::ser::Serialize;
+use pgp::types::{EncryptionKey, Fingerprint, KeyDetails, KeyVersion, PublicParams, SignedUser};
 use rand_core::OsRng;
 
 use super::keys::{algorithm, read_primary, read_subkey, read_user_id};
-use super::packets::{self, Component};
-use super::signatures::{Newest, Target, Verifier, cleaned, instant};
-use super::{PgpRefusal, policy};
+use super::packets;
+use super::signatures::{Lack, Newest, Own, Target, Verifier, cleaned, instant};
+use super::{PgpRefusal, points, policy};
 
 const CERTIFICATIONS: [SignatureType; 4] = [
     SignatureType::CertGeneric,
@@ -70,11 +71,17 @@ impl RecipientKey<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubkeyFault {
     Revoked,
-    Expired,
+    Expired(DateTime<Utc>),
+    /// Made, or bound, at a time that has not come.
+    NotYetValid(DateTime<Utc>),
     /// Bound by SHA-1 or MD5 only.
     WeakBinding,
     /// An RSA key that the screening refuses.
     WeakKey,
+    /// Its point is of low order, so that everybody can read what is encrypted to it.
+    WeakPoint,
+    /// Its key flags do not allow encryption, or it cannot encrypt.
+    NotForEncryption,
     Unsupported,
     Unbound,
 }
@@ -84,22 +91,42 @@ impl Certificate {
         let bytes = packets::binary(text)?;
         let frames = packets::frames(&bytes)?;
         let grouped = packets::group(&frames)?;
-        let (primary, algorithm) = read_primary(grouped.primary.body)?;
-        let verifier = Verifier::new(&primary, now);
-        let own = verifier.own(&grouped.primary.signatures);
-        if verifier.revoked_at(&own, SignatureType::KeyRevocation, Target::Primary)?.is_some() {
+        let (primary, algorithm) = read_primary(grouped.primary)?;
+        let verifier = Verifier::new(&primary, grouped.primary, now);
+        let signatures = verifier.attribute(&grouped)?;
+        if verifier.revoked_at(&signatures.primary, SignatureType::KeyRevocation)?.is_some() {
             return Err(PgpRefusal::Revoked);
         }
-        let direct = verifier.newest(&own, &[SignatureType::Key], Target::Primary)?;
-        let (users, weak_user) = bound_users(&verifier, &grouped.user_ids)?;
-        let weak = weak_user || matches!(direct, Newest::OnlyWeak);
-        let direct = found(direct);
-        let deciding = Deciding::choose(primary.version(), direct.as_ref(), &users, weak)?;
+        let (direct, direct_lack) = direct_signature(&verifier, &signatures.primary)?;
+        let (users, lack) = bound_users(&verifier, &grouped.user_ids, &signatures.user_ids)?;
+        let lack = if primary.version() == KeyVersion::V6 { direct_lack } else { lack.max(direct_lack) };
+        let deciding = Deciding::choose(primary.version(), direct.as_ref(), &users)
+            .ok_or_else(|| missing(&primary, lack, &grouped.user_ids))?;
         let expires = deciding.expires(&primary);
         refuse_out_of_time(&primary, expires, now)?;
         let encrypts = deciding.encrypts() && can_encrypt(&verifier, &primary)?;
-        let (subkeys, faults) = bound_subkeys(&verifier, &grouped.subkeys)?;
+        let (subkeys, faults) = bound_subkeys(&verifier, &grouped.subkeys, &signatures.subkeys)?;
         Ok(Self { primary, algorithm, expires, encrypts, subkeys, faults, direct, users })
+    }
+
+    /// Looks closer at the RSA keys that may be encrypted to, and leaves weak ones out.
+    ///
+    /// # Errors
+    /// When the primary key itself is such a one, or there are too many of them.
+    pub fn screen(&mut self) -> Result<(), PgpRefusal> {
+        let is_rsa = |key: &dyn KeyDetails| matches!(key.public_params(), PublicParams::RSA(_));
+        let asked = self.subkeys.iter().filter(|subkey| subkey.encrypts && is_rsa(&subkey.key)).count();
+        if asked > policy::MAX_SCREENED {
+            return Err(PgpRefusal::TooComplex);
+        }
+        if self.encrypts && is_rsa(&self.primary) {
+            screen_rsa(&self.primary)?;
+        }
+        let before = self.subkeys.len();
+        self.subkeys
+            .retain(|subkey| !(subkey.encrypts && is_rsa(&subkey.key)) || screen_rsa(&subkey.key).is_ok());
+        self.faults.extend((self.subkeys.len() < before).then_some(SubkeyFault::WeakKey));
+        Ok(())
     }
 
     /// The keys that can be encrypted to, the preferred first: subkeys before the primary key, newer
@@ -138,7 +165,7 @@ impl Certificate {
         };
         let users = self.users.iter().map(user).collect::<Option<_>>()?;
         let subkey = |subkey: &Subkey| {
-            let signs = policy::needs_back_signature(&subkey.binding.key_flags());
+            let signs = flags(&subkey.binding).is_some_and(policy::needs_back_signature);
             let binding = cleaned(&subkey.binding, &self.primary, signs.then_some(&subkey.key))?;
             Some(SignedPublicSubKey::new(subkey.key.clone(), vec![binding]))
         };
@@ -158,22 +185,13 @@ struct Deciding<'a> {
 }
 
 impl<'a> Deciding<'a> {
-    fn choose(
-        version: KeyVersion,
-        direct: Option<&'a Signature>,
-        users: &'a [SignedUser],
-        weak: bool,
-    ) -> Result<Self, PgpRefusal> {
+    fn choose(version: KeyVersion, direct: Option<&'a Signature>, users: &'a [SignedUser]) -> Option<Self> {
         // Of several primary user ids, or of none, the newest (section 5.2.3.27).
         let signatures = users.iter().filter_map(|user| user.signatures.first());
         let user = signatures.max_by_key(|signature| (signature.is_primary(), signature.created()));
         // In version 6 only the direct-key signature speaks for the key (section 10.1.1).
         let user = user.filter(|_| version != KeyVersion::V6);
-        match (direct, user) {
-            (None, None) if weak => Err(PgpRefusal::WeakSelfSignature),
-            (None, None) => Err(PgpRefusal::NoSelfSignature),
-            _ => Ok(Self { direct, user }),
-        }
+        (direct.is_some() || user.is_some()).then_some(Self { direct, user })
     }
 
     fn expires(&self, key: &PublicKey) -> Option<DateTime<Utc>> {
@@ -182,8 +200,49 @@ impl<'a> Deciding<'a> {
 
     fn encrypts(&self) -> bool {
         let flags = self.user.and_then(flags).or_else(|| self.direct.and_then(flags));
-        flags.is_some_and(policy::may_encrypt)
+        flags.is_none_or(policy::may_encrypt)
     }
+}
+
+/// Why no signature speaks for the primary key.
+fn missing(key: &PublicKey, lack: UserLack, user_ids: &[&[u8]]) -> PgpRefusal {
+    match lack {
+        UserLack::Signature(Lack::Weak) => PgpRefusal::WeakSelfSignature,
+        UserLack::Signature(Lack::Future(at)) => PgpRefusal::NotYetValid(at),
+        UserLack::Signature(Lack::Expired) => PgpRefusal::SelfSignatureExpired,
+        UserLack::Revoked => PgpRefusal::UserIdsRevoked,
+        UserLack::Signature(Lack::Nothing) if key.version() == KeyVersion::V4 && user_ids.is_empty() => {
+            PgpRefusal::NoUserId
+        }
+        UserLack::Signature(Lack::Nothing) => PgpRefusal::NoSelfSignature,
+    }
+}
+
+/// Why no user id is bound, the more telling the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum UserLack {
+    Signature(Lack),
+    Revoked,
+}
+
+/// The direct-key signature in force, unless it is revoked.
+fn direct_signature(
+    verifier: &Verifier<'_>,
+    own: &[Own<'_>],
+) -> Result<(Option<Signature>, UserLack), PgpRefusal> {
+    match verifier.newest(own, &[SignatureType::Key], Target::Primary)? {
+        Newest::Found(signature) => {
+            let revoked = verifier.revoked_at(own, SignatureType::CertRevocation)?;
+            let stands = revoked < signature.created();
+            Ok((stands.then_some(signature), UserLack::Signature(Lack::Nothing)))
+        }
+        Newest::None(lack) => Ok((None, UserLack::Signature(lack))),
+    }
+}
+
+fn screen_rsa(key: &(impl KeyDetails + Serialize)) -> Result<(), PgpRefusal> {
+    let body = key.to_bytes().map_err(|_| PgpRefusal::Malformed)?;
+    super::keys::screen_rsa_closely(&body)
 }
 
 fn flags(signature: &Signature) -> Option<&KeyFlags> {
@@ -203,55 +262,50 @@ fn refuse_out_of_time(
     expires: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Result<(), PgpRefusal> {
-    if instant(key.created_at(), 0) > now + policy::MAX_SKEW {
-        return Err(PgpRefusal::NotYetValid);
+    let made = instant(key.created_at(), 0);
+    if made > now + policy::MAX_SKEW {
+        return Err(PgpRefusal::NotYetValid(made));
     }
-    if expires.is_some_and(|at| at <= now) { Err(PgpRefusal::Expired) } else { Ok(()) }
+    expires.filter(|at| *at <= now).map_or(Ok(()), |at| Err(PgpRefusal::Expired(at)))
 }
 
-fn found(newest: Newest) -> Option<Signature> {
-    match newest {
-        Newest::Found(signature) => Some(signature),
-        Newest::OnlyWeak | Newest::None => None,
-    }
-}
-
-/// User ids with the self-signature that binds each, and whether a weak one binds another.
+/// User ids with the self-signature that binds each, and why others are not bound.
 fn bound_users(
     verifier: &Verifier<'_>,
-    ids: &[Component<'_>],
-) -> Result<(Vec<SignedUser>, bool), PgpRefusal> {
+    ids: &[&[u8]],
+    signatures: &[Vec<Own<'_>>],
+) -> Result<(Vec<SignedUser>, UserLack), PgpRefusal> {
     let mut users: Vec<SignedUser> = Vec::new();
-    let mut weak = false;
-    for component in ids {
-        let Some(id) = read_user_id(component.body) else { continue };
-        let own = verifier.own(&component.signatures);
-        let signature = match verifier.newest(&own, &CERTIFICATIONS, Target::User(&id))? {
-            Newest::Found(signature) => signature,
-            Newest::OnlyWeak => {
-                weak = true;
-                continue;
+    let mut lack = UserLack::Signature(Lack::Nothing);
+    for (body, own) in ids.iter().zip(signatures) {
+        let Some(id) = read_user_id(body) else { continue };
+        match verifier.newest(own, &CERTIFICATIONS, Target::User(&id))? {
+            Newest::Found(signature) => {
+                let revoked = verifier.revoked_at(own, SignatureType::CertRevocation)?;
+                if revoked < signature.created() {
+                    users.push(SignedUser::new(id, vec![signature]));
+                } else {
+                    lack = lack.max(UserLack::Revoked);
+                }
             }
-            Newest::None => continue,
-        };
-        let revoked = verifier.revoked_at(&own, SignatureType::CertRevocation, Target::User(&id))?;
-        let repeated = users.iter().any(|user| user.id == id);
-        if revoked < signature.created() && !repeated {
-            users.push(SignedUser::new(id, vec![signature]));
+            Newest::None(why) => lack = lack.max(UserLack::Signature(why)),
         }
     }
-    Ok((users, weak))
+    Ok((users, lack))
 }
 
 fn bound_subkeys(
     verifier: &Verifier<'_>,
-    components: &[Component<'_>],
+    bodies: &[&[u8]],
+    signatures: &[Vec<Own<'_>>],
 ) -> Result<(Vec<Subkey>, Vec<SubkeyFault>), PgpRefusal> {
-    let (mut subkeys, mut faults): (Vec<Subkey>, _) = (Vec::new(), Vec::new());
-    for component in components {
-        match bound_subkey(verifier, component)? {
-            Ok(subkey) if subkeys.iter().any(|other| other.key == subkey.key) => {}
-            Ok(subkey) => subkeys.push(subkey),
+    let (mut subkeys, mut faults) = (Vec::new(), Vec::new());
+    for (body, own) in bodies.iter().zip(signatures) {
+        match bound_subkey(verifier, body, own)? {
+            Ok(subkey) => {
+                faults.extend((!subkey.encrypts).then_some(SubkeyFault::NotForEncryption));
+                subkeys.push(subkey);
+            }
             Err(fault) => faults.push(fault),
         }
     }
@@ -260,37 +314,43 @@ fn bound_subkeys(
 
 fn bound_subkey(
     verifier: &Verifier<'_>,
-    component: &Component<'_>,
+    body: &[u8],
+    own: &[Own<'_>],
 ) -> Result<Result<Subkey, SubkeyFault>, PgpRefusal> {
-    let Some(key) = read_subkey(component.body, verifier.version()) else {
-        return Ok(Err(SubkeyFault::Unsupported));
-    };
-    let own = verifier.own(&component.signatures);
-    let on = Target::Subkey(&key);
-    if verifier.revoked_at(&own, SignatureType::SubkeyRevocation, on)?.is_some() {
+    if verifier.revoked_at(own, SignatureType::SubkeyRevocation)?.is_some() {
         return Ok(Err(SubkeyFault::Revoked));
     }
-    let binding = match verifier.newest(&own, &[SignatureType::SubkeyBinding], on)? {
-        Newest::Found(binding) => binding,
-        Newest::OnlyWeak => return Ok(Err(SubkeyFault::WeakBinding)),
-        Newest::None => return Ok(Err(SubkeyFault::Unbound)),
+    if points::is_weak(body) {
+        return Ok(Err(SubkeyFault::WeakPoint));
+    }
+    let Some(key) = read_subkey(body, verifier.version()) else {
+        return Ok(Err(SubkeyFault::Unsupported));
     };
-    let flags = binding.key_flags();
-    if policy::needs_back_signature(&flags) && !verifier.has_back_signature(&binding, &key)? {
+    let binding = match verifier.newest(own, &[SignatureType::SubkeyBinding], Target::Subkey(&key))? {
+        Newest::Found(binding) => binding,
+        Newest::None(Lack::Weak) => return Ok(Err(SubkeyFault::WeakBinding)),
+        Newest::None(Lack::Future(at)) => return Ok(Err(SubkeyFault::NotYetValid(at))),
+        Newest::None(Lack::Expired | Lack::Nothing) => return Ok(Err(SubkeyFault::Unbound)),
+    };
+    if flags(&binding).is_some_and(policy::needs_back_signature)
+        && !verifier.has_back_signature(&binding, &key)?
+    {
         return Ok(Err(SubkeyFault::Unbound));
     }
     let expires = expiry(&key, &binding);
-    if refuse_out_of_time(&key, expires, verifier.now()).is_err() {
-        return Ok(Err(SubkeyFault::Expired));
+    match refuse_out_of_time(&key, expires, verifier.now()) {
+        Err(PgpRefusal::NotYetValid(at)) => return Ok(Err(SubkeyFault::NotYetValid(at))),
+        Err(PgpRefusal::Expired(at)) => return Ok(Err(SubkeyFault::Expired(at))),
+        _ => {}
     }
     // The screening costs no more than one operation.
     verifier.spend(&key)?;
-    let algorithm = match algorithm(key.public_params(), component.body) {
+    let algorithm = match algorithm(key.public_params(), body) {
         Ok(algorithm) => algorithm,
         Err(PgpRefusal::WeakRsa(_)) => return Ok(Err(SubkeyFault::WeakKey)),
         Err(_) => return Ok(Err(SubkeyFault::Unsupported)),
     };
-    let encrypts = policy::may_encrypt(&flags) && can_encrypt(verifier, &key)?;
+    let encrypts = flags(&binding).is_none_or(policy::may_encrypt) && can_encrypt(verifier, &key)?;
     Ok(Ok(Subkey { key, algorithm, expires, encrypts, binding }))
 }
 

@@ -4,8 +4,8 @@ use pgp::packet::{PacketHeader, PublicKey, PublicSubkey, UserId};
 use pgp::ser::Serialize;
 use pgp::types::{KeyDetails, KeyVersion, PublicParams, Tag};
 
-use super::{PgpRefusal, policy};
-use crate::public_keys::rsa::{self, RsaRefusal};
+use super::{PgpRefusal, points, policy};
+use crate::public_keys::rsa;
 
 /// Version and algorithm id of a key packet's body; both versions have them in the same place.
 fn kind(body: &[u8]) -> Option<(u8, u8)> {
@@ -18,6 +18,9 @@ pub(super) fn read_primary(body: &[u8]) -> Result<(PublicKey, String), PgpRefusa
     let (_, id) = kind(body).ok_or(PgpRefusal::Malformed)?;
     policy::check_algorithm(id)?;
     refuse_weak_rsa(id, body)?;
+    if points::is_weak(body) {
+        return Err(PgpRefusal::WeakPoint);
+    }
     let key = PublicKey::try_from_reader(
         header(Tag::PublicKey, body).ok_or(PgpRefusal::Malformed)?,
         &mut &body[..],
@@ -68,6 +71,12 @@ fn refuse_weak_rsa(id: u8, body: &[u8]) -> Result<(), PgpRefusal> {
     rsa::screen(&rsa::Modulus::new(modulus), exponent).map(|_| ()).map_err(PgpRefusal::WeakRsa)
 }
 
+/// The part of the screening that takes milliseconds.
+pub(super) fn screen_rsa_closely(body: &[u8]) -> Result<(), PgpRefusal> {
+    let (modulus, _) = rsa_numbers(body).ok_or(PgpRefusal::Malformed)?;
+    rsa::screen_closely(&rsa::Modulus::new(modulus)).map_err(PgpRefusal::WeakRsa)
+}
+
 /// Modulus and exponent of an RSA key packet (section 5.5.5.1).
 fn rsa_numbers(body: &[u8]) -> Option<(&[u8], &[u8])> {
     let start = if body.first() == Some(&6) { 10 } else { 6 };
@@ -79,10 +88,4 @@ fn rsa_numbers(body: &[u8]) -> Option<(&[u8], &[u8])> {
 fn multiprecision(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (bits, rest) = bytes.split_first_chunk::<2>()?;
     rest.split_at_checked(usize::from(u16::from_be_bytes(*bits)).div_ceil(8))
-}
-
-impl From<RsaRefusal> for PgpRefusal {
-    fn from(refusal: RsaRefusal) -> Self {
-        Self::WeakRsa(refusal)
-    }
 }

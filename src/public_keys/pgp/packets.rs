@@ -1,73 +1,54 @@
-//! From text to packets: armor or base64 off, then the frames of RFC 9580 section 4.2, read here and
-//! not by rPGP so that nothing private, outdated or oversized ever reaches its parsers.
+//! From text to packets: armor or base64 off, then the frames of one certificate.
 
 use super::{PgpRefusal, policy};
-use crate::public_keys::{MAX_INPUT, encoding};
-
-/// One packet: its type id and its body.
-#[derive(Clone, Copy)]
-pub(super) struct Frame<'a> {
-    pub tag: u8,
-    pub body: &'a [u8],
-}
-
-/// Packet type ids (RFC 9580 section 5).
-pub(super) mod tag {
-    pub const SIGNATURE: u8 = 2;
-    pub const PUBLIC_KEY: u8 = 6;
-    pub const MARKER: u8 = 10;
-    pub const TRUST: u8 = 12;
-    pub const USER_ID: u8 = 13;
-    pub const PUBLIC_SUBKEY: u8 = 14;
-    pub const USER_ATTRIBUTE: u8 = 17;
-    pub const PADDING: u8 = 21;
-    /// From here on, unknown types may be ignored (RFC 9580 section 4.3).
-    pub const FIRST_NON_CRITICAL: u8 = 40;
-}
+use crate::public_keys::frames::{self, Frame, tag};
+use crate::public_keys::{MAX_INPUT, encoding, other, private};
 
 /// The binary behind `text`: armored, base64 of binary, or base64 of armor.
 pub(super) fn binary(text: &str) -> Result<Vec<u8>, PgpRefusal> {
     if text.len() > MAX_INPUT {
         return Err(PgpRefusal::TooLarge);
     }
-    let text = text.trim();
-    refuse_private(text)?;
-    if encoding::is_block(text) {
-        return dearmor(text);
+    if private::is_in(text) {
+        return Err(PgpRefusal::PrivateKey);
     }
-    let bytes = encoding::base64(text).ok_or(PgpRefusal::NotPgp)?;
-    match std::str::from_utf8(&bytes).map(str::trim) {
-        Ok(inner) => {
-            refuse_private(inner)?;
-            if encoding::is_block(inner) { dearmor(inner) } else { Err(PgpRefusal::NotPgp) }
-        }
+    let text = encoding::undressed(text);
+    if text.contains("-----BEGIN ") {
+        return dearmor(&text);
+    }
+    let bare: String = text.lines().filter(|line| !encoding::is_comment(line)).collect();
+    // Without its frame, the end of armored data may still be there.
+    let bytes = encoding::base64(&bare).or_else(|| encoding::base64(&encoding::armored(&bare)));
+    let bytes = bytes.ok_or_else(|| not_pgp(&text))?;
+    match std::str::from_utf8(&bytes).map(encoding::undressed) {
+        Ok(inner) if inner.contains("-----BEGIN ") => dearmor(&inner),
+        Ok(_) => Err(PgpRefusal::NotPgp),
+        Err(_) if !frames::is_packet(&bytes) => Err(not_pgp(&text)),
         Err(_) => Ok(bytes),
     }
 }
 
-fn refuse_private(text: &str) -> Result<(), PgpRefusal> {
-    let private = encoding::looks_private(text) || encoding::is_secret_pgp(&encoding::head(text));
-    if private { Err(PgpRefusal::PrivateKey) } else { Ok(()) }
+/// What is sent by mistake in place of a certificate.
+fn not_pgp(text: &str) -> PgpRefusal {
+    if other::is_rsa(text) { PgpRefusal::RsaKey } else { PgpRefusal::NotPgp }
 }
 
-/// Armor (RFC 9580 section 6.2): headers and the checksum are read over; the checksum says nothing
-/// that the signatures do not say better, and section 6.1 forbids refusing for it.
+/// Armor (RFC 9580 section 6.2). Text before the first block is read over, and so is what stands
+/// between a certificate and signatures behind it; one certificate may be in several blocks only as
+/// itself and then signatures, as `cat certificate.asc revocation.asc` has it.
 fn dearmor(text: &str) -> Result<Vec<u8>, PgpRefusal> {
-    let block = encoding::block(text).ok_or(PgpRefusal::Malformed)?;
-    match block.label {
-        "PGP PUBLIC KEY BLOCK" => {}
-        label if label.starts_with("PGP ") => return Err(PgpRefusal::NotACertificate),
-        _ => return Err(PgpRefusal::NotPgp),
+    let (blocks, rest) = encoding::blocks(text).ok_or(PgpRefusal::Malformed)?;
+    let mut bytes = Vec::new();
+    for block in blocks {
+        match block.label {
+            "PGP PUBLIC KEY BLOCK" | "PGP SIGNATURE" => {}
+            label if label.starts_with("PGP ") => return Err(PgpRefusal::NotACertificate),
+            _ => return Err(not_pgp(text)),
+        }
+        let decoded = encoding::base64(&encoding::armored(block.body)).ok_or(PgpRefusal::Malformed)?;
+        bytes.extend(decoded);
     }
-    if !block.rest.is_empty() {
-        let again = block.rest.starts_with("-----BEGIN PGP PUBLIC KEY BLOCK");
-        return Err(if again { PgpRefusal::SeveralCertificates } else { PgpRefusal::TrailingData });
-    }
-    let mut lines: Vec<&str> =
-        block.body.lines().map(str::trim).skip_while(|line| line.is_empty() || line.contains(':')).collect();
-    while lines.pop_if(|line| line.is_empty()).is_some() {}
-    lines.pop_if(|line| line.len() == 5 && line.starts_with('='));
-    encoding::base64(&lines.concat()).ok_or(PgpRefusal::Malformed)
+    if encoding::is_comment(rest) { Ok(bytes) } else { Err(PgpRefusal::TrailingData) }
 }
 
 /// Splits `bytes` into packets, refusing secret keys wherever they stand, even cut short.
@@ -75,13 +56,13 @@ pub(super) fn frames(bytes: &[u8]) -> Result<Vec<Frame<'_>>, PgpRefusal> {
     let mut frames = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
-        if rest[0] & 0x80 == 0 {
+        if !frames::is_packet(rest) {
             return Err(if frames.is_empty() { PgpRefusal::NotPgp } else { PgpRefusal::TrailingData });
         }
-        if encoding::is_secret_pgp(rest) {
+        if frames::is_secret(rest) {
             return Err(PgpRefusal::PrivateKey);
         }
-        let (frame, after) = split_frame(rest).ok_or(PgpRefusal::Malformed)?;
+        let (frame, after) = frames::split(rest).ok_or(PgpRefusal::Malformed)?;
         if frames.len() == policy::MAX_PACKETS {
             return Err(PgpRefusal::TooComplex);
         }
@@ -91,80 +72,49 @@ pub(super) fn frames(bytes: &[u8]) -> Result<Vec<Frame<'_>>, PgpRefusal> {
     Ok(frames)
 }
 
-fn tag_of(first: u8) -> u8 {
-    if first & 0x40 == 0 { (first >> 2) & 0x0f } else { first & 0x3f }
-}
-
-/// Fixed lengths only: partial and indeterminate ones are for data, not for keys.
-fn split_frame(bytes: &[u8]) -> Option<(Frame<'_>, &[u8])> {
-    let (&first, rest) = bytes.split_first()?;
-    let (length, rest) = if first & 0x40 == 0 { old_length(first & 3, rest)? } else { new_length(rest)? };
-    let (body, rest) = rest.split_at_checked(length)?;
-    Some((Frame { tag: tag_of(first), body }, rest))
-}
-
-fn old_length(octets: u8, rest: &[u8]) -> Option<(usize, &[u8])> {
-    let (digits, rest) = rest.split_at_checked(match octets {
-        0 => 1,
-        1 => 2,
-        2 => 4,
-        _ => return None,
-    })?;
-    Some((big_endian(digits), rest))
-}
-
-fn new_length(rest: &[u8]) -> Option<(usize, &[u8])> {
-    let (&first, rest) = rest.split_first()?;
-    match first {
-        0..192 => Some((usize::from(first), rest)),
-        192..224 => {
-            let (&second, rest) = rest.split_first()?;
-            Some(((usize::from(first) - 192) * 256 + usize::from(second) + 192, rest))
-        }
-        255 => rest.split_at_checked(4).map(|(digits, rest)| (big_endian(digits), rest)),
-        _ => None,
-    }
-}
-
-fn big_endian(digits: &[u8]) -> usize {
-    digits.iter().fold(0, |sum, digit| (sum << 8) | usize::from(*digit))
-}
-
-/// The frames of one certificate, grouped: each component with the signatures that follow it.
+/// The frames of one certificate: each component once, and every signature wherever it stands.
 pub(super) struct Grouped<'a> {
-    pub primary: Component<'a>,
-    pub user_ids: Vec<Component<'a>>,
-    pub subkeys: Vec<Component<'a>>,
+    pub primary: &'a [u8],
+    pub user_ids: Vec<&'a [u8]>,
+    pub subkeys: Vec<&'a [u8]>,
+    pub signatures: Vec<Placed<'a>>,
 }
 
-/// A key or a user id, and the bodies of the signature packets behind it.
-pub(super) struct Component<'a> {
+/// A signature packet's body, and the component that it follows.
+#[derive(Clone, Copy)]
+pub(super) struct Placed<'a> {
     pub body: &'a [u8],
-    pub signatures: Vec<&'a [u8]>,
+    pub place: Place,
+}
+
+/// Where a signature stands. It counts wherever that is; here it is looked for first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Primary,
+    UserId(usize),
+    Subkey(usize),
+    /// Behind something that is not kept, or before everything.
+    Elsewhere,
 }
 
 /// Groups the frames of exactly one certificate (RFC 9580 section 10.1). User attributes (portraits)
-/// are read over with their signatures: nothing here needs them.
+/// are read over: nothing here needs them.
 pub(super) fn group<'a>(frames: &[Frame<'a>]) -> Result<Grouped<'a>, PgpRefusal> {
-    let (first, rest) = frames.split_first().ok_or(PgpRefusal::NotPgp)?;
-    if first.tag != tag::PUBLIC_KEY {
-        return Err(PgpRefusal::NotACertificate);
+    let mut keys = frames.iter().filter(|frame| frame.tag == tag::PUBLIC_KEY);
+    let primary = keys.next().ok_or(PgpRefusal::NotACertificate)?.body;
+    if keys.next().is_some() {
+        return Err(PgpRefusal::SeveralCertificates);
     }
-    let component = |body| Component { body, signatures: Vec::new() };
-    let mut grouped = Grouped { primary: component(first.body), user_ids: Vec::new(), subkeys: Vec::new() };
-    let mut current = Some(&mut grouped.primary);
-    for frame in rest {
+    let mut grouped = Grouped { primary, user_ids: Vec::new(), subkeys: Vec::new(), signatures: Vec::new() };
+    let mut place = Place::Elsewhere;
+    for frame in frames {
         match frame.tag {
-            tag::SIGNATURE => {
-                if let Some(component) = &mut current {
-                    component.signatures.push(frame.body);
-                }
-            }
-            tag::USER_ID => current = push(&mut grouped.user_ids, component(frame.body)),
-            tag::PUBLIC_SUBKEY => current = push(&mut grouped.subkeys, component(frame.body)),
-            tag::USER_ATTRIBUTE | tag::FIRST_NON_CRITICAL.. => current = None,
+            tag::PUBLIC_KEY => place = Place::Primary,
+            tag::SIGNATURE => grouped.signatures.push(Placed { body: frame.body, place }),
+            tag::USER_ID => place = Place::UserId(index(&mut grouped.user_ids, frame.body)),
+            tag::PUBLIC_SUBKEY => place = Place::Subkey(index(&mut grouped.subkeys, frame.body)),
+            tag::USER_ATTRIBUTE | tag::FIRST_NON_CRITICAL.. => place = Place::Elsewhere,
             tag::MARKER | tag::TRUST | tag::PADDING => {}
-            tag::PUBLIC_KEY => return Err(PgpRefusal::SeveralCertificates),
             _ => return Err(PgpRefusal::TrailingData),
         }
     }
@@ -173,7 +123,10 @@ pub(super) fn group<'a>(frames: &[Frame<'a>]) -> Result<Grouped<'a>, PgpRefusal>
     if too_many { Err(PgpRefusal::TooComplex) } else { Ok(grouped) }
 }
 
-fn push<'v, 'a>(list: &'v mut Vec<Component<'a>>, item: Component<'a>) -> Option<&'v mut Component<'a>> {
-    list.push(item);
-    list.last_mut()
+/// Where `item` is in the list, which has it once.
+fn index<'a>(list: &mut Vec<&'a [u8]>, item: &'a [u8]) -> usize {
+    list.iter().position(|known| *known == item).unwrap_or_else(|| {
+        list.push(item);
+        list.len() - 1
+    })
 }

@@ -5,7 +5,8 @@
 //! newest that counts decides. A revocation by the primary key counts always: weak hash, old or new,
 //! and whatever its reason, because wrongly refusing a key is the safe failure. Where the direct-key
 //! signature and the primary user id disagree on expiry, the earlier wins. A subkey that may sign
-//! must have agreed (its embedded signature). A key without key flags encrypts nothing.
+//! must have agreed (its embedded signature). A key without key flags may do what its algorithm can, as
+//! for gpg. Where a signature stands says nothing of what it is over, and what is there twice is one.
 
 use chrono::TimeDelta;
 use pgp::crypto::hash::HashAlgorithm;
@@ -26,6 +27,10 @@ pub(super) const MAX_SUBKEYS: usize = 32;
 /// 250 signatures with Ed25519, 25 with P-521, 9 with RSA-8192; only the newest of each component is
 /// looked at, so user ids and subkeys count, not years.
 pub(super) const MAX_COST: u32 = 500;
+/// Hashes over a component that cost one such unit.
+pub(super) const HASHES_PER_UNIT: u32 = 16;
+/// RSA subkeys that are looked at closely, which takes up to 100 ms each.
+pub(super) const MAX_SCREENED: usize = 4;
 /// How far ahead of ours the partner's clock may be.
 pub(super) const MAX_SKEW: TimeDelta = TimeDelta::minutes(10);
 
@@ -136,10 +141,13 @@ pub(super) fn needs_back_signature(flags: &KeyFlags) -> bool {
 pub(super) fn fault_rank(fault: SubkeyFault) -> u8 {
     match fault {
         SubkeyFault::Revoked => 0,
-        SubkeyFault::Expired => 1,
-        SubkeyFault::WeakBinding => 2,
-        SubkeyFault::WeakKey => 3,
-        SubkeyFault::Unsupported => 4,
-        SubkeyFault::Unbound => 5,
+        SubkeyFault::Expired(_) => 1,
+        SubkeyFault::NotYetValid(_) => 2,
+        SubkeyFault::WeakBinding => 3,
+        SubkeyFault::WeakKey => 4,
+        SubkeyFault::WeakPoint => 5,
+        SubkeyFault::Unsupported => 6,
+        SubkeyFault::Unbound => 7,
+        SubkeyFault::NotForEncryption => 8,
     }
 }

@@ -1,4 +1,5 @@
-//! Self-signatures: read, sorted, and verified against the primary key within a budget.
+//! Self-signatures: read, given to what they are over, and verified against the primary key within a
+//! budget.
 
 use std::cell::Cell;
 
@@ -9,6 +10,8 @@ use pgp::packet::{
 };
 use pgp::types::{KeyDetails, KeyVersion, Tag, Timestamp};
 
+use super::digests::{Over, Parts};
+use super::packets::{Grouped, Place};
 use super::{PgpRefusal, policy};
 
 /// What a signature is over, beside the primary key.
@@ -19,24 +22,65 @@ pub(super) enum Target<'a> {
     Subkey(&'a PublicSubkey),
 }
 
+/// A signature that may be the primary key's own, over one component.
+pub(super) struct Own<'a> {
+    body: &'a [u8],
+    parts: Parts<'a>,
+    digest: Vec<u8>,
+    /// `None` for what rPGP cannot read, which then binds nothing but may revoke.
+    signature: Option<Signature>,
+}
+
+/// All signatures of a certificate, by the component that each is over.
+#[derive(Default)]
+pub(super) struct Attributed<'a> {
+    pub primary: Vec<Own<'a>>,
+    pub user_ids: Vec<Vec<Own<'a>>>,
+    pub subkeys: Vec<Vec<Own<'a>>>,
+}
+
+impl<'a> Attributed<'a> {
+    fn at(&mut self, place: Place) -> Option<&mut Vec<Own<'a>>> {
+        match place {
+            Place::Primary => Some(&mut self.primary),
+            Place::UserId(index) => self.user_ids.get_mut(index),
+            Place::Subkey(index) => self.subkeys.get_mut(index),
+            Place::Elsewhere => None,
+        }
+    }
+}
+
 /// Verifies the primary key's own signatures at one instant, counting the work.
 pub(super) struct Verifier<'a> {
     primary: &'a PublicKey,
+    body: &'a [u8],
     now: DateTime<Utc>,
     spent: Cell<u32>,
+    hashed: Cell<u32>,
 }
 
 /// The outcome of looking for the newest self-signature that counts.
 pub(super) enum Newest {
     Found(Signature),
-    /// None counts, but one would if its hash were not weak.
-    OnlyWeak,
-    None,
+    None(Lack),
+}
+
+/// Why no self-signature counts, the more telling the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lack {
+    /// There is none, or none that verifies.
+    Nothing,
+    /// One would count if it had not expired itself.
+    Expired,
+    /// One will count from then on.
+    Future(DateTime<Utc>),
+    /// One would count if its hash were not weak.
+    Weak,
 }
 
 impl<'a> Verifier<'a> {
-    pub fn new(primary: &'a PublicKey, now: DateTime<Utc>) -> Self {
-        Self { primary, now, spent: Cell::new(0) }
+    pub fn new(primary: &'a PublicKey, body: &'a [u8], now: DateTime<Utc>) -> Self {
+        Self { primary, body, now, spent: Cell::new(0), hashed: Cell::new(0) }
     }
 
     pub fn version(&self) -> KeyVersion {
@@ -49,14 +93,58 @@ impl<'a> Verifier<'a> {
 
     /// Counts one public key operation with `key`, before it is done.
     pub fn spend(&self, key: &impl KeyDetails) -> Result<(), PgpRefusal> {
-        let spent = self.spent.get() + policy::cost(key.public_params());
+        self.spend_units(policy::cost(key.public_params()))
+    }
+
+    fn spend_units(&self, units: u32) -> Result<(), PgpRefusal> {
+        let spent = self.spent.get() + units;
         self.spent.set(spent);
         if spent > policy::MAX_COST { Err(PgpRefusal::TooComplex) } else { Ok(()) }
     }
 
-    /// The signatures among `bodies` that may be the primary key's own; others' are left unread.
-    pub fn own(&self, bodies: &[&[u8]]) -> Vec<Signature> {
-        bodies.iter().filter_map(|body| read(body)).filter(|signature| self.is_own(signature)).collect()
+    /// Counts one hash over a component.
+    fn hash(&self) -> Result<(), PgpRefusal> {
+        let hashed = self.hashed.get() + 1;
+        self.hashed.set(hashed);
+        if hashed.is_multiple_of(policy::HASHES_PER_UNIT) { self.spend_units(1) } else { Ok(()) }
+    }
+
+    /// Finds out what each signature is over. Where it stands is only looked at first: a signature
+    /// counts as what it says it is, and not by what somebody put before it.
+    pub fn attribute<'b>(&self, grouped: &Grouped<'b>) -> Result<Attributed<'b>, PgpRefusal> {
+        let mut attributed = Attributed::default();
+        attributed.user_ids.resize_with(grouped.user_ids.len(), Vec::new);
+        attributed.subkeys.resize_with(grouped.subkeys.len(), Vec::new);
+        for placed in &grouped.signatures {
+            let Some(parts) = Parts::read(placed.body) else { continue };
+            let places = possible(parts.kind, placed.place, grouped);
+            for place in places {
+                let over = match place {
+                    Place::UserId(index) => Over::UserId(grouped.user_ids[index]),
+                    Place::Subkey(index) => Over::Subkey(grouped.subkeys[index]),
+                    Place::Primary | Place::Elsewhere => Over::Primary,
+                };
+                self.hash()?;
+                let Some(digest) = parts.is_over(self.body, over) else { continue };
+                self.keep(&mut attributed, place, placed.body, digest);
+                if place == placed.place {
+                    break;
+                }
+            }
+        }
+        Ok(attributed)
+    }
+
+    fn keep<'b>(&self, attributed: &mut Attributed<'b>, place: Place, body: &'b [u8], digest: Vec<u8>) {
+        let Some(list) = attributed.at(place) else { return };
+        let Some(parts) = Parts::read(body).filter(|_| list.iter().all(|known| known.body != body)) else {
+            return;
+        };
+        let signature = read(body);
+        // Whoever it says made it, a revocation that the primary key made counts.
+        if is_revocation(parts.kind) || signature.as_ref().is_some_and(|signature| self.is_own(signature)) {
+            list.push(Own { body, parts, digest, signature });
+        }
     }
 
     fn is_own(&self, signature: &Signature) -> bool {
@@ -76,37 +164,50 @@ impl<'a> Verifier<'a> {
     /// The newest signature of one of `kinds` that is in force and verifies.
     pub fn newest(
         &self,
-        own: &[Signature],
+        own: &[Own<'_>],
         kinds: &[SignatureType],
         on: Target<'_>,
     ) -> Result<Newest, PgpRefusal> {
+        let is_wanted = |signature: &&Signature| signature.typ().is_some_and(|kind| kinds.contains(&kind));
         let mut candidates: Vec<&Signature> = own
             .iter()
-            .filter(|signature| signature.typ().is_some_and(|kind| kinds.contains(&kind)))
-            .filter(|signature| self.is_in_force(signature) && policy::is_understood(signature))
+            .filter_map(|own| own.signature.as_ref())
+            .filter(|signature| is_wanted(signature) && policy::is_understood(signature))
             .collect();
         candidates.sort_by_key(|signature| std::cmp::Reverse(signature.created()));
-        let (strong, weak): (Vec<_>, Vec<_>) =
-            candidates.into_iter().partition(|signature| has_strong_hash(signature));
-        for signature in strong {
-            if self.verifies(signature, on)? {
-                return Ok(Newest::Found(signature.clone()));
+        let mut lack = Lack::Nothing;
+        for signature in candidates {
+            match self.lack(signature) {
+                Lack::Nothing if self.verifies(signature, on)? => {
+                    return Ok(Newest::Found(signature.clone()));
+                }
+                why => lack = lack.max(why),
             }
         }
-        Ok(if weak.is_empty() { Newest::None } else { Newest::OnlyWeak })
+        Ok(Newest::None(lack))
+    }
+
+    /// What keeps a signature from counting, before it is verified.
+    fn lack(&self, signature: &Signature) -> Lack {
+        let Some(created) = signature.created() else { return Lack::Nothing };
+        if self.is_in_force(signature) {
+            if has_strong_hash(signature) { Lack::Nothing } else { Lack::Weak }
+        } else if instant(created, 0) > self.now + policy::MAX_SKEW {
+            Lack::Future(instant(created, 0))
+        } else {
+            Lack::Expired
+        }
     }
 
     /// The newest revocation of `kind` that verifies, by whatever hash and at whatever time.
-    pub fn revoked_at(
-        &self,
-        own: &[Signature],
-        kind: SignatureType,
-        on: Target<'_>,
-    ) -> Result<Option<Timestamp>, PgpRefusal> {
+    pub fn revoked_at(&self, own: &[Own<'_>], kind: SignatureType) -> Result<Option<Timestamp>, PgpRefusal> {
         let mut newest = None;
-        for signature in own.iter().filter(|signature| signature.typ() == Some(kind)) {
-            if self.verifies(signature, on)? {
-                newest = newest.max(Some(signature.created().unwrap_or_default()));
+        for revocation in own.iter().filter(|own| own.parts.kind == u8::from(kind)) {
+            self.spend(self.primary)?;
+            if revocation.parts.is_by(self.primary, &revocation.digest) {
+                let created = revocation.signature.as_ref().and_then(Signature::created);
+                // One whose time cannot be read is newer than everything.
+                newest = newest.max(Some(created.unwrap_or(Timestamp::from_secs(u32::MAX))));
             }
         }
         Ok(newest)
@@ -140,6 +241,27 @@ impl<'a> Verifier<'a> {
             && instant(created, 0) <= self.now + policy::MAX_SKEW
             && (expires == 0 || instant(created, expires) > self.now)
     }
+}
+
+/// The components that a signature of this type can be over, the one it stands behind first.
+fn possible(kind: u8, place: Place, grouped: &Grouped<'_>) -> Vec<Place> {
+    let users = || (0..grouped.user_ids.len()).map(Place::UserId);
+    let mut places: Vec<Place> = match kind {
+        0x1f | 0x20 => vec![Place::Primary],
+        0x18 | 0x28 => (0..grouped.subkeys.len()).map(Place::Subkey).collect(),
+        0x10..=0x13 => users().collect(),
+        // Of a certification, or of a direct-key signature (section 5.2.1.14).
+        0x30 => users().chain([Place::Primary]).collect(),
+        _ => Vec::new(),
+    };
+    if let Some(at) = places.iter().position(|possible| *possible == place) {
+        places.swap(0, at);
+    }
+    places
+}
+
+fn is_revocation(kind: u8) -> bool {
+    matches!(kind, 0x20 | 0x28 | 0x30)
 }
 
 fn has_strong_hash(signature: &Signature) -> bool {

@@ -5,7 +5,9 @@ use der::{Decode, Encode, ErrorKind};
 use spki::AlgorithmIdentifierRef;
 
 use super::RsaRefusal;
-use crate::public_keys::{MAX_INPUT, encoding};
+use crate::public_keys::encoding::Block;
+use crate::public_keys::private::{INTEGER, OBJECT_IDENTIFIER, SEQUENCE, element};
+use crate::public_keys::{MAX_INPUT, encoding, private};
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const RSAES_OAEP: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.7");
@@ -31,45 +33,93 @@ pub(super) fn read(text: &str) -> Read<Numbers> {
     if text.len() > MAX_INPUT {
         return Err(RsaRefusal::TooLarge);
     }
-    let text = text.trim();
-    if encoding::looks_private(text) || is_private(&encoding::head(text)) {
+    if private::is_in(text) {
         return Err(RsaRefusal::PrivateKey);
     }
-    if encoding::is_block(text) {
-        return read_pem(text);
-    }
-    if text.starts_with("ssh-") || text.starts_with("ecdsa-") {
-        return Err(RsaRefusal::OpenSsh);
-    }
-    if text.starts_with('{') {
-        return Err(RsaRefusal::Jwk);
-    }
-    let der = encoding::base64(text).ok_or(RsaRefusal::NotAKey)?;
-    refuse_known_others(&der)?;
-    if matches!(shape(&der), Some(Shape::Pkcs1)) { read_pkcs1(&der) } else { read_spki(&der) }
+    let text = encoding::undressed(text);
+    let (blocks, rest) = encoding::blocks(&text).ok_or(RsaRefusal::Malformed)?;
+    if blocks.is_empty() { read_bare(&text) } else { read_blocks(&blocks, rest) }
 }
 
-fn read_pem(text: &str) -> Read<Numbers> {
-    let block = encoding::block(text).ok_or(RsaRefusal::Malformed)?;
-    let read = match block.label {
-        "PUBLIC KEY" => read_spki,
-        "RSA PUBLIC KEY" => read_pkcs1,
-        label => return Err(other_label(label)),
-    };
-    if !block.rest.is_empty() {
+/// Our own canonical form.
+pub(super) fn read_stored(pem: &str) -> Read<Numbers> {
+    let (blocks, _) = encoding::blocks(pem).ok_or(RsaRefusal::Malformed)?;
+    let block = blocks.first().ok_or(RsaRefusal::NotAKey)?;
+    read_spki(&encoding::base64(block.body).ok_or(RsaRefusal::Malformed)?)
+}
+
+/// One key in PEM. Text before it is read over (RFC 7468 section 2), and so is the certificate that it
+/// was taken from, which `openssl x509 -pubkey` prints along with it.
+fn read_blocks(blocks: &[Block<'_>], rest: &str) -> Read<Numbers> {
+    let is_key = |block: &&Block<'_>| matches!(block.label, "PUBLIC KEY" | "RSA PUBLIC KEY");
+    let Some(key) = blocks.iter().find(is_key) else { return Err(other_label(blocks[0].label)) };
+    let der = encoding::base64(key.body).ok_or(RsaRefusal::Malformed)?;
+    for (at, block) in blocks.iter().enumerate().filter(|(_, block)| !std::ptr::eq(*block, key)) {
+        let is_its_own = block.label.contains("CERTIFICATE")
+            && encoding::base64(block.body).is_some_and(|outer| contains(&outer, &der));
+        if !is_its_own && !block.label.ends_with("PARAMETERS") || at == 0 && !is_its_own {
+            return Err(RsaRefusal::TrailingData);
+        }
+    }
+    if !encoding::is_comment(rest) {
         return Err(RsaRefusal::TrailingData);
     }
-    let der = encoding::base64(block.body).ok_or(RsaRefusal::Malformed)?;
-    refuse_known_others(&der)?;
-    read(&der)
+    read_der(&der)
+}
+
+fn contains(outer: &[u8], inner: &[u8]) -> bool {
+    outer.windows(inner.len()).any(|window| window == inner)
+}
+
+/// A key without a frame, between lines of comment.
+fn read_bare(text: &str) -> Read<Numbers> {
+    if let Some(other) = other_text(text) {
+        return Err(other);
+    }
+    let bare: String = text.lines().filter(|line| !encoding::is_comment(line)).collect();
+    read_der(&encoding::base64(&bare).ok_or(RsaRefusal::NotAKey)?)
+}
+
+/// What is no base64 of DER, by its first letters.
+fn other_text(text: &str) -> Option<RsaRefusal> {
+    let word = text
+        .split_whitespace()
+        .find(|word| word.starts_with("ssh-") || word.starts_with("ecdsa-") || word.starts_with("sk-"));
+    let is_hex = |text: &str| {
+        let digits = text.chars().filter(|c| !(c.is_whitespace() || *c == ':')).collect::<String>();
+        digits.len() > 64 && digits.chars().all(|c| c.is_ascii_hexdigit())
+    };
+    let is_percent_encoded =
+        text.contains("%2B") || text.contains("%2F") || text.contains("%0A") || text.contains("%20");
+    match text.chars().next()? {
+        '{' if text.contains("\"keys\"") => Some(RsaRefusal::JwkSet),
+        '[' => Some(RsaRefusal::JwkSet),
+        '{' => Some(RsaRefusal::Jwk),
+        '<' => Some(RsaRefusal::Xml),
+        '-' if text.starts_with("---- BEGIN SSH2") => Some(RsaRefusal::Ssh2),
+        _ if text.contains("Public-Key: (") => Some(RsaRefusal::Description),
+        _ if word.is_some_and(|word| word == "ssh-rsa") => Some(RsaRefusal::OpenSsh),
+        _ if word.is_some() => Some(RsaRefusal::OtherOpenSsh),
+        _ if is_percent_encoded => Some(RsaRefusal::PercentEncoded),
+        _ if is_hex(text) => Some(RsaRefusal::Hex),
+        _ => None,
+    }
+}
+
+/// Either form, whatever the label says: they are told by what they hold.
+fn read_der(der: &[u8]) -> Read<Numbers> {
+    refuse_known_others(der)?;
+    if shape(der) == Some(Shape::Pkcs1) { read_pkcs1(der) } else { read_spki(der) }
 }
 
 fn other_label(label: &str) -> RsaRefusal {
     match label {
         "PGP PUBLIC KEY BLOCK" => RsaRefusal::PgpCertificate,
-        "EC PUBLIC KEY" => RsaRefusal::EllipticCurve,
-        _ if label.contains("SSH") => RsaRefusal::OpenSsh,
-        _ if label.contains("CERTIFICATE") || label.contains("PKCS7") => RsaRefusal::Certificate,
+        "EC PUBLIC KEY" | "EC PARAMETERS" => RsaRefusal::EllipticCurve,
+        _ if label.contains("SSH2") => RsaRefusal::Ssh2,
+        _ if label.contains("REQUEST") => RsaRefusal::Request,
+        _ if label.contains("CERTIFICATE") => RsaRefusal::Certificate,
+        "PKCS7" | "PKCS #7 SIGNED DATA" | "CMS" => RsaRefusal::Bundle,
         _ => RsaRefusal::NotAKey,
     }
 }
@@ -124,92 +174,60 @@ pub(super) fn write_spki(numbers: &Numbers) -> Read<Vec<u8>> {
     encode().map_err(|_| RsaRefusal::Malformed)
 }
 
-/// Recognises, from its first bytes alone, what is no public key: even cut short or with garbage
-/// behind it, a private key must be called one.
+/// Recognises what is no key of this kind; private ones have been refused before.
 fn refuse_known_others(der: &[u8]) -> Read<()> {
-    if der.starts_with(b"openssh-key-v1\0") || encoding::is_secret_pgp(der) {
-        return Err(RsaRefusal::PrivateKey);
-    }
-    // The header octet of an OpenPGP public key packet; DER begins with 0x30.
-    if let Some(0x98..=0x9b | 0xc6) = der.first() {
+    // The header octet of an OpenPGP public key packet, or of what may stand before; DER begins with 0x30.
+    if let Some(0x98..=0x9b | 0xa8 | 0xc6 | 0xca | 0xd5) = der.first() {
         return Err(RsaRefusal::PgpCertificate);
     }
+    // The blob inside an OpenSSH line.
+    match der.get(4..) {
+        Some(kind) if kind.starts_with(b"ssh-rsa") => return Err(RsaRefusal::OpenSsh),
+        Some(kind) if kind.starts_with(b"ssh-") || kind.starts_with(b"ecdsa-") => {
+            return Err(RsaRefusal::OtherOpenSsh);
+        }
+        _ => {}
+    }
     if let Ok(text) = std::str::from_utf8(der) {
-        return Err(encoded_text(text.trim()));
+        let is_pem = encoding::undressed(text).contains("-----BEGIN ");
+        return Err(if is_pem { RsaRefusal::EncodedPem } else { RsaRefusal::NotAKey });
     }
     match shape(der) {
-        Some(Shape::Private) => Err(RsaRefusal::PrivateKey),
         Some(Shape::Certificate) => Err(RsaRefusal::Certificate),
+        Some(Shape::Request) => Err(RsaRefusal::Request),
+        Some(Shape::Bundle) => Err(RsaRefusal::Bundle),
         _ => Ok(()),
     }
 }
 
-fn is_private(head: &[u8]) -> bool {
-    refuse_known_others(head) == Err(RsaRefusal::PrivateKey)
-}
-
-fn encoded_text(text: &str) -> RsaRefusal {
-    if encoding::looks_private(text) {
-        RsaRefusal::PrivateKey
-    } else if encoding::is_block(text) {
-        RsaRefusal::EncodedPem
-    } else {
-        RsaRefusal::NotAKey
-    }
-}
-
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
-    Private,
     Certificate,
+    Request,
+    Bundle,
     Pkcs1,
 }
 
-/// What the outer SEQUENCE begins with. PKCS#8, PKCS#1 private, SEC 1 and PKCS#12 begin with a small
-/// version number, encrypted PKCS#8 with an algorithm before an OCTET STRING; certificates and
-/// requests with a SEQUENCE that does not begin with an object identifier.
+/// What the outer SEQUENCE begins with: a number in PKCS#1, an object identifier in PKCS#7, and in
+/// certificates and requests a SEQUENCE that begins with no object identifier; a request's with a
+/// small version number and a name.
 fn shape(der: &[u8]) -> Option<Shape> {
     let (SEQUENCE, inner, _) = element(der)? else { return None };
-    let (tag, value, after) = element(inner)?;
-    let (last, high) = value.split_last()?;
+    let (tag, value, _) = element(inner)?;
     match tag {
-        INTEGER if *last <= 3 && high.iter().all(|byte| *byte == 0) => Some(Shape::Private),
         INTEGER => Some(Shape::Pkcs1),
-        SEQUENCE if value.first() != Some(&OBJECT_IDENTIFIER) => Some(Shape::Certificate),
-        SEQUENCE if after.first() == Some(&OCTET_STRING) => Some(Shape::Private),
-        // An encryption by password (PKCS#5, PKCS#12), even when what it encrypts is cut off.
-        SEQUENCE
-            if PASSWORD_ENCRYPTIONS.iter().any(|oid| value.get(2..).is_some_and(|v| v.starts_with(oid))) =>
-        {
-            Some(Shape::Private)
-        }
+        OBJECT_IDENTIFIER => Some(Shape::Bundle),
+        SEQUENCE if value.first() == Some(&OBJECT_IDENTIFIER) => None,
+        SEQUENCE => Some(match element(value) {
+            Some((INTEGER, [0], after))
+                if element(after).is_some_and(|(tag, name, _)| {
+                    tag == SEQUENCE && name.first() != Some(&OBJECT_IDENTIFIER)
+                }) =>
+            {
+                Shape::Request
+            }
+            _ => Shape::Certificate,
+        }),
         _ => None,
     }
-}
-
-/// The object identifiers below 1.2.840.113549.1.5 and 1.2.840.113549.1.12, as DER has them.
-const PASSWORD_ENCRYPTIONS: [&[u8]; 2] =
-    [b"\x2a\x86\x48\x86\xf7\x0d\x01\x05", b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c"];
-
-const INTEGER: u8 = 0x02;
-const OCTET_STRING: u8 = 0x04;
-const OBJECT_IDENTIFIER: u8 = 0x06;
-const SEQUENCE: u8 = 0x30;
-
-/// The first element's tag, contents and what follows, without any strictness: a length that runs
-/// past the end means all there is.
-fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&[tag, first], rest) = bytes.split_first_chunk::<2>()?;
-    let (length, rest) = match first {
-        0..0x80 => (usize::from(first), rest),
-        // Indefinite: to the end.
-        0x80 => (usize::MAX, rest),
-        _ => {
-            let (octets, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-            let length =
-                octets.iter().fold(0_usize, |sum, octet| sum.saturating_mul(256) | usize::from(*octet));
-            (length, rest)
-        }
-    };
-    let (value, after) = rest.split_at(length.min(rest.len()));
-    Some((tag, value, after))
 }

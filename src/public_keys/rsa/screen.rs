@@ -1,16 +1,11 @@
 //! Moduli whose factors a stranger finds, and exponents that are not used. Public values only, so
 //! nothing here needs constant time; everything is bounded for 8192 bits.
 
-use std::sync::LazyLock;
-
-use num_bigint_dig::BigUint;
+use num_bigint::BigUint;
 use num_integer::Integer;
-use num_traits::{One, ToPrimitive, Zero};
+use num_traits::{ToPrimitive, Zero};
 
-use super::{MAX_BITS, MIN_BITS, RsaRefusal};
-
-/// All primes below this are tried as factors.
-const TRIAL_LIMIT: usize = 1 << 16;
+use super::{MAX_BITS, MIN_BITS, RsaRefusal, blocked, numbers};
 
 /// How many steps of Fermat's factorisation are tried. The broken generators known (CVE-2022-26320)
 /// fall to the first few; sound keys would need about 2^(bits/2 - 100).
@@ -25,7 +20,7 @@ impl<'a> Modulus<'a> {
         Self(&big_endian[zeros..])
     }
 
-    fn bits(&self) -> usize {
+    pub fn bits(&self) -> usize {
         self.0.first().map_or(0, |first| self.0.len() * 8 - first.leading_zeros() as usize)
     }
 }
@@ -46,14 +41,45 @@ pub fn screen(modulus: &Modulus<'_>, exponent: &[u8]) -> Result<usize, RsaRefusa
     if n.is_even() {
         return Err(RsaRefusal::EvenModulus);
     }
-    if !n.gcd(&(&*SMALL_PRIMES_PRODUCT % &n)).is_one() {
+    if blocked::is_published(modulus.0) {
+        return Err(RsaRefusal::Published);
+    }
+    if numbers::has_small_factor(&n) {
         return Err(RsaRefusal::SmallFactor);
+    }
+    if has_pattern(modulus.0) {
+        return Err(RsaRefusal::Pattern);
     }
     if has_roca_fingerprint(&n) {
         return Err(RsaRefusal::Roca);
     }
     refuse_close_primes(&n)?;
+    if numbers::is_power(&n) {
+        return Err(RsaRefusal::Power);
+    }
     Ok(bits)
+}
+
+/// The part of the screening that takes milliseconds (20 for 2048 bits, 80 for 4096): only for keys
+/// that passed the other one, and only before they are stored.
+pub fn screen_closely(modulus: &Modulus<'_>) -> Result<(), RsaRefusal> {
+    let n = BigUint::from_bytes_be(modulus.0);
+    if blocked::shares_prime(&n) {
+        return Err(RsaRefusal::SharedPrime);
+    }
+    if numbers::has_medium_factor(&n) {
+        return Err(RsaRefusal::SmallFactor);
+    }
+    if numbers::is_prime(&n) { Err(RsaRefusal::Prime) } else { Ok(()) }
+}
+
+/// Sixteen equal octets in a row, or many more bits of one kind than of the other: what badkeys calls
+/// `pattern`, `rsapoly` and `rsabias`. A sound modulus has neither once in 2^100.
+fn has_pattern(modulus: &[u8]) -> bool {
+    const ROW: usize = 16;
+    let ones: usize = modulus.iter().map(|octet| octet.count_ones() as usize).sum();
+    let percent = ones * 100 / (modulus.len() * 8);
+    !(40..60).contains(&percent) || modulus.windows(ROW).any(|row| row.iter().all(|octet| *octet == row[0]))
 }
 
 fn is_good_exponent(big_endian: &[u8]) -> bool {
@@ -63,37 +89,12 @@ fn is_good_exponent(big_endian: &[u8]) -> bool {
     digits.len() <= 4 && value % 2 == 1 && value >= 65_537
 }
 
-/// The product of the primes below [`TRIAL_LIMIT`]: one gcd with it is trial division by them all.
-static SMALL_PRIMES_PRODUCT: LazyLock<BigUint> = LazyLock::new(|| {
-    let mut products: Vec<BigUint> = small_primes(TRIAL_LIMIT).map(BigUint::from).collect();
-    while products.len() > 1 {
-        products = products.chunks(2).map(|pair| pair.iter().product()).collect();
-    }
-    products.pop().unwrap_or_else(BigUint::one)
-});
-
-/// Eratosthenes.
-fn small_primes(limit: usize) -> impl Iterator<Item = u32> {
-    let mut composite = vec![false; limit];
-    for factor in 2..limit {
-        if factor * factor >= limit {
-            break;
-        }
-        if !composite[factor] {
-            (factor * factor..limit).step_by(factor).for_each(|multiple| composite[multiple] = true);
-        }
-    }
-    (2_u32..)
-        .zip(composite.into_iter().skip(2))
-        .filter_map(|(number, composite)| (!composite).then_some(number))
-}
-
 /// Primes made by the ROCA library are `k * M + (65537^a mod M)` with `M` a product of the first
 /// primes, so the modulus is a power of 65537 modulo each of them (Nemec et al., CCS 2017, section 3).
 /// `M` has the primes to 167 for every key length; a sound modulus passes for all with probability 2^-27.
 fn has_roca_fingerprint(n: &BigUint) -> bool {
     const LARGEST: usize = 167;
-    small_primes(LARGEST + 1).skip(1).all(|prime| {
+    numbers::primes(LARGEST).skip(1).all(|prime| {
         let residue = residue(n, prime);
         let powers = std::iter::successors(Some(1), |power| Some(power * (65_537 % prime) % prime));
         powers.take(prime as usize).any(|power| power == residue)
@@ -105,7 +106,7 @@ fn refuse_close_primes(n: &BigUint) -> Result<(), RsaRefusal> {
     let root = n.sqrt();
     let rest = n - &root * &root;
     if rest.is_zero() {
-        return Err(RsaRefusal::Square);
+        return Err(RsaRefusal::Power);
     }
     // For a = root + 1: a^2 - n = 2 * root + 1 - rest; the next one is 2a + 1 more.
     let mut difference: BigUint = (&root << 1) + 1_u32 - rest;

@@ -1,10 +1,12 @@
 //! Keys made by openssl and gpg (`tests/fixtures/keys/make.sh`), and badly made ones.
 
 mod crafted;
+mod disguises;
 mod hostile;
 mod packets;
 mod pgp;
 mod rsa;
+mod table;
 mod usage;
 
 use chrono::{DateTime, Utc};

@@ -52,3 +52,9 @@ pub fn split_armor(armor: &str) -> Vec<(u8, Vec<u8>)> {
     let base64 = body(armor);
     split(&BASE64_STANDARD.decode(base64.rsplit_once('=').expect("checksum").0).expect("base64"))
 }
+
+/// The binary inside armor, whatever is in it.
+pub fn split_armor_bytes(armor: &str) -> Vec<u8> {
+    let base64 = body(armor);
+    BASE64_STANDARD.decode(base64.rsplit_once('=').expect("checksum").0).expect("base64")
+}

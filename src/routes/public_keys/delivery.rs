@@ -44,7 +44,11 @@ impl Which {
     #[must_use]
     pub fn deliver_to(text: &str) -> Option<Self> {
         const USAGE: Usage = Usage::CredentialsDownload;
-        if text == USAGE.name() { Some(Self::For(USAGE)) } else { Some(Self::Named(parse_uuid(text)?, USAGE)) }
+        if text == USAGE.name() {
+            Some(Self::For(USAGE))
+        } else {
+            Some(Self::Named(parse_uuid(text)?, USAGE))
+        }
     }
 
     fn parts(self) -> (Option<Uuid>, &'static str) {

@@ -177,7 +177,8 @@ async fn revoke_tenant_key(
     Valid(KeyPath { key_id }): Valid<KeyPath>,
 ) -> Result<StatusCode, ApiError> {
     let rule = move |keys: &OrgKeys| keys.revoke(key_id);
-    changed(&app, scope, Change { subject: Some(key_id), digest: None, rule, recipient: Recipient::Caller }).await?;
+    changed(&app, scope, Change { subject: Some(key_id), digest: None, rule, recipient: Recipient::Caller })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -89,8 +89,13 @@ impl Operator<'_> {
     /// Ends a key now.
     pub async fn revoke(&self, key_id: KeyId) -> Result<(), ApiError> {
         let rule = move |keys: &OrgKeys| keys.revoke(key_id);
-        change(self.db, self.clock, self.scope(), Change { subject: Some(key_id), digest: None, rule, recipient: Recipient::Caller })
-            .await?;
+        change(
+            self.db,
+            self.clock,
+            self.scope(),
+            Change { subject: Some(key_id), digest: None, rule, recipient: Recipient::Caller },
+        )
+        .await?;
         Ok(())
     }
 

@@ -229,7 +229,8 @@ async fn a_key_that_ends_between_the_encryption_and_the_change_is_not_delivered_
     let app = TestApp::new().await;
     let acme = app.org("acme").await;
     let org_id = OrgId(acme.id);
-    let ends = [("rsa2048.spki.pem", "deleted"), ("rsa3072.spki.pem", "expired"), ("rsa4096.spki.pem", "alive")];
+    let ends =
+        [("rsa2048.spki.pem", "deleted"), ("rsa3072.spki.pem", "expired"), ("rsa4096.spki.pem", "alive")];
     for (file, end) in ends {
         let id = register(&acme, rsa(&acme, file)).await;
         let delivery = Delivery::prepare(&app.state, org_id, Some("CredentialsDownload"), "secret").await;

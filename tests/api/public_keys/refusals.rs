@@ -25,6 +25,11 @@ async fn every_refused_key_is_400_with_its_code_and_a_reason() {
         ("RSA", "weak-factor3.pem", "weak_key"),
         ("RSA", "weak-factor65521.pem", "weak_key"),
         ("RSA", "weak-square.pem", "weak_key"),
+        ("RSA", "weak-prime.pem", "weak_key"),
+        ("RSA", "weak-cube.pem", "weak_key"),
+        ("RSA", "weak-factor16777259.pem", "weak_key"),
+        ("RSA", "weak-rfc7517.pem", "weak_key"),
+        ("RSA", "weak-badkeys-debianweak.pem", "weak_key"),
         ("RSA", "weak-close.pem", "weak_key"),
         ("RSA", "weak-roca.pem", "weak_key"),
         ("RSA", "weak-e3.pem", "weak_key"),
@@ -111,8 +116,12 @@ async fn a_certificate_serves_as_long_as_its_encryption_key_lives() {
 
     let refused = super::set_expiration(&acme, &id, "2027-06-01T00:00:00Z").await.expect(400);
 
-    let reason = "the key has no subkey to encrypt to that is valid until ExpirationUtc; extend it or choose \
-                  an earlier date";
-    assert_eq!(refused.json(), super::not_valid(json!({"ExpirationUtc": reason})));
+    assert_eq!(refused.code(), "invalid_request");
+    let reason = refused.json()["Error"]["ExtraData"]["ExpirationUtc"].as_str().expect("a reason").to_owned();
+    assert!(
+        reason.starts_with("the key has no subkey to encrypt to that lives as long as ExpirationUtc"),
+        "{reason}"
+    );
+    assert!(reason.contains("which may be at most 2027-01-01T"), "{reason}");
     super::set_expiration(&acme, &id, "2026-12-01T00:00:00Z").await.expect(200);
 }

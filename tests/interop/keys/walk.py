@@ -12,6 +12,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
+import hints
 from lib.service import Service
 from lib.tally import Tally
 
@@ -194,6 +195,7 @@ def walk(arguments, service, tally):
     else:
         tally.skip("pgp", "certificates", "gpg is not installed")
     tally.run("rsa", "pairs made by the service", generated, service)
+    hints.walk(lambda name: Partner(service, name), tally, service.directory)
 
 
 def main():
