@@ -86,6 +86,8 @@ impl App {
         let (trust, share) = (Arc::new(Trust::default()), config.org_share);
         let db = db.shared(share);
         let metrics = Metrics::new(clock.now());
+        // Off the threads that serve, and waited for by nobody but the first key that comes early.
+        tokio::task::spawn_blocking(crate::public_keys::rsa::prepare);
         Self(Arc::new(AppState {
             orgs: OrgDirectory::new(trust.clone(), metrics.database.cache("orgs")),
             own_host: OwnHost::of(&config.public_url),

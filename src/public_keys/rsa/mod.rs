@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::encoding;
 
 pub use refusal::RsaRefusal;
+pub use numbers::prepare;
 pub(super) use screen::{Modulus, screen, screen_closely};
 
 /// Shortest modulus accepted, in bits (NIST SP 800-131A).

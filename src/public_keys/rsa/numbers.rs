@@ -17,24 +17,29 @@ const WORDS: usize = 1024;
 /// takes 40 ms.
 const LONGEST_PRIME: u64 = 4096;
 
-/// Eratosthenes, up to and including `limit`.
-pub fn primes(limit: usize) -> impl Iterator<Item = u32> {
+/// Eratosthenes, up to and including `limit`. Plain loops: this is run once, over millions.
+pub fn primes(limit: usize) -> Vec<u32> {
     // One place for each odd number.
     let mut composite = vec![false; limit / 2 + 1];
-    for factor in (3..).step_by(2).take_while(|factor| factor * factor <= limit) {
-        if !composite[factor / 2] {
-            (factor * factor..=limit).step_by(2 * factor).for_each(|multiple| composite[multiple / 2] = true);
+    let mut found = vec![2];
+    let mut number = 3;
+    while number <= limit {
+        if !composite[number / 2] {
+            found.extend(u32::try_from(number));
+            let mut multiple = number * number;
+            while multiple <= limit {
+                composite[multiple / 2] = true;
+                multiple += 2 * number;
+            }
         }
+        number += 2;
     }
-    let odd = (3_u32..).step_by(2).zip(composite.into_iter().skip(1));
-    let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-    let odd = odd.filter_map(|(number, composite)| (!composite).then_some(number));
-    std::iter::once(2).chain(odd).take_while(move |prime| *prime <= limit)
+    found
 }
 
 fn products(from: u32, to: usize) -> Vec<BigUint> {
     let mut words = vec![1_u64];
-    for prime in primes(to).filter(|prime| *prime >= from).map(u64::from) {
+    for prime in primes(to).into_iter().filter(|prime| *prime >= from).map(u64::from) {
         match words.last_mut() {
             Some(last) if last.checked_mul(prime).is_some() => *last *= prime,
             _ => words.push(prime),
@@ -55,22 +60,29 @@ fn shares_factor(n: &BigUint, products: &[BigUint]) -> bool {
     !n.gcd(&all).is_one()
 }
 
+static SMALL_PRODUCTS: LazyLock<Vec<BigUint>> = LazyLock::new(|| products(2, SMALL));
+static MEDIUM_PRODUCTS: LazyLock<Vec<BigUint>> = LazyLock::new(|| products(1 << 16, LARGEST_FACTOR));
+
+/// Makes the tables, which takes a fifth of a second, before the first key has to wait for it.
+pub fn prepare() {
+    LazyLock::force(&SMALL_PRODUCTS);
+    LazyLock::force(&MEDIUM_PRODUCTS);
+}
+
 /// Whether a prime below 2^16 divides `n`.
 pub fn has_small_factor(n: &BigUint) -> bool {
-    static PRODUCTS: LazyLock<Vec<BigUint>> = LazyLock::new(|| products(2, SMALL));
-    shares_factor(n, &PRODUCTS)
+    shares_factor(n, &SMALL_PRODUCTS)
 }
 
 /// Whether a prime between that and a little above 2^24 divides `n`.
 pub fn has_medium_factor(n: &BigUint) -> bool {
-    static PRODUCTS: LazyLock<Vec<BigUint>> = LazyLock::new(|| products(1 << 16, LARGEST_FACTOR));
-    shares_factor(n, &PRODUCTS)
+    shares_factor(n, &MEDIUM_PRODUCTS)
 }
 
 /// Whether `n` is a power of a number that has no small factor.
 pub fn is_power(n: &BigUint) -> bool {
     let largest = n.bits() / 24;
-    primes(usize::try_from(largest).unwrap_or_default()).any(|exponent| {
+    primes(usize::try_from(largest).unwrap_or_default()).into_iter().any(|exponent| {
         may_be_power(n, exponent) && {
             let root = n.nth_root(exponent);
             Pow::pow(&root, exponent) == *n

@@ -94,7 +94,7 @@ fn is_good_exponent(big_endian: &[u8]) -> bool {
 /// `M` has the primes to 167 for every key length; a sound modulus passes for all with probability 2^-27.
 fn has_roca_fingerprint(n: &BigUint) -> bool {
     const LARGEST: usize = 167;
-    numbers::primes(LARGEST).skip(1).all(|prime| {
+    numbers::primes(LARGEST).into_iter().skip(1).all(|prime| {
         let residue = residue(n, prime);
         let powers = std::iter::successors(Some(1), |power| Some(power * (65_537 % prime) % prime));
         powers.take(prime as usize).any(|power| power == residue)

@@ -199,15 +199,16 @@ async fn only_a_key_for_downloading_credentials_is_delivered_to() {
     let spelt = ["credentialsdownload", "CredentialsDownload ", "CREDENTIALSDOWNLOAD"];
     refused.extend(names.into_iter().chain(spelt).map(str::to_owned));
     let before = acme.get(MINT).await.expect(200).text();
-    let try_all = async |refused: &[String]| {
+    let bodies = [(MINT, json!({"name": "x"})), (SECRET, json!({})), (ROTATE, json!({}))];
+    let try_all = async |refused: &[String], bodies: &[(&str, Value)]| {
         for deliver_to in refused {
-            for (path, mut body) in [(ROTATE, json!({})), (MINT, json!({"name": "x"})), (SECRET, json!({}))] {
+            for (path, mut body) in bodies.iter().cloned() {
                 body["deliver_to"] = json!(deliver_to);
                 assert_eq!(acme.post(path, body).await.expect(409).code(), "no_delivery_key", "{deliver_to}");
             }
         }
     };
-    try_all(&refused).await;
+    try_all(&refused, &bodies).await;
     assert_eq!(acme.get(MINT).await.expect(200).text(), before);
 
     // One with several usages, this one among them, serves by name and by id; the others still do not.
@@ -218,7 +219,8 @@ async fn only_a_key_for_downloading_credentials_is_delivered_to() {
         let made = acme.post(MINT, json!({"name": "x", "deliver_to": deliver_to})).await.expect(201).json();
         assert_eq!(made["data"]["encrypted_to"]["UniqueId"], several);
     }
-    try_all(&refused[1..]).await;
+    // Rotating would ask first which of the keys.
+    try_all(&refused[1..], &bodies[..2]).await;
 }
 
 #[tokio::test]
