@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 
 use super::encoding;
 
-pub use refusal::RsaRefusal;
 pub use numbers::prepare;
+pub use refusal::RsaRefusal;
 pub(super) use screen::{Modulus, screen, screen_closely};
 
 /// Shortest modulus accepted, in bits (NIST SP 800-131A).

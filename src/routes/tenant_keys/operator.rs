@@ -73,7 +73,8 @@ impl Operator<'_> {
             Rotation { key_id: wanted.key_id, grace: wanted.grace(), expires_at: wanted.expires_at };
         let fresh = new.fresh.clone();
         let rule = move |keys: &OrgKeys| keys.rotate(&rotation, &fresh).map(Some);
-        let change = Change { subject: wanted.key_id, digest: Some(new.digest), rule, recipient: Recipient::Caller };
+        let change =
+            Change { subject: wanted.key_id, digest: Some(new.digest), rule, recipient: Recipient::Caller };
         carry_out_shown(
             self.db,
             self.org_id,
