@@ -57,7 +57,7 @@ fn read_blocks(blocks: &[Block<'_>], rest: &str) -> Read<Numbers> {
     for (at, block) in blocks.iter().enumerate().filter(|(_, block)| !std::ptr::eq(*block, key)) {
         let is_its_own = block.label.contains("CERTIFICATE")
             && encoding::base64(block.body).is_some_and(|outer| contains(&outer, &der));
-        if !is_its_own && !block.label.ends_with("PARAMETERS") || at == 0 && !is_its_own {
+        if !(is_its_own || at > 0 && block.label.ends_with("PARAMETERS")) {
             return Err(RsaRefusal::TrailingData);
         }
     }

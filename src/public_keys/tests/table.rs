@@ -92,7 +92,7 @@ fn encrypts() -> Subpacket {
 }
 
 /// Things that a signature may stand behind.
-fn strays() -> Vec<(&'static str, Vec<(u8, Vec<u8>)>)> {
+fn strays() -> Vec<(&'static str, Packets)> {
     vec![
         ("nothing", vec![]),
         ("a photo", vec![(17, b"portrait".to_vec())]),
