@@ -4,7 +4,7 @@
 
 use super::CliError;
 use super::master::Master;
-use super::output::Output;
+use super::output::{Output, note};
 use crate::config::Config;
 use crate::crypto::keyring::Keyring;
 use crate::crypto::master::MasterKeys;
@@ -105,11 +105,11 @@ fn warn_about_settings(reached: &Reached) {
         let user = reached.options.get_username();
         let lines: Vec<_> =
             reached.unfit.iter().map(|setting| format!("ALTER ROLE \"{user}\" SET {setting};")).collect();
-        eprintln!(
+        note(format!(
             "partner-api: DATABASE_DIRECT_URL says that there is a pooler. In transaction mode it does not keep what \
              the service sets on its connections; then run: {}",
             lines.join(" ")
-        );
+        ));
     }
 }
 

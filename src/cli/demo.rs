@@ -8,7 +8,7 @@ use std::path::Path;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::master::write_private;
+use super::master::{owner_of, write_private};
 use super::output::note;
 use super::{CliError, org};
 use crate::clock::Clock;
@@ -38,7 +38,7 @@ pub async fn welcome(
     }
     let org = store::find_by_key(&db.pool, KEY).await?;
     let has_key = match &org {
-        Some(org) => is_live(&file, org.id, db, keyring).await?,
+        Some(org) => is_live(config, &file, org.id, db, keyring).await?,
         None => false,
     };
     note(text(config, reachable(public), org.as_ref(), has_key.then_some(&*file)));
@@ -56,8 +56,14 @@ async fn make(config: &Config, db: &Db, keyring: &Keyring, file: &Path) -> Resul
 }
 
 /// Whether the key in the file is still good: it may have been rotated or revoked.
-async fn is_live(file: &Path, org_id: OrgId, db: &Db, keyring: &Keyring) -> Result<bool, CliError> {
-    let Ok(text) = private::read_secret(file, None) else { return Ok(false) };
+async fn is_live(
+    config: &Config,
+    file: &Path,
+    org_id: OrgId,
+    db: &Db,
+    keyring: &Keyring,
+) -> Result<bool, CliError> {
+    let Ok(text) = private::read_secret(file, owner_of(&config.data_dir)) else { return Ok(false) };
     let key = text.lines().find_map(|line| line.strip_prefix("TENANT_API_KEY="));
     let Some(key) = key.and_then(|key| TenantKey::parse(key.as_bytes())) else { return Ok(false) };
     let digests = keyring.digests(&key);

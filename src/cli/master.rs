@@ -117,8 +117,7 @@ fn read_passphrase(file: &Path) -> Result<Zeroizing<String>, CliError> {
 /// cluster without it is refused: another key would open nothing there.
 fn embedded_key(data_dir: &Path) -> Result<MasterKeys, CliError> {
     let file = data_dir.join("master.key");
-    // Root may start a cluster that an ordinary user made: then the key is that user's as well.
-    let owner = fs::metadata(data_dir).ok().map(|found| found.uid());
+    let owner = owner_of(data_dir);
     let text = match private::read_secret(&file, owner) {
         Err(error) if error.is_not_found() => {
             if embedded::has_cluster(data_dir) {
@@ -138,6 +137,12 @@ fn embedded_key(data_dir: &Path) -> Result<MasterKeys, CliError> {
         read => read?,
     };
     MasterKeys::parse(text.trim()).map_err(|problem| format!("{}: {problem}", file.display()).into())
+}
+
+/// Whose `DATA_DIR` is: root may start a cluster that an ordinary user made, and the files beside it
+/// are then that user's as well.
+pub fn owner_of(data_dir: &Path) -> Option<u32> {
+    fs::metadata(data_dir).ok().map(|found| found.uid())
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
