@@ -55,7 +55,7 @@ pub enum OrgCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// List an org's event queues, or remove one
+    /// List an org's event queues, or remove, pause or resume one
     Queues(queues::QueuesCommand),
 }
 

@@ -13,6 +13,7 @@ use crate::clock::{Clock, rfc3339};
 use crate::crypto::keyring::Keyring;
 use crate::db::Db;
 use crate::error::ApiError;
+use crate::events::PauseReason;
 use crate::ids::OrgId;
 
 /// A queue as an operator sees it, without its secrets.
@@ -62,18 +63,34 @@ pub async fn list(db: &Db, org_id: OrgId) -> Result<Vec<QueueSummary>, ApiError>
     Ok(rows.into_iter().map(summary).collect())
 }
 
-/// Removes a stream's queue; later events wait for the next one.
+/// What an operator does to a queue.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    /// Later events wait for the next one.
+    Remove,
+    /// Its events wait until it is resumed or replaced.
+    Pause,
+    /// Events are sent again.
+    Resume,
+}
+
+/// Takes a step with a stream's queue.
 ///
 /// # Errors
 /// When there is no such stream, or no queue for it.
-pub async fn remove(
+pub async fn take(
     db: &Db,
     clock: &Clock,
     keyring: &Keyring,
     org_id: OrgId,
-    stream: &str,
+    (step, stream): (Step, &str),
 ) -> Result<(), ApiError> {
-    let change = Change { kind: Kind::Delete, stream: stream.parse().ok(), new: None, put_at: None };
+    let kind = match step {
+        Step::Remove => Kind::Delete,
+        Step::Pause => Kind::Pause(PauseReason::Requested),
+        Step::Resume => Kind::Resume,
+    };
+    let change = Change { kind, stream: stream.parse().ok(), new: None, put_at: None };
     carry_out(db, org_id, change.made_by(Scope::operator(org_id, keyring), clock)).await?;
     Ok(())
 }

@@ -128,6 +128,16 @@ async fn a_thiefs_queue_is_seen_and_removed() {
     assert_eq!(list()["queues"][0]["settings"], json!({"url": "https://thief.example/"}));
     assert!(program.run(&["org", "queues", "--key", "acme"]).succeeded().contains("https://thief.example/"));
 
+    for (option, done) in [("--pause", "paused"), ("--resume", "resumed"), ("--pause", "paused")] {
+        let done = format!(r#"{{"{done}":"credentials"}}"#);
+        assert_eq!(
+            program.run(&["org", "queues", "--key", "acme", option, "credentials", "--json"]).succeeded(),
+            done
+        );
+    }
+    let two = ["org", "queues", "--key", "acme", "--pause", "users", "--remove", "users"];
+    assert_eq!(program.run(&two).status.code(), Some(2));
+
     let removed =
         program.run(&["org", "queues", "--key", "acme", "--remove", "credentials", "--json"]).succeeded();
     assert_eq!(removed, r#"{"removed":"credentials"}"#);
