@@ -89,7 +89,9 @@ fn weight(accept: &str, kind: &str, subtype: &str) -> (u16, u8) {
         let quality: f32 = quality;
         Some((closeness, (quality.clamp(0.0, 1.0) * 1_000.0) as u16))
     });
-    ranges.max().map_or((0, 0), |(closeness, quality)| (quality, closeness))
+    // A quality of 0 is "not acceptable", however closely the type is named.
+    let closest = ranges.max().filter(|(_, quality)| *quality > 0);
+    closest.map_or((0, 0), |(closeness, quality)| (quality, closeness))
 }
 
 #[cfg(test)]
