@@ -68,10 +68,9 @@ pub async fn list(
                e.attempts AS "attempts?", e.next_attempt_at AS "next_attempt_at?", e.last_error AS "last_error?",
                e.created_at AS "created_at?", e.closed_at AS "closed_at?"
         FROM counted
-        LEFT JOIN (
-            -- One at a time: a hundred look-ups, never a join with all events.
-            chosen CROSS JOIN LATERAL (SELECT * FROM events WHERE org_id = $1 AND id = chosen.id LIMIT 1) AS e
-        ) ON true
+        LEFT JOIN chosen ON true
+        -- One at a time: a hundred look-ups, never a join with all events.
+        LEFT JOIN LATERAL (SELECT * FROM events WHERE org_id = $1 AND id = chosen.id LIMIT 1) AS e ON true
         ORDER BY e.id
         "#,
         org_id.0,

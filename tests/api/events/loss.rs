@@ -45,7 +45,11 @@ async fn what_waits_longer_than_fourteen_days_is_lost_and_counted() {
     // What is lost later is counted with what was lost before.
     acme.delete(QUEUE).await.expect(204);
     app.clock.advance(TimeDelta::days(15));
-    assert_eq!(retention::step(&app.state).await.expect("it deletes"), 2, "the secret's event as well");
+    assert_eq!(
+        retention::step(&app.state).await.expect("it deletes"),
+        3,
+        "the secret's and the queue's end as well"
+    );
     acme.register_webhook("users", &receiver.url).await;
     assert_eq!(acme.get(QUEUE).await.json()["data"]["lost_events"], 4);
 }

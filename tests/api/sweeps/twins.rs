@@ -307,7 +307,10 @@ async fn publishing() -> (Sweep, Org, Org, Receiver) {
     acme.register_webhook("users", &receiver.url).await;
     create_user(&acme).await;
     let zeta = twin(&sweep.app, &acme).await;
-    sqlx::query("UPDATE event_queues SET paused_until = '2100-01-01', failures = 3 WHERE org_id = $1")
+    // And nothing of it is to be woken: whoever looks takes that mark from any org's queue.
+    sqlx::query(
+        "UPDATE event_queues SET paused_until = '2100-01-01', failures = 3, is_woken = false WHERE org_id = $1",
+    )
         .bind(zeta.id)
         .execute(&mut sweep.app.database.connect().await)
         .await
