@@ -84,7 +84,11 @@ impl Sweep {
 
     /// Sends the request that the document gives as an example, on `path`.
     async fn example(&self, caller: &Caller, operation: &Operation, path: &str) -> Reply {
-        match self.example_body(operation, "acme") {
+        self.example_for(caller, operation, path, "acme").await
+    }
+
+    async fn example_for(&self, caller: &Caller, operation: &Operation, path: &str, owner: &str) -> Reply {
+        match self.example_body(operation, owner) {
             Some(body) => self.send(caller, operation, json_request(operation, path), body.to_string()).await,
             None if operation.takes_lines() => {
                 let head = request(&operation.method, path).header("content-type", "application/x-ndjson");
