@@ -22,7 +22,7 @@ http {{
     server {{
         listen 127.0.0.1:{port};
         location / {{
-            proxy_pass http://replicas; proxy_http_version 1.1; proxy_set_header Connection "";
+            proxy_pass http://replicas; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host;
             proxy_connect_timeout 1s; proxy_read_timeout 10s;
         }}
     }}
