@@ -203,6 +203,35 @@ async fn a_credential_that_is_about_to_end_is_noted_by_the_service_once_a_step()
 }
 
 #[tokio::test]
+async fn a_queue_that_was_replaced_has_its_next_credentials_end_noted_anew() {
+    let app = service().await;
+    let acme = app.org("acme").await;
+    acme.make_signing_secret(0).await;
+    let mut database = app.database.connect().await;
+    sqlx::query(
+        "INSERT INTO event_queues (org_id, stream, type, settings, expires_at, expiry_told, created_at, updated_at)
+         VALUES ($1, 'users', 'azure_storage_queue', '{}', $2, 0, $2, $2)",
+    )
+    .bind(acme.id)
+    .bind(app.clock.now())
+    .execute(&mut database)
+    .await
+    .expect("a queue whose credential has ended, as was told");
+    acme.json("PUT", QUEUE, webhook_queue().await).await.expect(200);
+    sqlx::query("UPDATE event_queues SET expires_at = $2 WHERE org_id = $1")
+        .bind(acme.id)
+        .bind(app.clock.now() + TimeDelta::hours(30))
+        .execute(&mut database)
+        .await
+        .expect("its new credential ends as well");
+
+    expiry::step(&app.state).await.expect("it looks");
+
+    let last = log(&acme).await.pop().expect("rows");
+    assert_eq!(text(&last, "/action"), "queue.credential_expiring");
+}
+
+#[tokio::test]
 async fn the_database_refuses_to_change_or_remove_rows() {
     let app = TestApp::new().await;
     app.org("acme").await;
