@@ -179,6 +179,8 @@ pub async fn run_until(app: App, mut stop: watch::Receiver<bool>, patience: Dura
             }
             _ = look.tick() => {
                 look.reset_after(LOOK_INTERVAL.mul_f64(rand::random_range(0.75..1.25)));
+                // Another replica's changes are told to nobody here.
+                app.publisher.is_roused.store(true, Ordering::Relaxed);
                 None
             }
             () = app.publisher.wake.notified() => {
@@ -186,7 +188,7 @@ pub async fn run_until(app: App, mut stop: watch::Receiver<bool>, patience: Dura
                 (!is_behind).then_some(woken)
             }
         };
-        if only.is_none() || app.publisher.is_roused.swap(false, Ordering::Relaxed) {
+        if app.publisher.is_roused.swap(false, Ordering::Relaxed) {
             attend(&app, &mut deliveries).await;
         }
         if *stop.borrow() {

@@ -112,6 +112,8 @@ async fn a_publisher_that_is_told_to_stop_finishes_what_it_sends() {
     let publisher = tokio::spawn(publisher::run(app.state.clone(), stopped));
     arrival(&acme).await;
     stop.send_replace(true);
+    // A look that had begun by then goes to its end; what is new after it is not taken.
+    tokio::time::sleep(Duration::from_millis(200)).await;
     create_user(&acme.org).await;
     answer.send_replace(true);
     publisher.await.expect("it ends well");
