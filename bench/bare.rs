@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use partner_api::clock::Clock;
-use partner_api::http::request_id::RequestId;
+use partner_api::request_id::RequestId;
 use partner_api::telemetry::{self, Access, AccessLog, Format};
 use tokio::net::TcpListener;
 

@@ -2,13 +2,13 @@
 //! statements and no lock; `orgs.revision` tells whether somebody else changed the org in
 //! between, and then the second attempt queues behind the org's row.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::audit::chain::Head;
 use crate::audit::{Author, Entry};
+use crate::crypto::audit_chain::Head;
 use crate::crypto::keyring::Keyring;
 use crate::db::doubts::Failure;
 use crate::db::{Db, Tx};
@@ -16,7 +16,6 @@ use crate::error::{ApiError, Code};
 use crate::events::{Draft, Kind, Subject};
 use crate::identity::Partner;
 use crate::ids::{KeyId, OrgId};
-use crate::state::App;
 
 /// Who changes which org.
 #[derive(Clone, Debug)]
@@ -55,12 +54,16 @@ impl Scope {
     }
 }
 
-impl FromRequestParts<App> for Scope {
+impl<S> FromRequestParts<S> for Scope
+where
+    S: Sync,
+    Keyring: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let partner = Partner::from_request_parts(parts, app).await?;
-        let author = Author::partner(app, partner, parts);
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let partner = Partner::from_request_parts(parts, state).await?;
+        let author = Author::partner(&Keyring::from_ref(state), partner, parts);
         Ok(Self { org_id: partner.org_id, caller: partner.key_id, author })
     }
 }

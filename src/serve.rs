@@ -19,15 +19,13 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tower::Layer as _;
 
-use crate::app;
+use crate::app::{self, MAX_HEADER_BYTES};
+use crate::background::{expiry, outbox_depth, probe, publisher, retention, service_keys};
 use crate::config::Config;
-use crate::db::listener::Listener;
-use crate::events::{expiry, outbox, publisher, retention};
-use crate::http::door::Door;
+use crate::db::change_feed::ChangeFeed;
 use crate::http::paced::Paced;
 use crate::identity::client::Peer;
-use crate::identity::{service_keys, token_keys, usage};
-use crate::routes::health;
+use crate::limits::Listener;
 use crate::state::App;
 
 /// A head that takes longer to arrive is a slow or hostile client's; so is an idle connection
@@ -35,17 +33,16 @@ use crate::state::App;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Contract 0, step 1.
 const MAX_HEADERS: usize = 200;
-pub const MAX_HEADER_BYTES: usize = 64 * 1024;
 /// Connections taken beyond the limit, each for one request and a moment: so that a probe is
 /// answered, and a client told to come back, while all others are closed without a word.
 const RESERVE: usize = 64;
 const RESERVE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long running requests may take to finish once the door is closed.
+/// How long running requests may take to finish once the listeners are closed.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// After a failed accept (no file handles left, say), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The doors, opened before anything else is told that the service is up.
+/// The listeners, opened before anything else is told that the service is up.
 pub struct Listeners {
     public: TcpListener,
     internal: TcpListener,
@@ -87,22 +84,23 @@ async fn bind(variable: &str, address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves until `stop` resolves, then finishes what runs.
 pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()>) {
     let mut tasks = JoinSet::new();
-    let (listener, clock_offset) = Listener::new(app.db.clone(), app.trust.clone(), app.clock.clone());
-    tasks.spawn(listener.run(app.caches()));
-    health::probe(&app, 0).await;
-    tasks.spawn(health::probe_forever(app.clone(), clock_offset));
-    tasks.spawn(usage::flush_forever(app.clone()));
+    let (changes, clock_offset) = ChangeFeed::new(app.db.clone(), app.trust.clone(), app.clock.clone());
+    tasks.spawn(changes.run(app.caches()));
+    probe::probe(&app, 0).await;
+    tasks.spawn(probe::probe_forever(app.clone(), clock_offset));
     tasks.spawn(service_keys::follow(app.clone()));
-    tasks.spawn(token_keys::publish_forever(app.clone()));
+    let (uses, token_keys) = (app.clone(), app.clone());
+    tasks.spawn(async move { uses.identity.flush_forever().await });
+    tasks.spawn(async move { token_keys.identity.token_keys.publish_forever().await });
     tasks.spawn(expiry::run(app.clone()));
     tasks.spawn(retention::run(app.clone()));
-    tasks.spawn(outbox::run(app.clone()));
+    tasks.spawn(outbox_depth::run(app.clone()));
 
     let (close, closed) = watch::channel(false);
     let publisher = tokio::spawn(publisher::run(app.clone(), closed.clone()));
-    let mut doors = JoinSet::new();
-    doors.spawn(accept(app.clone(), Door::Public, listeners.public, closed.clone()));
-    doors.spawn(accept(app.clone(), Door::Internal, listeners.internal, closed));
+    let mut accepting = JoinSet::new();
+    accepting.spawn(accept(app.clone(), Listener::Public, listeners.public, closed.clone()));
+    accepting.spawn(accept(app.clone(), Listener::Internal, listeners.internal, closed));
 
     tokio::select! {
         () = stop => {}
@@ -113,27 +111,27 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
     tracing::info!(delay = ?app.config.shutdown_delay, "draining");
     tokio::time::sleep(app.config.shutdown_delay).await;
     close.send_replace(true);
-    if tokio::time::timeout(DRAIN_TIMEOUT, doors.join_all()).await.is_err() {
+    if tokio::time::timeout(DRAIN_TIMEOUT, accepting.join_all()).await.is_err() {
         tracing::warn!("requests were still running after {DRAIN_TIMEOUT:?} and are cut off");
     }
-    // It was told to stop with the doors, finishes what it sends and hands back the rest.
+    // It was told to stop with the listeners, finishes what it sends and hands back the rest.
     if publisher.await.is_err() {
         tracing::error!("the publisher did not end well");
     }
     tasks.shutdown().await;
-    app.keys.usage.flush(&app.db).await;
+    app.identity.keys.usage.flush(&app.db).await;
     app.db.close().await;
     tracing::info!("stopped");
 }
 
 /// Takes connections until told to close, then waits for those that are open.
-async fn accept(app: App, door: Door, listener: TcpListener, mut closed: watch::Receiver<bool>) {
+async fn accept(app: App, listener: Listener, socket: TcpListener, mut closed: watch::Receiver<bool>) {
     let (room, reserve) = (places(app.config.max_client_connections), places(RESERVE));
-    let router = match door {
-        Door::Public => app::public(&app),
-        Door::Internal => app::internal(&app),
+    let router = match listener {
+        Listener::Public => app::public(&app),
+        Listener::Internal => app::internal(&app),
     };
-    let overloaded = app::overloaded(&app, door);
+    let overloaded = app::overloaded(&app, listener);
     // Closed once every connection has ended.
     let (open, mut all_ended) = mpsc::channel::<()>(1);
     let http = protocol(HEADER_TIMEOUT);
@@ -141,7 +139,7 @@ async fn accept(app: App, door: Door, listener: TcpListener, mut closed: watch::
     brief.keep_alive(false);
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = socket.accept() => accepted,
             _ = closed.wait_for(|closed| *closed) => break,
         };
         let Some((stream, peer)) = taken(accepted).await else { continue };
@@ -149,17 +147,17 @@ async fn accept(app: App, door: Door, listener: TcpListener, mut closed: watch::
         if let Ok(place) = room.clone().try_acquire_owned() {
             let service = TowerToHyperService::new(Extension(peer).layer(router.clone()));
             let connection = converse(http.serve_connection(stream, service), closed.clone());
-            let counted = (app.metrics.http.connected(door), open.clone());
+            let counted = (app.metrics.http.connected(listener), open.clone());
             let app = app.clone();
             tokio::spawn(async move {
                 if connection.await == Ended::GivenUp {
-                    app.metrics.http.gave_up(door);
+                    app.metrics.http.gave_up(listener);
                 }
                 drop((place, counted));
             });
             continue;
         }
-        app.metrics.http.connection_refused(door);
+        app.metrics.http.connection_refused(listener);
         if let Ok(place) = reserve.clone().try_acquire_owned() {
             let service = TowerToHyperService::new(Extension(peer).layer(overloaded.clone()));
             let connection = converse(brief.serve_connection(stream, service), closed.clone());
@@ -170,7 +168,7 @@ async fn accept(app: App, door: Door, listener: TcpListener, mut closed: watch::
             });
         }
     }
-    drop((listener, open));
+    drop((socket, open));
     let _ = all_ended.recv().await;
 }
 

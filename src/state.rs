@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use axum::extract::FromRef;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -11,19 +12,18 @@ use crate::config::Config;
 use crate::crypto::keyring::Keyring;
 use crate::db::Db;
 use crate::db::batch::Batcher;
-use crate::db::listener::{Changed, Invalidate};
+use crate::db::change_feed::{Changed, Invalidate};
 use crate::db::trust::Trust;
-use crate::events::publisher::Publisher;
 use crate::events::targets::Targets;
 use crate::features::DisabledFeatures;
-use crate::http::door::Lanes;
 use crate::http::totals::Totals;
-use crate::identity::keys::KeyDirectory;
-use crate::identity::orgs::OrgDirectory;
-use crate::identity::own_host::OwnHost;
-use crate::identity::token_keys::TokenKeys;
+use crate::identity::{self, Identity};
+use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::routes::users::{Inserts, Lookups};
+use crate::outbox::Outbox;
+use crate::readiness::Readiness;
+use crate::routes::users::inserts::Inserts;
+use crate::routes::users::lookups::Lookups;
 use crate::telemetry::AccessLog;
 use crate::workers::Workers;
 
@@ -41,20 +41,14 @@ pub struct AppState {
     pub db: Db,
     /// Whether memory may be believed.
     pub trust: Arc<Trust>,
-    /// Which orgs may be served.
-    pub orgs: OrgDirectory,
-    /// Which hosts a request may be for, while `OrgId` is believed without proof.
-    pub own_host: OwnHost,
-    /// Which tenant keys are alive.
-    pub keys: KeyDirectory,
-    /// What signs member tokens.
-    pub token_keys: TokenKeys,
+    /// Whom the service knows.
+    pub identity: Identity,
     /// Inserts users that come at the same time in one statement.
     pub new_users: Batcher<Inserts>,
     /// Finds users that are asked for at the same time in one statement.
     pub users: Batcher<Lookups>,
-    /// Delivers events.
-    pub publisher: Publisher,
+    /// Events that wait for their delivery.
+    pub outbox: Arc<Outbox>,
     /// The ways to partners' queues.
     pub targets: Targets,
     /// The service's own keys.
@@ -71,10 +65,10 @@ pub struct AppState {
     pub metrics: Metrics,
     /// One line a request.
     pub access_log: AccessLog,
-    /// Room for requests.
-    pub lanes: Lanes,
+    /// How many requests may run.
+    pub limits: Limits,
     /// Why traffic should go elsewhere, if it should.
-    pub readiness: crate::routes::health::Readiness,
+    pub readiness: Readiness,
     /// Set once the process is told to stop.
     pub draining: AtomicBool,
 }
@@ -89,14 +83,21 @@ impl App {
         // Off the threads that serve, and waited for by nobody but the first key that comes early.
         tokio::task::spawn_blocking(crate::public_keys::rsa::prepare);
         Self(Arc::new(AppState {
-            orgs: OrgDirectory::new(trust.clone(), metrics.database.cache("orgs")),
-            own_host: OwnHost::of(&config.public_url),
-            keys: KeyDirectory::new(trust.clone(), db.clone(), &metrics),
-            token_keys: TokenKeys::default(),
+            identity: Identity::new(
+                identity::Settings {
+                    gateway_secrets: config.gateway_secrets.clone(),
+                    public_url: config.public_url.clone(),
+                },
+                trust.clone(),
+                keyring.clone(),
+                db.clone(),
+                clock.clone(),
+                &metrics,
+            ),
             new_users: Inserts::spawn(db.clone(), clock.clone(), metrics.database.batch("user_inserts"))
                 .shared(share),
             users: Lookups::spawn(db.clone(), metrics.database.batch("user_lookups")).shared(share),
-            publisher: Publisher::new(db.clone(), metrics.database.batch("event_closings")),
+            outbox: Arc::new(Outbox::new(db.clone(), metrics.database.batch("event_closings"))),
             targets: Targets::new(config.targets.clone(), clock.clone()),
             keyring,
             keys_renewed: Notify::new(),
@@ -104,8 +105,8 @@ impl App {
             totals: Totals::default(),
             workers: Workers::new(&metrics.database, share),
             metrics,
-            lanes: Lanes::new(config.max_in_flight, share),
-            readiness: crate::routes::health::Readiness::default(),
+            limits: Limits::new(config.max_in_flight, share),
+            readiness: Readiness::default(),
             draining: AtomicBool::new(false),
             config,
             clock,
@@ -132,18 +133,31 @@ impl Deref for App {
 
 impl Invalidate for AppState {
     fn forget(&self, changed: &Changed) {
-        match changed {
-            Changed::Org(org_id) => self.orgs.forget(*org_id),
-            Changed::Key(org_id, key_id, digest) => self.keys.forget(*org_id, *key_id, digest),
-            Changed::ServiceKeys => {
-                self.token_keys.forget();
-                self.keys_renewed.notify_one();
-            }
+        self.identity.forget(changed);
+        if *changed == Changed::ServiceKeys {
+            self.keys_renewed.notify_one();
         }
     }
 
     fn forget_all(&self) {
-        self.orgs.clear();
-        self.keys.clear();
+        self.identity.forget_all();
+    }
+}
+
+impl FromRef<App> for Clock {
+    fn from_ref(app: &App) -> Self {
+        app.clock.clone()
+    }
+}
+
+impl FromRef<App> for Workers {
+    fn from_ref(app: &App) -> Self {
+        app.workers.clone()
+    }
+}
+
+impl FromRef<App> for Keyring {
+    fn from_ref(app: &App) -> Self {
+        app.keyring.clone()
     }
 }

@@ -18,10 +18,10 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use self::filter::LogFilter;
 use crate::clock::Clock;
-use crate::http::request_id::{RequestId, TraceContext};
 use crate::identity::Caller;
 use crate::identity::client::ClientAddress;
 use crate::metrics::method_name;
+use crate::request_id::{RequestId, TraceContext};
 
 /// Lines that may wait for the disk; beyond that they are dropped rather than slow a request down.
 const BUFFERED_LINES: usize = 16_384;

@@ -16,8 +16,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::error::{ApiError, Code};
 use crate::ids::OrgId;
+use crate::limits::shares::{self, Shares};
 use crate::metrics::{self, WORK};
-use crate::shares::{self, Shares};
 
 /// Work that is judged in milliseconds: how much of it may be waiting, and for how long.
 const QUEUED: usize = 64;
@@ -28,11 +28,11 @@ const PAIRS: usize = 4;
 /// Below the default request timeout, so that the answer is 429 and not 503.
 const PAIR_PATIENCE: Duration = Duration::from_secs(8);
 
-/// The service's worker threads.
-#[derive(Debug)]
+/// The service's worker threads. Cheap to clone; all clones are the same threads.
+#[derive(Clone, Debug)]
 pub struct Workers {
-    short: Lane,
-    pairs: Lane,
+    short: Arc<WorkQueue>,
+    pairs: Arc<WorkQueue>,
 }
 
 /// Why work is not done.
@@ -61,8 +61,8 @@ impl Workers {
         let threads = available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
         let [judging, key_pairs] = WORK.map(|work| metrics.work_refused(work));
         Self {
-            short: Lane::new(threads, threads + QUEUED, org_share, PATIENCE, judging),
-            pairs: Lane::new(threads, threads.max(PAIRS), org_share, PAIR_PATIENCE, key_pairs),
+            short: Arc::new(WorkQueue::new(threads, threads + QUEUED, org_share, PATIENCE, judging)),
+            pairs: Arc::new(WorkQueue::new(threads, threads.max(PAIRS), org_share, PAIR_PATIENCE, key_pairs)),
         }
     }
 
@@ -103,7 +103,7 @@ impl Workers {
 
 /// A queue of its own, so that slow work does not hold up quick work.
 #[derive(Debug)]
-struct Lane {
+struct WorkQueue {
     admitted: Arc<Semaphore>,
     running: Arc<Semaphore>,
     /// How the orgs divide the places, and the threads.
@@ -115,7 +115,7 @@ struct Lane {
     refused: Counter,
 }
 
-impl Lane {
+impl WorkQueue {
     fn new(threads: usize, places: usize, org_share: f64, patience: Duration, refused: Counter) -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
         let (admitted, running) = (semaphore(places), semaphore(threads));
@@ -187,8 +187,8 @@ mod tests {
     const ACME: Option<OrgId> = Some(OrgId(Uuid::from_u128(1)));
     const ZETA: Option<OrgId> = Some(OrgId(Uuid::from_u128(2)));
 
-    fn lane(threads: usize, places: usize, patience: u64) -> Arc<Lane> {
-        Arc::new(Lane::new(threads, places, 0.5, Duration::from_millis(patience), Counter::default()))
+    fn lane(threads: usize, places: usize, patience: u64) -> Arc<WorkQueue> {
+        Arc::new(WorkQueue::new(threads, places, 0.5, Duration::from_millis(patience), Counter::default()))
     }
 
     #[tokio::test]

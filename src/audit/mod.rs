@@ -1,21 +1,19 @@
 //! Who changed what. A row is written by the statement of the change, so neither is ever there
 //! without the other; `orgs.revision` numbers the rows of an org without gaps, and each carries a
-//! MAC that continues the [`chain`]. [`audited!`] is the only way to write one.
+//! MAC that continues the [chain](crate::crypto::audit_chain). [`audited!`] is the only way to write one.
 
-pub mod chain;
 pub mod verify;
 
 use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use self::chain::{ChainKey, Head, Row, RowMac};
+use crate::crypto::audit_chain::{ChainKey, Head, Row, RowMac};
 use crate::crypto::keyring::Keyring;
-use crate::http::request_id::{RequestId, TraceContext};
 use crate::identity::Partner;
 use crate::identity::client::ClientAddress;
 use crate::ids::OrgId;
-use crate::state::App;
+use crate::request_id::{RequestId, TraceContext};
 
 /// Who makes a change, and through which request.
 #[derive(Clone, Debug)]
@@ -51,13 +49,13 @@ impl Author {
 
     /// A partner, by this request.
     #[must_use]
-    pub fn partner(app: &App, partner: Partner, parts: &Parts) -> Self {
+    pub fn partner(keyring: &Keyring, partner: Partner, parts: &Parts) -> Self {
         Self {
             actor: partner.key_id.map_or(Actor::Gateway, |key_id| Actor::TenantKey(key_id.0)),
             request_id: parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned()),
             client: parts.extensions.get().copied(),
             trace: parts.extensions.get().copied(),
-            chain: app.keyring.audit(),
+            chain: keyring.audit(),
         }
     }
 

@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use super::chain::{ChainKey, Head, Row, RowMac};
+use crate::crypto::audit_chain::{ChainKey, Head, Row, RowMac};
 use crate::ids::{OrgId, parse_uuid};
 
 /// Rows a statement reads.

@@ -16,6 +16,7 @@ use crate::config::{Config, private};
 use crate::crypto::keyring::Keyring;
 use crate::crypto::tenant_key::TenantKey;
 use crate::db::Db;
+use crate::features::{Feature, Status};
 use crate::ids::OrgId;
 use crate::routes::org::store::{self, Org};
 use crate::routes::tenant_keys;
@@ -99,7 +100,9 @@ fn text(config: &Config, address: SocketAddr, org: Option<&Org>, key_file: Optio
         Some(org) => {
             let _ = writeln!(text, ", with the org \"{}\" ({}). Try:", org.name, org.id);
             // With a secret the gateway's proof would be asked for.
-            if config.gateway_secrets.is_empty() && !config.disabled_features.has("users") {
+            if config.gateway_secrets.is_empty()
+                && config.disabled_features.status(Feature::Users) == Status::Live
+            {
                 push_users(&mut text, &url, org.id);
             }
             push_key(&mut text, &url, key_file);

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::CliError;
-use crate::http::input::{Input, Problem, judge};
+use crate::error::Problem;
+use crate::http::input::{Input, judge};
 
 /// Reads arguments as the body that the API would take.
 ///

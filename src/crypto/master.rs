@@ -110,10 +110,11 @@ impl MasterKeys {
 
     /// Seals under the first key. `place` is where the value is stored; it opens only there.
     #[must_use]
-    pub fn seal(&self, place: &[u8], secret: &[u8]) -> Vec<u8> {
+    pub fn seal(&self, associated_data: &[u8], secret: &[u8]) -> Vec<u8> {
         let key = &self.0[0];
         let nonce = random::<NONCE_LENGTH>();
-        let sealed = key.cipher().encrypt(&XNonce::from(nonce), Payload { msg: secret, aad: place });
+        let sealed =
+            key.cipher().encrypt(&XNonce::from(nonce), Payload { msg: secret, aad: associated_data });
         let mut out = vec![VERSION];
         out.extend_from_slice(&key.id);
         out.extend_from_slice(&nonce);
@@ -126,12 +127,13 @@ impl MasterKeys {
     ///
     /// # Errors
     /// When the key is missing, or the value is not the one that was stored there.
-    pub fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Secret<Vec<u8>>, OpenError> {
+    pub fn open(&self, associated_data: &[u8], sealed: &[u8]) -> Result<Secret<Vec<u8>>, OpenError> {
         let (id, rest) = header(sealed)?;
         let key = self.0.iter().find(|key| key.id == id).ok_or(OpenError::MasterMissing)?;
         let (nonce, message) = rest.split_at_checked(NONCE_LENGTH).ok_or(OpenError::Damaged)?;
         let nonce: [u8; NONCE_LENGTH] = nonce.try_into().map_err(|_| OpenError::Damaged)?;
-        let opened = key.cipher().decrypt(&XNonce::from(nonce), Payload { msg: message, aad: place });
+        let opened =
+            key.cipher().decrypt(&XNonce::from(nonce), Payload { msg: message, aad: associated_data });
         opened.map(Secret::new).map_err(|_| OpenError::Damaged)
     }
 

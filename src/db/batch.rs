@@ -10,8 +10,8 @@ use sqlx::PgConnection;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::pool::{Pool, RESTED, answers};
+use crate::limits::shares::{self, Share, Shares};
 use crate::metrics::BatchMetrics;
-use crate::shares::{self, Share, Shares};
 
 /// Questions that may wait, per worker and batch.
 const QUEUED_BATCHES: usize = 8;

@@ -3,9 +3,9 @@
 
 pub mod batch;
 pub mod cache;
+pub mod change_feed;
 pub mod doubts;
 pub mod embedded;
-pub mod listener;
 pub mod pool;
 pub mod reach;
 pub mod session;
@@ -21,7 +21,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use self::doubts::{Doubts, Failure};
 pub use self::pool::{Pool, is_over_share};
 use self::session::Purpose;
-use crate::shares;
+use crate::limits::shares;
 
 /// Every change of the schema, compiled in.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();

@@ -19,7 +19,7 @@ use sqlx::{
 
 use super::doubts::Doubts;
 use super::session::{self, Purpose, STATEMENT_TIMEOUT};
-use crate::shares::{self, Share, Shares};
+use crate::limits::shares::{self, Share, Shares};
 
 /// How long a connection may take to get ready for the next use.
 const RETURN_WITHIN: Duration = Duration::from_secs(1);

@@ -3,6 +3,7 @@
 
 mod code;
 mod database;
+mod problem;
 pub mod shape;
 
 use std::borrow::Cow;
@@ -14,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 
 pub use self::code::Code;
 pub use self::database::is_transient;
-use crate::http::input::Problem;
+pub use self::problem::{Loc, Problem, ProblemKind, Problems};
 
 /// A refused or failed request. Handlers return it with `?`; the outermost layer renders it,
 /// because only that layer knows the request id and the shape the path calls for.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{ApiError, Code, Detail, Failure};
-use crate::http::input::Problem;
+use crate::error::Problem;
 
 /// Which shape a path's errors take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,9 @@
 //! it says. An event is written by the statement of the change that it tells of.
 
 pub mod envelope;
-pub mod expiry;
-pub mod outbox;
-pub mod publisher;
-pub mod retention;
+pub mod message;
+pub mod queue;
+pub mod secrets;
 pub mod targets;
 
 use std::borrow::Cow;
@@ -18,8 +17,8 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::{NoContext, Timestamp, Uuid};
 
-use crate::http::request_id::TraceContext;
 use crate::ids::{KeyId, OrgId};
+use crate::request_id::TraceContext;
 
 /// A stream has a queue of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]

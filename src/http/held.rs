@@ -14,7 +14,7 @@ use axum::response::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::shares::Share;
+use crate::limits::shares::Share;
 
 /// A place in a lane, and of the caller's share of it.
 #[derive(Debug)]

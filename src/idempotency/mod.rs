@@ -20,6 +20,7 @@ use self::header::IdempotencyKey;
 pub use self::reply::{IDEMPOTENT_REPLAYED, Made, Reply};
 use self::store::Kept;
 use crate::administration::{self, Change};
+use crate::crypto::associated_data;
 use crate::error::{ApiError, Code};
 use crate::http::input::{self, Input};
 use crate::identity::{Caller, Partner};
@@ -61,7 +62,7 @@ enum Taken<T> {
 impl<T: Input> Once<T> {
     async fn take(request: Request, app: &App) -> Result<Taken<T>, ApiError> {
         let claimed = Claimed::of(&request);
-        let (input, sent) = input::take(request, app).await?;
+        let (input, sent) = input::take(request, app.clock.now(), &app.workers).await?;
         let Some(claimed) = claimed else { return Ok(Taken::New(Self { input, claim: None })) };
         let claim = claimed.claim(app, &sent);
         let kept = store::find(&app.db.pool, &claim, app.clock.now() - KEPT_FOR).await?;
@@ -137,8 +138,9 @@ impl Claim {
         let body = match (kept.body, kept.sealed, kept.readable_until) {
             (Some(body), ..) => Zeroizing::new(body),
             (None, Some(sealed), Some(until)) if app.clock.now() < until => {
-                let place = place(self.org_id, &kept.scope);
-                let opened = app.keyring.master.open(&place, &sealed).map_err(ApiError::unavailable)?;
+                let associated_data = associated_data::idempotency_key(self.org_id, &kept.scope);
+                let opened =
+                    app.keyring.master.open(&associated_data, &sealed).map_err(ApiError::unavailable)?;
                 Zeroizing::new(String::from_utf8(opened.expose().clone()).map_err(ApiError::internal)?)
             }
             _ => return Err(gone(kept.made)),
@@ -150,8 +152,10 @@ impl Claim {
     async fn keep(&self, app: &App, db: &mut PgConnection, reply: &Reply) -> Result<(), ApiError> {
         let (now, readable_for) = (app.clock.now(), app.config.idempotency_secrets_for);
         let is_secret = reply.made().is_some();
-        let sealed = (is_secret && readable_for > TimeDelta::zero())
-            .then(|| app.keyring.master.seal(&place(self.org_id, &self.scope()), reply.body().as_bytes()));
+        let sealed = (is_secret && readable_for > TimeDelta::zero()).then(|| {
+            let associated_data = associated_data::idempotency_key(self.org_id, &self.scope());
+            app.keyring.master.seal(&associated_data, reply.body().as_bytes())
+        });
         let kept = Kept {
             scope: self.scope().to_vec(),
             request_mac: self.request_macs.first().copied().unwrap_or_default().to_vec(),
@@ -163,12 +167,6 @@ impl Claim {
         };
         Ok(store::insert(db, self, &kept, now).await?)
     }
-}
-
-/// Where a kept secret is stored sealed.
-#[must_use]
-pub fn place(org_id: OrgId, scope: &[u8]) -> Vec<u8> {
-    format!("idempotency_keys/{org_id}/{}", hex::encode(scope)).into_bytes()
 }
 
 /// The secret was shown and is not shown again; what it belongs to exists.

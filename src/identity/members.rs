@@ -4,13 +4,13 @@ use axum::http::{HeaderMap, header};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::Identity;
 use super::gateway::only;
 use super::orgs::Standing;
 use super::token_keys::TOKEN_LIFETIME;
 use crate::crypto::member_token::Claims;
 use crate::error::{ApiError, Code};
 use crate::ids::{KeyId, OrgId};
-use crate::state::App;
 
 /// What a member may do: everything with its own user.
 pub const SCOPE: &str = "member";
@@ -31,27 +31,29 @@ pub struct Member {
     pub user_created_at: DateTime<Utc>,
 }
 
-/// Finds out which member is calling.
-///
-/// # Errors
-/// 401 for whatever is wrong with the token, 403 for a suspended org; 503 when neither memory nor
-/// the database knows.
-pub async fn by_token(app: &App, headers: &HeaderMap) -> Result<Member, ApiError> {
-    let token = sent_token(headers).ok_or(Code::Unauthorized)?;
-    let claims = app.token_keys.verify(app, token).await?.ok_or(Code::Unauthorized)?;
-    let now = app.clock.now();
-    let member = accept(&claims, &app.config.public_url, now.timestamp()).ok_or(Code::Unauthorized)?;
-    if let Some(key_id) = claims.key_id.map(KeyId) {
-        // From memory, which hears of a revocation within a second.
-        let lives = app.keys.is_live(&app.db, member.org_id, key_id, now).await;
-        if !lives.map_err(ApiError::unavailable)? {
-            return Err(Code::Unauthorized.into());
+impl Identity {
+    /// Finds out which member is calling.
+    ///
+    /// # Errors
+    /// 401 for whatever is wrong with the token, 403 for a suspended org; 503 when neither memory nor
+    /// the database knows.
+    pub async fn member_by_token(&self, headers: &HeaderMap) -> Result<Member, ApiError> {
+        let token = sent_token(headers).ok_or(Code::Unauthorized)?;
+        let claims = self.token_keys.verify(token).await?.ok_or(Code::Unauthorized)?;
+        let now = self.clock.now();
+        let member = accept(&claims, &self.settings.public_url, now.timestamp()).ok_or(Code::Unauthorized)?;
+        if let Some(key_id) = claims.key_id.map(KeyId) {
+            // From memory, which hears of a revocation within a second.
+            let lives = self.keys.is_live(&self.db, member.org_id, key_id, now).await;
+            if !lives.map_err(ApiError::unavailable)? {
+                return Err(Code::Unauthorized.into());
+            }
         }
-    }
-    match app.orgs.standing(&app.db, member.org_id).await? {
-        Some(Standing::Active) => Ok(member),
-        Some(Standing::Suspended) => Err(Code::Forbidden.into()),
-        None => Err(Code::Unauthorized.into()),
+        match self.orgs.standing(&self.db, member.org_id).await? {
+            Some(Standing::Active) => Ok(member),
+            Some(Standing::Suspended) => Err(Code::Forbidden.into()),
+            None => Err(Code::Unauthorized.into()),
+        }
     }
 }
 

@@ -2,12 +2,12 @@
 
 pub mod client;
 mod gateway;
+pub mod host;
 pub mod keys;
 pub mod members;
 pub mod orgs;
-pub mod own_host;
+mod own_host;
 mod rehash;
-pub mod service_keys;
 pub mod token_keys;
 pub mod usage;
 
@@ -20,13 +20,20 @@ use uuid::Uuid;
 
 pub use self::gateway::GatewaySecrets;
 use self::gateway::only;
-use self::keys::{KeyRecord, Verdict};
+use self::keys::{KeyDirectory, KeyRecord, LookupError, Verdict};
 use self::members::Member;
-use self::orgs::Standing;
+use self::orgs::{OrgDirectory, Standing};
+use self::own_host::OwnHost;
+use self::token_keys::TokenKeys;
+use crate::clock::Clock;
+use crate::crypto::keyring::Keyring;
 use crate::crypto::tenant_key::TenantKey;
+use crate::db::Db;
+use crate::db::change_feed::Changed;
+use crate::db::trust::Trust;
 use crate::error::{ApiError, Code};
 use crate::ids::{KeyId, OrgId, parse_uuid};
-use crate::state::App;
+use crate::metrics::Metrics;
 
 /// The tenant's API key.
 pub const TENANT_KEY: HeaderName = HeaderName::from_static("taih-tenant-key");
@@ -95,39 +102,146 @@ pub enum Access {
     PartnersAndMembers,
 }
 
-/// Finds out who is calling.
-///
-/// # Errors
-/// 400, 401 or 403 as contract 0 orders them; 503 when the org cannot be looked up.
-pub async fn identify(app: &App, headers: &HeaderMap, access: Access) -> Result<Caller, ApiError> {
-    let has_key = headers.contains_key(TENANT_KEY);
-    let has_org = headers.contains_key(ORG_ID);
-    let has_bearer = headers.get_all(header::AUTHORIZATION).iter().any(|value| is_bearer(value.as_bytes()));
-    match (has_bearer, has_key, has_org) {
-        (true, true, _) | (true, _, true) => Err(Code::ConflictingCredentials.into()),
-        (false, true, _) => by_key(app, headers).await.map(Caller::Partner),
-        (false, false, true) => by_org_id(app, headers).await.map(Caller::Partner),
-        (true, ..) if access == Access::PartnersAndMembers => {
-            members::by_token(app, headers).await.map(Caller::Member)
-        }
-        (true, ..) | (false, false, false) => Err(Code::Unauthorized.into()),
-    }
+/// Whom the service knows: orgs, their keys and the tokens issued under them, from memory where it may be
+/// believed.
+pub struct Identity {
+    /// Which orgs may be served.
+    pub orgs: OrgDirectory,
+    /// Which tenant keys are alive.
+    pub keys: KeyDirectory,
+    /// What signs member tokens.
+    pub token_keys: TokenKeys,
+    settings: Settings,
+    own_host: OwnHost,
+    keyring: Keyring,
+    db: Db,
+    clock: Clock,
 }
 
-/// The key decides; an `OrgId` beside it must agree, and `X-Tenant-Key-Id` is ignored.
-async fn by_key(app: &App, headers: &HeaderMap) -> Result<Partner, ApiError> {
-    let key = sent_key(headers).ok_or(Code::Unauthorized)?;
-    let verdict = app.keys.verify(&app.keyring, &app.orgs, &app.db, &key, app.clock.now());
-    let (org_id, live) = match verdict.await.map_err(ApiError::unavailable)? {
-        Verdict::Live(key) => (key.org_id, Some(key)),
-        Verdict::Suspended(org_id) => (org_id, None),
-        Verdict::Dead => return Err(Code::Unauthorized.into()),
-    };
-    if headers.contains_key(ORG_ID) && sent_org(headers)? != org_id {
-        return Err(Code::Unauthorized.into());
+/// How callers are believed.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `GATEWAY_SECRETS`: whose word `OrgId` is.
+    pub gateway_secrets: GatewaySecrets,
+    /// `PUBLIC_URL`: the issuer of member tokens, and the host that requests are for.
+    pub public_url: String,
+}
+
+impl Identity {
+    /// Nobody is known yet; `trust` says whether memory may be believed.
+    #[must_use]
+    pub fn new(
+        settings: Settings,
+        trust: Arc<Trust>,
+        keyring: Keyring,
+        db: Db,
+        clock: Clock,
+        metrics: &Metrics,
+    ) -> Self {
+        Self {
+            orgs: OrgDirectory::new(trust.clone(), metrics.database.cache("orgs")),
+            keys: KeyDirectory::new(trust, db.clone(), metrics),
+            token_keys: TokenKeys::new(keyring.clone(), db.clone(), clock.clone()),
+            own_host: OwnHost::of(&settings.public_url),
+            settings,
+            keyring,
+            db,
+            clock,
+        }
     }
-    let key = live.ok_or(Code::Forbidden)?;
-    Ok(Partner { org_id, key_id: Some(key.key_id), is_superseded: key.is_superseded })
+
+    /// Finds out who is calling.
+    ///
+    /// # Errors
+    /// 400, 401 or 403 as contract 0 orders them; 503 when the org cannot be looked up.
+    pub async fn identify(&self, headers: &HeaderMap, access: Access) -> Result<Caller, ApiError> {
+        let has_key = headers.contains_key(TENANT_KEY);
+        let has_org = headers.contains_key(ORG_ID);
+        let has_bearer =
+            headers.get_all(header::AUTHORIZATION).iter().any(|value| is_bearer(value.as_bytes()));
+        match (has_bearer, has_key, has_org) {
+            (true, true, _) | (true, _, true) => Err(Code::ConflictingCredentials.into()),
+            (false, true, _) => self.by_key(headers).await.map(Caller::Partner),
+            (false, false, true) => self.by_org_id(headers).await.map(Caller::Partner),
+            (true, ..) if access == Access::PartnersAndMembers => {
+                self.member_by_token(headers).await.map(Caller::Member)
+            }
+            (true, ..) | (false, false, false) => Err(Code::Unauthorized.into()),
+        }
+    }
+
+    /// The key decides; an `OrgId` beside it must agree, and `X-Tenant-Key-Id` is ignored.
+    async fn by_key(&self, headers: &HeaderMap) -> Result<Partner, ApiError> {
+        let key = sent_key(headers).ok_or(Code::Unauthorized)?;
+        let (org_id, live) = match self.verify(&key).await.map_err(ApiError::unavailable)? {
+            Verdict::Live(key) => (key.org_id, Some(key)),
+            Verdict::Suspended(org_id) => (org_id, None),
+            Verdict::Dead => return Err(Code::Unauthorized.into()),
+        };
+        if headers.contains_key(ORG_ID) && sent_org(headers)? != org_id {
+            return Err(Code::Unauthorized.into());
+        }
+        let key = live.ok_or(Code::Forbidden)?;
+        Ok(Partner { org_id, key_id: Some(key.key_id), is_superseded: key.is_superseded })
+    }
+
+    async fn by_org_id(&self, headers: &HeaderMap) -> Result<Partner, ApiError> {
+        if self.settings.gateway_secrets.is_empty() {
+            self.own_host.check(headers)?;
+        } else {
+            self.settings.gateway_secrets.check(headers)?;
+        }
+        let org_id = sent_org(headers)?;
+        match self.orgs.standing(&self.db, org_id).await? {
+            Some(Standing::Active) => {}
+            Some(Standing::Suspended) | None => return Err(Code::Forbidden.into()),
+        }
+        let key = self.gateways_key(headers, org_id).await?;
+        let is_superseded = key.as_ref().is_some_and(|key| key.is_superseded);
+        Ok(Partner { org_id, key_id: key.map(|key| key.key_id), is_superseded })
+    }
+
+    /// The key that the gateway had checked, if it says which. It may have been revoked while the
+    /// gateway still remembered it.
+    async fn gateways_key(
+        &self,
+        headers: &HeaderMap,
+        org_id: OrgId,
+    ) -> Result<Option<Arc<KeyRecord>>, ApiError> {
+        if !headers.contains_key(KEY_ID) {
+            return Ok(None);
+        }
+        let key_id = sent_uuid(headers, &KEY_ID).map(KeyId).ok_or(Code::Unauthorized)?;
+        let live = self
+            .keys
+            .find_live(&self.db, org_id, key_id, self.clock.now())
+            .await
+            .map_err(ApiError::unavailable)?;
+        if live.is_some() { Ok(live) } else { Err(Code::Unauthorized.into()) }
+    }
+
+    /// What `key` opens now.
+    ///
+    /// # Errors
+    /// When memory does not know and the database cannot be asked in time.
+    pub async fn verify(&self, key: &TenantKey) -> Result<Verdict, LookupError> {
+        self.keys.verify(&self.keyring, &self.orgs, &self.db, key, self.clock.now()).await
+    }
+
+    /// Forgets what was changed.
+    pub fn forget(&self, changed: &Changed) {
+        match changed {
+            Changed::Org(org_id) => self.orgs.forget(*org_id),
+            Changed::Key(org_id, key_id, digest) => self.keys.forget(*org_id, *key_id, digest),
+            Changed::ServiceKeys => self.token_keys.forget(),
+        }
+    }
+
+    /// Forgets every org and key.
+    pub fn forget_all(&self) {
+        self.orgs.clear();
+        self.keys.clear();
+    }
 }
 
 /// The one well-formed key that was sent.
@@ -144,38 +258,6 @@ fn sent_org(headers: &HeaderMap) -> Result<OrgId, ApiError> {
 
 fn sent_uuid(headers: &HeaderMap, name: &HeaderName) -> Option<Uuid> {
     parse_uuid(only(headers, name)?.to_str().ok()?)
-}
-
-async fn by_org_id(app: &App, headers: &HeaderMap) -> Result<Partner, ApiError> {
-    if app.config.gateway_secrets.is_empty() {
-        app.own_host.check(headers)?;
-    } else {
-        app.config.gateway_secrets.check(headers)?;
-    }
-    let org_id = sent_org(headers)?;
-    match app.orgs.standing(&app.db, org_id).await? {
-        Some(Standing::Active) => {}
-        Some(Standing::Suspended) | None => return Err(Code::Forbidden.into()),
-    }
-    let key = gateways_key(app, headers, org_id).await?;
-    let is_superseded = key.as_ref().is_some_and(|key| key.is_superseded);
-    Ok(Partner { org_id, key_id: key.map(|key| key.key_id), is_superseded })
-}
-
-/// The key that the gateway had checked, if it says which. It may have been revoked while the
-/// gateway still remembered it.
-async fn gateways_key(
-    app: &App,
-    headers: &HeaderMap,
-    org_id: OrgId,
-) -> Result<Option<Arc<KeyRecord>>, ApiError> {
-    if !headers.contains_key(KEY_ID) {
-        return Ok(None);
-    }
-    let key_id = sent_uuid(headers, &KEY_ID).map(KeyId).ok_or(Code::Unauthorized)?;
-    let live =
-        app.keys.find_live(&app.db, org_id, key_id, app.clock.now()).await.map_err(ApiError::unavailable)?;
-    if live.is_some() { Ok(live) } else { Err(Code::Unauthorized.into()) }
 }
 
 /// The scheme is case-insensitive (RFC 9110 11.1).

@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use url::Url;
 
 use crate::error::{ApiError, Code};
-use crate::http::host::{self, Host};
+use crate::identity::host::{self, Host};
 
 /// The host of `PUBLIC_URL`, beside which only this machine's own names are ours.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::keys::KeyRecord;
 use crate::crypto::keyring::{Hashed, KeyDigest, Keyring};
 use crate::db::Db;
-use crate::db::listener::CHANGES;
+use crate::db::change_feed::CHANGES;
 use crate::ids::{KeyId, OrgId};
 
 /// No key moves before every replica knows the pepper, which is a matter of seconds: one that does

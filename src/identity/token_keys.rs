@@ -15,9 +15,11 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
+use crate::clock::Clock;
+use crate::crypto::keyring::Keyring;
 use crate::crypto::member_token::{Claims, Jwk, TokenKey};
+use crate::db::Db;
 use crate::error::ApiError;
-use crate::state::App;
 
 /// How long a token is good, in seconds.
 pub const TOKEN_LIFETIME: i64 = 3_600;
@@ -35,8 +37,10 @@ const PUBLISH_INTERVAL: Duration = Duration::from_secs(600);
 pub const PREFIX: &str = "member_token_";
 
 /// The keys in memory.
-#[derive(Default)]
 pub struct TokenKeys {
+    keyring: Keyring,
+    db: Db,
+    clock: Clock,
     known: RwLock<Arc<KeySet>>,
     reading: Mutex<()>,
     /// How often they were renewed while this process ran: what was being read meanwhile is void.
@@ -59,29 +63,36 @@ pub struct JwkSet {
 }
 
 impl TokenKeys {
+    /// None are read yet.
+    #[must_use]
+    pub fn new(keyring: Keyring, db: Db, clock: Clock) -> Self {
+        let (known, reading, renewals) = <_>::default();
+        Self { keyring, db, clock, known, reading, renewals }
+    }
+
     /// The keys, at most a minute old; made if there are none.
     ///
     /// # Errors
     /// 503 when there are none in memory and the database cannot be asked.
-    pub async fn current(&self, app: &App) -> Result<Arc<KeySet>, ApiError> {
-        self.at_most(app, FRESH_FOR).await
+    pub async fn current(&self) -> Result<Arc<KeySet>, ApiError> {
+        self.at_most(FRESH_FOR).await
     }
 
     /// What a token says, if one of our keys signed it.
     ///
     /// # Errors
     /// As [`TokenKeys::current`].
-    pub async fn verify(&self, app: &App, token: &str) -> Result<Option<Claims>, ApiError> {
-        let mut keys = self.current(app).await?;
+    pub async fn verify(&self, token: &str) -> Result<Option<Claims>, ApiError> {
+        let mut keys = self.current().await?;
         if keys.named_by(token).is_none() {
-            keys = self.at_most(app, LOOK_AGAIN_AFTER).await?;
+            keys = self.at_most(LOOK_AGAIN_AFTER).await?;
         }
         Ok(keys.named_by(token).and_then(|key| key.verify(token)))
     }
 
-    async fn at_most(&self, app: &App, age: TimeDelta) -> Result<Arc<KeySet>, ApiError> {
+    async fn at_most(&self, age: TimeDelta) -> Result<Arc<KeySet>, ApiError> {
         let known = self.known();
-        if known.is_fresh(app, age) {
+        if known.is_fresh(self.clock.now(), age) {
             return Ok(known);
         }
         let _alone = match self.reading.try_lock() {
@@ -91,11 +102,11 @@ impl TokenKeys {
             Err(_) => self.reading.lock().await,
         };
         let known = self.known();
-        if known.is_fresh(app, age) {
+        if known.is_fresh(self.clock.now(), age) {
             return Ok(known);
         }
         let renewals = self.renewals.load(Ordering::SeqCst);
-        match KeySet::load(app).await {
+        match self.load().await {
             Ok(read) => {
                 let read = Arc::new(read);
                 let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -122,6 +133,47 @@ impl TokenKeys {
     fn known(&self) -> Arc<KeySet> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// Reads the keys whose tokens may live, and makes those that are due.
+    async fn load(&self) -> Result<KeySet, ApiError> {
+        let read_at = self.clock.now();
+        let current = period(read_at.timestamp());
+        let oldest = period(read_at.timestamp() - TOKEN_LIFETIME - MARGIN);
+        let newest = period((read_at + PUBLISHED_AHEAD).timestamp());
+        let mut keys = Vec::new();
+        for number in oldest..=newest {
+            let seed = self.keyring.service_key(&self.db.lookups, &name(number), number >= current).await;
+            if let Some(seed) = seed.map_err(ApiError::unavailable)? {
+                keys.push((number, TokenKey::from_seed(&seed).map_err(ApiError::internal)?));
+            }
+        }
+        let set = JwkSet { keys: keys.iter().map(|(_, key)| key.jwk().clone()).collect() };
+        let jwks = serde_json::to_vec(&set).map_err(ApiError::internal)?.into();
+        Ok(KeySet { keys, read_at, jwks })
+    }
+
+    /// Publishes the next key in time even if nobody asks for a token, and drops dead ones; for as long as
+    /// the process lives.
+    pub async fn publish_forever(&self) {
+        let mut ticks = tokio::time::interval(PUBLISH_INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.publish().await {
+                tracing::warn!(%error, "the keys of member tokens could not be kept up");
+            }
+        }
+    }
+
+    async fn publish(&self) -> Result<(), ApiError> {
+        if !self.keyring.has_service_keys(&self.db.lookups, PREFIX).await? {
+            return Ok(());
+        }
+        self.current().await?;
+        // One period more than needed, for clocks that are wrong.
+        let dead = name(period(self.clock.now().timestamp()) - 1);
+        Ok(self.keyring.forget_service_keys(&self.db.lookups, PREFIX, &dead).await?)
+    }
 }
 
 impl KeySet {
@@ -139,49 +191,9 @@ impl KeySet {
         self.keys.iter().map(|(_, key)| key).find(|key| key.is_named_by(token))
     }
 
-    fn is_fresh(&self, app: &App, age: TimeDelta) -> bool {
-        !self.keys.is_empty() && app.clock.now() - self.read_at < age
+    fn is_fresh(&self, now: DateTime<Utc>, age: TimeDelta) -> bool {
+        !self.keys.is_empty() && now - self.read_at < age
     }
-
-    /// Reads the keys whose tokens may live, and makes those that are due.
-    async fn load(app: &App) -> Result<Self, ApiError> {
-        let read_at = app.clock.now();
-        let current = period(read_at.timestamp());
-        let oldest = period(read_at.timestamp() - TOKEN_LIFETIME - MARGIN);
-        let newest = period((read_at + PUBLISHED_AHEAD).timestamp());
-        let mut keys = Vec::new();
-        for number in oldest..=newest {
-            let seed = app.keyring.service_key(&app.db.lookups, &name(number), number >= current).await;
-            if let Some(seed) = seed.map_err(ApiError::unavailable)? {
-                keys.push((number, TokenKey::from_seed(&seed).map_err(ApiError::internal)?));
-            }
-        }
-        let set = JwkSet { keys: keys.iter().map(|(_, key)| key.jwk().clone()).collect() };
-        let jwks = serde_json::to_vec(&set).map_err(ApiError::internal)?.into();
-        Ok(Self { keys, read_at, jwks })
-    }
-}
-
-/// Publishes the next key in time even if nobody asks for a token, and drops dead ones.
-pub async fn publish_forever(app: App) {
-    let mut ticks = tokio::time::interval(PUBLISH_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = publish(&app).await {
-            tracing::warn!(%error, "the keys of member tokens could not be kept up");
-        }
-    }
-}
-
-async fn publish(app: &App) -> Result<(), ApiError> {
-    if !app.keyring.has_service_keys(&app.db.lookups, PREFIX).await? {
-        return Ok(());
-    }
-    app.token_keys.current(app).await?;
-    // One period more than needed, for clocks that are wrong.
-    let dead = name(period(app.clock.now().timestamp()) - 1);
-    Ok(app.keyring.forget_service_keys(&app.db.lookups, PREFIX, &dead).await?)
 }
 
 fn period(seconds: i64) -> i64 {

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::Identity;
 use crate::db::Db;
 use crate::ids::{KeyId, OrgId};
-use crate::state::App;
 
 const FLUSH_INTERVAL: Duration = Duration::from_secs(60);
 /// Keys that are counted: those in memory, and those that are not written yet. Uses of more are
@@ -125,14 +125,21 @@ impl Usage {
     }
 }
 
-/// Writes what was counted for as long as the process lives.
-pub async fn flush_forever(app: App) {
-    let mut ticks = tokio::time::interval(FLUSH_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        app.keys.usage.flush(&app.db).await;
-        app.keys.rehashes.write(&app.db, &app.keyring, app.clock.now()).await;
+impl Identity {
+    /// Writes what keys are used for, for as long as the process lives.
+    pub async fn flush_forever(&self) {
+        let mut ticks = tokio::time::interval(FLUSH_INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.flush().await;
+        }
+    }
+
+    /// Writes what keys were used for, and digests under the newest pepper.
+    pub async fn flush(&self) {
+        self.keys.usage.flush(&self.db).await;
+        self.keys.rehashes.write(&self.db, &self.keyring, self.clock.now()).await;
     }
 }
 

@@ -11,7 +11,6 @@ use prometheus_client::registry::Registry;
 use super::register::{
     Counters, Gauges, Histograms, SecondGauges, Seconds, durations, each, one, pairs, set,
 };
-use crate::events::outbox::Depth;
 use crate::events::targets::Reason;
 use crate::events::{Kind, Stream};
 
@@ -61,6 +60,41 @@ pub enum DeliveryResult {
     Retried,
     /// Not acknowledged, and given up.
     Failed,
+}
+
+/// How full the outbox is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OutboxDepth([StreamDepth; 2]);
+
+/// Of one stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StreamDepth {
+    /// Events not delivered yet, whether or not there is a queue for them.
+    pub pending: i64,
+    /// Events given up.
+    pub failed: i64,
+    /// Events that are due, of queues that are not dead.
+    pub due: i64,
+    /// Since when the first of them is.
+    pub oldest_due: Option<DateTime<Utc>>,
+    /// Queues by how they do.
+    pub working: i64,
+    pub failing: i64,
+    pub dead: i64,
+}
+
+impl OutboxDepth {
+    /// What was measured of a stream.
+    #[must_use]
+    pub fn of(&self, stream: Stream) -> &StreamDepth {
+        &self.0[stream as usize]
+    }
+
+    /// The entry of a stream, by name; none if there is no such stream.
+    pub fn entry(&mut self, stream: &str) -> Option<&mut StreamDepth> {
+        let stream: Stream = stream.parse().ok()?;
+        Some(&mut self.0[stream as usize])
+    }
 }
 
 impl Events {
@@ -172,7 +206,7 @@ impl Events {
     }
 
     /// Sets what was measured of the outbox.
-    pub fn measured(&self, depth: &Depth, now: DateTime<Utc>) {
+    pub fn measured(&self, depth: &OutboxDepth, now: DateTime<Utc>) {
         for stream in Stream::ALL {
             let (of, name) = (depth.of(stream), ("stream", stream.name()));
             for (state, count) in EVENT_STATES.into_iter().zip([of.pending, of.failed]) {

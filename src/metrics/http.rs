@@ -11,7 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::register::{Counters, Gauges, durations, each};
-use crate::http::door::{Door, Lane};
+use crate::limits::{Limit, Listener};
 
 /// What the HTTP side counts.
 #[derive(Debug)]
@@ -66,8 +66,8 @@ impl Http {
             "From the head of a request to the head of its reply",
             durations.clone(),
         );
-        let lanes = Lane::ALL.map(|lane| [("lane", lane.name())]);
-        let doors = Door::ALL.map(|door| [("listener", door.name())]);
+        let limits = Limit::ALL.map(|limit| [("lane", limit.name())]);
+        let listeners = Listener::ALL.map(|listener| [("listener", listener.name())]);
         Self {
             requests,
             durations,
@@ -76,39 +76,39 @@ impl Http {
                 registry,
                 "http_requests_shed",
                 "Requests refused because too many were running",
-                lanes,
+                limits,
             ),
             over_share: each(
                 registry,
                 "http_requests_over_share",
                 "Requests refused because their org had its share already",
-                lanes,
+                limits,
             ),
-            in_flight: each(registry, "http_requests_in_flight", "Requests that run now", lanes),
+            in_flight: each(registry, "http_requests_in_flight", "Requests that run now", limits),
             in_flight_limit: each(
                 registry,
                 "http_requests_in_flight_limit",
                 "Requests that may run at the same time",
-                lanes,
+                limits,
             ),
-            connections: each(registry, "connections", "Client connections open now", doors),
+            connections: each(registry, "connections", "Client connections open now", listeners),
             connections_limit: each(
                 registry,
                 "connections_limit",
                 "Client connections that may be open",
-                doors,
+                listeners,
             ),
             given_up: each(
                 registry,
                 "connections_given_up",
                 "Connections closed because the client did not take its answer",
-                doors,
+                listeners,
             ),
             connections_refused: each(
                 registry,
                 "connections_refused",
                 "Connections beyond the limit: told to come back, or closed",
-                doors,
+                listeners,
             ),
         }
     }
@@ -120,31 +120,31 @@ impl Http {
         self.durations.get_or_create(&RouteLabels { method, route }).observe(seconds);
     }
 
-    /// Counts a request that was refused because its lane was full.
-    pub fn shed(&self, lane: Lane) {
-        self.shed.get_or_create(&[("lane", lane.name())]).inc();
+    /// Counts a request that was refused because its limit was full.
+    pub fn shed(&self, limit: Limit) {
+        self.shed.get_or_create(&[("lane", limit.name())]).inc();
     }
 
-    /// Counts a request that was refused because its org had its share of the lane.
-    pub fn over_share(&self, lane: Lane) {
-        self.over_share.get_or_create(&[("lane", lane.name())]).inc();
+    /// Counts a request that was refused because its org had its share of the limit.
+    pub fn over_share(&self, limit: Limit) {
+        self.over_share.get_or_create(&[("lane", limit.name())]).inc();
     }
 
     /// Counts a connection that was closed because its client did not take its answer.
-    pub fn gave_up(&self, door: Door) {
-        self.given_up.get_or_create(&[("listener", door.name())]).inc();
+    pub fn gave_up(&self, listener: Listener) {
+        self.given_up.get_or_create(&[("listener", listener.name())]).inc();
     }
 
     /// Counts a connection in, and out again when the guard is dropped.
-    pub fn connected(&self, door: Door) -> OpenConnection {
-        let open = self.connections.get_or_create_owned(&[("listener", door.name())]);
+    pub fn connected(&self, listener: Listener) -> OpenConnection {
+        let open = self.connections.get_or_create_owned(&[("listener", listener.name())]);
         open.inc();
         OpenConnection(open)
     }
 
     /// Counts a connection beyond the limit.
-    pub fn connection_refused(&self, door: Door) {
-        self.connections_refused.get_or_create(&[("listener", door.name())]).inc();
+    pub fn connection_refused(&self, listener: Listener) {
+        self.connections_refused.get_or_create(&[("listener", listener.name())]).inc();
     }
 
     /// The template for as long as the process lives. There are only as many as routes, so

@@ -2,7 +2,7 @@
 //! route templates, never paths; names of streams and types, never ids.
 //!
 //! Counters are counted where things happen. Gauges of what the process holds are read when it is
-//! scraped, those of the outbox by a task of their own (`events::outbox`).
+//! scraped, those of the outbox by a task of their own (`background::outbox_depth`).
 
 mod database;
 mod events;
@@ -10,25 +10,20 @@ mod http;
 mod identity;
 mod process;
 mod register;
-
-use std::sync::atomic::Ordering;
+mod scrape;
 
 use chrono::{DateTime, Utc};
-use prometheus_client::encoding::text;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
-use sqlx::PgPool;
 
 pub use self::database::{BatchMetrics, CacheMetrics, Database, WORK};
-pub use self::events::{DeliveryResult, Events};
+pub use self::events::{DeliveryResult, Events, OutboxDepth, StreamDepth};
 pub use self::http::{Http, OpenConnection, method_name};
 pub use self::identity::{Identity, Refusals};
 use self::process::Process;
-use self::register::{Gauges, Seconds, each, one, set};
-use crate::http::door::{Door, Lane};
-use crate::routes::health::NotReady;
-use crate::state::App;
+use self::register::{Gauges, Seconds, each, one};
+use crate::readiness::NotReady;
 
 /// Every metric of the process.
 #[derive(Debug)]
@@ -91,82 +86,6 @@ impl Metrics {
                 "Sealed values that are not under the first master key; the same at every replica",
             ),
             registry: root,
-        }
-    }
-}
-
-impl Metrics {
-    /// All metrics in the OpenMetrics text format, with the gauges as they are now.
-    ///
-    /// # Errors
-    /// When a metric cannot be written.
-    pub fn scrape(&self, app: &App) -> Result<String, std::fmt::Error> {
-        self.process.observe();
-        self.observe_http(app);
-        self.observe_database(app);
-        self.observe_readiness(app);
-        self.events.in_flight.set(i64::try_from(app.publisher.in_flight()).unwrap_or(i64::MAX));
-        let mut out = String::with_capacity(64 * 1024);
-        text::encode(&mut out, &self.registry)?;
-        Ok(out)
-    }
-
-    fn observe_http(&self, app: &App) {
-        for lane in Lane::ALL {
-            let (labels, limit) = ([("lane", lane.name())], app.lanes.limit(lane));
-            let running = limit.saturating_sub(app.lanes.room(lane).available_permits());
-            set(&self.http.in_flight, labels, running);
-            set(&self.http.in_flight_limit, labels, limit);
-        }
-        for door in Door::ALL {
-            let limit = app.config.max_client_connections;
-            set(&self.http.connections_limit, [("listener", door.name())], limit);
-        }
-    }
-
-    fn observe_database(&self, app: &App) {
-        let database = &self.database;
-        database.trusted.set(i64::from(app.trust.is_fresh()));
-        let [by_digest, by_id] = app.keys.entries();
-        let entries = [("keys_by_digest", by_digest), ("keys_by_id", by_id), ("orgs", app.orgs.entries())];
-        for (cache, held) in entries {
-            set(&database.entries, [("cache", cache)], held);
-        }
-        let waiting = [
-            ("user_inserts", app.new_users.waiting()),
-            ("user_lookups", app.users.waiting()),
-            ("key_lookups", app.keys.waiting()),
-            ("event_closings", app.publisher.waiting()),
-        ];
-        for (batch, many) in waiting {
-            set(&database.waiting, [("batch", batch)], many);
-        }
-        for (name, pool) in database::POOLS.into_iter().zip([&app.db.pool, &app.db.lookups]) {
-            self.observe_pool(name, pool);
-        }
-        for (name, load) in WORK.into_iter().zip(app.workers.load()) {
-            let work = [("work", name)];
-            set(&database.work_running, work, load.running);
-            set(&database.work_waiting, work, load.waiting);
-        }
-    }
-
-    fn observe_pool(&self, name: &'static str, pool: &PgPool) {
-        let idle = pool.num_idle();
-        let in_use = (pool.size() as usize).saturating_sub(idle);
-        for (state, many) in [("idle", idle), ("in_use", in_use)] {
-            set(&self.database.connections, [("pool", name), ("state", state)], many);
-        }
-        let max = pool.options().get_max_connections();
-        set(&self.database.connections_max, [("pool", name)], max);
-    }
-
-    fn observe_readiness(&self, app: &App) {
-        let draining = app.draining.load(Ordering::Acquire);
-        let reason = if draining { Some(NotReady::Draining) } else { app.readiness.reason() };
-        self.ready.set(i64::from(reason.is_none()));
-        for each in NotReady::ALL {
-            set(&self.not_ready, [("reason", each.label())], i64::from(reason == Some(each)));
         }
     }
 }

@@ -8,8 +8,7 @@ use utoipa::openapi::{Components, RefOr};
 
 use super::schemas::{fields, resolve};
 use crate::error::shape::{Shape, body};
-use crate::error::{ApiError, Code};
-use crate::http::input::{Kind, Loc, Problem};
+use crate::error::{ApiError, Code, Loc, Problem, ProblemKind};
 
 /// The request id of every example.
 const REQUEST_ID: &str = "0192f0c1-2345-7abc-8def-0123456789ab";
@@ -91,16 +90,16 @@ fn detailed(code: Code) -> ApiError {
 }
 
 fn refused(code: Code, msg: &'static str) -> ApiError {
-    let problem = Problem::body("PublicKey", Kind::ValueError, msg);
+    let problem = Problem::body("PublicKey", ProblemKind::ValueError, msg);
     ApiError::Invalid(vec![Problem { code: Some(code), ..problem }])
 }
 
 /// The likeliest mistake: a required field that is missing, a field that there is not, or a
 /// parameter that cannot be read.
 pub fn invalid(operation: &Operation, components: &Components) -> Invalid {
-    let problem = in_body(operation, components)
-        .or_else(|| in_parameters(operation))
-        .unwrap_or_else(|| at("query", "page", Kind::ExtraForbidden, "is not a parameter of this request"));
+    let problem = in_body(operation, components).or_else(|| in_parameters(operation)).unwrap_or_else(|| {
+        at("query", "page", ProblemKind::ExtraForbidden, "is not a parameter of this request")
+    });
     Invalid(vec![problem])
 }
 
@@ -110,8 +109,8 @@ fn in_body(operation: &Operation, components: &Components) -> Option<Problem> {
     let schema = resolve(content.schema.as_ref()?, components)?;
     let required = fields(schema, components)?.required.first();
     Some(match required {
-        Some(field) => at("body", field, Kind::Missing, "is required"),
-        None => at("body", "colour", Kind::ExtraForbidden, "is not a field of this request"),
+        Some(field) => at("body", field, ProblemKind::Missing, "is required"),
+        None => at("body", "colour", ProblemKind::ExtraForbidden, "is not a field of this request"),
     })
 }
 
@@ -123,9 +122,10 @@ fn in_parameters(operation: &Operation) -> Option<Problem> {
         })
     };
     let id = parameters().find(|parameter| is_id(parameter));
-    let id = id.map(|id| at("path", &id.name, Kind::UuidParsing, "must be a UUID, written 8-4-4-4-12"));
+    let id =
+        id.map(|id| at("path", &id.name, ProblemKind::UuidParsing, "must be a UUID, written 8-4-4-4-12"));
     let limit = || parameters().find(|parameter| parameter.name == "limit");
-    id.or_else(|| limit().map(|_| at("query", "limit", Kind::LessThanEqual, "must be at most 100")))
+    id.or_else(|| limit().map(|_| at("query", "limit", ProblemKind::LessThanEqual, "must be at most 100")))
 }
 
 fn is_id(parameter: &Parameter) -> bool {
@@ -134,7 +134,7 @@ fn is_id(parameter: &Parameter) -> bool {
         && schema.format == Some(SchemaFormat::KnownFormat(KnownFormat::Uuid))
 }
 
-fn at(part: &'static str, field: &str, kind: Kind, msg: &'static str) -> Problem {
+fn at(part: &'static str, field: &str, kind: ProblemKind, msg: &'static str) -> Problem {
     let loc = vec![Loc::Name(part.into()), Loc::Name(field.to_owned().into())];
     Problem { loc, msg: msg.into(), kind, code: None }
 }

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::audit::chain::RowMac;
+use crate::crypto::audit_chain::RowMac;
 use crate::error::{ApiError, Code};
 use crate::http::input::Valid;
 use crate::http::paging::{Listed, Page, Pagination, Place};

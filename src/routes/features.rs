@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::features::{FEATURES, Feature, Status};
+use crate::features::{Feature, Status};
 use crate::http::input::Valid;
 use crate::http::paging::Data;
 use crate::identity::Partner;
@@ -42,6 +42,6 @@ async fn list_features(
     Valid(()): Valid<()>,
 ) -> Json<Data<Vec<FeatureStatus>>> {
     let status =
-        |feature: &Feature| FeatureStatus { feature: feature.name, status: app.features.status(feature) };
-    Json(Data { data: FEATURES.iter().map(status).collect() })
+        |feature: Feature| FeatureStatus { feature: feature.name(), status: app.features.status(feature) };
+    Json(Data { data: Feature::ALL.map(status).into() })
 }

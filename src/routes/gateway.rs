@@ -26,9 +26,8 @@ pub fn routes() -> Router<App> {
 /// Everything but the key is the client's, and ignored.
 async fn verify(State(app): State<App>, headers: HeaderMap) -> Result<Response<Body>, ApiError> {
     let key = sent_key(&headers).ok_or(Code::Unauthorized)?;
-    let now = app.clock.now();
-    match app.keys.verify(&app.keyring, &app.orgs, &app.db, &key, now).await.map_err(ApiError::unavailable)? {
-        Verdict::Live(record) => Ok(allow(&record, now, app.config.gateway_cache_seconds)),
+    match app.identity.verify(&key).await.map_err(ApiError::unavailable)? {
+        Verdict::Live(record) => Ok(allow(&record, app.clock.now(), app.config.gateway_cache_seconds)),
         Verdict::Suspended(_) => Err(Code::Forbidden.into()),
         Verdict::Dead => Err(Code::Unauthorized.into()),
     }

@@ -1,4 +1,4 @@
-//! One room per resource: URL, rules and SQL together. `features.rs` says which are mounted.
+//! One room per resource: URL, rules and SQL together. `app` mounts them.
 
 pub mod audit;
 pub mod docs;

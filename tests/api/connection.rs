@@ -217,13 +217,13 @@ async fn head_and_errors_keep_a_connection_usable() {
 async fn stopping_finishes_what_runs_and_takes_nothing_new() {
     let app = TestApp::new().await;
     let server = app.serve().await;
-    let doors = [server.public, server.internal];
-    for door in doors {
-        assert_eq!(ask(door, get("/livez", "")).await.status, 200);
+    let listeners = [server.public, server.internal];
+    for listener in listeners {
+        assert_eq!(ask(listener, get("/livez", "")).await.status, 200);
     }
     server.stop().await;
-    for door in doors {
-        assert!(TcpStream::connect(door).await.is_err());
+    for listener in listeners {
+        assert!(TcpStream::connect(listener).await.is_err());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use partner_api::routes::health;
+use partner_api::background::probe;
 use serde_json::json;
 
 use crate::support::{TestApp, envelope};
@@ -22,7 +22,7 @@ async fn it_is_ready_once_the_database_was_seen_and_until_it_drains() {
         let reply = caller.get("/readyz").await.expect(503);
         assert_eq!((reply.text().as_str(), reply.header("retry-after")), ("starting\n", Some("1")));
     }
-    health::probe(&app.state, 0).await;
+    probe::probe(&app.state, 0).await;
     for caller in [app.anyone(), app.operations()] {
         assert_eq!(caller.get("/readyz").await.expect(200).text(), "ok\n");
     }
@@ -34,16 +34,16 @@ async fn it_is_ready_once_the_database_was_seen_and_until_it_drains() {
 async fn it_is_not_ready_while_something_is_wrong_and_says_what() {
     let app = TestApp::new().await;
     let reason = async || app.operations().get("/readyz").await.expect(503).text();
-    health::probe(&app.state, 5_001).await;
+    probe::probe(&app.state, 5_001).await;
     assert_eq!(reason().await, "clock differs from the database's\n");
 
     let undo = "DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
     sqlx::query(undo).execute(&mut app.database.connect().await).await.unwrap();
-    health::probe(&app.state, 0).await;
+    probe::probe(&app.state, 0).await;
     assert_eq!(reason().await, "migrations pending\n");
 
     app.state.db.close().await;
-    health::probe(&app.state, 0).await;
+    probe::probe(&app.state, 0).await;
     assert_eq!(reason().await, "database away\n");
 }
 

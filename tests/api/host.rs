@@ -10,7 +10,7 @@ const SECRET: &str = "current-0123456789012345678901234567";
 async fn http_1_1_names_one_host_and_http_1_0_may_name_none() {
     let app = TestApp::new().await;
     let server = app.serve().await;
-    for door in [server.public, server.internal] {
+    for listener in [server.public, server.internal] {
         for head in [
             "GET /livez HTTP/1.1\r\n",
             "GET /livez HTTP/1.1\r\nhost: \r\n",
@@ -23,7 +23,7 @@ async fn http_1_1_names_one_host_and_http_1_0_may_name_none() {
             "GET http://user@a/livez HTTP/1.1\r\nhost: a\r\n",
             "GET /livez HTTP/1.0\r\nhost: a\r\nhost: b\r\n",
         ] {
-            let mut connection = Connection::open(door).await;
+            let mut connection = Connection::open(listener).await;
             connection.send(format!("{head}x-request-id: test\r\n\r\n")).await;
             let reply = connection.reply().await.expect("an answer");
             let refused = envelope("invalid_request", "Host must be sent once, and name a host.");
@@ -36,7 +36,7 @@ async fn http_1_1_names_one_host_and_http_1_0_may_name_none() {
             "GET /livez HTTP/1.1\r\nhost: a:1\r\n",
             "GET http://b/livez HTTP/1.1\r\nhost: a\r\n",
         ] {
-            assert_eq!(ask(door, format!("{head}\r\n")).await.status, 200, "{head:?}");
+            assert_eq!(ask(listener, format!("{head}\r\n")).await.status, 200, "{head:?}");
         }
     }
 }

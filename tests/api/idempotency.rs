@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;
-use partner_api::events::retention;
+use partner_api::background::retention;
 use serde_json::json;
 use sqlx::Executor;
 use uuid::Uuid;

@@ -34,7 +34,7 @@ async fn stolen(app: &TestApp) -> Keyring {
 }
 
 async fn move_keys(app: &TestApp) {
-    app.state.keys.rehashes.write(&app.state.db, &app.state.keyring, app.clock.now()).await;
+    app.state.identity.keys.rehashes.write(&app.state.db, &app.state.keyring, app.clock.now()).await;
 }
 
 /// The pepper and the digest of a key's row.

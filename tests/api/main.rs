@@ -15,6 +15,7 @@ mod idempotency;
 mod identity;
 mod index;
 mod key_renewal;
+mod layers;
 mod members;
 mod memory;
 mod metrics;

@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use partner_api::http::door::Lane;
-use partner_api::routes::health;
+use partner_api::background::probe;
+use partner_api::limits::Limit;
 use serde_json::json;
 use tokio::sync::SemaphorePermit;
 
@@ -19,8 +19,8 @@ async fn while_partners_fill_the_house_probes_scrapes_and_the_gateway_are_answer
     let app = TestApp::new().await;
     let acme = app.org("acme").await;
     let gateway = app.operations().with("taih-tenant-key", mint(&acme).await);
-    health::probe(&app.state, 0).await;
-    let full = fill(&app, Lane::Public);
+    probe::probe(&app.state, 0).await;
+    let full = fill(&app, Limit::Public);
 
     turned_away(&acme.get("/v1/features").await);
     turned_away(&app.anyone().get("/v1/nonsense").await);
@@ -42,8 +42,8 @@ async fn while_the_gateway_asks_too_much_partners_and_probes_are_answered() {
     let app = TestApp::new().await;
     let acme = app.org("acme").await;
     let gateway = app.operations().with("taih-tenant-key", mint(&acme).await);
-    health::probe(&app.state, 0).await;
-    let _full = fill(&app, Lane::Internal);
+    probe::probe(&app.state, 0).await;
+    let _full = fill(&app, Limit::Internal);
 
     turned_away(&gateway.get("/internal/auth/verify").await);
     acme.get("/v1/features").await.expect(200);
@@ -68,7 +68,7 @@ async fn bulk_bodies_that_never_end_fill_their_own_lane_only() {
     slow.send(bulk(acme.id)).await;
     let mut other = Connection::open(server.public).await;
     other.send(bulk(zeta.id)).await;
-    let runs = async || (app.state.lanes.room(Lane::Bulk).available_permits() == 0).then_some(());
+    let runs = async || (app.state.limits.permits(Limit::Bulk).available_permits() == 0).then_some(());
     within(SOON, "the slow ones run", runs).await;
 
     let refused = ask(server.public, bulk(zeta.id)).await;
@@ -80,7 +80,7 @@ async fn bulk_bodies_that_never_end_fill_their_own_lane_only() {
     let done = slow.reply().await.expect("an answer");
     assert_eq!(done.status, 200);
     drop(other);
-    let gone = async || (app.state.lanes.room(Lane::Bulk).available_permits() == 2).then_some(());
+    let gone = async || (app.state.limits.permits(Limit::Bulk).available_permits() == 2).then_some(());
     within(SOON, "there is room again", gone).await;
     server.stop().await;
 }
@@ -91,13 +91,13 @@ async fn beyond_the_last_connection_probes_are_answered_and_clients_told_to_come
     let server = app.serve().await;
     let kept = [hold(server.public).await, hold(server.internal).await];
 
-    for door in [server.public, server.internal] {
-        let reply = ask(door, get("/livez", "")).await;
+    for listener in [server.public, server.internal] {
+        let reply = ask(listener, get("/livez", "")).await;
         assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
         // In its own words, whatever these are on a busy machine.
-        let reply = ask(door, get("/readyz", "")).await;
+        let reply = ask(listener, get("/readyz", "")).await;
         assert_eq!(reply.header("content-type"), Some("text/plain; charset=utf-8"), "{}", reply.body);
-        let reply = ask(door, get("/v1/users", "")).await;
+        let reply = ask(listener, get("/v1/users", "")).await;
         assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")));
         assert_eq!(reply.json()["error"]["code"], "service_unavailable");
         assert!(reply.header("x-request-id").is_some());
@@ -139,23 +139,23 @@ async fn connections_that_say_nothing_hold_the_reserve_for_a_moment_only() {
 async fn readiness_falls_before_the_doors_close() {
     let app = TestApp::with(&[("SHUTDOWN_DELAY_SECONDS", "3")]).await;
     let (acme, server) = (app.org("acme").await, app.serve().await);
-    let doors = [server.public, server.internal];
+    let listeners = [server.public, server.internal];
     let request = get("/v1/features", &format!("orgid: {}\r\n", acme.id));
-    let ready = async || (ask(doors[0], get("/readyz", "")).await.status == 200).then_some(());
+    let ready = async || (ask(listeners[0], get("/readyz", "")).await.status == 200).then_some(());
     within(SOON, "it is ready", ready).await;
 
     let stopping = tokio::spawn(server.stop());
-    let draining = async || (ask(doors[0], get("/readyz", "")).await.body == "draining\n").then_some(());
+    let draining = async || (ask(listeners[0], get("/readyz", "")).await.body == "draining\n").then_some(());
     within(SOON, "it is no longer ready", draining).await;
-    assert_eq!(ask(doors[0], &request).await.status, 200, "but it still serves");
-    assert_eq!(ask(doors[1], get("/readyz", "")).await.body, "draining\n");
+    assert_eq!(ask(listeners[0], &request).await.status, 200, "but it still serves");
+    assert_eq!(ask(listeners[1], get("/readyz", "")).await.body, "draining\n");
     stopping.await.expect("it ends well");
 }
 
-/// Takes all the room of a lane.
-fn fill(app: &TestApp, lane: Lane) -> SemaphorePermit<'_> {
-    let room = u32::try_from(app.state.lanes.limit(lane)).expect("a small number");
-    app.state.lanes.room(lane).try_acquire_many(room).expect("nobody is there yet")
+/// Takes all the room of a limit.
+fn fill(app: &TestApp, limit: Limit) -> SemaphorePermit<'_> {
+    let room = u32::try_from(app.state.limits.capacity(limit)).expect("a small number");
+    app.state.limits.permits(limit).try_acquire_many(room).expect("nobody is there yet")
 }
 
 async fn mint(org: &Caller) -> String {
@@ -164,8 +164,8 @@ async fn mint(org: &Caller) -> String {
 }
 
 /// A connection that was served and stays open.
-async fn hold(door: SocketAddr) -> Connection {
-    let mut connection = Connection::open(door).await;
+async fn hold(listener: SocketAddr) -> Connection {
+    let mut connection = Connection::open(listener).await;
     connection.send(get("/livez", "")).await;
     assert_eq!(connection.reply().await.expect("an answer").status, 200);
     connection

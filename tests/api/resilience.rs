@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::get;
-use partner_api::http::door::Lane;
+use partner_api::limits::Limit;
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
 
@@ -118,7 +118,7 @@ async fn when_too_many_run_the_next_is_told_at_once() {
             tokio::spawn(async move { caller.get("/v1/users").await.status })
         })
         .collect();
-    let full = async || (app.state.lanes.room(Lane::Public).available_permits() == 0).then_some(());
+    let full = async || (app.state.limits.permits(Limit::Public).available_permits() == 0).then_some(());
     within(Duration::from_secs(5), "two requests run", full).await;
 
     let began = Instant::now();

@@ -1,8 +1,8 @@
 //! Fair shares (contract 13.5): whatever one org does, the others find a place in every room.
 
-use partner_api::http::door::Lane;
 use partner_api::ids::OrgId;
-use partner_api::shares;
+use partner_api::limits::Limit;
+use partner_api::limits::shares;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -55,7 +55,7 @@ async fn an_org_whose_bulk_bodies_never_end_leaves_room_for_anothers() {
     let (acme, zeta, server) = (app.org("acme").await, app.org("zeta").await, app.serve().await);
     let mut slow = Connection::open(server.public).await;
     slow.send(bulk(&acme)).await;
-    let share = app.state.lanes.shares(Lane::Bulk);
+    let share = app.state.limits.shares(Limit::Bulk);
     let runs = async || share.try_take(OrgId(acme.id)).is_none().then_some(());
     within(SOON, "the slow one runs", runs).await;
 
@@ -65,11 +65,11 @@ async fn an_org_whose_bulk_bodies_never_end_leaves_room_for_anothers() {
     let user = json!({"user_id": Uuid::new_v4()}).to_string();
     let whole = format!("{}{:x}\r\n{user}\r\n0\r\n\r\n", bulk(&zeta), user.len());
     assert_eq!(ask(server.public, whole).await.status, 200);
-    // The lane of all other requests is another one.
+    // The limit of all other requests is another one.
     acme.get("/v1/features").await.expect(200);
 
     drop(slow);
-    let gone = async || (app.state.lanes.room(Lane::Bulk).available_permits() == 2).then_some(());
+    let gone = async || (app.state.limits.permits(Limit::Bulk).available_permits() == 2).then_some(());
     within(SOON, "there is room again", gone).await;
     server.stop().await;
 }

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
-use partner_api::events::{expiry, publisher};
+use partner_api::background::{expiry, publisher};
 use serde_json::{Value, json};
 use sqlx::Row as _;
 use tokio::task::JoinSet;

@@ -1,4 +1,4 @@
-//! What `serve` keeps running beside its doors. Each task is seen to do its work in a service that
+//! What `serve` keeps running beside its listeners. Each task is seen to do its work in a service that
 //! nobody helps along.
 
 use std::time::Duration;

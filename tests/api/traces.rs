@@ -1,7 +1,7 @@
 //! `traceparent`: a request's trace goes on in the webhooks that it causes (W3C Trace Context).
 
 use chrono::TimeDelta;
-use partner_api::events::{expiry, publisher};
+use partner_api::background::{expiry, publisher};
 use serde_json::json;
 use uuid::Uuid;
 

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use partner_api::administration::Scope;
-use partner_api::audit::chain::Head;
+use partner_api::crypto::audit_chain::Head;
 use partner_api::ids::OrgId;
 use partner_api::routes::org::{self, OrgChange};
 use serde_json::json;

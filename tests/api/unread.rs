@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use partner_api::http::door::Lane;
+use partner_api::limits::Limit;
 use serde_json::json;
 
 use crate::support::raw::{Connection, ask, get};
@@ -36,7 +36,7 @@ async fn a_client_that_takes_nothing_for_half_a_minute_is_given_up() {
     let mut deaf = Connection::open(server.public).await;
     // More than the sockets between the two hold: 1.4 MB each.
     deaf.send(get("/docs/swagger-ui-bundle.js", "").repeat(20)).await;
-    let room = app.state.lanes.room(Lane::Public);
+    let room = app.state.limits.permits(Limit::Public);
     let mut full = 0;
     let stuck = async || {
         full = if room.available_permits() == 0 { full + 1 } else { 0 };

@@ -14,11 +14,12 @@ use sqlx::PgPool;
 
 pub use self::sample::{SealedSample, sealed_sample};
 use self::stored::find_or_make;
-pub use self::stored::{add, passphrase_salt, place};
+pub use self::stored::{add, passphrase_salt};
+use super::associated_data;
 use super::master::{MasterKeys, OpenError};
 use super::secret::Secret;
 use super::tenant_key::TenantKey;
-use crate::audit::chain::ChainKey;
+use crate::crypto::audit_chain::ChainKey;
 use crate::ids::OrgId;
 
 /// Everything that is kept under the master key. Clones share it, so that a renewal reaches all.
@@ -125,7 +126,7 @@ impl Keyring {
         } else {
             stored::find(db, name).await?
         };
-        Ok(sealed.map(|sealed| self.master.open(&place(name), &sealed)).transpose()?)
+        Ok(sealed.map(|sealed| self.master.open(&associated_data::service_key(name), &sealed)).transpose()?)
     }
 
     /// Whether there is a service key whose name starts with `prefix`.

@@ -2,7 +2,8 @@
 
 use sqlx::PgPool;
 
-use super::{PEPPER, place};
+use super::super::associated_data;
+use super::PEPPER;
 use crate::crypto::master::{MasterKeys, OpenError};
 
 /// Something that a database holds sealed, to try a master key on.
@@ -22,7 +23,7 @@ impl SealedSample {
     /// That they are not, or that the database has lost what they would open.
     pub fn opens_with(&self, master: &MasterKeys) -> Result<(), OpenError> {
         match &self.pepper {
-            Some((name, sealed)) => master.open(&place(name), sealed).map(drop),
+            Some((name, sealed)) => master.open(&associated_data::service_key(name), sealed).map(drop),
             None if self.has_tenant_keys => Err(OpenError::Damaged),
             None => Ok(()),
         }

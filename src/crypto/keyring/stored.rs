@@ -7,14 +7,9 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, PgPool};
 
 use super::{FAMILIES, Generation, KeyringError};
+use crate::crypto::associated_data;
 use crate::crypto::master::{MasterKeys, random};
 use crate::crypto::secret::Secret;
-
-/// Where a service key is stored.
-#[must_use]
-pub fn place(name: &str) -> Vec<u8> {
-    format!("service_keys/{name}").into_bytes()
-}
 
 /// The name of a generation.
 #[must_use]
@@ -41,7 +36,7 @@ pub(super) async fn generations(
     .await?;
     let mut found: HashMap<String, Vec<Generation>> = HashMap::new();
     for row in rows {
-        let secret = master.open(&place(&row.name), &row.sealed)?;
+        let secret = master.open(&associated_data::service_key(&row.name), &row.sealed)?;
         let generation = Generation { number: row.number, since: row.created_at, secret };
         found.entry(row.family).or_default().push(generation);
     }
@@ -75,7 +70,7 @@ pub async fn add(
     sqlx::query!(
         "INSERT INTO service_keys (name, sealed, created_at) VALUES ($1, $2, $3)",
         name,
-        master.seal(&place(&name), fresh.expose()),
+        master.seal(&associated_data::service_key(&name), fresh.expose()),
         now,
     )
     .execute(db)
@@ -123,7 +118,7 @@ pub(super) async fn find_or_make(
     sqlx::query!(
         "INSERT INTO service_keys (name, sealed) VALUES ($1, $2) ON CONFLICT ON CONSTRAINT service_keys_pkey DO NOTHING",
         name,
-        master.seal(&place(name), fresh.expose()),
+        master.seal(&associated_data::service_key(name), fresh.expose()),
     )
     .execute(db)
     .await?;

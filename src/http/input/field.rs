@@ -12,9 +12,9 @@ use chrono::{DateTime, Datelike, Months, SubsecRound, Utc};
 use uuid::Uuid;
 
 use super::json::Json;
-use super::problem::{Kind, Loc, Problems};
 use super::reader::{Fields, Object};
 use crate::error::Code;
+use crate::error::{Loc, ProblemKind, Problems};
 use crate::ids::parse_uuid;
 
 /// What was sent.
@@ -44,7 +44,7 @@ struct Place<'p> {
 }
 
 impl Place<'_> {
-    fn refuse<T>(self, kind: Kind, msg: impl Into<Cow<'static, str>>) -> Option<T> {
+    fn refuse<T>(self, kind: ProblemKind, msg: impl Into<Cow<'static, str>>) -> Option<T> {
         self.problems.note(self.loc, kind, msg);
         None
     }
@@ -82,7 +82,7 @@ impl<'p> Field<'p> {
     pub fn required(mut self) -> Self {
         if matches!(self.value, Value::Absent | Value::Json(Json::Null)) {
             let Place { loc, problems } = &mut self.place;
-            problems.note(loc.clone(), Kind::Missing, "is required");
+            problems.note(loc.clone(), ProblemKind::Missing, "is required");
             self.value = Value::Unknown;
         }
         self
@@ -90,13 +90,13 @@ impl<'p> Field<'p> {
 
     /// A UUID, written 8-4-4-4-12.
     pub fn uuid(self) -> Option<Uuid> {
-        self.parsed(Kind::UuidParsing, "must be a UUID, written 8-4-4-4-12", parse_uuid)
+        self.parsed(ProblemKind::UuidParsing, "must be a UUID, written 8-4-4-4-12", parse_uuid)
     }
 
     /// An RFC 3339 instant with an offset, cut to microseconds.
     pub fn datetime(self) -> Option<DateTime<Utc>> {
         const MSG: &str = "must be an RFC 3339 date and time with an offset, such as 2027-01-31T12:00:00Z";
-        self.parsed(Kind::DatetimeParsing, MSG, |text| {
+        self.parsed(ProblemKind::DatetimeParsing, MSG, |text| {
             let instant = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
             // Outside these years it is a typing error, and Postgres or a client may not hold it.
             (1970..=9999).contains(&instant.year()).then(|| instant.trunc_subsecs(6))
@@ -114,10 +114,10 @@ impl<'p> Field<'p> {
         let instant = Field::new(loc.clone(), value, problems).datetime()?;
         let latest = limit.and_then(|limit| problems.now.checked_add_months(limit));
         if instant <= problems.now {
-            return Place { loc, problems }.refuse(Kind::ValueError, "must be in the future");
+            return Place { loc, problems }.refuse(ProblemKind::ValueError, "must be in the future");
         }
         if latest.is_some_and(|latest| instant > latest) {
-            return Place { loc, problems }.refuse(Kind::ValueError, msg);
+            return Place { loc, problems }.refuse(ProblemKind::ValueError, msg);
         }
         Some(instant)
     }
@@ -126,7 +126,7 @@ impl<'p> Field<'p> {
     pub fn not_null(mut self) -> Self {
         if matches!(self.value, Value::Json(Json::Null)) {
             let Place { loc, problems } = &mut self.place;
-            problems.note(loc.clone(), Kind::ValueError, "cannot be cleared");
+            problems.note(loc.clone(), ProblemKind::ValueError, "cannot be cleared");
             self.value = Value::Unknown;
         }
         self
@@ -134,7 +134,7 @@ impl<'p> Field<'p> {
 
     /// One of a closed set; `msg` lists the set.
     pub fn choice<T>(self, msg: &'static str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        self.parsed(Kind::Enum, msg, parse)
+        self.parsed(ProblemKind::Enum, msg, parse)
     }
 
     /// Text of `length` characters (Unicode scalar values), without NUL, which Postgres cannot store.
@@ -153,11 +153,11 @@ impl<'p> Field<'p> {
         let decoded = match &value {
             Value::Text(text) => decode(text),
             Value::Json(Json::Text(text)) => decode(text.as_str()),
-            _ => return place.refuse(Kind::StringType, "must be a string"),
+            _ => return place.refuse(ProblemKind::StringType, "must be a string"),
         };
         match decoded {
             Ok(decoded) => Some(decoded),
-            Err(msg) => place.refuse(Kind::ValueError, msg),
+            Err(msg) => place.refuse(ProblemKind::ValueError, msg),
         }
     }
 
@@ -169,7 +169,7 @@ impl<'p> Field<'p> {
     ) -> Option<T> {
         let (value, Place { loc, problems }) = self.present()?;
         let Value::Json(Json::Text(text)) = &value else {
-            return Place { loc, problems }.refuse(Kind::StringType, "must be a string");
+            return Place { loc, problems }.refuse(ProblemKind::StringType, "must be a string");
         };
         match judge(text.as_str()) {
             Ok(judged) => Some(judged),
@@ -191,17 +191,18 @@ impl<'p> Field<'p> {
         let number = match &value {
             Value::Text(text) => match parse_integer(text) {
                 Some(number) => number,
-                None => return place.refuse(Kind::IntParsing, "must be a whole number"),
+                None => return place.refuse(ProblemKind::IntParsing, "must be a whole number"),
             },
             Value::Json(Json::Number(number)) if number.is_u64() => number.as_i64().unwrap_or(i64::MAX),
             Value::Json(Json::Number(number)) if number.is_i64() => number.as_i64().unwrap_or(i64::MIN),
-            _ => return place.refuse(Kind::IntType, "must be a whole number"),
+            _ => return place.refuse(ProblemKind::IntType, "must be a whole number"),
         };
         if number < *range.start() {
-            return place.refuse(Kind::GreaterThanEqual, format!("must be at least {}", range.start()));
+            return place
+                .refuse(ProblemKind::GreaterThanEqual, format!("must be at least {}", range.start()));
         }
         if number > *range.end() {
-            return place.refuse(Kind::LessThanEqual, format!("must be at most {}", range.end()));
+            return place.refuse(ProblemKind::LessThanEqual, format!("must be at most {}", range.end()));
         }
         Some(number)
     }
@@ -213,7 +214,7 @@ impl<'p> Field<'p> {
             Value::Json(Json::Bool(value)) => Some(*value),
             Value::Text(text) if text == "true" => Some(true),
             Value::Text(text) if text == "false" => Some(false),
-            _ => place.refuse(Kind::ValueError, "must be true or false"),
+            _ => place.refuse(ProblemKind::ValueError, "must be true or false"),
         }
     }
 
@@ -221,7 +222,7 @@ impl<'p> Field<'p> {
     pub fn object<T>(self, read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Option<T> {
         let (value, place) = self.present()?;
         let Value::Json(Json::Object(entries)) = value else {
-            return place.refuse(Kind::ModelAttributesType, "must be a JSON object");
+            return place.refuse(ProblemKind::ModelAttributesType, "must be a JSON object");
         };
         let Place { loc, problems } = place;
         let mut object = Object::new(loc, entries, problems);
@@ -238,11 +239,11 @@ impl<'p> Field<'p> {
     ) -> Option<Vec<T>> {
         let (value, place) = self.present()?;
         let Value::Json(Json::List(items)) = value else {
-            return place.refuse(Kind::ValueError, "must be a list");
+            return place.refuse(ProblemKind::ValueError, "must be a list");
         };
         if !length.contains(&items.len()) {
             let msg = format!("must have {} to {} items", length.start(), length.end());
-            return place.refuse(Kind::ValueError, msg);
+            return place.refuse(ProblemKind::ValueError, msg);
         }
         let Place { loc, problems } = place;
         let read_one = |(index, item)| {
@@ -261,7 +262,7 @@ impl<'p> Field<'p> {
     /// Refuses the field where another one excludes it.
     pub fn excluded(self, msg: &'static str) {
         if !matches!(self.value, Value::Absent | Value::Unknown | Value::Json(Json::Null)) {
-            self.place.refuse::<()>(Kind::ValueError, msg);
+            self.place.refuse::<()>(ProblemKind::ValueError, msg);
         }
     }
 
@@ -284,7 +285,7 @@ impl<'p> Field<'p> {
     /// Refuses the field if it is there at all: it exists, but cannot be changed.
     pub fn immutable(self) {
         if !matches!(self.value, Value::Absent | Value::Unknown) {
-            self.place.refuse::<()>(Kind::ImmutableField, "cannot be changed");
+            self.place.refuse::<()>(ProblemKind::ImmutableField, "cannot be changed");
         }
     }
 
@@ -298,27 +299,36 @@ impl<'p> Field<'p> {
         let text = match value {
             Value::Text(text) => text,
             Value::Json(Json::Text(text)) => text.take(),
-            _ => return place.refuse(Kind::StringType, "must be a string"),
+            _ => return place.refuse(ProblemKind::StringType, "must be a string"),
         };
         let count = text.chars().count();
         if text.contains('\0') {
-            return place.refuse(Kind::ValueError, "must not contain a NUL character");
+            return place.refuse(ProblemKind::ValueError, "must not contain a NUL character");
         }
         if count < *length.start() {
-            return place
-                .refuse(Kind::StringTooShort, format!("must have at least {} characters", length.start()));
+            return place.refuse(
+                ProblemKind::StringTooShort,
+                format!("must have at least {} characters", length.start()),
+            );
         }
         if count > *length.end() {
-            return place
-                .refuse(Kind::StringTooLong, format!("must have at most {} characters", length.end()));
+            return place.refuse(
+                ProblemKind::StringTooLong,
+                format!("must have at most {} characters", length.end()),
+            );
         }
         if !is_valid(&text) {
-            return place.refuse(Kind::ValueError, msg);
+            return place.refuse(ProblemKind::ValueError, msg);
         }
         Some(text)
     }
 
-    fn parsed<T>(self, kind: Kind, msg: &'static str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    fn parsed<T>(
+        self,
+        kind: ProblemKind,
+        msg: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
         let (value, place) = self.present()?;
         let parsed = match &value {
             Value::Text(text) => parse(text),
@@ -332,7 +342,7 @@ impl<'p> Field<'p> {
     fn present(self) -> Option<(Value, Place<'p>)> {
         match self.value {
             Value::Unknown | Value::Absent | Value::Json(Json::Null) => None,
-            Value::Repeated => self.place.refuse(Kind::ValueError, "is given more than once"),
+            Value::Repeated => self.place.refuse(ProblemKind::ValueError, "is given more than once"),
             value => Some((value, self.place)),
         }
     }

@@ -4,11 +4,10 @@
 
 mod field;
 mod json;
-mod problem;
 mod reader;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::extract::{FromRef, FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
@@ -16,11 +15,11 @@ use chrono::{DateTime, Utc};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 pub use self::field::{Change, Field};
-pub use self::problem::{Kind, Loc, Problem, Problems};
 use self::reader::Source;
 pub use self::reader::{Fields, Reader};
-use crate::error::{ApiError, Code};
-use crate::state::App;
+use crate::clock::Clock;
+use crate::error::{ApiError, Code, Problem, ProblemKind};
+use crate::workers::Workers;
 
 /// The largest body under `/v1` and `/api`, in bytes (contract 1).
 pub const BODY_LIMIT: usize = 64 * 1024;
@@ -71,18 +70,33 @@ pub enum Body {
 /// Input that kept all the rules.
 pub struct Valid<T>(pub T);
 
-impl<T: Input> FromRequest<App> for Valid<T> {
+impl<T, S> FromRequest<S> for Valid<T>
+where
+    T: Input,
+    S: Send + Sync,
+    Clock: FromRef<S>,
+    Workers: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        take(request, app).await.map(|(input, _)| Self(input))
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        take(request, Clock::from_ref(state).now(), &Workers::from_ref(state))
+            .await
+            .map(|(input, _)| Self(input))
     }
 }
 
-/// Takes a request in: what it says, and the very bytes of its body.
-pub async fn take<T: Input>(request: Request, app: &App) -> Result<(T, Bytes), ApiError> {
+/// Takes a request in at `now`: what it says, and the very bytes of its body.
+///
+/// # Errors
+/// Every problem that it has; what the body's head or size is refused for.
+pub async fn take<T: Input>(
+    request: Request,
+    now: DateTime<Utc>,
+    workers: &Workers,
+) -> Result<(T, Bytes), ApiError> {
     let (mut parts, body) = request.into_parts();
-    let mut reader = Reader::new(path(&mut parts, app).await, query(&parts), app.clock.now());
+    let mut reader = Reader::new(path(&mut parts).await, query(&parts), now);
     let mut sent = Bytes::new();
     if T::BODY != Body::None {
         sent = receive(&parts.headers, body, T::BODY).await?;
@@ -92,7 +106,7 @@ pub async fn take<T: Input>(request: Request, app: &App) -> Result<(T, Bytes), A
         let input = T::read(&mut reader);
         reader.finish(input).map_err(ApiError::Invalid)
     };
-    let input = if T::IS_HEAVY { app.workers.run(read).await? } else { read() };
+    let input = if T::IS_HEAVY { workers.run(read).await? } else { read() };
     Ok((input?, sent))
 }
 
@@ -112,8 +126,8 @@ pub fn judge<T: Input>(sent: &[u8], now: DateTime<Utc>) -> (Option<T>, Vec<Probl
     (input, reader.into_problems())
 }
 
-async fn path(parts: &mut Parts, app: &App) -> Option<Source> {
-    let params = RawPathParams::from_request_parts(parts, app).await.ok()?;
+async fn path(parts: &mut Parts) -> Option<Source> {
+    let params = RawPathParams::from_request_parts(parts, &()).await.ok()?;
     Some(Source(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
 }
 
@@ -174,12 +188,12 @@ fn is_of_type(content_type: &HeaderValue, wanted: &str) -> bool {
 
 fn parse(reader: &mut Reader, sent: &[u8], rule: Body) {
     match (sent.is_empty(), rule) {
-        (true, Body::Required) => reader.body_problem(Kind::Missing, "is required"),
+        (true, Body::Required) => reader.body_problem(ProblemKind::Missing, "is required"),
         (true, _) => reader.set_body(json::Json::Object(Vec::new())),
         // Its own error text quotes input, so it is not used.
         (false, _) => match serde_json::from_slice(sent) {
             Ok(body) => reader.set_body(body),
-            Err(_) => reader.body_problem(Kind::JsonInvalid, "must be valid JSON in UTF-8"),
+            Err(_) => reader.body_problem(ProblemKind::JsonInvalid, "must be valid JSON in UTF-8"),
         },
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::field::{Field, Value};
 use super::json::Json;
-use super::problem::{Kind, Loc, Problem, Problems};
+use crate::error::{Loc, Problem, ProblemKind, Problems};
 
 /// The longest field name worth echoing in a `loc`: shorter than any key, secret or token of ours,
 /// so that one that was sent as a name is not repeated.
@@ -54,12 +54,12 @@ impl Reader {
     pub fn set_body(&mut self, body: Json) {
         match body {
             Json::Object(entries) => self.body = Object::new(vec![name("body")], entries, &mut self.problems),
-            _ => self.body_problem(Kind::ModelAttributesType, "must be a JSON object"),
+            _ => self.body_problem(ProblemKind::ModelAttributesType, "must be a JSON object"),
         }
     }
 
     /// Notes that the body as a whole is wrong; its fields are then not reported as missing.
-    pub fn body_problem(&mut self, kind: Kind, msg: &'static str) {
+    pub fn body_problem(&mut self, kind: ProblemKind, msg: &'static str) {
         self.body = Object::unknown();
         self.problems.note(vec![name("body")], kind, msg);
     }
@@ -87,7 +87,7 @@ impl Reader {
 
     /// Notes what only several fields together show.
     pub fn refuse(&mut self, field: &'static str, msg: &'static str) {
-        self.problems.note(vec![name("body"), name(field)], Kind::ValueError, msg);
+        self.problems.note(vec![name("body"), name(field)], ProblemKind::ValueError, msg);
     }
 
     /// The instant that the request is judged by.
@@ -133,7 +133,7 @@ impl Reader {
                 break;
             }
             told.push(key);
-            let (kind, msg) = (Kind::ExtraForbidden, "is not a parameter of this request");
+            let (kind, msg) = (ProblemKind::ExtraForbidden, "is not a parameter of this request");
             self.problems.note(below(&[name("query")], key), kind, msg);
         }
     }
@@ -154,7 +154,7 @@ impl Object {
         for (key, value) in entries {
             if kept.iter().any(|(k, _)| *k == key) {
                 if !repeated.contains(&key) {
-                    problems.note(below(&at, &key), Kind::ValueError, "is given more than once");
+                    problems.note(below(&at, &key), ProblemKind::ValueError, "is given more than once");
                     repeated.push(key);
                 }
             } else {
@@ -189,7 +189,11 @@ impl Object {
     /// Refuses what nobody asked for.
     pub(super) fn close(&mut self, problems: &mut Problems) {
         for (key, _) in mem::take(&mut self.entries).into_iter().flatten().take(MAX_UNKNOWN) {
-            problems.note(below(&self.at, &key), Kind::ExtraForbidden, "is not a field of this request");
+            problems.note(
+                below(&self.at, &key),
+                ProblemKind::ExtraForbidden,
+                "is not a field of this request",
+            );
         }
     }
 }

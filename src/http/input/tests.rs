@@ -6,6 +6,7 @@ use serde_json::json;
 use super::json::Json;
 use super::*;
 use crate::crypto::tenant_key::{KeyEnv, TenantKey};
+use crate::error::Problems;
 
 /// A request with a bit of everything.
 struct Probe;

@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::error::{Problem, ProblemKind};
 use crate::events::{Stream, parse_wire_id};
-use crate::http::input::{Body, Input, Kind, Problem, Reader};
+use crate::http::input::{Body, Input, Reader};
 
 /// Events that one call may name.
 pub const MAX_IDS: usize = 1_000;
@@ -136,5 +137,9 @@ impl Input for ReplayEvents {
 
 /// A range that holds too much for one call.
 pub fn too_many() -> Problem {
-    Problem::body("to", Kind::ValueError, "the range holds more than 10,000 events; choose a shorter one")
+    Problem::body(
+        "to",
+        ProblemKind::ValueError,
+        "the range holds more than 10,000 events; choose a shorter one",
+    )
 }

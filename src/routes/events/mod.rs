@@ -1,6 +1,7 @@
 //! The events that partners see: what waits, what was delivered, what failed, and sending it again
 //! (contract 6).
 
+mod entry;
 mod input;
 pub mod store;
 
@@ -16,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use self::entry::EventEntry;
 pub use self::input::ReplayEvents;
 use self::input::{EventFilter, ReplayEventsBody};
 use self::store::Filter;
@@ -23,7 +25,7 @@ use crate::administration::Change;
 use crate::error::ApiError;
 use crate::events::Stream;
 use crate::http::input::Valid;
-use crate::http::paging::{Data, List, Listed, Page, Place};
+use crate::http::paging::{Data, List, Page};
 use crate::idempotency::{self, Once, Reply};
 use crate::identity::Partner;
 use crate::ids::OrgId;
@@ -35,46 +37,6 @@ const MAX_RANGE: i64 = 10_000;
 /// `/v1/admin/org/events`.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list_events)).routes(routes!(replay_events))
-}
-
-/// An event and its delivery.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct EventEntry {
-    #[serde(skip)]
-    id: Uuid,
-    /// The event's id.
-    #[schema(example = "evt_0192f0c123457abc8def0123456789ab")]
-    pub event_id: String,
-    /// The stream that it belongs to.
-    #[schema(value_type = Stream)]
-    pub stream: String,
-    /// What happened.
-    #[serde(rename = "type")]
-    #[schema(value_type = crate::events::Kind)]
-    pub kind: String,
-    /// How its delivery stands.
-    #[schema(value_type = self::input::Status)]
-    pub status: String,
-    /// How often it was tried.
-    pub attempts: i32,
-    /// When it is tried next, while it is pending.
-    #[schema(required)]
-    pub next_attempt_at: Option<DateTime<Utc>>,
-    /// Why the last attempt failed.
-    #[schema(required, example = "status 503")]
-    pub last_error: Option<String>,
-    /// When it happened.
-    pub created_at: DateTime<Utc>,
-    /// When the queue acknowledged it.
-    #[schema(required)]
-    pub delivered_at: Option<DateTime<Utc>>,
-}
-
-/// Ids are made from the instant of creation, so they are the whole order.
-impl Listed for EventEntry {
-    fn place(&self) -> Place {
-        Place { created_at: self.created_at, id: self.id }
-    }
 }
 
 /// What will be sent again.
@@ -134,7 +96,7 @@ async fn replay_events(
     let replay = Replay { org_id, ids, now: app.clock.now() };
     let reply = |replayed| Reply::new(StatusCode::ACCEPTED, &Data { data: Replayed { replayed } });
     let response = idempotency::carry_out(&app, org_id, claim, replay, reply).await?;
-    Stream::ALL.into_iter().for_each(|stream| app.publisher.wake(org_id, stream));
+    Stream::ALL.into_iter().for_each(|stream| app.outbox.wake(org_id, stream));
     Ok(response)
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::EventEntry;
+use super::entry::EventEntry;
 use super::input::Status;
 use crate::events::{Stream, first_id_at, wire_id};
 use crate::http::paging::Page;

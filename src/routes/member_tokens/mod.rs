@@ -100,7 +100,7 @@ async fn issue_member_token(
     partner.require_administrator()?;
     let key = UserKey { org_id: partner.org_id, user_id, created_at: None };
     let created_at = app.users.ask(key).await?.ok_or(Code::UserNotFound)?.created_at;
-    let keys = app.token_keys.current(&app).await?;
+    let keys = app.identity.token_keys.current().await?;
     let now = app.clock.now();
     let claims = Claims {
         iss: app.config.public_url.clone(),
@@ -117,7 +117,7 @@ async fn issue_member_token(
     let access_token = Secret::new(keys.signing(now)?.sign(&claims));
     app.metrics.identity.tokens_issued.inc();
     if let Some(key_id) = partner.key_id {
-        app.keys.usage.of(partner.org_id, key_id).issued();
+        app.identity.keys.usage.of(partner.org_id, key_id).issued();
     }
     let data = MemberToken { access_token, token_type: "Bearer", expires_in: TOKEN_LIFETIME };
     Ok(Json(Data { data }))
@@ -131,7 +131,7 @@ async fn issue_member_token(
     responses((status = 200, description = "The keys.", body = JwkSet)),
 )]
 async fn list_verification_keys(State(app): State<App>, Valid(()): Valid<()>) -> Result<Response, ApiError> {
-    let keys = app.token_keys.current(&app).await?;
+    let keys = app.identity.token_keys.current().await?;
     let headers =
         [(CACHE_CONTROL, JWKS_CACHING), (CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     Ok((headers, keys.jwks.clone()).into_response())

@@ -11,8 +11,8 @@ use serde_json::json;
 use sqlx::PgExecutor;
 
 use crate::administration::Scope;
-use crate::audit::chain::Head;
 use crate::clock::Clock;
+use crate::crypto::audit_chain::Head;
 use crate::crypto::keyring::Keyring;
 use crate::db::Db;
 use crate::error::ApiError;

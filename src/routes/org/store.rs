@@ -6,9 +6,9 @@ use sqlx::PgExecutor;
 
 use super::change::OrgChange;
 use crate::administration::{Caller, Scope};
-use crate::audit::chain::{Head, RowMac};
 use crate::audit::{Entry, audited};
-use crate::db::listener::CHANGES;
+use crate::crypto::audit_chain::{Head, RowMac};
+use crate::db::change_feed::CHANGES;
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
 

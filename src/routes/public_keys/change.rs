@@ -14,14 +14,7 @@ use crate::clock::Clock;
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::idempotency::{self, Claim, Reply};
-use crate::ids::OrgId;
 use crate::state::App;
-
-/// Where a private half is stored sealed: it opens only there.
-#[must_use]
-pub fn place(org_id: OrgId, unique_id: Uuid) -> Vec<u8> {
-    format!("public_keys/{org_id}/{unique_id}").into_bytes()
-}
 
 /// What is wanted of an org's keys.
 pub enum Change {
@@ -65,7 +58,7 @@ impl Change {
 pub async fn carry(app: &App, scope: Scope, change: Change) -> Result<(), ApiError> {
     let org_id = scope.org_id;
     carry_out(&app.db, org_id, Attempt { scope, clock: app.clock.clone(), change }).await?;
-    app.publisher.wake(org_id, Stream::Credentials);
+    app.outbox.wake(org_id, Stream::Credentials);
     Ok(())
 }
 
@@ -81,7 +74,7 @@ pub async fn carry_once(
     let attempt = Attempt { scope, clock: app.clock.clone(), change };
     let reply = move |()| Reply::new(StatusCode::OK, &data);
     let response = idempotency::carry_out(app, org_id, claim, attempt, reply).await?;
-    app.publisher.wake(org_id, Stream::Credentials);
+    app.outbox.wake(org_id, Stream::Credentials);
     Ok(response)
 }
 

@@ -21,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::body::{GenerateKeyPairBody, RegisterPublicKeyBody};
-use self::change::{Change, carry, carry_once, glance, place};
+use self::change::{Change, carry, carry_once, glance};
 use self::input::{GenerateKeyPair, KeyFilter, OwnerPath, PublicKeyPath, RegisterPublicKey, SetExpiration};
 use self::reply::{
     GeneratedKeyPair, PublicKeyEntry, PublicKeyExpiration, PublicKeyList, RegisteredPublicKey,
@@ -29,8 +29,9 @@ use self::reply::{
 use self::store::{Row, Stored};
 use self::usage::Usage;
 use crate::administration::Scope;
-use crate::error::{ApiError, Code};
-use crate::http::input::{Kind, Problem, Valid};
+use crate::crypto::associated_data;
+use crate::error::{ApiError, Code, Problem, ProblemKind};
+use crate::http::input::Valid;
 use crate::http::paging::Place;
 use crate::idempotency::Once;
 use crate::identity::Partner;
@@ -200,7 +201,8 @@ async fn generate_key_pair(
     seen.has_room()?;
     let make = move || generate(input.length);
     let pair = app.workers.make_pair(scope.org_id, make).await?.map_err(ApiError::internal)?;
-    let sealed = app.keyring.master.seal(&place(scope.org_id, unique_id), &pair.private);
+    let sealed =
+        app.keyring.master.seal(&associated_data::public_key(scope.org_id, unique_id), &pair.private);
     let public = AcceptedKey::from(pair.public);
     let (shown, algorithm) = (public.text.clone(), public.algorithm.clone());
     let key = Stored { sealed: Some(sealed), ..stored(public, &input.usage, input.related_client_id) };
@@ -217,7 +219,7 @@ async fn recheck(app: &App, row: Row, until: DateTime<Utc>) -> Result<(), ApiErr
     let judged = app.workers.run(move || accept(kind, &row.public_key, now, Some(until))).await?;
     judged.map(drop).map_err(|refusal| {
         let (code, msg) = input::refused(refusal);
-        let problem = Problem::body("ExpirationUtc", Kind::ValueError, "");
+        let problem = Problem::body("ExpirationUtc", ProblemKind::ValueError, "");
         ApiError::Invalid(vec![Problem { code, msg: format!("the key {msg}").into(), ..problem }])
     })
 }

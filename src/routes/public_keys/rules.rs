@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::administration::Caller;
-use crate::audit::chain::Head;
+use crate::crypto::audit_chain::Head;
 use crate::error::{ApiError, Code};
 use crate::events::{Kind, Subject, cut};
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::rules::{Key, OrgKeys, Plan};
 use crate::administration::{Caller, Scope};
 use crate::audit::audited;
-use crate::audit::chain::{Head, RowMac};
+use crate::crypto::audit_chain::{Head, RowMac};
 use crate::events::Draft;
 use crate::http::paging::Place;
 use crate::ids::OrgId;

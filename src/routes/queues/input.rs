@@ -3,10 +3,10 @@
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::settings::{AwsSqs, AzureStorageQueue, Settings, WebhookEndpoint};
 use crate::crypto::secret::Secret;
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
+use crate::events::queue::{AwsSqs, AzureStorageQueue, Settings, WebhookEndpoint};
 use crate::http::input::{Body, Fields, Input, Reader};
 
 /// The longest URL or credential worth reading.

@@ -9,7 +9,6 @@ pub mod pause;
 mod put;
 mod reply;
 mod rules;
-pub mod settings;
 mod store;
 mod test_publish;
 
@@ -28,16 +27,16 @@ use self::input::{QueuePath, RegisterQueue};
 use self::put::Put;
 use self::reply::Queue;
 use self::rules::Kind;
-use self::settings::StoredQueue;
 use self::store::QueueRow;
 use crate::administration::{Scope, carry_out};
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
+use crate::events::queue::StoredQueue;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Listed, Page};
-use crate::http::request_id::TraceContext;
 use crate::idempotency::{self, Once, Reply};
 use crate::identity::Partner;
+use crate::request_id::TraceContext;
 use crate::state::App;
 
 /// `/v1/admin/org/queues`.
@@ -166,7 +165,7 @@ async fn delete_queue(
     let org_id = scope.org_id;
     let change = Change { kind: Kind::Delete, stream: path.stream().ok(), new: None, put_at: None };
     carry_out(&app.db, org_id, change.by(&app, scope)).await?;
-    Stream::ALL.into_iter().for_each(|stream| app.publisher.rouse(org_id, stream));
+    Stream::ALL.into_iter().for_each(|stream| app.outbox.rouse(org_id, stream));
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -196,7 +195,7 @@ async fn test_queue(
     let target = target.map_err(|error| test_publish::failed(&error))?;
     let event_id = test_publish::send(&app, org_id, stream, &target, trace).await?;
     store::proven(&app.db.pool, org_id, stream).await?;
-    app.publisher.rouse(org_id, stream);
+    app.outbox.rouse(org_id, stream);
     let reply = Reply::new(StatusCode::ACCEPTED, &Data { data: TestedQueue { event_id } })?;
     idempotency::keep(&app, org_id, claim, reply).await
 }

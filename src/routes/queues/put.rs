@@ -7,16 +7,16 @@ use super::change::{Change, glance};
 use super::input::{QueuePath, RegisterQueue};
 use super::reply::Queue;
 use super::rules::Kind;
-use super::settings::{Settings, expires_at, place, require_live, secret};
 use super::store::NewQueue;
 use super::test_publish;
 use crate::administration::Scope;
+use crate::crypto::associated_data;
 use crate::crypto::secret::Secret;
-use crate::error::{ApiError, Code};
+use crate::error::{ApiError, Code, Problem, ProblemKind};
 use crate::events::Stream;
+use crate::events::queue::{Settings, expires_at, require_live, secret};
 use crate::events::targets::Target;
-use crate::features::FEATURES;
-use crate::http::input::{self, Problem};
+use crate::features::Feature;
 use crate::http::paging::Data;
 use crate::idempotency::{self, Claim, Reply};
 use crate::state::App;
@@ -48,7 +48,7 @@ impl Put<'_> {
             Reply::new(status, &Data { data: Queue::of(&shown, org_id, row)? })
         });
         let response = response.await?;
-        app.publisher.rouse(org_id, stream);
+        app.outbox.rouse(org_id, stream);
         Ok(response)
     }
 
@@ -64,7 +64,7 @@ impl Put<'_> {
                 let place = [settings.kind(), invalid.field];
                 Err(ApiError::Invalid(vec![Problem::within_body(
                     place,
-                    input::Kind::ValueError,
+                    ProblemKind::ValueError,
                     invalid.reason,
                 )]))
             }
@@ -72,14 +72,16 @@ impl Put<'_> {
     }
 
     fn not_live(&self) -> ApiError {
-        let feature = FEATURES.iter().find(|feature| feature.name == "azure_event_hubs");
-        let refusal = feature.map(|f| self.app.features.require(f, &self.app.config.integration_contact));
-        refusal.and_then(Result::err).unwrap_or_else(|| Code::ServiceUnavailable.into())
+        let contact = &self.app.config.integration_contact;
+        let refusal = self.app.features.require(Feature::AzureEventHubs, contact);
+        refusal.err().unwrap_or_else(|| Code::ServiceUnavailable.into())
     }
 
     fn stored(&self, stream: Stream, settings: &Settings, target: &Target) -> NewQueue {
-        let place = place(self.scope.org_id, stream.name());
-        let seal = |secret: &Secret<String>| self.app.keyring.master.seal(&place, secret.expose().as_bytes());
+        let associated_data = associated_data::event_queue(self.scope.org_id, stream.name());
+        let seal = |secret: &Secret<String>| {
+            self.app.keyring.master.seal(&associated_data, secret.expose().as_bytes())
+        };
         NewQueue {
             kind: settings.kind(),
             settings: settings.to_json(),

@@ -6,14 +6,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::input::QueueType;
-use super::settings::{AwsSqs, AzureStorageQueue, WebhookEndpoint};
 use super::store::QueueRow;
 use crate::error::ApiError;
-use crate::events::publisher::DEAD_AFTER;
+use crate::events::queue::{AwsSqs, AzureStorageQueue, WebhookEndpoint};
 use crate::events::{PauseReason, Stream};
 use crate::http::paging::{Listed, Place};
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
+use crate::outbox::DEAD_AFTER;
 use crate::state::App;
 
 /// A queue, without its secrets.

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::administration::Caller;
-use crate::audit::chain::Head;
+use crate::crypto::audit_chain::Head;
 use crate::error::{ApiError, Code};
 use crate::events::{self, PauseReason, Stream};
 

@@ -6,7 +6,7 @@ use sqlx::PgExecutor;
 use super::rules::{Kind, Plan, QueueNow, Standing};
 use crate::administration::{Caller, Scope};
 use crate::audit::audited;
-use crate::audit::chain::{Head, RowMac};
+use crate::crypto::audit_chain::{Head, RowMac};
 use crate::events::{Draft, Stream, Subject};
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;

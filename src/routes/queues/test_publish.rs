@@ -6,11 +6,12 @@ use serde_json::json;
 
 use crate::clock::rfc3339;
 use crate::error::{ApiError, Code};
-use crate::events::publisher::{Message, secrets_of};
+use crate::events::message::Message;
+use crate::events::secrets::secrets_of;
 use crate::events::targets::{DeliveryError, Target};
 use crate::events::{Stream, cut, wire_id};
-use crate::http::request_id::TraceContext;
 use crate::ids::{OrgId, new_row_id};
+use crate::request_id::TraceContext;
 use crate::state::App;
 
 /// How long a queue has to acknowledge it.
@@ -26,8 +27,10 @@ pub async fn send(
     trace: Option<TraceContext>,
 ) -> Result<String, ApiError> {
     let now = app.clock.now();
-    let secrets =
-        secrets_of(app, &[org_id], now).await?.remove(&org_id).ok_or(Code::SigningSecretRequired)?;
+    let secrets = secrets_of(&app.db.pool, &app.keyring.master, &[org_id], now)
+        .await?
+        .remove(&org_id)
+        .ok_or(Code::SigningSecretRequired)?;
     let id = new_row_id();
     let body = json!({
         "type": KIND,
@@ -37,7 +40,7 @@ pub async fn send(
     });
     let body = body.to_string();
     let message = Message { id, stream: stream.name(), kind: KIND, body: &body, trace, anew: true };
-    match message.send(app, org_id, target, &secrets, TIMEOUT).await {
+    match message.send(&app.targets, &app.clock, org_id, target, &secrets, TIMEOUT).await {
         Ok(()) => Ok(wire_id(id)),
         Err(error) => Err(failed(&error)),
     }

@@ -8,12 +8,13 @@ use super::rules::{OrgSecrets, Plan};
 use super::store::{self, Applied, Stored};
 use crate::administration::{Change, Scope, carry_out};
 use crate::clock::Clock;
+use crate::crypto::associated_data;
 use crate::crypto::keyring::Keyring;
 use crate::crypto::secret::Secret;
 use crate::crypto::signing_secret;
 use crate::db::Db;
 use crate::error::{ApiError, Code};
-use crate::ids::{OrgId, new_row_id};
+use crate::ids::new_row_id;
 use crate::routes::public_keys::delivery::Recipient;
 
 /// A new secret in place.
@@ -41,11 +42,6 @@ impl NewSecret {
     }
 }
 
-/// Where a secret is stored sealed: it opens only there.
-pub fn place(org_id: OrgId, id: Uuid) -> Vec<u8> {
-    format!("signing_secrets/{org_id}/{id}").into_bytes()
-}
-
 /// Puts a secret in place, unless its recipient could not read it.
 pub fn rotation(
     clock: &Clock,
@@ -57,7 +53,7 @@ pub fn rotation(
 ) -> impl Change<Done = Rotated> + use<> {
     let (org_id, id) = (scope.org_id, new_row_id());
     let new = Stored {
-        sealed: keyring.master.seal(&place(org_id, id), new.secret.expose()),
+        sealed: keyring.master.seal(&associated_data::signing_secret(org_id, id), new.secret.expose()),
         fingerprints: keyring.fingerprints(org_id, &new.secret).iter().map(|print| print.to_vec()).collect(),
         source: if new.is_made { "server" } else { "partner" },
     };

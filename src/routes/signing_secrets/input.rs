@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::crypto::secret::Secret;
 use crate::crypto::signing_secret;
 use crate::http::input::{Body, Input, Reader};
-use crate::routes::tenant_keys::{DEFAULT_GRACE, MAX_GRACE};
+use crate::routes::tenant_keys::input::{DEFAULT_GRACE, MAX_GRACE};
 
 /// Names a secret.
 #[derive(IntoParams)]

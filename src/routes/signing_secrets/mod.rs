@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use self::change::revoke;
-pub use self::change::{NewSecret, Rotated, place, rotation};
+pub use self::change::{NewSecret, Rotated, rotation};
 pub use self::input::RotateSigningSecret;
 use self::input::SecretPath;
 use self::rules::SigningSecret;
@@ -156,7 +156,7 @@ async fn rotate_signing_secret(
         RotatedSigningSecret::of(&rotated, shown.map(|made| delivery.shown(made))).reply()
     });
     let response = response.await?;
-    app.publisher.wake(org_id, Stream::Credentials);
+    app.outbox.wake(org_id, Stream::Credentials);
     Ok(response)
 }
 
@@ -207,6 +207,6 @@ async fn revoke_signing_secret(
 ) -> Result<StatusCode, ApiError> {
     let org_id = scope.org_id;
     revoke(&app.db, &app.clock, scope, secret_id).await?;
-    app.publisher.wake(org_id, Stream::Credentials);
+    app.outbox.wake(org_id, Stream::Credentials);
     Ok(StatusCode::NO_CONTENT)
 }

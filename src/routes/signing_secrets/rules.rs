@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::administration::Caller;
-use crate::audit::chain::Head;
+use crate::crypto::audit_chain::Head;
 use crate::error::{ApiError, Code};
 use crate::events::{Kind, Subject};
 

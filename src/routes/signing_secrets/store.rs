@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::rules::{OrgSecrets, Plan, SigningSecret};
 use crate::administration::{Caller, Scope};
 use crate::audit::audited;
-use crate::audit::chain::{Head, RowMac};
+use crate::crypto::audit_chain::{Head, RowMac};
 use crate::ids::OrgId;
 
 /// A new secret as it is stored.
@@ -154,32 +154,4 @@ pub async fn apply(
 
 fn violates(error: &sqlx::Error, constraint: &str) -> bool {
     error.as_database_error().and_then(|error| error.constraint()) == Some(constraint)
-}
-
-/// A live secret, still sealed.
-#[derive(Debug)]
-pub struct Sealed {
-    pub org_id: OrgId,
-    pub id: Uuid,
-    pub sealed: Option<Vec<u8>>,
-}
-
-/// The secrets of these orgs that sign at `now`, newest first.
-pub async fn live(
-    db: impl PgExecutor<'_>,
-    org_ids: &[Uuid],
-    now: DateTime<Utc>,
-) -> Result<Vec<Sealed>, sqlx::Error> {
-    sqlx::query_as!(
-        Sealed,
-        r#"
-        SELECT org_id AS "org_id: OrgId", id, sealed FROM signing_secrets
-        WHERE org_id = ANY($1) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
-        ORDER BY org_id, created_at DESC, id DESC
-        "#,
-        org_ids,
-        now,
-    )
-    .fetch_all(db)
-    .await
 }

@@ -2,7 +2,7 @@
 //! are in [`rules`]; a key is shown in the reply that makes it, and nowhere else.
 
 pub mod change;
-mod input;
+pub mod input;
 pub mod operator;
 mod reply;
 pub mod rules;
@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::change::{Change, NewKey, change};
-pub use self::input::{CreateTenantKey, DEFAULT_GRACE, MAX_GRACE, RotateTenantKey};
+pub use self::input::{CreateTenantKey, RotateTenantKey};
 use self::input::{KeyFilter, KeyPath, UpdateTenantKey};
 use self::reply::{MintedTenantKey, RotatedTenantKey, TenantKeyEntry};
 use self::rules::{OrgKeys, Plan, Rotation};
@@ -196,7 +196,7 @@ where
     let org_id = scope.org_id;
     let attempt = wanted.by(scope, &app.clock);
     let response = idempotency::carry_out(app, org_id, claim, attempt, |plan| reply(required(plan)?)).await?;
-    app.publisher.wake(org_id, Stream::Credentials);
+    app.outbox.wake(org_id, Stream::Credentials);
     Ok(response)
 }
 
@@ -207,7 +207,7 @@ where
 {
     let org_id = scope.org_id;
     let plan = change(&app.db, &app.clock, scope, wanted).await?;
-    app.publisher.wake(org_id, Stream::Credentials);
+    app.outbox.wake(org_id, Stream::Credentials);
     Ok(plan)
 }
 

@@ -5,10 +5,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use crate::audit::chain::Head;
-use crate::error::{ApiError, Code};
+use crate::crypto::audit_chain::Head;
+use crate::error::{ApiError, Code, Problem, ProblemKind};
 use crate::events::{Kind, Subject};
-use crate::http::input::{self, Change, Problem};
+use crate::http::input::Change;
 use crate::ids::KeyId;
 
 /// Live keys an org may have, counted after the change.
@@ -259,7 +259,7 @@ fn check_grace(key: &Key) -> Result<(), ApiError> {
         return Ok(());
     }
     let msg = "a rotated key must end within seven days of its rotation";
-    Err(ApiError::Invalid(vec![Problem::body("expires_at", input::Kind::ValueError, msg)]))
+    Err(ApiError::Invalid(vec![Problem::body("expires_at", ProblemKind::ValueError, msg)]))
 }
 
 #[cfg(test)]

@@ -21,12 +21,12 @@ use uuid::Uuid;
 use super::input::CreateUser;
 use super::inserts::insert_each;
 use super::store::{NewUser, Outcome};
-use crate::error::{ApiError, Code};
+use crate::error::{ApiError, Code, Problem};
 use crate::events::Stream;
 use crate::http::chunks::Chunks;
-use crate::http::input::{Problem, announced_length, judge, refuse_query, require_media_type};
-use crate::http::request_id::TraceContext;
+use crate::http::input::{announced_length, judge, refuse_query, require_media_type};
 use crate::identity::Partner;
+use crate::request_id::TraceContext;
 use crate::state::App;
 
 /// The route, which has [`IDLE_TIMEOUT`] in place of the timeout of all others.
@@ -256,7 +256,7 @@ impl Import {
         let outcomes =
             insert_each(&self.app.db, &self.app.clock, self.app.config.request_timeout, &users).await;
         if outcomes.contains(&Some(Outcome::Created)) {
-            self.app.publisher.wake(self.partner.org_id, Stream::Users);
+            self.app.outbox.wake(self.partner.org_id, Stream::Users);
         }
         let mut outcomes = outcomes.into_iter();
         for verdict in verdicts {

@@ -3,11 +3,11 @@
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::Profile;
 use super::store::NewUser;
+use super::user::Profile;
 use crate::http::input::{Body, Change, Field, Input, Reader};
-use crate::http::request_id::TraceContext;
 use crate::ids::{OrgId, new_row_id};
+use crate::request_id::TraceContext;
 
 /// Names a user.
 #[derive(IntoParams)]

@@ -1,7 +1,7 @@
 //! Users that are asked for at the same time share a statement (natural batching).
 
-use super::User;
 use super::store::{self, UserKey};
+use super::user::User;
 use crate::db::Db;
 use crate::db::batch::{Batcher, Kept, Slice};
 use crate::metrics::BatchMetrics;

@@ -3,15 +3,15 @@
 
 pub mod bulk;
 mod input;
-mod inserts;
-mod lookups;
+pub mod inserts;
+pub mod lookups;
 mod store;
+mod user;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -20,19 +20,18 @@ use uuid::Uuid;
 
 use self::input::{CreateUser, UpdateUser, UserPath};
 use self::inserts::InsertOne;
-pub use self::inserts::Inserts;
-pub use self::lookups::Lookups;
 use self::store::Outcome;
 pub use self::store::UserKey;
+use self::user::{User, UserEntry};
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::http::input::Valid;
-use crate::http::paging::{Data, List, Listed, Page, Place};
-use crate::http::request_id::TraceContext;
+use crate::http::paging::{Data, List, Page};
 use crate::idempotency::{self, Once, Reply};
 use crate::identity::members::Member;
 use crate::identity::{Caller, Partner};
 use crate::ids::OrgId;
+use crate::request_id::TraceContext;
 use crate::state::App;
 
 /// `/v1/users`.
@@ -53,53 +52,6 @@ pub struct CreatedUser {
     /// As the partner chose it.
     #[schema(example = "3f2b8c1e-9d4a-4c6b-8f1e-2a7d5c9b0e13")]
     user_id: Uuid,
-}
-
-/// A user in a list.
-#[derive(Serialize, ToSchema)]
-pub struct UserEntry {
-    /// As the partner chose it.
-    #[schema(example = "3f2b8c1e-9d4a-4c6b-8f1e-2a7d5c9b0e13")]
-    pub user_id: Uuid,
-    /// When it was created.
-    #[schema(example = "2026-11-21T08:00:00.000000Z")]
-    pub created_at: DateTime<Utc>,
-}
-
-impl Listed for UserEntry {
-    fn place(&self) -> Place {
-        Place { created_at: self.created_at, id: self.user_id }
-    }
-}
-
-/// A user.
-#[derive(Serialize, ToSchema)]
-pub struct User {
-    /// As the partner chose it.
-    #[schema(example = "3f2b8c1e-9d4a-4c6b-8f1e-2a7d5c9b0e13")]
-    pub user_id: Uuid,
-    /// What is known of the person.
-    pub profile: Profile,
-    /// When it was created.
-    #[schema(example = "2026-11-21T08:00:00.000000Z")]
-    pub created_at: DateTime<Utc>,
-    /// When it was last changed.
-    #[schema(example = "2026-11-21T08:00:00.000000Z")]
-    pub updated_at: DateTime<Utc>,
-}
-
-/// What is known of a person; all of it optional.
-#[derive(Debug, Default, Serialize, ToSchema)]
-pub struct Profile {
-    /// Given name.
-    #[schema(required, example = "Ada")]
-    pub first_name: Option<String>,
-    /// Family name.
-    #[schema(required, example = "Lovelace")]
-    pub last_name: Option<String>,
-    /// E-mail address.
-    #[schema(required, format = Email, example = "ada@example.com")]
-    pub email: Option<String>,
 }
 
 /// Create a user.
@@ -133,7 +85,7 @@ async fn create_user(
             idempotency::carry_out(&app, org_id, claim, insert, reply).await?
         }
     };
-    app.publisher.wake(org_id, Stream::Users);
+    app.outbox.wake(org_id, Stream::Users);
     Ok(response)
 }
 
@@ -249,6 +201,6 @@ fn done(app: &App, caller: Caller, found: bool) -> Result<StatusCode, ApiError> 
     if !found {
         return Err(missing(caller));
     }
-    app.publisher.wake(caller.org_id(), Stream::Users);
+    app.outbox.wake(caller.org_id(), Stream::Users);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,12 +5,12 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::input::UpdateUser;
-use super::{Profile, User, UserEntry};
+use super::user::{Profile, User, UserEntry};
 use crate::events::{Draft, Kind, Stream, Subject};
 use crate::http::paging::Page;
-use crate::http::request_id::TraceContext;
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
+use crate::request_id::TraceContext;
 
 /// A user to insert.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Many at once.
 
 use partner_api::audit::Author;
-use partner_api::audit::chain::Head;
+use partner_api::crypto::audit_chain::Head;
 use partner_api::crypto::keyring::Keyring;
 use partner_api::crypto::master::MasterKeys;
 use partner_api::ids::OrgId;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use chrono::TimeDelta;
-use partner_api::events::expiry;
+use partner_api::background::expiry;
 use serde_json::{Value, json};
 
 use super::{AUDIT, QUEUE, ROTATE_SECRET, log, service, webhook_queue};

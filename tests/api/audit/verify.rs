@@ -1,8 +1,8 @@
 //! `audit verify`: what it finds, and what only a kept head shows.
 
 use partner_api::administration::Scope;
-use partner_api::audit::chain::Head;
 use partner_api::audit::verify::{Finding, Problem};
+use partner_api::crypto::audit_chain::Head;
 use partner_api::ids::OrgId;
 use partner_api::routes::org;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use partner_api::events::publisher;
+use partner_api::background::publisher;
 use serde_json::json;
 use sqlx::Executor;
 use tokio::sync::watch;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use partner_api::events::{publisher, retention};
+use partner_api::background::{publisher, retention};
 use serde_json::json;
 use sqlx::Connection as _;
 use tokio::sync::watch;

@@ -1,7 +1,7 @@
 //! What is old is deleted; what is lost that way is counted and shown.
 
 use chrono::TimeDelta;
-use partner_api::events::{publisher, retention};
+use partner_api::background::{publisher, retention};
 
 use super::{QUEUE, create_user, listed, partner, publish, service};
 use crate::support::webhook::Receiver;

@@ -14,7 +14,7 @@ mod retries;
 mod wakes;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use partner_api::events::publisher;
+use partner_api::background::publisher;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -121,7 +121,8 @@ async fn an_azure_target_is_told_with_the_token_it_had() {
     let app = service().await;
     let acme = partner(&app, "acme").await;
     // As if the queue had been an Azure queue: its sealed part opens where it was sealed.
-    let place = partner_api::routes::queues::settings::place(partner_api::ids::OrgId(acme.org.id), "users");
+    let place =
+        partner_api::crypto::associated_data::event_queue(partner_api::ids::OrgId(acme.org.id), "users");
     let sealed = app.state.keyring.master.seal(&place, b"sv=1&sp=a&se=2027-01-01&sig=a");
     sqlx::query("UPDATE event_queues SET type = 'azure_storage_queue', settings = $1, sealed = $2 WHERE stream = 'users'")
         .bind(json!({"account_name": "account", "queue_name": "queue"}))

@@ -78,7 +78,9 @@ async fn an_answer_from_before_the_queue_was_replaced_pauses_nothing() {
     create_user(&acme.org).await;
     let state = app.state.clone();
     let step =
-        tokio::spawn(async move { partner_api::events::publisher::step(&state).await.expect("it looks") });
+        tokio::spawn(
+            async move { partner_api::background::publisher::step(&state).await.expect("it looks") },
+        );
     let arrives = async || (!acme.receiver.take().is_empty()).then_some(());
     crate::support::within(std::time::Duration::from_secs(5), "the event arrives", arrives).await;
     app.clock.advance(chrono::TimeDelta::seconds(1));

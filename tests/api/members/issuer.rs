@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use partner_api::app;
 use partner_api::crypto::keyring::Keyring;
-use partner_api::db::listener::Listener;
+use partner_api::db::change_feed::ChangeFeed;
 use partner_api::state::App;
 use partner_api::telemetry::AccessLog;
 use serde_json::json;
@@ -73,7 +73,7 @@ impl Replica {
         let master = config.master.keys.clone().expect("it is configured");
         let keyring = Keyring::open(&db.pool, master).await.expect("it opens");
         let state = App::new(config, app.clock.clone(), db, keyring, AccessLog::off());
-        let (listener, _) = Listener::new(state.db.clone(), state.trust.clone(), state.clock.clone());
+        let (listener, _) = ChangeFeed::new(state.db.clone(), state.trust.clone(), state.clock.clone());
         let listener = tokio::spawn(listener.run(state.caches()));
         let fresh = async || state.trust.is_fresh().then_some(());
         within(Duration::from_secs(10), "the replica believes its memory", fresh).await;
@@ -145,7 +145,7 @@ async fn what_a_member_does_is_no_use_of_the_key() {
     let member = issued(&app, &acme, &app.holder(&secret)).await;
     app.clock.advance(TimeDelta::minutes(5));
     member.caller.get(&member.path()).await.expect(200);
-    app.state.keys.usage.flush(&app.state.db).await;
+    app.state.identity.keys.usage.flush(&app.state.db).await;
     let keys = acme.get(KEYS).await.expect(200).json();
     assert_eq!(
         (&keys["data"][0]["id"], &keys["data"][0]["last_used_at"]),

@@ -1,8 +1,8 @@
 //! Rotations, revocations and the like, and how much is left to `reseal`.
 
 use chrono::TimeDelta;
+use partner_api::background::{expiry, outbox_depth};
 use partner_api::clock::rfc3339;
-use partner_api::events::{expiry, outbox};
 use partner_api::metrics::Events;
 use serde_json::{Value, json};
 
@@ -63,7 +63,7 @@ async fn what_reseal_has_left_is_counted() {
     let mut database = app.database.connect().await;
     let old: i64 =
         sqlx::query_scalar("SELECT count(*) FROM service_keys").fetch_one(&mut database).await.unwrap();
-    outbox::count_reseal(&app.state).await.unwrap();
+    outbox_depth::count_reseal(&app.state).await.unwrap();
     // The service's own keys came with the template; the new secret is under the new key.
     assert!(old > 0);
     assert_eq!(value(&app, "partner_api_reseal_left", &[]).await, old as f64);

@@ -1,7 +1,7 @@
 //! What waits, what is late, and what became of deliveries.
 
 use chrono::TimeDelta;
-use partner_api::events::publisher;
+use partner_api::background::publisher;
 
 use super::{create_users, scrape, value, with_queue};
 use crate::support::{Org, TestApp};
@@ -83,12 +83,12 @@ async fn events_that_waited_in_vain_are_counted_as_lost() {
     let app = TestApp::new().await;
     create_users(&app.org("acme").await, 3).await;
     app.clock.advance(TimeDelta::days(15));
-    partner_api::events::retention::step(&app.state).await.unwrap();
+    partner_api::background::retention::step(&app.state).await.unwrap();
     assert_eq!(value(&app, "partner_api_events_lost_total", &[]).await, 3.0);
 }
 
 async fn measure(app: &TestApp) {
-    partner_api::events::outbox::measure(&app.state).await.unwrap();
+    partner_api::background::outbox_depth::measure(&app.state).await.unwrap();
 }
 
 /// Delivered, retried, failed.

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use partner_api::background::probe;
 use partner_api::ids::OrgId;
-use partner_api::routes::health;
 use serde_json::json;
 use tokio::net::TcpStream;
 use uuid::Uuid;
@@ -22,7 +22,7 @@ async fn no_label_names_anybody_and_every_name_keeps_the_conventions() {
     acme.bodyless("S3CR3T", "/v1/users").await.expect(405);
     acme.get("/v1/s3cr3t").await.expect(404);
     app.anyone().with("taih-tenant-key", "tk_test_s3cr3t").get("/v1/users").await.expect(401);
-    partner_api::events::publisher::step(&app.state).await.unwrap();
+    partner_api::background::publisher::step(&app.state).await.unwrap();
 
     let seen = scrape(&app).await;
 
@@ -159,7 +159,7 @@ async fn readiness_is_a_number_and_its_reason_a_label() {
     let because = async |reason| value(&app, "partner_api_not_ready", &[("reason", reason)]).await;
     assert_eq!((ready().await, because("starting").await), (0.0, 1.0));
 
-    health::probe(&app.state, -700).await;
+    probe::probe(&app.state, -700).await;
     assert_eq!((ready().await, because("starting").await), (1.0, 0.0));
     assert_eq!(value(&app, "partner_api_database_clock_offset_seconds", &[]).await, -0.7);
     assert_eq!(value(&app, "partner_api_migrations_pending", &[]).await, 0.0);
@@ -167,7 +167,7 @@ async fn readiness_is_a_number_and_its_reason_a_label() {
 
     let undo = "DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
     sqlx::query(undo).execute(&mut app.database.connect().await).await.unwrap();
-    health::probe(&app.state, 0).await;
+    probe::probe(&app.state, 0).await;
     assert_eq!((ready().await, because("migrations_pending").await), (0.0, 1.0));
     assert_eq!(value(&app, "partner_api_migrations_pending", &[]).await, 1.0);
 

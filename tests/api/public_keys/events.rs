@@ -1,7 +1,7 @@
 //! What is told of public keys, and noted.
 
 use chrono::TimeDelta;
-use partner_api::events::expiry;
+use partner_api::background::expiry;
 use serde_json::{Value, json};
 use sqlx::Row as _;
 

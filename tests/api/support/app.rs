@@ -13,8 +13,8 @@ use partner_api::app;
 use partner_api::clock::Clock;
 use partner_api::config::Config;
 use partner_api::crypto::keyring::Keyring;
-use partner_api::db::listener::Listener;
-use partner_api::http::door::Door;
+use partner_api::db::change_feed::ChangeFeed;
+use partner_api::limits::Listener;
 use partner_api::routes::org::{self, OrgChange};
 use partner_api::serve::{Listeners, serve};
 use partner_api::state::App;
@@ -112,13 +112,13 @@ impl TestApp {
 
     /// Puts the service's outer layers around routes of the test's own.
     pub fn wrapping(&self, routes: Router<App>) -> Caller {
-        Caller::of(app::finish(&self.state, Door::Public, routes))
+        Caller::of(app::finish(&self.state, Listener::Public, routes))
     }
 
     /// Starts to hear what changes, which is what lets caches be believed.
     pub async fn listen(&mut self) {
         let (listener, _) =
-            Listener::new(self.state.db.clone(), self.state.trust.clone(), self.clock.clone());
+            ChangeFeed::new(self.state.db.clone(), self.state.trust.clone(), self.clock.clone());
         self.tasks.spawn(listener.run(self.state.caches()));
         self.trusted().await;
     }
@@ -129,7 +129,7 @@ impl TestApp {
         within(Duration::from_secs(10), "caches are believed", fresh).await;
     }
 
-    /// Opens both doors on ports of their own.
+    /// Opens both listeners on ports of their own.
     pub async fn serve(&self) -> Serving {
         let listeners = Listeners::bind(&self.state.config).await.expect("ports are free");
         let (public, internal) = listeners.addresses().expect("sockets have addresses");

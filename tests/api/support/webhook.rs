@@ -47,13 +47,13 @@ pub struct Arrived {
 impl Receiver {
     /// Starts one that acknowledges everything.
     pub async fn start() -> Self {
-        let door = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}/events", door.local_addr().expect("an address"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/events", listener.local_addr().expect("an address"));
         let shared =
             Arc::new(Mutex::new(Shared { answer: Answer::Now("200 OK".to_owned()), arrived: Vec::new() }));
         let receiver = Self { url, shared: shared.clone() };
         tokio::spawn(async move {
-            while let Ok((stream, _)) = door.accept().await {
+            while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(serve(stream, shared.clone()));
             }
         });

@@ -3,7 +3,7 @@
 //! (contract 1); any `org_id` that a statement forgets is seen here.
 
 use chrono::TimeDelta;
-use partner_api::events::{expiry, publisher, retention};
+use partner_api::background::{expiry, publisher, retention};
 use serde_json::{Value, json};
 
 use super::tenancy::all_of;
@@ -147,7 +147,7 @@ async fn the_last_use_of_a_key_is_noted_in_its_own_org_alone() {
     let zeta = twin(&sweep.app, &acme).await;
     let before = rows_of(&sweep.app, &zeta).await;
     sweep.app.holder(&secret).get("/v1/features").await.expect(200);
-    sweep.app.state.keys.usage.flush(&sweep.app.state.db).await;
+    sweep.app.state.identity.keys.usage.flush(&sweep.app.state.db).await;
     assert_eq!(rows_of(&sweep.app, &zeta).await, before);
     let keys = acme.get("/v1/admin/org/tenant-keys?limit=100").await.json()["data"].clone();
     let key = keys.as_array().expect("a list").iter().find(|key| key["id"] == json!(id)).cloned();

@@ -10,7 +10,7 @@ use crate::support::process::Program;
 use crate::support::{Org, TestApp};
 
 async fn flush(app: &TestApp) {
-    app.state.keys.usage.flush(&app.state.db).await;
+    app.state.identity.keys.usage.flush(&app.state.db).await;
 }
 
 /// A key as an operator sees it.

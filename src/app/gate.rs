@@ -1,5 +1,5 @@
 //! The checks between the router and a handler (contract 0, steps 4 to 6), in their order, and the
-//! caller's share of the room (contract 13.5) as soon as it is known whose it is.
+//! caller's share of the limit (contract 13.5) as soon as it is known whose it is.
 
 use std::sync::Arc;
 
@@ -8,12 +8,13 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::door::{Door, Lane};
+use super::edge::limit_of;
 use crate::error::{ApiError, Code};
 use crate::features::Feature;
 use crate::idempotency::header::IdempotencyKey;
-use crate::identity::{self, Access, Caller};
-use crate::shares::{self, Share};
+use crate::identity::{Access, Caller};
+use crate::limits::shares::{self, Share};
+use crate::limits::{Limit, Listener};
 use crate::state::App;
 
 /// What stands before one feature's routes.
@@ -22,14 +23,14 @@ pub struct Gate {
     /// The service.
     pub app: App,
     /// The feature the routes belong to; `None` for what is always on.
-    pub feature: Option<&'static Feature>,
+    pub feature: Option<Feature>,
     /// Whom the routes take.
     pub access: Access,
 }
 
 /// Passes a request on, or refuses it before the body is read.
 pub async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    let caller = match identity::identify(&gate.app, request.headers(), gate.access).await {
+    let caller = match gate.app.identity.identify(request.headers(), gate.access).await {
         Ok(caller) => caller,
         Err(error) => return error.into_response(),
     };
@@ -56,15 +57,14 @@ fn admit(
     caller: Caller,
     request: &Request,
 ) -> Result<(Share, Option<IdempotencyKey>), ApiError> {
-    let lane = Lane::of(Door::Public, request.extensions().get()).unwrap_or(Lane::Public);
-    let share = app.lanes.shares(lane).try_take(caller.org_id()).ok_or_else(|| {
-        app.metrics.http.over_share(lane);
+    let limit = limit_of(Listener::Public, request.extensions().get()).unwrap_or(Limit::Public);
+    let share = app.limits.shares(limit).try_take(caller.org_id()).ok_or_else(|| {
+        app.metrics.http.over_share(limit);
         Code::RateLimited
     })?;
-    if let Some(feature) = feature {
+    if let Some(feature) = *feature {
         app.features.require(feature, &app.config.integration_contact)?;
     }
-    let shows_secrets =
-        *request.method() == Method::POST && feature.is_some_and(|feature| feature.shows_secrets);
+    let shows_secrets = *request.method() == Method::POST && feature.is_some_and(Feature::shows_secrets);
     Ok((share, IdempotencyKey::of(request.headers(), shows_secrets)?))
 }

@@ -1,12 +1,12 @@
 //! What is being delivered at the moment, so that no queue takes all the room.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::store::{Claimed, DEAD_AFTER, Held};
-use super::{MAX_PER_QUEUE, QueueId, lock};
-use crate::state::App;
+use super::{MAX_PER_QUEUE, Outbox, QueueId, lock};
 
 /// Counts of what is in flight.
 #[derive(Debug, Default)]
@@ -49,26 +49,26 @@ impl InFlight {
 
 /// Counts an event as in flight for as long as it lives.
 pub struct Flight {
-    app: App,
+    outbox: Arc<Outbox>,
     queue: QueueId,
     held: Held,
 }
 
 impl Flight {
     /// Counts an event in.
-    pub fn take_off(app: App, event: &Claimed, lease: Uuid) -> Self {
+    pub fn take_off(outbox: Arc<Outbox>, event: &Claimed, lease: Uuid) -> Self {
         let queue = QueueId::of(event);
         let held = Held { org_id: event.org_id, id: event.id, lease };
-        lock(&app.publisher.in_flight).take_off(&queue, held, event.failures >= DEAD_AFTER);
-        Self { app, queue, held }
+        lock(&outbox.in_flight).take_off(&queue, held, event.failures >= DEAD_AFTER);
+        Self { outbox, queue, held }
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        let has_room = lock(&self.app.publisher.in_flight).land(&self.queue, self.held);
+        let has_room = lock(&self.outbox.in_flight).land(&self.queue, self.held);
         if has_room {
-            self.app.publisher.wake_again([self.queue.clone()]);
+            self.outbox.wake_again([self.queue.clone()]);
         }
     }
 }

@@ -67,7 +67,7 @@ impl Changed {
 }
 
 /// Keeps [`Trust`] up to date for as long as the process lives.
-pub struct Listener {
+pub struct ChangeFeed {
     db: Db,
     trust: Arc<Trust>,
     clock: Clock,
@@ -87,7 +87,7 @@ pub trait Invalidate: Send + Sync + 'static {
     fn forget_all(&self);
 }
 
-impl Listener {
+impl ChangeFeed {
     /// A listener, and the clock offset it measures, in milliseconds.
     #[must_use]
     pub fn new(db: Db, trust: Arc<Trust>, clock: Clock) -> (Self, watch::Receiver<i64>) {

@@ -8,6 +8,10 @@
 //! 4. `gate`: identity, then the feature table. On matched routes only.
 //! 5. the handler: media type, size, then all problems of path, query and body.
 
+mod edge;
+mod features;
+mod gate;
+
 use std::any::Any;
 
 use axum::Router;
@@ -17,14 +21,15 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use self::edge::Edge;
+pub use self::edge::MAX_HEADER_BYTES;
+use self::gate::Gate;
 use crate::error::{ApiError, Code};
-use crate::features::{FEATURES, Feature};
-use crate::http::door::Door;
-use crate::http::edge::{self, Edge};
-use crate::http::gate::{self, Gate};
+use crate::features::Feature;
 use crate::identity::Access;
+use crate::limits::Listener;
 use crate::openapi;
-use crate::routes::{docs, features, gateway, health, index, member_tokens, org};
+use crate::routes::{self, docs, gateway, health, index, member_tokens, org};
 use crate::state::App;
 
 /// The public listener's routes.
@@ -32,20 +37,20 @@ pub fn public(app: &App) -> Router {
     let (api, document) = api(Some(app));
     let pages = index::routes().merge(docs::routes(openapi::to_json(&document)));
     let router = api.merge(pages).merge(health::probes());
-    finish(app, Door::Public, router)
+    finish(app, Listener::Public, router)
 }
 
 /// The internal listener's routes.
 pub fn internal(app: &App) -> Router {
-    finish(app, Door::Internal, health::probes().merge(health::metrics()).merge(gateway::routes()))
+    finish(app, Listener::Internal, health::probes().merge(health::metrics()).merge(gateway::routes()))
 }
 
 /// What a listener still answers once it has all the connections it may have: probes, and that
 /// the client should come back.
-pub fn overloaded(app: &App, door: Door) -> Router {
+pub fn overloaded(app: &App, listener: Listener) -> Router {
     let router = health::probes().fallback(async || ApiError::new(Code::ServiceUnavailable));
-    let router = if door == Door::Internal { router.merge(health::metrics()) } else { router };
-    edged(app, door, router)
+    let router = if listener == Listener::Internal { router.merge(health::metrics()) } else { router };
+    edged(app, listener, router)
 }
 
 /// The OpenAPI document.
@@ -56,8 +61,8 @@ pub fn document() -> OpenApi {
 
 /// Every feature's routes behind its gate; without `app` for the document alone.
 fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
-    let gated = |mut router: OpenApiRouter<App>, feature: Option<&'static Feature>, access: Access| {
-        let shows_secrets = feature.is_some_and(|feature| feature.shows_secrets);
+    let gated = |mut router: OpenApiRouter<App>, feature: Option<Feature>, access: Access| {
+        let shows_secrets = feature.is_some_and(Feature::shows_secrets);
         openapi::guard(router.get_openapi_mut(), access, shows_secrets);
         match app {
             Some(app) => {
@@ -66,18 +71,18 @@ fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
             None => router,
         }
     };
-    let always_on = features::routes().merge(org::routes());
+    let always_on = routes::features::routes().merge(org::routes());
     let mut router = OpenApiRouter::with_openapi(openapi::info()).merge(member_tokens::keys()).merge(gated(
         always_on,
         None,
         Access::Partners,
     ));
-    for feature in FEATURES {
-        if feature.has_routes() {
-            router = router.merge(gated(feature.router(), Some(feature), Access::Partners));
+    for feature in Feature::ALL {
+        if let Some(routes) = features::routes(feature) {
+            router = router.merge(gated(routes, Some(feature), Access::Partners));
         }
-        if let Some(routes) = feature.for_members {
-            router = router.merge(gated(routes(), Some(feature), Access::PartnersAndMembers));
+        if let Some(routes) = features::routes_for_members(feature) {
+            router = router.merge(gated(routes, Some(feature), Access::PartnersAndMembers));
         }
     }
     let (router, mut document) = router.split_for_parts();
@@ -86,17 +91,17 @@ fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
 }
 
 /// The layers that are the same for all routes, around `router`.
-pub fn finish(app: &App, door: Door, router: Router<App>) -> Router {
+pub fn finish(app: &App, listener: Listener, router: Router<App>) -> Router {
     let router = router
         .fallback(async || ApiError::new(Code::NotFound))
         .method_not_allowed_fallback(async || ApiError::new(Code::MethodNotAllowed));
-    edged(app, door, router)
+    edged(app, listener, router)
 }
 
-fn edged(app: &App, door: Door, router: Router<App>) -> Router {
+fn edged(app: &App, listener: Listener, router: Router<App>) -> Router {
     router
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(Edge { app: app.clone(), door }, edge::wrap))
+        .layer(from_fn_with_state(Edge { app: app.clone(), listener }, edge::wrap))
         .with_state(app.clone())
 }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::error::Code;
+use super::Code;
 
 /// One broken rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -19,7 +19,7 @@ pub struct Problem {
     pub msg: Cow<'static, str>,
     /// For programs, from a closed set.
     #[serde(rename = "type")]
-    pub kind: Kind,
+    pub kind: ProblemKind,
     /// Names the whole reply where the shape has room for one code (contract 9).
     #[serde(skip)]
     pub code: Option<Code>,
@@ -47,13 +47,17 @@ impl Problem {
 
     /// A problem with a field of the body that only the stored state shows.
     #[must_use]
-    pub fn body(field: &'static str, kind: Kind, msg: &'static str) -> Self {
+    pub fn body(field: &'static str, kind: ProblemKind, msg: &'static str) -> Self {
         Self::within_body([field], kind, msg)
     }
 
     /// The same for a field further inside.
     #[must_use]
-    pub fn within_body<const N: usize>(path: [&'static str; N], kind: Kind, msg: &'static str) -> Self {
+    pub fn within_body<const N: usize>(
+        path: [&'static str; N],
+        kind: ProblemKind,
+        msg: &'static str,
+    ) -> Self {
         let loc = std::iter::once("body").chain(path).map(|name| Loc::Name(name.into())).collect();
         Self { loc, msg: msg.into(), kind, code: None }
     }
@@ -62,13 +66,13 @@ impl Problem {
 /// The problems found so far, and the time that they are judged by.
 #[derive(Debug)]
 pub struct Problems {
-    pub(super) found: Vec<Problem>,
-    pub(super) now: DateTime<Utc>,
+    pub(crate) found: Vec<Problem>,
+    pub(crate) now: DateTime<Utc>,
 }
 
 impl Problems {
     /// Path first, then query, then body, each in the order read.
-    pub(super) fn in_order(mut self) -> Vec<Problem> {
+    pub(crate) fn in_order(mut self) -> Vec<Problem> {
         const PARTS: [&str; 3] = ["path", "query", "body"];
         let part = |problem: &Problem| match problem.loc.first() {
             Some(Loc::Name(name)) => PARTS.iter().position(|part| part == name),
@@ -78,12 +82,12 @@ impl Problems {
         self.found
     }
 
-    pub(super) fn note(&mut self, loc: Vec<Loc>, kind: Kind, msg: impl Into<Cow<'static, str>>) {
+    pub(crate) fn note(&mut self, loc: Vec<Loc>, kind: ProblemKind, msg: impl Into<Cow<'static, str>>) {
         self.found.push(Problem { loc, msg: msg.into(), kind, code: None });
     }
 
-    pub(super) fn note_coded(&mut self, loc: Vec<Loc>, code: Option<Code>, msg: Cow<'static, str>) {
-        self.found.push(Problem { loc, msg, kind: Kind::ValueError, code });
+    pub(crate) fn note_coded(&mut self, loc: Vec<Loc>, code: Option<Code>, msg: Cow<'static, str>) {
+        self.found.push(Problem { loc, msg, kind: ProblemKind::ValueError, code });
     }
 }
 
@@ -121,7 +125,7 @@ impl std::fmt::Display for Loc {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ProblemType)]
-pub enum Kind {
+pub enum ProblemKind {
     Missing,
     JsonInvalid,
     ModelAttributesType,

@@ -13,19 +13,23 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::door::{Door, Lane};
-use super::held::Place;
-use super::request_id::{RequestId, TraceContext, X_REQUEST_ID};
-use super::{held, host, linger};
 use crate::error::shape::{self, Shape};
 use crate::error::{ApiError, Code, Failure};
+use crate::http::held::{self, Place};
+use crate::http::linger;
 use crate::idempotency::IDEMPOTENT_REPLAYED;
-use crate::identity::Caller;
 use crate::identity::client::ClientAddress;
-use crate::serve::MAX_HEADER_BYTES;
-use crate::shares::Share;
+use crate::identity::{Caller, host};
+use crate::limits::shares::Share;
+use crate::limits::{Limit, Listener};
+use crate::request_id::{RequestId, TraceContext, X_REQUEST_ID};
+use crate::routes::health;
+use crate::routes::users::bulk;
 use crate::state::App;
 use crate::telemetry::Access;
+
+/// Headers in all, names and values (contract 0, step 1).
+pub const MAX_HEADER_BYTES: usize = 64 * 1024;
 
 /// What the layer knows.
 #[derive(Clone)]
@@ -33,7 +37,7 @@ pub struct Edge {
     /// The service.
     pub app: App,
     /// The listener that the request came through.
-    pub door: Door,
+    pub listener: Listener,
 }
 
 /// Wraps one request from its head to its reply's.
@@ -85,19 +89,20 @@ fn size(headers: &HeaderMap) -> usize {
 /// Runs the request if there is room, and for no longer than the timeout. A queue in front of a
 /// busy server only makes every answer late, so there is none: the client hears at once.
 async fn limited(
-    Edge { app, door }: &Edge,
+    Edge { app, listener }: &Edge,
     request: Request,
     next: Next,
 ) -> (Option<OwnedSemaphorePermit>, Response) {
-    let lane = Lane::of(*door, request.extensions().get());
-    let permit = match lane.map(|lane| app.lanes.room(lane).clone().try_acquire_owned().map_err(|_| lane)) {
-        Some(Err(lane)) => {
-            app.metrics.http.shed(lane);
+    let limit = limit_of(*listener, request.extensions().get());
+    let permit = limit.map(|limit| app.limits.permits(limit).clone().try_acquire_owned().map_err(|_| limit));
+    let permit = match permit {
+        Some(Err(limit)) => {
+            app.metrics.http.shed(limit);
             return (None, ApiError::new(Code::ServiceUnavailable).into_response());
         }
         admitted => admitted.and_then(Result::ok),
     };
-    if lane == Some(Lane::Bulk) {
+    if limit == Some(Limit::Bulk) {
         // It limits its own waiting: between two chunks, not in all.
         return (permit, next.run(request).await);
     }
@@ -106,6 +111,20 @@ async fn limited(
         Err(_) => ApiError::unavailable("the request timed out").into_response(),
     };
     (permit, response)
+}
+
+/// What limits a request; `None` for probes and scrapes, which cost next to nothing and must be
+/// answered above all while the rest is not.
+pub fn limit_of(listener: Listener, route: Option<&MatchedPath>) -> Option<Limit> {
+    let route = route.map(MatchedPath::as_str).unwrap_or_default();
+    if health::ALWAYS_ANSWERED.contains(&route) {
+        return None;
+    }
+    Some(match listener {
+        Listener::Internal => Limit::Internal,
+        Listener::Public if route == bulk::PATH => Limit::Bulk,
+        Listener::Public => Limit::Public,
+    })
 }
 
 /// What a layer below put beside the error: which methods a 405 allows, and who called.

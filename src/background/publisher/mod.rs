@@ -5,37 +5,23 @@
 //! cost nothing, and takes only so many of each, so that one dead target delays no other.
 
 mod delivery;
-mod flight;
 mod notices;
 mod rouse;
 mod schedule;
-mod store;
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use self::delivery::{Closer, deliver};
-pub use self::delivery::{Message, secrets_of};
-use self::flight::{Flight, InFlight};
-pub use self::store::DEAD_AFTER;
-use self::store::Held;
-use super::Stream;
-use crate::db::Db;
-use crate::db::batch::Batcher;
-use crate::ids::OrgId;
-use crate::metrics::BatchMetrics;
+use self::delivery::deliver;
+use crate::events::secrets::secrets_of;
+use crate::outbox::{Flight, MAX_PER_QUEUE, QueueId, store};
 use crate::state::App;
 
-/// Deliveries that run at the same time.
-const MAX_IN_FLIGHT: usize = 512;
-/// Of one queue.
-const MAX_PER_QUEUE: usize = 128;
 /// A queue may have a quarter as many in flight as there are free places.
 const SHARE_OF_FREE: usize = 4;
 /// Events claimed by one statement.
@@ -47,93 +33,6 @@ const GATHER: Duration = Duration::from_millis(20);
 /// How often other replicas' events are looked for, give or take a quarter.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const RENEW_INTERVAL: Duration = Duration::from_secs(5);
-const CLOSE_BATCH: usize = 256;
-
-/// Names a queue.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct QueueId {
-    pub org_id: OrgId,
-    pub stream: String,
-}
-
-impl QueueId {
-    fn of(event: &store::Claimed) -> Self {
-        Self { org_id: event.org_id, stream: event.stream.clone() }
-    }
-}
-
-/// What this process is delivering, and what woke it.
-#[derive(Debug)]
-pub struct Publisher {
-    woken: Mutex<HashSet<QueueId>>,
-    wake: Notify,
-    in_flight: Mutex<InFlight>,
-    slots: Arc<Semaphore>,
-    /// The queue that had its turn last.
-    turn: Mutex<QueueId>,
-    closer: Batcher<Closer>,
-    /// A queue was changed: retries may have to be woken, and a target to be told.
-    is_roused: AtomicBool,
-}
-
-impl Publisher {
-    /// A publisher that closes events in `db`, inside a tokio runtime.
-    #[must_use]
-    pub fn new(db: Db, metrics: BatchMetrics) -> Self {
-        Self {
-            woken: Mutex::default(),
-            wake: Notify::new(),
-            in_flight: Mutex::default(),
-            slots: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
-            turn: Mutex::new(QueueId { org_id: OrgId(Uuid::nil()), stream: String::new() }),
-            closer: Batcher::spawn(1, CLOSE_BATCH, Closer(db), metrics),
-            is_roused: AtomicBool::new(true),
-        }
-    }
-
-    /// Says that a queue may have something new: this process looks at once.
-    pub fn wake(&self, org_id: OrgId, stream: Stream) {
-        lock(&self.woken).insert(QueueId { org_id, stream: stream.name().to_owned() });
-        self.wake.notify_one();
-    }
-
-    /// Says that a queue was put in place, removed, proven, paused or resumed: this process looks at
-    /// once.
-    pub fn rouse(&self, org_id: OrgId, stream: Stream) {
-        self.is_roused.store(true, Ordering::Relaxed);
-        self.wake(org_id, stream);
-    }
-
-    /// How many deliveries run.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        MAX_IN_FLIGHT - self.slots.available_permits()
-    }
-
-    /// How many attempts wait to be noted.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.closer.waiting()
-    }
-
-    fn wake_again(&self, queues: impl IntoIterator<Item = QueueId>) {
-        lock(&self.woken).extend(queues);
-        self.wake.notify_one();
-    }
-
-    fn take_woken(&self) -> Vec<QueueId> {
-        lock(&self.woken).drain().collect()
-    }
-
-    fn held(&self) -> Vec<Held> {
-        lock(&self.in_flight).held.iter().copied().collect()
-    }
-
-    /// Queues that have enough in flight, where each may have `most`.
-    fn full(&self, most: usize) -> Vec<QueueId> {
-        lock(&self.in_flight).full(most)
-    }
-}
 
 /// Delivers what is due and waits for it; for tests and operators. [`run`] does the same without
 /// waiting. Gives how many events were tried.
@@ -180,15 +79,15 @@ pub async fn run_until(app: App, mut stop: watch::Receiver<bool>, patience: Dura
             _ = look.tick() => {
                 look.reset_after(LOOK_INTERVAL.mul_f64(rand::random_range(0.75..1.25)));
                 // Another replica's changes are told to nobody here.
-                app.publisher.is_roused.store(true, Ordering::Relaxed);
+                app.outbox.rouse_all();
                 None
             }
-            () = app.publisher.wake.notified() => {
-                let woken = app.publisher.take_woken();
+            () = app.outbox.woken() => {
+                let woken = app.outbox.take_woken();
                 (!is_behind).then_some(woken)
             }
         };
-        if app.publisher.is_roused.swap(false, Ordering::Relaxed) {
+        if app.outbox.take_roused() {
             attend(&app, &mut deliveries).await;
         }
         if *stop.borrow() {
@@ -198,7 +97,7 @@ pub async fn run_until(app: App, mut stop: watch::Receiver<bool>, patience: Dura
             Ok(found) => {
                 is_behind = found.is_all_that_fits && only.is_none();
                 if !found.queues.is_empty() {
-                    app.publisher.wake_again(found.queues);
+                    app.outbox.wake_again(found.queues);
                 } else if !found.is_all_that_fits {
                     // Most orgs' events wait for no queue at all: their wakes are gathered for a moment.
                     tokio::time::sleep(GATHER).await;
@@ -221,9 +120,9 @@ async fn attend(app: &App, deliveries: &mut JoinSet<()>) {
     let attended = async {
         let roused = rouse::step(app).await?;
         if roused.is_behind {
-            app.publisher.is_roused.store(true, Ordering::Relaxed);
+            app.outbox.rouse_all();
         }
-        app.publisher.wake_again(roused.queues);
+        app.outbox.wake_again(roused.queues);
         notices::step(app, deliveries).await
     };
     if let Err(error) = attended.await {
@@ -245,28 +144,29 @@ async fn claim(
     only: Option<&[QueueId]>,
     deliveries: &mut JoinSet<()>,
 ) -> Result<Found, sqlx::Error> {
-    let publisher = &app.publisher;
-    let free = publisher.slots.available_permits();
+    let outbox = &app.outbox;
+    let free = outbox.slots.available_permits();
     // Half of what is free, so that what comes next finds a place.
     let room = free.div_ceil(2).min(CLAIM);
     if room == 0 {
         // Whoever lands next wakes the publisher, and finds these again.
-        lock(&publisher.woken).extend(only.unwrap_or_default().iter().cloned());
+        outbox.keep_woken(only.unwrap_or_default().iter().cloned());
         return Ok(Found { queues: HashSet::new(), is_all_that_fits: true });
     }
     let (now, lease) = (app.clock.now(), Uuid::new_v4());
     // The fewer places are left, the fewer may a queue have: targets that hang cannot take them all.
     let most = (free / SHARE_OF_FREE).clamp(1, MAX_PER_QUEUE);
     let size = (most.div_ceil(2) as i64, room as i64);
-    let turn = lock(&publisher.turn).clone();
-    let claimed = store::claim(&app.db.pool, now, lease, only, &publisher.full(most), &turn, size).await?;
+    let claimed =
+        store::claim(&app.db.pool, now, lease, only, &outbox.full(most), &outbox.turn(), size).await?;
     let Some(last) = claimed.last() else {
         return Ok(Found { queues: HashSet::new(), is_all_that_fits: false });
     };
-    *lock(&publisher.turn) = QueueId::of(last);
+    outbox.set_turn(QueueId::of(last));
     let is_all_that_fits = claimed.len() == room;
     let org_ids: HashSet<_> = claimed.iter().map(|event| event.org_id).collect();
-    let secrets = Arc::new(secrets_of(app, &org_ids.into_iter().collect::<Vec<_>>(), now).await?);
+    let org_ids: Vec<_> = org_ids.into_iter().collect();
+    let secrets = Arc::new(secrets_of(&app.db.pool, &app.keyring.master, &org_ids, now).await?);
     let mut queues: HashSet<_> = claimed.iter().map(QueueId::of).collect();
     if is_all_that_fits {
         // Some may not have had their turn.
@@ -274,8 +174,8 @@ async fn claim(
     }
     for event in claimed {
         // There is room: nobody else takes slots.
-        let Ok(slot) = publisher.slots.clone().acquire_owned().await else { break };
-        let flight = Flight::take_off(app.clone(), &event, lease);
+        let Ok(slot) = outbox.slots.clone().acquire_owned().await else { break };
+        let flight = Flight::take_off(app.outbox.clone(), &event, lease);
         let (app, secrets) = (app.clone(), secrets.clone());
         deliveries.spawn(async move {
             deliver(&app, event, lease, &secrets).await;
@@ -286,7 +186,7 @@ async fn claim(
 }
 
 async fn renew_leases(app: &App) {
-    let held = app.publisher.held();
+    let held = app.outbox.held();
     if !held.is_empty()
         && let Err(error) = store::renew(&app.db.pool, &held, app.clock.now()).await
     {
@@ -296,13 +196,9 @@ async fn renew_leases(app: &App) {
 
 /// What is still claimed when the process stops is due for others at once.
 async fn hand_back(app: &App, mut deliveries: JoinSet<()>) {
-    let held = app.publisher.held();
+    let held = app.outbox.held();
     deliveries.shutdown().await;
     if let Err(error) = store::release(&app.db.pool, &held, app.clock.now()).await {
         tracing::warn!(%error, "claims could not be handed back; they end by themselves");
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

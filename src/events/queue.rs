@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::crypto::associated_data;
 use crate::crypto::master::MasterKeys;
 use crate::crypto::secret::Secret;
 use crate::events::targets::settings::{Invalid, Policy, SqsQueue, StorageQueue, Webhook};
@@ -101,11 +102,6 @@ pub fn expires_at(target: &Target) -> Option<DateTime<Utc>> {
     if let Target::AzureStorageQueue(queue) = target { queue.sas().expires_at() } else { None }
 }
 
-/// Where a queue's write-only part is stored sealed: it opens only there.
-pub fn place(org_id: OrgId, stream: &str) -> Vec<u8> {
-    format!("event_queues/{org_id}/{stream}").into_bytes()
-}
-
 /// A queue as it comes from the database.
 #[derive(Debug)]
 pub struct StoredQueue<'a> {
@@ -133,7 +129,8 @@ impl StoredQueue<'_> {
     }
 
     fn open(&self, master: &MasterKeys) -> Result<Secret<String>, DeliveryError> {
-        let opened = master.open(&place(self.org_id, self.stream), self.sealed.unwrap_or_default());
+        let opened = master
+            .open(&associated_data::event_queue(self.org_id, self.stream), self.sealed.unwrap_or_default());
         let opened = opened.map_err(|_| Reason::Settings("the queue's credential cannot be opened"))?;
         let text = std::str::from_utf8(opened.expose());
         Ok(Secret::new(text.map_err(|_| Reason::Settings("the queue's credential is not text"))?.to_owned()))

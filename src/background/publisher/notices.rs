@@ -10,12 +10,13 @@ use sqlx::PgExecutor;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::delivery::{Message, Secrets, secrets_of};
+use crate::events::message::Message;
+use crate::events::queue::StoredQueue;
+use crate::events::secrets::{Secrets, secrets_of};
 use crate::events::targets::DeliveryError;
 use crate::events::wire_id;
-use crate::http::request_id::TraceContext;
 use crate::ids::OrgId;
-use crate::routes::queues::settings::StoredQueue;
+use crate::request_id::TraceContext;
 use crate::state::App;
 
 /// Notices that one look takes.
@@ -51,7 +52,7 @@ pub async fn step(app: &App, deliveries: &mut JoinSet<()>) -> Result<(), sqlx::E
         return Ok(());
     }
     let org_ids: Vec<_> = notices.iter().map(|notice| notice.org_id).collect();
-    let secrets = Arc::new(secrets_of(app, &org_ids, now).await?);
+    let secrets = Arc::new(secrets_of(&app.db.pool, &app.keyring.master, &org_ids, now).await?);
     for notice in notices {
         let (app, secrets) = (app.clone(), secrets.clone());
         deliveries.spawn(async move {
@@ -80,7 +81,7 @@ async fn send(app: &App, notice: &Notice, secrets: &Secrets) -> Result<(), Deliv
     let trace = notice.traceparent.as_deref().and_then(TraceContext::parse);
     let Notice { event_id, stream, kind, body, .. } = notice;
     let message = Message { id: *event_id, stream, kind, body, trace, anew: false };
-    message.send(app, notice.org_id, &target, secrets, TIMEOUT).await
+    message.send(&app.targets, &app.clock, notice.org_id, &target, secrets, TIMEOUT).await
 }
 
 async fn take(db: impl PgExecutor<'_>, now: DateTime<Utc>) -> Result<Vec<Notice>, sqlx::Error> {

@@ -23,7 +23,7 @@ pub async fn follow(app: App) {
         match outcome {
             Ok(true) => {
                 // Those of member tokens are renewed with them.
-                app.token_keys.forget();
+                app.identity.token_keys.forget();
                 let (pepper, _) = app.keyring.pepper();
                 tracing::info!(generation = pepper.number, "the service's keys were renewed");
             }

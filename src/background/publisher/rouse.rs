@@ -2,8 +2,8 @@
 //! because a queue may have very many that wait, and by a mark in the database, so that no crash
 //! forgets the rest.
 
-use super::QueueId;
 use crate::ids::OrgId;
+use crate::outbox::QueueId;
 use crate::state::App;
 
 /// Queues that a statement looks at.

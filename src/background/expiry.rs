@@ -8,11 +8,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Draft, Kind, Stream, Subject};
 use crate::administration::Scope;
 use crate::audit::audited;
-use crate::audit::chain::{Head, RowMac};
+use crate::crypto::audit_chain::{Head, RowMac};
 use crate::db::Db;
+use crate::events::{Draft, Kind, Stream, Subject, cut};
 use crate::ids::{KeyId, OrgId};
 use crate::state::App;
 
@@ -48,7 +48,7 @@ pub async fn step(app: &App) -> Result<usize, sqlx::Error> {
         }
         written += told.len();
         for (org_id, kind) in told {
-            app.publisher.wake(org_id, Stream::Credentials);
+            app.outbox.wake(org_id, Stream::Credentials);
             app.metrics.events.changed(kind);
         }
     }
@@ -144,7 +144,7 @@ macro_rules! told {
             $now,
             Stream::Credentials.name(),
             Draft::TAIL,
-            super::cut($now),
+            cut($now),
         )
     };
 }

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::Stream;
-use super::publisher::DEAD_AFTER;
-use crate::cli::reseal;
+use crate::crypto::reseal;
+use crate::metrics::{OutboxDepth, StreamDepth};
+use crate::outbox::DEAD_AFTER;
 use crate::state::App;
 
 const INTERVAL: Duration = Duration::from_secs(15);
@@ -25,40 +25,6 @@ const COUNTED: i64 = 100_000;
 const COUNTED_OF_A_QUEUE: i64 = 20;
 /// How often it is asked what `reseal` has left: that reads whole, if small, tables.
 const RESEAL_INTERVAL: Duration = Duration::from_secs(600);
-
-/// What was measured.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Depth([StreamDepth; 2]);
-
-/// Of one stream.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct StreamDepth {
-    /// Events not delivered yet, whether or not there is a queue for them.
-    pub pending: i64,
-    /// Events given up.
-    pub failed: i64,
-    /// Events that are due, of queues that are not dead.
-    pub due: i64,
-    /// Since when the first of them is.
-    pub oldest_due: Option<DateTime<Utc>>,
-    /// Queues by how they do.
-    pub working: i64,
-    pub failing: i64,
-    pub dead: i64,
-}
-
-impl Depth {
-    /// What was measured of a stream.
-    #[must_use]
-    pub fn of(&self, stream: Stream) -> &StreamDepth {
-        &self.0[stream as usize]
-    }
-
-    fn entry(&mut self, stream: &str) -> Option<&mut StreamDepth> {
-        let stream: Stream = stream.parse().ok()?;
-        Some(&mut self.0[stream as usize])
-    }
-}
 
 /// Measures for as long as the process lives.
 pub async fn run(app: App) {
@@ -88,7 +54,7 @@ pub async fn measure(app: &App) -> Result<(), sqlx::Error> {
         .db
         .transaction(async move |mut tx| {
             keep_to_the_indexes(&mut tx).await?;
-            let mut depth = Depth::default();
+            let mut depth = OutboxDepth::default();
             count_events(&mut tx, &mut depth).await?;
             look_at_queues(&mut tx, now, &mut depth).await?;
             Ok::<_, sqlx::Error>(depth)
@@ -103,7 +69,7 @@ pub async fn measure(app: &App) -> Result<(), sqlx::Error> {
 /// # Errors
 /// When the database cannot be asked.
 pub async fn count_reseal(app: &App) -> Result<(), sqlx::Error> {
-    app.metrics.reseal_left.set(reseal::count_lasting(&app.db, &app.keyring.master).await?);
+    app.metrics.reseal_left.set(reseal::count_lasting(&app.db.pool, &app.keyring.master).await?);
     Ok(())
 }
 
@@ -123,7 +89,7 @@ async fn keep_to_the_indexes(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-async fn count_events(db: &mut PgConnection, depth: &mut Depth) -> Result<(), sqlx::Error> {
+async fn count_events(db: &mut PgConnection, depth: &mut OutboxDepth) -> Result<(), sqlx::Error> {
     let counts = sqlx::query!(
         r#"
         SELECT stream, count(*) FILTER (WHERE state = 'pending') AS "pending!",
@@ -152,7 +118,7 @@ async fn count_events(db: &mut PgConnection, depth: &mut Depth) -> Result<(), sq
 async fn look_at_queues(
     db: &mut PgConnection,
     now: DateTime<Utc>,
-    depth: &mut Depth,
+    depth: &mut OutboxDepth,
 ) -> Result<(), sqlx::Error> {
     let streams = sqlx::query!(
         r#"

@@ -1,0 +1,24 @@
+//! Closing attempts, many in one statement.
+
+use super::store::{self, Closing};
+use crate::db::Db;
+use crate::db::batch::{Kept, Slice};
+
+/// Notes what became of attempts, many in one statement.
+#[derive(Debug)]
+pub struct Closer(pub Db);
+
+impl Slice for Closer {
+    type In = Closing;
+    type Out = bool;
+    type Worker = Kept;
+
+    async fn run(&self, kept: &mut Kept, closings: &[Closing]) -> Result<Vec<bool>, sqlx::Error> {
+        let db = kept.get(&self.0.pool).await?;
+        let closed = match store::close(&mut *db, closings).await {
+            Ok(closed) => store::note_health(&mut *db, closings).await.map(|()| closed),
+            Err(error) => Err(error),
+        };
+        kept.used(&self.0.pool, closed)
+    }
+}

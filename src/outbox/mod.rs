@@ -1,0 +1,155 @@
+//! The outbox of events: what of it this process is delivering, what should be looked at, and its SQL
+//! (contract 6, architecture 4). [`background::publisher`](crate::background::publisher) delivers.
+
+mod closer;
+mod in_flight;
+pub(crate) mod store;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, Semaphore};
+use uuid::Uuid;
+
+use self::closer::Closer;
+pub(crate) use self::in_flight::Flight;
+use self::in_flight::InFlight;
+pub use self::store::DEAD_AFTER;
+use self::store::Held;
+use crate::db::Db;
+use crate::db::batch::Batcher;
+use crate::events::Stream;
+use crate::ids::OrgId;
+use crate::metrics::BatchMetrics;
+
+/// Deliveries that run at the same time.
+pub(crate) const MAX_IN_FLIGHT: usize = 512;
+/// Of one queue.
+pub(crate) const MAX_PER_QUEUE: usize = 128;
+const CLOSE_BATCH: usize = 256;
+
+/// Names a queue.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct QueueId {
+    pub org_id: OrgId,
+    pub stream: String,
+}
+
+impl QueueId {
+    pub(crate) fn of(event: &store::Claimed) -> Self {
+        Self { org_id: event.org_id, stream: event.stream.clone() }
+    }
+}
+
+/// What of the outbox this process is delivering, and what should be looked at.
+#[derive(Debug)]
+pub struct Outbox {
+    woken: Mutex<HashSet<QueueId>>,
+    wake: Notify,
+    in_flight: Mutex<InFlight>,
+    /// One for each delivery.
+    pub(crate) slots: Arc<Semaphore>,
+    /// The queue that had its turn last.
+    turn: Mutex<QueueId>,
+    /// Notes what became of attempts.
+    pub(crate) closer: Batcher<Closer>,
+    /// A queue was changed: retries may have to be woken, and a target to be told.
+    is_roused: AtomicBool,
+}
+
+impl Outbox {
+    /// Nothing is in flight yet; events are closed in `db`. Inside a tokio runtime.
+    #[must_use]
+    pub fn new(db: Db, metrics: BatchMetrics) -> Self {
+        Self {
+            woken: Mutex::default(),
+            wake: Notify::new(),
+            in_flight: Mutex::default(),
+            slots: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            turn: Mutex::new(QueueId { org_id: OrgId(Uuid::nil()), stream: String::new() }),
+            closer: Batcher::spawn(1, CLOSE_BATCH, Closer(db), metrics),
+            is_roused: AtomicBool::new(true),
+        }
+    }
+
+    /// Says that a queue may have something new: this process looks at once.
+    pub fn wake(&self, org_id: OrgId, stream: Stream) {
+        lock(&self.woken).insert(QueueId { org_id, stream: stream.name().to_owned() });
+        self.wake.notify_one();
+    }
+
+    /// Says that a queue was put in place, removed, proven, paused or resumed: this process looks at
+    /// once.
+    pub fn rouse(&self, org_id: OrgId, stream: Stream) {
+        self.is_roused.store(true, Ordering::Relaxed);
+        self.wake(org_id, stream);
+    }
+
+    /// How many deliveries run.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        MAX_IN_FLIGHT - self.slots.available_permits()
+    }
+
+    /// How many attempts wait to be noted.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.closer.waiting()
+    }
+
+    /// Says that these queues may have more.
+    pub(crate) fn wake_again(&self, queues: impl IntoIterator<Item = QueueId>) {
+        lock(&self.woken).extend(queues);
+        self.wake.notify_one();
+    }
+
+    /// Resolves when there is something to look at.
+    pub(crate) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Queues that may have something new.
+    pub(crate) fn take_woken(&self) -> Vec<QueueId> {
+        lock(&self.woken).drain().collect()
+    }
+
+    /// Keeps queues for the next look.
+    pub(crate) fn keep_woken(&self, queues: impl IntoIterator<Item = QueueId>) {
+        lock(&self.woken).extend(queues);
+    }
+
+    /// Whether queues were changed since this was asked last.
+    pub(crate) fn take_roused(&self) -> bool {
+        self.is_roused.swap(false, Ordering::Relaxed)
+    }
+
+    /// Says that queues may have been changed, by whomever.
+    pub(crate) fn rouse_all(&self) {
+        self.is_roused.store(true, Ordering::Relaxed);
+    }
+
+    /// The queue that had its turn last.
+    pub(crate) fn turn(&self) -> QueueId {
+        lock(&self.turn).clone()
+    }
+
+    /// The next look starts after this queue.
+    pub(crate) fn set_turn(&self, queue: QueueId) {
+        *lock(&self.turn) = queue;
+    }
+
+    /// Events in flight, by claim.
+    pub(crate) fn held(&self) -> Vec<Held> {
+        lock(&self.in_flight).held.iter().copied().collect()
+    }
+
+    /// Queues that have enough in flight, where each may have `most`.
+    pub(crate) fn full(&self, most: usize) -> Vec<QueueId> {
+        lock(&self.in_flight).full(most)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
