@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use partner_api::clock::Clock;
 use partner_api::request_id::RequestId;
-use partner_api::telemetry::{self, Access, AccessLog, Format};
+use partner_api::telemetry::{self, AccessLine, AccessLog, Format};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -39,7 +39,7 @@ async fn logged(log: AccessLog, request: Request, next: Next) -> Response {
     let (started, method) = (Instant::now(), request.method().clone());
     let request_id = RequestId::of(request.headers());
     let response = next.run(request).await;
-    let access = Access {
+    let access = AccessLine {
         method: &method,
         route: Some("/"),
         status: Some(response.status()),

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use crate::audit::{Author, Entry};
 use crate::crypto::audit_chain::Head;
 use crate::crypto::keyring::Keyring;
-use crate::db::doubts::Failure;
+use crate::db::doubts::DatabaseFailure;
 use crate::db::{Db, Tx};
 use crate::error::{ApiError, Code};
 use crate::events::{Draft, Kind, Subject};
@@ -145,7 +145,7 @@ pub async fn carry_out_shown<C: Change, E>(
     show: impl FnOnce(C::Done) -> Result<(), E> + Send + 'static,
 ) -> Result<(), E>
 where
-    E: From<ApiError> + From<sqlx::Error> + Failure + Send + 'static,
+    E: From<ApiError> + From<sqlx::Error> + DatabaseFailure + Send + 'static,
 {
     db.transaction(async move |mut tx| {
         show(within(&mut tx, org_id, &change).await?)?;

@@ -94,7 +94,7 @@ impl Feature {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = FeatureState)]
-pub enum Status {
+pub enum FeatureState {
     /// Works.
     Live,
     /// Built, but switched off by operations.
@@ -125,11 +125,11 @@ impl DisabledFeatures {
 
     /// How `feature` stands.
     #[must_use]
-    pub fn status(&self, feature: Feature) -> Status {
+    pub fn status(&self, feature: Feature) -> FeatureState {
         match feature {
-            planned if planned.is_planned() => Status::Planned,
-            built if self.0.contains(&built) => Status::Disabled,
-            _ => Status::Live,
+            planned if planned.is_planned() => FeatureState::Planned,
+            built if self.0.contains(&built) => FeatureState::Disabled,
+            _ => FeatureState::Live,
         }
     }
 
@@ -139,9 +139,9 @@ impl DisabledFeatures {
     /// 503 with the message of contract 2.
     pub fn require(&self, feature: Feature, contact: &str) -> Result<(), ApiError> {
         let state = match self.status(feature) {
-            Status::Live => return Ok(()),
-            Status::Disabled => "switched off at the moment",
-            Status::Planned => "not live yet",
+            FeatureState::Live => return Ok(()),
+            FeatureState::Disabled => "switched off at the moment",
+            FeatureState::Planned => "not live yet",
         };
         let name = feature.name();
         let message =

@@ -84,7 +84,7 @@ impl App {
         tokio::task::spawn_blocking(crate::public_keys::rsa::prepare);
         Self(Arc::new(AppState {
             identity: Identity::new(
-                identity::Settings {
+                identity::IdentitySettings {
                     gateway_secrets: config.gateway_secrets.clone(),
                     public_url: config.public_url.clone(),
                 },

@@ -64,7 +64,7 @@ pub struct AccessLog {
 
 /// What an access line says.
 #[derive(Debug)]
-pub struct Access<'a> {
+pub struct AccessLine<'a> {
     /// The request's method.
     pub method: &'a Method,
     /// The route's template, if the path was known.
@@ -94,7 +94,7 @@ impl AccessLog {
 
     /// Writes a line. Every value is a number, a UUID or from a closed set, so nothing needs
     /// escaping; a request id's alphabet is checked when it is taken.
-    pub fn write(&self, clock: &Clock, access: &Access<'_>) {
+    pub fn write(&self, clock: &Clock, access: &AccessLine<'_>) {
         let Some((sink, format)) = &self.sink else { return };
         let mut line = String::with_capacity(320);
         match format {
@@ -107,7 +107,7 @@ impl AccessLog {
     }
 }
 
-impl Access<'_> {
+impl AccessLine<'_> {
     /// nginx's number for a client that closed the connection before the answer.
     pub const CLIENT_CLOSED: u16 = 499;
 

@@ -57,7 +57,7 @@ impl Workers {
     /// Half of the processors for each kind of work; none is taken while there is nothing to do. An
     /// org has the part `org_share` of them.
     #[must_use]
-    pub fn new(metrics: &metrics::Database, org_share: f64) -> Self {
+    pub fn new(metrics: &metrics::DatabaseMetrics, org_share: f64) -> Self {
         let threads = available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
         let [judging, key_pairs] = WORK.map(|work| metrics.work_refused(work));
         Self {

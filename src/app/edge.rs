@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::shape::{self, Shape};
 use crate::error::{ApiError, Code, Failure};
-use crate::http::held::{self, Place};
+use crate::http::held::{self, Permits};
 use crate::http::linger;
 use crate::idempotency::IDEMPOTENT_REPLAYED;
 use crate::identity::client::ClientAddress;
@@ -26,7 +26,7 @@ use crate::request_id::{RequestId, TraceContext, X_REQUEST_ID};
 use crate::routes::health;
 use crate::routes::users::bulk;
 use crate::state::App;
-use crate::telemetry::Access;
+use crate::telemetry::AccessLine;
 
 /// Headers in all, names and values (contract 0, step 1).
 pub const MAX_HEADER_BYTES: usize = 64 * 1024;
@@ -45,7 +45,7 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
     if size(request.headers()) > MAX_HEADER_BYTES {
         return StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response();
     }
-    let record = Record::open(&edge.app, &request);
+    let record = Exchange::open(&edge.app, &request);
     let (shape, is_api) = (Shape::of(request.uri().path()), is_api(request.uri().path()));
     request.extensions_mut().insert(record.request_id.clone());
     record.trace.map(|trace| request.extensions_mut().insert(trace));
@@ -57,7 +57,7 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
         Ok(()) => limited(&edge, linger::wrap(request), next).await,
         Err(error) => (None, error.into_response()),
     };
-    let place = Place::new(permit, response.extensions_mut().remove::<Arc<Share>>());
+    let place = Permits::new(permit, response.extensions_mut().remove::<Arc<Share>>());
     let code = match response.extensions_mut().remove::<Arc<ApiError>>() {
         Some(error) => {
             let rendered = shape::render(&error, shape, record.request_id.as_str());
@@ -155,7 +155,7 @@ fn code(error: &ApiError) -> &'static str {
 }
 
 /// One line for what is our fault, with its cause. A client's own mistake is in the access line.
-fn log_failure(error: &ApiError, status: StatusCode, record: &Record) {
+fn log_failure(error: &ApiError, status: StatusCode, record: &Exchange) {
     let ApiError::Failed(Failure { cause: Some(cause), .. }) = error else { return };
     let (request_id, route) = (record.request_id.as_str(), record.route());
     if status == StatusCode::INTERNAL_SERVER_ERROR {
@@ -174,7 +174,7 @@ fn count_failure(app: &App, error: &ApiError) {
 }
 
 /// Writes the access line even if the client hangs up, which drops this with the request.
-struct Record {
+struct Exchange {
     app: App,
     started: Instant,
     method: Method,
@@ -185,7 +185,7 @@ struct Record {
     is_closed: bool,
 }
 
-impl Record {
+impl Exchange {
     fn open(app: &App, request: &Request) -> Self {
         Self {
             app: app.clone(),
@@ -221,7 +221,7 @@ impl Record {
     }
 
     fn write(&self, status: Option<StatusCode>, caller: Option<Caller>, code: Option<&'static str>) {
-        let access = Access {
+        let access = AccessLine {
             method: &self.method,
             route: self.route(),
             status,
@@ -236,11 +236,11 @@ impl Record {
     }
 }
 
-impl Drop for Record {
+impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.is_closed {
             let seconds = self.started.elapsed().as_secs_f64();
-            self.app.metrics.http.answered(&self.method, self.route(), Access::CLIENT_CLOSED, seconds);
+            self.app.metrics.http.answered(&self.method, self.route(), AccessLine::CLIENT_CLOSED, seconds);
             self.write(None, None, None);
         }
     }

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::crypto::audit_chain::{ChainKey, Head, Row, RowMac};
+use crate::crypto::audit_chain::{AuditRow, ChainKey, Head, RowMac};
 use crate::crypto::keyring::Keyring;
 use crate::identity::Partner;
 use crate::identity::client::ClientAddress;
@@ -75,7 +75,7 @@ impl Author {
         action: &str,
         subject: impl ToString,
     ) -> Entry {
-        let row = Row {
+        let row = AuditRow {
             seq: head.seq + 1,
             at,
             actor: self.actor.name().to_owned(),
@@ -108,7 +108,7 @@ impl Actor {
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub org_id: OrgId,
-    pub row: Row,
+    pub row: AuditRow,
     pub mac: RowMac,
     /// The number of the key that made the MAC.
     pub key: i16,

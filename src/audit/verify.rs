@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use crate::crypto::audit_chain::{ChainKey, Head, Row, RowMac};
+use crate::crypto::audit_chain::{AuditRow, ChainKey, Head, RowMac};
 use crate::ids::{OrgId, parse_uuid};
 
 /// Rows a statement reads.
@@ -19,7 +19,7 @@ pub const HANDED_OVER: &str = "audit_key.renewed";
 
 /// An org that has a log, or had one.
 #[derive(Clone, Debug)]
-pub struct Subject {
+pub struct VerifiedSubject {
     pub org_id: OrgId,
     /// `None` once it is deleted.
     pub key: Option<String>,
@@ -57,13 +57,13 @@ pub struct Broken {
     /// At which row.
     pub seq: i64,
     /// What it is.
-    pub problem: Problem,
+    pub problem: ChainProblem,
 }
 
 /// What can be wrong with a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Problem {
+pub enum ChainProblem {
     /// There is no row of this number.
     Missing,
     /// The row, its place or its MAC is not as it was written.
@@ -80,7 +80,7 @@ pub enum Problem {
     NotAsPinned,
 }
 
-impl Problem {
+impl ChainProblem {
     /// For people.
     #[must_use]
     pub fn describe(self) -> &'static str {
@@ -100,7 +100,7 @@ impl Problem {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn next_org(db: &PgPool, previous: Option<OrgId>) -> Result<Option<Subject>, sqlx::Error> {
+pub async fn next_org(db: &PgPool, previous: Option<OrgId>) -> Result<Option<VerifiedSubject>, sqlx::Error> {
     let row = sqlx::query!(
         r#"
         SELECT next.id AS "id!: OrgId", o.key AS "key?"
@@ -116,7 +116,7 @@ pub async fn next_org(db: &PgPool, previous: Option<OrgId>) -> Result<Option<Sub
     )
     .fetch_optional(db)
     .await?;
-    Ok(row.map(|row| Subject { org_id: row.id, key: row.key }))
+    Ok(row.map(|row| VerifiedSubject { org_id: row.id, key: row.key }))
 }
 
 /// Follows an org's chain to its end, or to the first thing that is wrong; with `pinned`, a head
@@ -147,12 +147,12 @@ pub async fn verify(
 }
 
 /// Some rows in their order, and the newest as the org names it at the same moment.
-struct Page {
-    rows: Vec<(Row, Option<Vec<u8>>)>,
+struct LogPage {
+    rows: Vec<(AuditRow, Option<Vec<u8>>)>,
     end: Option<(i64, Option<Vec<u8>>)>,
 }
 
-async fn read(db: &PgPool, org_id: OrgId, after: i64) -> Result<Page, sqlx::Error> {
+async fn read(db: &PgPool, org_id: OrgId, after: i64) -> Result<LogPage, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
         SELECT o.revision AS "revision?", o.audit_mac AS "audit_mac?",
@@ -174,7 +174,7 @@ async fn read(db: &PgPool, org_id: OrgId, after: i64) -> Result<Page, sqlx::Erro
     .await?;
     let end = rows.first().and_then(|row| Some((row.revision?, row.audit_mac.clone())));
     let rows = rows.into_iter().filter_map(|row| {
-        let read = Row {
+        let read = AuditRow {
             seq: row.seq?,
             at: row.at?,
             actor: row.actor?,
@@ -186,7 +186,7 @@ async fn read(db: &PgPool, org_id: OrgId, after: i64) -> Result<Page, sqlx::Erro
         };
         Some((read, row.mac))
     });
-    Ok(Page { rows: rows.collect(), end })
+    Ok(LogPage { rows: rows.collect(), end })
 }
 
 /// A walk along one chain.
@@ -203,19 +203,19 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Takes the next row; gives what is wrong with it.
-    fn step(&mut self, row: &Row, mac: Option<&[u8]>) -> Option<Broken> {
+    fn step(&mut self, row: &AuditRow, mac: Option<&[u8]>) -> Option<Broken> {
         let head = &mut self.finding.head;
         let broken = |seq, problem| Some(Broken { seq, problem });
         if row.seq != head.seq + 1 {
-            return broken(head.seq + 1, Problem::Missing);
+            return broken(head.seq + 1, ChainProblem::Missing);
         }
         match mac {
             Some(mac) => {
                 let Some(maker) = self.chain.maker(self.org_id, row, head.mac, mac) else {
-                    return broken(row.seq, Problem::WrongMac);
+                    return broken(row.seq, ChainProblem::WrongMac);
                 };
                 if maker < self.oldest_key {
-                    return broken(row.seq, Problem::ReplacedKey);
+                    return broken(row.seq, ChainProblem::ReplacedKey);
                 }
                 *head = Head { seq: row.seq, mac: mac.try_into().ok().map(RowMac) };
                 if let Some(key) = handed_over_to(row) {
@@ -223,7 +223,7 @@ impl Walk<'_> {
                     self.finding.handovers.push(Handover { seq: row.seq, key });
                 }
             }
-            None if head.mac.is_some() => return broken(row.seq, Problem::NotChained),
+            None if head.mac.is_some() => return broken(row.seq, ChainProblem::NotChained),
             None => {
                 head.seq = row.seq;
                 self.finding.unchained += 1;
@@ -232,7 +232,9 @@ impl Walk<'_> {
         self.finding.rows += 1;
         self.is_deleted = row.action == LAST_WORDS;
         match self.pinned {
-            Some(pinned) if pinned.seq == row.seq && pinned != *head => broken(row.seq, Problem::NotAsPinned),
+            Some(pinned) if pinned.seq == row.seq && pinned != *head => {
+                broken(row.seq, ChainProblem::NotAsPinned)
+            }
             _ => None,
         }
     }
@@ -242,21 +244,21 @@ impl Walk<'_> {
         let head = self.finding.head;
         let broken = |seq, problem| Some(Broken { seq, problem });
         if self.pinned.is_some_and(|pinned| pinned.seq > head.seq) {
-            return broken(head.seq + 1, Problem::Missing);
+            return broken(head.seq + 1, ChainProblem::Missing);
         }
         match end {
-            Some((seq, _)) if seq > head.seq => broken(head.seq + 1, Problem::Missing),
+            Some((seq, _)) if seq > head.seq => broken(head.seq + 1, ChainProblem::Missing),
             Some((seq, mac)) if seq != head.seq || !is_same_end(mac.as_deref(), head.mac) => {
-                broken(head.seq, Problem::WrongHead)
+                broken(head.seq, ChainProblem::WrongHead)
             }
-            None if !self.is_deleted => broken(head.seq, Problem::OrgMissing),
+            None if !self.is_deleted => broken(head.seq, ChainProblem::OrgMissing),
             _ => None,
         }
     }
 }
 
 /// The number of the key that a row hands the log over to.
-fn handed_over_to(row: &Row) -> Option<i16> {
+fn handed_over_to(row: &AuditRow) -> Option<i16> {
     (row.action == HANDED_OVER).then(|| row.subject.parse().ok()).flatten()
 }
 
@@ -275,7 +277,7 @@ fn is_same_end(mac: Option<&[u8]>, expected: Option<RowMac>) -> bool {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn find_org(db: &PgPool, key_or_id: &str) -> Result<Option<Subject>, sqlx::Error> {
+pub async fn find_org(db: &PgPool, key_or_id: &str) -> Result<Option<VerifiedSubject>, sqlx::Error> {
     let row = sqlx::query!(
         r#"
         SELECT id AS "id!: OrgId", key AS "key?" FROM (
@@ -289,5 +291,5 @@ pub async fn find_org(db: &PgPool, key_or_id: &str) -> Result<Option<Subject>, s
     )
     .fetch_optional(db)
     .await?;
-    Ok(row.map(|row| Subject { org_id: row.id, key: row.key }))
+    Ok(row.map(|row| VerifiedSubject { org_id: row.id, key: row.key }))
 }

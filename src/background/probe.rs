@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::db::State as DatabaseState;
+use crate::db::DatabaseState;
 use crate::readiness::NotReady;
 use crate::state::App;
 

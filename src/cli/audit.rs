@@ -9,7 +9,7 @@ use serde_json::json;
 use super::CliError;
 use super::database::with_schema;
 use super::output::{Output, note};
-use crate::audit::verify::{self, Finding, Handover, Subject};
+use crate::audit::verify::{self, Finding, Handover, VerifiedSubject};
 use crate::config::Config;
 use crate::crypto::audit_chain::{ChainKey, Head};
 use crate::db::Db;
@@ -45,7 +45,7 @@ impl FromStr for Pinned {
 
 /// An org's chain that is broken.
 #[derive(Debug, Serialize)]
-struct Failure {
+struct BrokenLog {
     org_id: OrgId,
     org: Option<String>,
     #[serde(flatten)]
@@ -66,7 +66,7 @@ struct Summary {
     orgs: u64,
     rows: i64,
     unchained: i64,
-    broken: Vec<Failure>,
+    broken: Vec<BrokenLog>,
     /// Orgs whose log was handed over to a renewed key, and where.
     handovers: Vec<Handovers>,
     /// Of the last org that was looked at.
@@ -109,7 +109,7 @@ async fn verify(
 }
 
 impl Summary {
-    fn add(&mut self, Subject { org_id, key }: Subject, finding: Finding) {
+    fn add(&mut self, VerifiedSubject { org_id, key }: VerifiedSubject, finding: Finding) {
         self.orgs += 1;
         self.rows += finding.rows;
         self.unchained += finding.unchained;
@@ -119,7 +119,7 @@ impl Summary {
             self.handovers.push(Handovers { org_id, org, handovers });
         }
         if finding.broken.is_some() {
-            self.broken.push(Failure { org_id, org: key, finding });
+            self.broken.push(BrokenLog { org_id, org: key, finding });
         }
     }
 }
@@ -153,7 +153,7 @@ impl Handovers {
     }
 }
 
-fn described(Failure { org_id, org, finding }: &Failure) -> Option<String> {
+fn described(BrokenLog { org_id, org, finding }: &BrokenLog) -> Option<String> {
     let broken = finding.broken.as_ref()?;
     let org = org.as_deref().unwrap_or("deleted");
     Some(format!("{org_id} ({org}): row {} {}", broken.seq, broken.problem.describe()))

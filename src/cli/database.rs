@@ -10,16 +10,16 @@ use crate::crypto::keyring::Keyring;
 use crate::crypto::master::MasterKeys;
 use crate::db::embedded::{self, Embedded};
 use crate::db::reach::{Reached, reach};
-use crate::db::{Db, State};
+use crate::db::{DatabaseState, Db};
 
 /// An open database, the master key to it, and the cluster under it if this process runs it.
-pub struct Opened {
+pub struct OpenedDatabase {
     pub db: Db,
     pub cluster: Option<Embedded>,
     master: Master,
 }
 
-impl Opened {
+impl OpenedDatabase {
     /// Connects; without `DATABASE_URL` starts the embedded cluster. What needs no schema is
     /// checked.
     pub async fn own(config: &Config) -> Result<Self, CliError> {
@@ -75,7 +75,7 @@ impl Opened {
 
     async fn migrate(&self) -> Result<(), CliError> {
         // A standby, or a server that takes no writes for a while, is no reason not to start.
-        if let Ok(State { pending_migrations: 0, is_read_only: true }) = self.db.state().await {
+        if let Ok(DatabaseState { pending_migrations: 0, is_read_only: true }) = self.db.state().await {
             return Ok(());
         }
         Ok(self.db.migrate().await?)
@@ -116,9 +116,9 @@ fn warn_about_settings(reached: &Reached) {
 /// Runs `work` on a database whose schema is up to date (unless `MIGRATE_ON_START` says no).
 pub async fn with_schema<T>(
     config: &Config,
-    work: impl AsyncFnOnce(&Opened) -> Result<T, CliError>,
+    work: impl AsyncFnOnce(&OpenedDatabase) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    let opened = Opened::shared(config).await?;
+    let opened = OpenedDatabase::shared(config).await?;
     let outcome = async {
         opened.prepare(config).await?;
         work(&opened).await
@@ -130,7 +130,7 @@ pub async fn with_schema<T>(
 
 /// The `migrate` command, which needs no master key: it seals nothing.
 pub async fn migrate(config: &Config, output: Output) -> Result<(), CliError> {
-    let opened = Opened::open(config, Master::find(config)?, true).await?;
+    let opened = OpenedDatabase::open(config, Master::find(config)?, true).await?;
     let outcome = async {
         opened.db.migrate().await?;
         Ok::<_, CliError>(opened.db.pending_migrations().await?)

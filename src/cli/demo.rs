@@ -16,7 +16,7 @@ use crate::config::{Config, private};
 use crate::crypto::keyring::Keyring;
 use crate::crypto::tenant_key::TenantKey;
 use crate::db::Db;
-use crate::features::{Feature, Status};
+use crate::features::{Feature, FeatureState};
 use crate::ids::OrgId;
 use crate::routes::org::store::{self, Org};
 use crate::routes::tenant_keys;
@@ -101,7 +101,7 @@ fn text(config: &Config, address: SocketAddr, org: Option<&Org>, key_file: Optio
             let _ = writeln!(text, ", with the org \"{}\" ({}). Try:", org.name, org.id);
             // With a secret the gateway's proof would be asked for.
             if config.gateway_secrets.is_empty()
-                && config.disabled_features.status(Feature::Users) == Status::Live
+                && config.disabled_features.status(Feature::Users) == FeatureState::Live
             {
                 push_users(&mut text, &url, org.id);
             }

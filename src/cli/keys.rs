@@ -128,7 +128,7 @@ async fn announce(db: impl sqlx::PgExecutor<'_>) -> Result<(), sqlx::Error> {
 
 /// What depends on replaced keys.
 #[derive(Debug, Serialize)]
-pub struct Status {
+pub struct RenewalStatus {
     /// The number of the newest keys; 0 is the first ones.
     pub generation: i16,
     /// When they were made, unless they are the first.
@@ -138,12 +138,12 @@ pub struct Status {
     /// Live API keys that were not used since the renewal.
     pub waiting: i64,
     /// Some of them.
-    pub waiting_keys: Vec<Waiting>,
+    pub waiting_keys: Vec<UnusedKey>,
 }
 
 /// A live API key under a replaced pepper.
 #[derive(Debug, Serialize)]
-pub struct Waiting {
+pub struct UnusedKey {
     org_id: OrgId,
     org: String,
     key_id: KeyId,
@@ -154,7 +154,7 @@ pub struct Waiting {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn status(db: &Db, keyring: &Keyring, now: DateTime<Utc>) -> Result<Status, CliError> {
+pub async fn status(db: &Db, keyring: &Keyring, now: DateTime<Utc>) -> Result<RenewalStatus, CliError> {
     let (newest, older_peppers) = keyring.pepper();
     let waiting = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM tenant_keys
@@ -165,7 +165,7 @@ pub async fn status(db: &Db, keyring: &Keyring, now: DateTime<Utc>) -> Result<St
     .fetch_one(&db.pool)
     .await?;
     let waiting_keys = sqlx::query_as!(
-        Waiting,
+        UnusedKey,
         r#"SELECT k.org_id AS "org_id: OrgId", o.key AS org, k.id AS "key_id: KeyId", k.last_used_at
            FROM tenant_keys k JOIN orgs o ON o.id = k.org_id
            WHERE k.pepper < $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)
@@ -177,7 +177,7 @@ pub async fn status(db: &Db, keyring: &Keyring, now: DateTime<Utc>) -> Result<St
     .fetch_all(&db.pool)
     .await?;
     let (generation, renewed_at) = (newest.number, newest.since);
-    Ok(Status { generation, renewed_at, older_peppers, waiting, waiting_keys })
+    Ok(RenewalStatus { generation, renewed_at, older_peppers, waiting, waiting_keys })
 }
 
 /// Forgets replaced peppers and keys of retries. Those of the audit log and of secrets' fingerprints
@@ -223,7 +223,7 @@ impl Renewed {
     }
 }
 
-impl Status {
+impl RenewalStatus {
     fn told(&self) -> Vec<String> {
         let since = self
             .renewed_at
@@ -232,7 +232,7 @@ impl Status {
             "Generation {} ({since}); {} older peppers are kept; {} live API keys were not used since.",
             self.generation, self.older_peppers, self.waiting
         );
-        let waiting = self.waiting_keys.iter().map(|Waiting { org, key_id, last_used_at, .. }| {
+        let waiting = self.waiting_keys.iter().map(|UnusedKey { org, key_id, last_used_at, .. }| {
             let last = last_used_at.map_or_else(|| "never".to_owned(), rfc3339);
             format!("{key_id}  {org}  last used {last}")
         });

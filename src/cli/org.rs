@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::database::{Opened, with_schema};
+use super::database::{OpenedDatabase, with_schema};
 use super::output::{Output, note};
 use super::{CliError, queues, rules};
 use crate::administration::{Scope, within};
@@ -178,7 +178,7 @@ pub async fn create(
     .await
 }
 
-async fn list(opened: &Opened, output: Output) -> Result<(), CliError> {
+async fn list(opened: &OpenedDatabase, output: Output) -> Result<(), CliError> {
     let orgs = org::store::list(&opened.db.pool).await?;
     let lines = orgs.iter().map(|org| {
         let state = if org.suspended_at.is_some() { "suspended" } else { "active" };

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::database::Opened;
+use super::database::OpenedDatabase;
 use super::{CliError, demo};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -20,7 +20,7 @@ pub async fn run(config: Config) -> Result<(), CliError> {
     warn_about_trust(&config);
     warn_about_internal(&config);
 
-    let opened = Opened::own(&config).await?;
+    let opened = OpenedDatabase::own(&config).await?;
     opened.prepare(&config).await?;
     let keyring = opened.keyring().await?;
     if opened.cluster.is_some() {

@@ -32,7 +32,7 @@ pub struct Config {
     /// `PUBLIC_URL`: under which name clients reach the public listener; the issuer of member tokens.
     pub public_url: String,
     /// `DATABASE_URL`; without it the service runs a Postgres of its own.
-    pub database: Option<Database>,
+    pub database: Option<DatabaseAddress>,
     /// `DATABASE_MAX_CONNECTIONS`, for requests.
     pub max_connections: u32,
     /// `DATA_DIR`: where the embedded Postgres lives.
@@ -85,7 +85,7 @@ pub struct Config {
 
 /// A database of the operator's.
 #[derive(Clone, Debug)]
-pub struct Database {
+pub struct DatabaseAddress {
     /// `DATABASE_URL`.
     pub options: PgConnectOptions,
     /// `DATABASE_DIRECT_URL`: past a pooler, for migrations and LISTEN.

@@ -36,9 +36,9 @@ const MAX_ECHOED_NAME: usize = 40;
 
 /// What a URL says, by the names that sqlx's own parser knows.
 #[derive(Default)]
-struct Parts(Vec<(&'static str, Zeroizing<String>)>);
+struct UrlParts(Vec<(&'static str, Zeroizing<String>)>);
 
-impl Parts {
+impl UrlParts {
     fn set(&mut self, name: &'static str, value: impl Into<String>) {
         self.0.retain(|(set, _)| *set != name);
         self.0.push((name, Zeroizing::new(value.into())));
@@ -66,7 +66,7 @@ pub(super) fn parse(url: &str) -> Result<PgConnectOptions, String> {
     if !authority.contains('@') && path.contains('@') {
         return Err(ENCODE.to_owned());
     }
-    let mut parts = Parts::default();
+    let mut parts = UrlParts::default();
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
     read_user(&mut parts, user)?;
     read_host(&mut parts, host)?;
@@ -82,7 +82,7 @@ pub(super) fn parse(url: &str) -> Result<PgConnectOptions, String> {
     to_options(&parts)
 }
 
-fn read_user(parts: &mut Parts, text: &str) -> Result<(), String> {
+fn read_user(parts: &mut UrlParts, text: &str) -> Result<(), String> {
     let (user, password) = match text.split_once(':') {
         Some((user, password)) => (user, Some(password)),
         None => (text, None),
@@ -96,7 +96,7 @@ fn read_user(parts: &mut Parts, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn read_host(parts: &mut Parts, text: &str) -> Result<(), String> {
+fn read_host(parts: &mut UrlParts, text: &str) -> Result<(), String> {
     if text.contains(',') {
         return Err(SEVERAL.to_owned());
     }
@@ -119,7 +119,7 @@ fn read_host(parts: &mut Parts, text: &str) -> Result<(), String> {
     if port.is_empty() { Ok(()) } else { set_port(parts, port) }
 }
 
-fn set_host(parts: &mut Parts, host: &str) -> Result<(), String> {
+fn set_host(parts: &mut UrlParts, host: &str) -> Result<(), String> {
     if host.contains(',') {
         return Err(SEVERAL.to_owned());
     }
@@ -131,7 +131,7 @@ fn set_host(parts: &mut Parts, host: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn set_port(parts: &mut Parts, port: &str) -> Result<(), String> {
+fn set_port(parts: &mut UrlParts, port: &str) -> Result<(), String> {
     if port.contains(',') {
         return Err(SEVERAL.to_owned());
     }
@@ -140,7 +140,7 @@ fn set_port(parts: &mut Parts, port: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn read_parameter(parts: &mut Parts, name: &str, value: &str) -> Result<(), String> {
+fn read_parameter(parts: &mut UrlParts, name: &str, value: &str) -> Result<(), String> {
     // Only here do people write a blank as in a form.
     let value = if name.starts_with("options") { value.replace('+', "%20") } else { value.to_owned() };
     let value = decode(&Zeroizing::new(value))?;
@@ -199,13 +199,13 @@ fn escaped(value: &str) -> String {
     value.replace('\\', r"\\").replace(' ', r"\ ")
 }
 
-fn add_option(parts: &mut Parts, option: &str) {
+fn add_option(parts: &mut UrlParts, option: &str) {
     let before = parts.get("options").map(|before| format!("{before} ")).unwrap_or_default();
     parts.set("options", format!("{before}{option}"));
 }
 
 /// libpq's rules: no TLS on a socket; a root certificate is there to be checked against.
-fn settle_tls(parts: &mut Parts) -> Result<(), String> {
+fn settle_tls(parts: &mut UrlParts) -> Result<(), String> {
     if let Some(mode) = parts.get("sslmode")
         && !SSL_MODES.contains(&mode)
     {
@@ -233,7 +233,7 @@ fn settle_tls(parts: &mut Parts) -> Result<(), String> {
 }
 
 /// By way of sqlx's own parser, which alone reads `.pgpass`.
-fn to_options(parts: &Parts) -> Result<PgConnectOptions, String> {
+fn to_options(parts: &UrlParts) -> Result<PgConnectOptions, String> {
     let mut query = form_urlencoded::Serializer::new(String::from("postgres:///?"));
     for (name, value) in &parts.0 {
         query.append_pair(name, value);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::{ConfigError, Database, LISTEN_ADDR, VARIABLES, postgres_url, private, wrong};
+use super::{ConfigError, DatabaseAddress, LISTEN_ADDR, VARIABLES, postgres_url, private, wrong};
 use crate::crypto::secret::Secret;
 use crate::events::targets::settings::Policy;
 use crate::events::targets::{AwsCredentials, TargetsConfig};
@@ -136,13 +136,13 @@ impl Variables<'_> {
         }
     }
 
-    pub(super) fn database(&self) -> Result<Option<Database>, ConfigError> {
+    pub(super) fn database(&self) -> Result<Option<DatabaseAddress>, ConfigError> {
         let url = |name| {
             let url = self.optional(name).map(Zeroizing::new);
             url.map(|url| postgres_url::parse(&url).map_err(|problem| wrong(name, problem))).transpose()
         };
         match (url("DATABASE_URL")?, url("DATABASE_DIRECT_URL")?) {
-            (Some(options), direct) => Ok(Some(Database { options, direct })),
+            (Some(options), direct) => Ok(Some(DatabaseAddress { options, direct })),
             (None, Some(_)) => Err(wrong("DATABASE_DIRECT_URL", "needs DATABASE_URL beside it")),
             (None, None) => Ok(None),
         }

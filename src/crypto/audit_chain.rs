@@ -40,13 +40,19 @@ impl ChainKey {
 
     /// The MAC of an org's row that follows the row with the MAC `previous`.
     #[must_use]
-    pub fn mac(&self, org_id: OrgId, row: &Row, previous: Option<RowMac>) -> RowMac {
+    pub fn mac(&self, org_id: OrgId, row: &AuditRow, previous: Option<RowMac>) -> RowMac {
         mac(&self.0[0].1, &encode(org_id, row, previous))
     }
 
     /// The number of the key that made this MAC; none if none of them did.
     #[must_use]
-    pub fn maker(&self, org_id: OrgId, row: &Row, previous: Option<RowMac>, found: &[u8]) -> Option<i16> {
+    pub fn maker(
+        &self,
+        org_id: OrgId,
+        row: &AuditRow,
+        previous: Option<RowMac>,
+        found: &[u8],
+    ) -> Option<i16> {
         let encoded = encode(org_id, row, previous);
         let made = |key: &Secret<Vec<u8>>| bool::from(found.ct_eq(&mac(key, &encoded).0[..]));
         self.0.iter().find(|(_, key)| made(key)).map(|(number, _)| *number)
@@ -104,7 +110,7 @@ pub struct Head {
 
 /// What a row says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct AuditRow {
     pub seq: i64,
     pub at: DateTime<Utc>,
     pub actor: String,
@@ -120,8 +126,8 @@ pub struct Row {
 /// a string, so that no two rows are written alike. Instants are microseconds, as Postgres keeps
 /// them. The first element names the form: a row with an address has the second, a row without one
 /// the first, which is also that of rows from before there were addresses.
-fn encode(org_id: OrgId, row: &Row, previous: Option<RowMac>) -> Vec<u8> {
-    let Row { seq, at, actor, key_id, action, subject, request_id, client_address } = row;
+fn encode(org_id: OrgId, row: &AuditRow, previous: Option<RowMac>) -> Vec<u8> {
+    let AuditRow { seq, at, actor, key_id, action, subject, request_id, client_address } = row;
     let form = if client_address.is_some() { "partner-api audit 2" } else { "partner-api audit 1" };
     let fields =
         (form, org_id, seq, at.timestamp_micros(), actor, key_id, action, subject, request_id, previous);
@@ -141,8 +147,8 @@ mod tests {
 
     const ORG: OrgId = OrgId(Uuid::from_u128(1));
 
-    fn row() -> Row {
-        Row {
+    fn row() -> AuditRow {
+        AuditRow {
             seq: 2,
             at: DateTime::from_timestamp_micros(1_795_248_000_000_001).expect("an instant"),
             actor: "tenant_key".to_owned(),
@@ -164,7 +170,7 @@ mod tests {
         );
         assert_eq!(encoded, expected);
 
-        let row = Row { client_address: Some("2001:db8::7".to_owned()), ..row() };
+        let row = AuditRow { client_address: Some("2001:db8::7".to_owned()), ..row() };
         let encoded = String::from_utf8(encode(ORG, &row, None)).expect("text");
         let expected = concat!(
             r#"[["partner-api audit 2","00000000-0000-0000-0000-000000000001",2,1795248000000001,"tenant_key","#,
@@ -198,7 +204,7 @@ mod tests {
 
     #[test]
     fn no_two_rows_are_encoded_alike() {
-        let with = |change: fn(&mut Row)| {
+        let with = |change: fn(&mut AuditRow)| {
             let mut row = row();
             change(&mut row);
             encode(ORG, &row, None)

@@ -30,7 +30,7 @@ pub enum ResealError {
 }
 
 /// A sealed value and where it stands.
-struct Sealed {
+struct SealedValue {
     table: String,
     /// None of the service's own keys.
     org_id: Option<OrgId>,
@@ -39,7 +39,7 @@ struct Sealed {
     sealed: Vec<u8>,
 }
 
-impl Sealed {
+impl SealedValue {
     fn associated_data(&self) -> Vec<u8> {
         match self.org_id {
             Some(org_id) => associated_data::row(&self.table, org_id, &self.name),
@@ -72,9 +72,9 @@ pub async fn reseal(db: &PgPool, keys: &MasterKeys) -> Result<u64, ResealError> 
 }
 
 /// Some of what is not under the first master key.
-async fn stale(db: &PgPool, keys: &MasterKeys) -> Result<Vec<Sealed>, sqlx::Error> {
+async fn stale(db: &PgPool, keys: &MasterKeys) -> Result<Vec<SealedValue>, sqlx::Error> {
     sqlx::query_as!(
-        Sealed,
+        SealedValue,
         r#"
         SELECT 'service_keys' AS "table!", NULL::uuid AS "org_id: OrgId", name AS "name!", sealed AS "sealed!"
         FROM service_keys WHERE NOT starts_with(encode(sealed, 'hex'), $1)
@@ -99,7 +99,7 @@ async fn stale(db: &PgPool, keys: &MasterKeys) -> Result<Vec<Sealed>, sqlx::Erro
     .await
 }
 
-async fn write(pool: &PgPool, value: &Sealed, sealed: Vec<u8>) -> Result<u64, sqlx::Error> {
+async fn write(pool: &PgPool, value: &SealedValue, sealed: Vec<u8>) -> Result<u64, sqlx::Error> {
     let org_id = value.org_id.map(|org_id| org_id.0);
     let (name, old) = (&value.name, &value.sealed);
     let done = match value.table.as_str() {

@@ -187,7 +187,7 @@ async fn work<S: Slice>(
 /// A connection that a worker keeps for itself: the pool would test it after every statement,
 /// which costs as much as the statement.
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct KeptConnection {
     /// The connection, and when it was made.
     connection: Option<(PgConnection, Instant)>,
     /// When the last use ended well; else a statement may still run in the connection.
@@ -197,8 +197,8 @@ pub struct Kept {
 /// How long a connection that rested may take to answer.
 const TEST_PATIENCE: Duration = Duration::from_millis(300);
 
-impl Kept {
-    /// The connection, or a new one. Tell [`Kept::used`] how its use has ended.
+impl KeptConnection {
+    /// The connection, or a new one. Tell [`KeptConnection::used`] how its use has ended.
     ///
     /// # Errors
     /// When the pool has none.

@@ -54,18 +54,18 @@ impl Doubts {
 }
 
 /// An error that may hold one of the database's.
-pub trait Failure {
+pub trait DatabaseFailure {
     /// The database's error, if that is what it comes from.
     fn of_database(&self) -> Option<&Error>;
 }
 
-impl Failure for Error {
+impl DatabaseFailure for Error {
     fn of_database(&self) -> Option<&Error> {
         Some(self)
     }
 }
 
-impl Failure for Box<dyn std::error::Error + Send + Sync> {
+impl DatabaseFailure for Box<dyn std::error::Error + Send + Sync> {
     fn of_database(&self) -> Option<&Error> {
         self.downcast_ref()
     }

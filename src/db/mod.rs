@@ -18,7 +18,7 @@ use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-use self::doubts::{Doubts, Failure};
+use self::doubts::{DatabaseFailure, Doubts};
 pub use self::pool::{Pool, is_over_share};
 use self::session::Purpose;
 use crate::limits::shares;
@@ -48,7 +48,7 @@ pub struct Db {
 
 /// What the database is like at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct State {
+pub struct DatabaseState {
     /// How many migrations of this build it lacks.
     pub pending_migrations: usize,
     /// Whether it takes no writes: a standby, or made read-only.
@@ -112,7 +112,7 @@ impl Db {
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub async fn state(&self) -> Result<State, sqlx::Error> {
+    pub async fn state(&self) -> Result<DatabaseState, sqlx::Error> {
         // Not checked at compile time: sqlx makes this table itself, outside the migrations.
         let (is_read_only, applied): (bool, Vec<i64>) = sqlx::query_as(
             "SELECT current_setting('transaction_read_only')::boolean,
@@ -124,7 +124,7 @@ impl Db {
             self.doubts.raise();
         }
         let pending_migrations = MIGRATIONS.iter().filter(|m| !applied.contains(&m.version)).count();
-        Ok(State { pending_migrations, is_read_only })
+        Ok(DatabaseState { pending_migrations, is_read_only })
     }
 
     /// Closes what is connected now instead of using it again.
@@ -136,7 +136,7 @@ impl Db {
     ///
     /// # Errors
     /// As given.
-    pub fn heeded<T, E: Failure>(&self, outcome: Result<T, E>) -> Result<T, E> {
+    pub fn heeded<T, E: DatabaseFailure>(&self, outcome: Result<T, E>) -> Result<T, E> {
         if let Err(error) = &outcome
             && let Some(error) = error.of_database()
         {
@@ -165,7 +165,7 @@ impl Db {
     pub async fn transaction<T, E, F>(&self, work: impl FnOnce(Tx) -> F + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<sqlx::Error> + Failure + Send + 'static,
+        E: From<sqlx::Error> + DatabaseFailure + Send + 'static,
         F: Future<Output = Result<T, E>> + Send,
     {
         let pool = self.pool.clone();

@@ -40,7 +40,7 @@ pub struct Reached {
 /// Says what is wrong, and what to do.
 pub async fn reach(variable: &'static str, options: PgConnectOptions) -> Result<Reached, ReachError> {
     let refuse = |problem| ReachError { variable, problem };
-    let place = Place::of(&options);
+    let place = ServerAddress::of(&options);
     let (mut connection, options) = connect(&place, options).await.map_err(refuse)?;
     let checked = check(&place, &mut connection).await;
     let unfit = session::missing_behind_a_pooler(&mut connection).await;
@@ -51,7 +51,7 @@ pub async fn reach(variable: &'static str, options: PgConnectOptions) -> Result<
 }
 
 async fn connect(
-    place: &Place,
+    place: &ServerAddress,
     options: PgConnectOptions,
 ) -> Result<(PgConnection, PgConnectOptions), String> {
     let deadline = Instant::now() + PATIENCE;
@@ -82,7 +82,7 @@ async fn connect(
 }
 
 /// Text is UTF-8 here; in another encoding some of it could not be stored, or not be read back.
-async fn check(place: &Place, connection: &mut PgConnection) -> Result<(), String> {
+async fn check(place: &ServerAddress, connection: &mut PgConnection) -> Result<(), String> {
     let encoding: Result<String, _> = sqlx::query_scalar("SELECT current_setting('server_encoding')")
         .persistent(false)
         .fetch_one(&mut *connection)
@@ -99,13 +99,13 @@ async fn check(place: &Place, connection: &mut PgConnection) -> Result<(), Strin
 }
 
 /// Names for messages.
-struct Place {
+struct ServerAddress {
     server: String,
     database: String,
     user: String,
 }
 
-impl Place {
+impl ServerAddress {
     fn of(options: &PgConnectOptions) -> Self {
         let server = match options.get_socket() {
             Some(directory) => format!("the socket in {}", directory.display()),

@@ -26,11 +26,11 @@ pub struct Trust {
     /// When the newest heartbeat that came back was sent, in microseconds since `epoch` plus one;
     /// 0 is never.
     confirmed: AtomicU64,
-    log: Mutex<Log>,
+    log: Mutex<InvalidationLog>,
 }
 
 #[derive(Debug, Default)]
-struct Log {
+struct InvalidationLog {
     /// Invalidations so far.
     count: u64,
     /// The last of them, oldest first.
@@ -99,7 +99,7 @@ impl Trust {
         }
     }
 
-    fn log(&self) -> std::sync::MutexGuard<'_, Log> {
+    fn log(&self) -> std::sync::MutexGuard<'_, InvalidationLog> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{ApiError, Code};
 use crate::db::batch::BatchError;
-use crate::db::doubts::Failure;
+use crate::db::doubts::DatabaseFailure;
 use crate::db::is_over_share;
 
 impl From<sqlx::Error> for ApiError {
@@ -27,7 +27,7 @@ impl From<BatchError> for ApiError {
     }
 }
 
-impl Failure for ApiError {
+impl DatabaseFailure for ApiError {
     fn of_database(&self) -> Option<&sqlx::Error> {
         let Self::Failed(super::Failure { cause: Some(cause), .. }) = self else { return None };
         cause.downcast_ref()

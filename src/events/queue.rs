@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::crypto::associated_data;
 use crate::crypto::master::MasterKeys;
 use crate::crypto::secret::Secret;
-use crate::events::targets::settings::{Invalid, Policy, SqsQueue, StorageQueue, Webhook};
+use crate::events::targets::settings::{InvalidSetting, Policy, SqsQueue, StorageQueue, Webhook};
 use crate::events::targets::{DeliveryError, Reason, Target};
 use crate::ids::OrgId;
 
@@ -46,13 +46,13 @@ pub struct WebhookEndpoint {
 
 /// Where a stream's events go, unjudged.
 #[derive(Clone, Debug)]
-pub enum Settings {
+pub enum QueueSettings {
     AwsSqs(AwsSqs),
     AzureStorageQueue(AzureStorageQueue, Secret<String>),
     Webhook(WebhookEndpoint),
 }
 
-impl Settings {
+impl QueueSettings {
     /// The `type`.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -74,7 +74,7 @@ impl Settings {
     }
 
     /// Where to send, if the settings keep every rule.
-    pub fn target(&self, policy: Policy) -> Result<Target, Invalid> {
+    pub fn target(&self, policy: Policy) -> Result<Target, InvalidSetting> {
         Ok(match self {
             Self::AwsSqs(AwsSqs { queue_url, region, role_arn }) => {
                 Target::AwsSqs(SqsQueue::new(queue_url, region, role_arn.as_deref(), policy)?)
@@ -93,7 +93,7 @@ pub fn secret(target: &Target) -> Option<&Secret<String>> {
 }
 
 /// Whether the credential in a target, if there is one, can be used at `now`.
-pub fn require_live(target: &Target, now: DateTime<Utc>) -> Result<(), Invalid> {
+pub fn require_live(target: &Target, now: DateTime<Utc>) -> Result<(), InvalidSetting> {
     if let Target::AzureStorageQueue(queue) = target { queue.require_live(now) } else { Ok(()) }
 }
 
@@ -118,12 +118,12 @@ impl StoredQueue<'_> {
     pub fn target(&self, master: &MasterKeys, policy: Policy) -> Result<Target, DeliveryError> {
         let unreadable = |_| Reason::Settings("the queue's settings cannot be read");
         let settings = match self.kind {
-            "aws_sqs" => Settings::AwsSqs(AwsSqs::deserialize(self.settings).map_err(unreadable)?),
+            "aws_sqs" => QueueSettings::AwsSqs(AwsSqs::deserialize(self.settings).map_err(unreadable)?),
             "azure_storage_queue" => {
                 let settings = AzureStorageQueue::deserialize(self.settings).map_err(unreadable)?;
-                Settings::AzureStorageQueue(settings, self.open(master)?)
+                QueueSettings::AzureStorageQueue(settings, self.open(master)?)
             }
-            _ => Settings::Webhook(WebhookEndpoint::deserialize(self.settings).map_err(unreadable)?),
+            _ => QueueSettings::Webhook(WebhookEndpoint::deserialize(self.settings).map_err(unreadable)?),
         };
         Ok(settings.target(policy)?)
     }

@@ -39,7 +39,7 @@ pub async fn secrets_of(
 
 /// A live secret, still sealed.
 #[derive(Debug)]
-struct Sealed {
+struct SealedSecret {
     org_id: OrgId,
     id: Uuid,
     sealed: Option<Vec<u8>>,
@@ -50,9 +50,9 @@ async fn live(
     db: impl PgExecutor<'_>,
     org_ids: &[Uuid],
     now: DateTime<Utc>,
-) -> Result<Vec<Sealed>, sqlx::Error> {
+) -> Result<Vec<SealedSecret>, sqlx::Error> {
     sqlx::query_as!(
-        Sealed,
+        SealedSecret,
         r#"
         SELECT org_id AS "org_id: OrgId", id, sealed FROM signing_secrets
         WHERE org_id = ANY($1) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)

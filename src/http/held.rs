@@ -18,12 +18,12 @@ use crate::limits::shares::Share;
 
 /// A place in a lane, and of the caller's share of it.
 #[derive(Debug)]
-pub struct Place {
+pub struct Permits {
     _permit: Option<OwnedSemaphorePermit>,
     _share: Option<Arc<Share>>,
 }
 
-impl Place {
+impl Permits {
     /// What the edge took, and what the gate did.
     #[must_use]
     pub fn new(permit: Option<OwnedSemaphorePermit>, share: Option<Arc<Share>>) -> Self {
@@ -33,20 +33,20 @@ impl Place {
 
 /// Holds `place` until the answer was taken. A head alone is a few hundred bytes, and holds nothing.
 #[must_use]
-pub fn until_sent(response: Response, place: Place) -> Response {
+pub fn until_sent(response: Response, place: Permits) -> Response {
     if HttpBody::is_end_stream(response.body()) {
         return response;
     }
-    response.map(|body| Body::new(Held { body, place: Some(place) }))
+    response.map(|body| Body::new(HeldBody { body, place: Some(place) }))
 }
 
-struct Held {
+struct HeldBody {
     body: Body,
     /// `None` once it went with the last bytes.
-    place: Option<Place>,
+    place: Option<Permits>,
 }
 
-impl HttpBody for Held {
+impl HttpBody for HeldBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -76,7 +76,7 @@ impl HttpBody for Held {
 /// An answer's last bytes.
 struct Last {
     data: Bytes,
-    _place: Option<Place>,
+    _place: Option<Permits>,
 }
 
 impl AsRef<[u8]> for Last {
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     fn hold(room: &Arc<Semaphore>, body: Body) -> Body {
-        let place = Place::new(room.clone().try_acquire_owned().ok(), None);
+        let place = Permits::new(room.clone().try_acquire_owned().ok(), None);
         until_sent(Response::new(body), place).into_body()
     }
 

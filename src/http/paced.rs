@@ -21,12 +21,12 @@ pub const PACE: usize = 64 * 1024;
 pub struct Paced<S> {
     stream: S,
     /// Since the client last left something lying, until it has taken everything.
-    waiting: Option<Waiting>,
+    waiting: Option<StalledWrite>,
     is_given_up: bool,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct StalledWrite {
     until: Pin<Box<Sleep>>,
     taken: usize,
 }
@@ -61,7 +61,7 @@ impl<S> Paced<S> {
             Poll::Pending => {
                 let waiting = self
                     .waiting
-                    .get_or_insert_with(|| Waiting { until: Box::pin(sleep(PATIENCE)), taken: 0 });
+                    .get_or_insert_with(|| StalledWrite { until: Box::pin(sleep(PATIENCE)), taken: 0 });
                 while waiting.until.as_mut().poll(cx).is_ready() {
                     if waiting.taken < PACE {
                         self.is_given_up = true;

@@ -24,7 +24,7 @@ pub struct Page {
     /// Where the page starts: empty for the start of the list, then each reply's `next_cursor`.
     /// Opaque. Excludes `offset`, but for 0.
     #[param(value_type = Option<String>)]
-    cursor: Option<Place>,
+    cursor: Option<CursorPosition>,
 }
 
 impl Input for Page {
@@ -32,7 +32,7 @@ impl Input for Page {
 
     fn read(request: &mut Reader) -> Option<Self> {
         let limit = request.query("limit").integer(1..=100).unwrap_or(25);
-        let cursor = request.query("cursor").decoded(Place::decode);
+        let cursor = request.query("cursor").decoded(CursorPosition::decode);
         let offset = if cursor.is_some() {
             // Generated clients send what the document says holds by default.
             request.query("offset").excluded_but("0", "cannot be combined with cursor");
@@ -62,8 +62,8 @@ impl Page {
 
     /// The place after which the page starts. Every list has this condition in its query, in both
     /// ways of paging, so that there is one query with one plan.
-    pub fn after(self) -> Place {
-        self.cursor.unwrap_or(Place::START)
+    pub fn after(self) -> CursorPosition {
+        self.cursor.unwrap_or(CursorPosition::START)
     }
 
     /// The reply for this page of what was read.
@@ -79,7 +79,7 @@ impl Page {
 
 /// An entry's place in the order of every list: by creation, ties by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct CursorPosition {
     pub created_at: DateTime<Utc>,
     pub id: Uuid,
 }
@@ -87,10 +87,10 @@ pub struct Place {
 /// Something that lists show.
 pub trait Listed {
     /// Where it stands.
-    fn place(&self) -> Place;
+    fn place(&self) -> CursorPosition;
 }
 
-impl Place {
+impl CursorPosition {
     /// Before everything: no row of ours is as old.
     pub const START: Self = Self { created_at: DateTime::UNIX_EPOCH, id: Uuid::nil() };
     const VERSION: u8 = 1;
@@ -178,28 +178,31 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_back_and_nothing_else_is() {
-        let place = Place {
+        let place = CursorPosition {
             created_at: DateTime::from_timestamp_micros(1_795_248_000_000_001).unwrap(),
             id: Uuid::from_u128(7),
         };
         let cursor = place.encode();
-        assert_eq!(Place::decode(&cursor), Ok(place));
-        assert_eq!(Place::decode(""), Ok(Place::START));
+        assert_eq!(CursorPosition::decode(&cursor), Ok(place));
+        assert_eq!(CursorPosition::decode(""), Ok(CursorPosition::START));
         for length in 1..cursor.len() {
-            assert!(Place::decode(&cursor[..length]).is_err(), "{length}");
+            assert!(CursorPosition::decode(&cursor[..length]).is_err(), "{length}");
         }
         let other = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         for bad in ["=", "é", &format!("{cursor}A"), &other(&[2; 25]), &other(&[1; 24]), &other(&[0xff; 25])]
         {
-            assert!(Place::decode(bad).is_err(), "{bad}");
+            assert!(CursorPosition::decode(bad).is_err(), "{bad}");
         }
-        let number = Place::numbered(7);
-        assert_eq!(Place::decode(&number.encode()).map(Place::number), Ok(7));
-        assert_eq!((Place::START.number(), place.number() > 0), (0, true));
-        assert!(Place::START < Place::numbered(1) && Place::numbered(1) < Place::numbered(i64::MAX));
+        let number = CursorPosition::numbered(7);
+        assert_eq!(CursorPosition::decode(&number.encode()).map(CursorPosition::number), Ok(7));
+        assert_eq!((CursorPosition::START.number(), place.number() > 0), (0, true));
+        assert!(
+            CursorPosition::START < CursorPosition::numbered(1)
+                && CursorPosition::numbered(1) < CursorPosition::numbered(i64::MAX)
+        );
         // Beyond what Postgres holds.
         let mut far = [0xff; 25];
         (far[0], far[1]) = (1, 0x7f);
-        assert!(Place::decode(&other(&far)).is_err());
+        assert!(CursorPosition::decode(&other(&far)).is_err());
     }
 }

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use self::header::IdempotencyKey;
 pub use self::reply::{IDEMPOTENT_REPLAYED, Made, Reply};
-use self::store::Kept;
+use self::store::KeptReply;
 use crate::administration::{self, Change};
 use crate::crypto::associated_data;
 use crate::error::{ApiError, Code};
@@ -46,42 +46,42 @@ impl<T: Input> FromRequest<App> for Once<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
         match Self::take(request, app).await {
-            Ok(Taken::New(once)) => Ok(once),
-            Ok(Taken::Answered(reply)) => Err(reply.replayed()),
+            Ok(Received::New(once)) => Ok(once),
+            Ok(Received::Answered(reply)) => Err(reply.replayed()),
             Err(error) => Err(error.into_response()),
         }
     }
 }
 
-enum Taken<T> {
+enum Received<T> {
     New(Once<T>),
     /// And this was the answer.
     Answered(Reply),
 }
 
 impl<T: Input> Once<T> {
-    async fn take(request: Request, app: &App) -> Result<Taken<T>, ApiError> {
-        let claimed = Claimed::of(&request);
+    async fn take(request: Request, app: &App) -> Result<Received<T>, ApiError> {
+        let claimed = Claimant::of(&request);
         let (input, sent) = input::take(request, app.clock.now(), &app.workers).await?;
-        let Some(claimed) = claimed else { return Ok(Taken::New(Self { input, claim: None })) };
+        let Some(claimed) = claimed else { return Ok(Received::New(Self { input, claim: None })) };
         let claim = claimed.claim(app, &sent);
         let kept = store::find(&app.db.pool, &claim, app.clock.now() - KEPT_FOR).await?;
         match kept {
-            Some(kept) => claim.replay(app, kept).map(Taken::Answered),
-            None => Ok(Taken::New(Self { input, claim: Some(claim) })),
+            Some(kept) => claim.replay(app, kept).map(Received::Answered),
+            None => Ok(Received::New(Self { input, claim: Some(claim) })),
         }
     }
 }
 
 /// What of a request decides whether it is the same one again, before its body is known.
-struct Claimed {
+struct Claimant {
     partner: Partner,
     key: IdempotencyKey,
     method: Method,
     path: String,
 }
 
-impl Claimed {
+impl Claimant {
     fn of(request: &Request) -> Option<Self> {
         let key = request.extensions().get::<IdempotencyKey>()?.clone();
         let Caller::Partner(partner) = *request.extensions().get::<Caller>()? else { return None };
@@ -131,7 +131,7 @@ impl Claim {
     }
 
     /// Answers again what was answered before.
-    fn replay(&self, app: &App, kept: Kept) -> Result<Reply, ApiError> {
+    fn replay(&self, app: &App, kept: KeptReply) -> Result<Reply, ApiError> {
         if !self.is_of(&kept.request_mac) {
             return Err(Code::IdempotencyKeyReused.into());
         }
@@ -156,7 +156,7 @@ impl Claim {
             let associated_data = associated_data::idempotency_key(self.org_id, &self.scope());
             app.keyring.master.seal(&associated_data, reply.body().as_bytes())
         });
-        let kept = Kept {
+        let kept = KeptReply {
             scope: self.scope().to_vec(),
             request_mac: self.request_macs.first().copied().unwrap_or_default().to_vec(),
             status: reply.status(),

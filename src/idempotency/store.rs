@@ -7,7 +7,7 @@ use super::Claim;
 use crate::db::Db;
 
 /// A kept reply.
-pub struct Kept {
+pub struct KeptReply {
     pub scope: Vec<u8>,
     pub request_mac: Vec<u8>,
     pub status: i16,
@@ -22,10 +22,10 @@ pub async fn find(
     db: impl PgExecutor<'_>,
     claim: &Claim,
     since: DateTime<Utc>,
-) -> Result<Option<Kept>, sqlx::Error> {
+) -> Result<Option<KeptReply>, sqlx::Error> {
     let scopes: Vec<&[u8]> = claim.scopes.iter().map(|scope| &scope[..]).collect();
     sqlx::query_as!(
-        Kept,
+        KeptReply,
         "SELECT scope, request_mac, status, body, sealed, readable_until, made FROM idempotency_keys
          WHERE org_id = $1 AND scope = ANY($2::bytea[]) AND created_at > $3 ORDER BY created_at DESC LIMIT 1",
         claim.org_id.0,
@@ -47,7 +47,7 @@ pub async fn try_lock(db: impl PgExecutor<'_>, claim: &Claim) -> Result<bool, sq
 pub async fn insert(
     db: impl PgExecutor<'_>,
     claim: &Claim,
-    kept: &Kept,
+    kept: &KeptReply,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(

@@ -7,13 +7,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::orgs::{OrgDirectory, Standing};
+use super::orgs::{OrgDirectory, OrgStanding};
 use super::rehash::Rehashes;
-use super::usage::{Usage, Uses};
+use super::usage::{KeyUses, Uses};
 use crate::crypto::keyring::{Hashed, KeyDigest, Keyring};
 use crate::crypto::tenant_key::TenantKey;
 use crate::db::Db;
-use crate::db::batch::{BatchError, Batcher, Kept, Slice};
+use crate::db::batch::{BatchError, Batcher, KeptConnection, Slice};
 use crate::db::cache::LookupCache;
 use crate::db::trust::Trust;
 use crate::ids::{KeyId, OrgId};
@@ -85,7 +85,7 @@ pub struct KeyDirectory {
     lookups: Batcher<ByDigest>,
     refusals: Refusals,
     /// What keys are used for.
-    pub usage: Usage,
+    pub usage: KeyUses,
     /// Keys that are still hashed with an older pepper, and were used.
     pub rehashes: Rehashes,
 }
@@ -102,7 +102,7 @@ impl KeyDirectory {
             by_id: LookupCache::new(KNOWN_KEYS, UNKNOWN_KEYS, trust, metrics.cache("keys_by_id")),
             lookups: Batcher::spawn(BATCH_WORKERS, BATCH, ByDigest(db), metrics.batch("key_lookups")),
             refusals,
-            usage: Usage::default(),
+            usage: KeyUses::default(),
             rehashes: Rehashes::default(),
         }
     }
@@ -250,11 +250,11 @@ impl KeyDirectory {
         now: DateTime<Utc>,
     ) -> Result<Verdict, LookupError> {
         Ok(match orgs.standing(db, record.org_id).await? {
-            Some(Standing::Active) => {
+            Some(OrgStanding::Active) => {
                 self.uses(&record).opened(now);
                 Verdict::Live(record)
             }
-            Some(Standing::Suspended) => Verdict::Suspended(record.org_id),
+            Some(OrgStanding::Suspended) => Verdict::Suspended(record.org_id),
             None => Verdict::Dead,
         })
     }
@@ -271,7 +271,7 @@ impl KeyRecord {
 }
 
 /// A row as both look-ups read it. Dead keys are read as well, to be told from unknown ones.
-struct Row {
+struct KeyRow {
     digest: Vec<u8>,
     org_id: OrgId,
     id: KeyId,
@@ -280,7 +280,7 @@ struct Row {
     is_revoked: bool,
 }
 
-impl Row {
+impl KeyRow {
     fn into_record(self) -> Arc<KeyRecord> {
         let Self { digest, org_id, id: key_id, expires_at, is_superseded, is_revoked } = self;
         // Its length is a constraint of the table.
@@ -303,9 +303,9 @@ impl Slice for ByDigest {
     /// A key's digests under every pepper, newest first.
     type In = Vec<KeyDigest>;
     type Out = Option<Arc<KeyRecord>>;
-    type Worker = Kept;
+    type Worker = KeptConnection;
 
-    async fn run(&self, kept: &mut Kept, keys: &[Self::In]) -> Result<Vec<Self::Out>, sqlx::Error> {
+    async fn run(&self, kept: &mut KeptConnection, keys: &[Self::In]) -> Result<Vec<Self::Out>, sqlx::Error> {
         let found = find_digests(kept.get(&self.0.lookups).await?, keys).await;
         let found = kept.used(&self.0.lookups, found)?;
         let find =
@@ -320,7 +320,7 @@ async fn find_digests(
 ) -> Result<HashMap<Vec<u8>, Arc<KeyRecord>>, sqlx::Error> {
     let wanted: Vec<&[u8]> = keys.iter().flatten().map(|digest| &digest[..]).collect();
     let rows = sqlx::query_as!(
-        Row,
+        KeyRow,
         r#"SELECT digest, org_id AS "org_id: OrgId", id AS "id: KeyId", expires_at,
                   rotated_at IS NOT NULL AS "is_superseded!", revoked_at IS NOT NULL AS "is_revoked!"
            FROM tenant_keys WHERE digest = ANY($1::bytea[])"#,
@@ -333,7 +333,7 @@ async fn find_digests(
 
 async fn load_by_id(db: &Db, org_id: OrgId, key_id: KeyId) -> Result<Option<Arc<KeyRecord>>, sqlx::Error> {
     let row = sqlx::query_as!(
-        Row,
+        KeyRow,
         r#"SELECT digest, org_id AS "org_id: OrgId", id AS "id: KeyId", expires_at,
                   rotated_at IS NOT NULL AS "is_superseded!", revoked_at IS NOT NULL AS "is_revoked!"
            FROM tenant_keys WHERE org_id = $1 AND id = $2"#,
@@ -342,5 +342,5 @@ async fn load_by_id(db: &Db, org_id: OrgId, key_id: KeyId) -> Result<Option<Arc<
     )
     .fetch_optional(&db.lookups)
     .await?;
-    Ok(row.map(Row::into_record))
+    Ok(row.map(KeyRow::into_record))
 }

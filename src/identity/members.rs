@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Identity;
 use super::gateway::only;
-use super::orgs::Standing;
+use super::orgs::OrgStanding;
 use super::token_keys::TOKEN_LIFETIME;
 use crate::crypto::member_token::Claims;
 use crate::error::{ApiError, Code};
@@ -50,8 +50,8 @@ impl Identity {
             }
         }
         match self.orgs.standing(&self.db, member.org_id).await? {
-            Some(Standing::Active) => Ok(member),
-            Some(Standing::Suspended) => Err(Code::Forbidden.into()),
+            Some(OrgStanding::Active) => Ok(member),
+            Some(OrgStanding::Suspended) => Err(Code::Forbidden.into()),
             None => Err(Code::Unauthorized.into()),
         }
     }

@@ -22,7 +22,7 @@ pub use self::gateway::GatewaySecrets;
 use self::gateway::only;
 use self::keys::{KeyDirectory, KeyRecord, LookupError, Verdict};
 use self::members::Member;
-use self::orgs::{OrgDirectory, Standing};
+use self::orgs::{OrgDirectory, OrgStanding};
 use self::own_host::OwnHost;
 use self::token_keys::TokenKeys;
 use crate::clock::Clock;
@@ -111,7 +111,7 @@ pub struct Identity {
     pub keys: KeyDirectory,
     /// What signs member tokens.
     pub token_keys: TokenKeys,
-    settings: Settings,
+    settings: IdentitySettings,
     own_host: OwnHost,
     keyring: Keyring,
     db: Db,
@@ -120,7 +120,7 @@ pub struct Identity {
 
 /// How callers are believed.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct IdentitySettings {
     /// `GATEWAY_SECRETS`: whose word `OrgId` is.
     pub gateway_secrets: GatewaySecrets,
     /// `PUBLIC_URL`: the issuer of member tokens, and the host that requests are for.
@@ -131,7 +131,7 @@ impl Identity {
     /// Nobody is known yet; `trust` says whether memory may be believed.
     #[must_use]
     pub fn new(
-        settings: Settings,
+        settings: IdentitySettings,
         trust: Arc<Trust>,
         keyring: Keyring,
         db: Db,
@@ -193,8 +193,8 @@ impl Identity {
         }
         let org_id = sent_org(headers)?;
         match self.orgs.standing(&self.db, org_id).await? {
-            Some(Standing::Active) => {}
-            Some(Standing::Suspended) | None => return Err(Code::Forbidden.into()),
+            Some(OrgStanding::Active) => {}
+            Some(OrgStanding::Suspended) | None => return Err(Code::Forbidden.into()),
         }
         let key = self.gateways_key(headers, org_id).await?;
         let is_superseded = key.as_ref().is_some_and(|key| key.is_superseded);

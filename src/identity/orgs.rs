@@ -15,12 +15,12 @@ const UNKNOWN_ORGS: usize = 10_000;
 /// The orgs, looked up once and then remembered.
 #[derive(Debug)]
 pub struct OrgDirectory {
-    cache: LookupCache<OrgId, Standing>,
+    cache: LookupCache<OrgId, OrgStanding>,
 }
 
 /// Whether an org is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum OrgStanding {
     /// Served.
     Active,
     /// Switched off by an operator.
@@ -38,7 +38,7 @@ impl OrgDirectory {
     ///
     /// # Errors
     /// When memory does not know and the database cannot be asked.
-    pub async fn standing(&self, db: &Db, org_id: OrgId) -> Result<Option<Standing>, sqlx::Error> {
+    pub async fn standing(&self, db: &Db, org_id: OrgId) -> Result<Option<OrgStanding>, sqlx::Error> {
         if let Some(known) = self.cache.peek(&org_id) {
             return Ok(known);
         }
@@ -62,12 +62,12 @@ impl OrgDirectory {
     }
 }
 
-async fn load(db: &Db, org_id: OrgId) -> Result<Option<Standing>, sqlx::Error> {
+async fn load(db: &Db, org_id: OrgId) -> Result<Option<OrgStanding>, sqlx::Error> {
     let suspended = sqlx::query_scalar!(
         r#"SELECT suspended_at IS NOT NULL AS "suspended!" FROM orgs WHERE id = $1"#,
         org_id.0
     )
     .fetch_optional(&db.lookups)
     .await?;
-    Ok(suspended.map(|suspended| if suspended { Standing::Suspended } else { Standing::Active }))
+    Ok(suspended.map(|suspended| if suspended { OrgStanding::Suspended } else { OrgStanding::Active }))
 }

@@ -22,7 +22,7 @@ const BATCH: usize = 5_000;
 
 /// The uses of all keys since the process started.
 #[derive(Debug, Default)]
-pub struct Usage {
+pub struct KeyUses {
     keys: Mutex<HashMap<(OrgId, KeyId), Arc<Uses>>>,
     /// Held while what was counted is written: two writers would write it twice.
     writing: tokio::sync::Mutex<()>,
@@ -83,7 +83,7 @@ impl Uses {
     }
 }
 
-impl Usage {
+impl KeyUses {
     /// The uses of a key.
     pub fn of(&self, org_id: OrgId, key_id: KeyId) -> Arc<Uses> {
         let mut keys = self.keys();
@@ -110,10 +110,10 @@ impl Usage {
     }
 
     /// What is not written yet, in the order of keys, so that two replicas cannot deadlock.
-    fn due(&self) -> Vec<Row> {
+    fn due(&self) -> Vec<UsageRow> {
         let row = |(&(org_id, key_id), uses): (&(OrgId, KeyId), &Arc<Uses>)| {
             let (seen, written) = (uses.tally(), *uses.written());
-            (seen != written).then(|| Row { org_id, key_id, seen, written, uses: uses.clone() })
+            (seen != written).then(|| UsageRow { org_id, key_id, seen, written, uses: uses.clone() })
         };
         let mut due: Vec<_> = self.keys().iter().filter_map(row).collect();
         due.sort_unstable_by_key(|row| (row.org_id.0, row.key_id.0));
@@ -144,7 +144,7 @@ impl Identity {
 }
 
 /// What is to be written of a key.
-struct Row {
+struct UsageRow {
     org_id: OrgId,
     key_id: KeyId,
     seen: Tally,
@@ -152,7 +152,7 @@ struct Row {
     uses: Arc<Uses>,
 }
 
-async fn write(db: &Db, rows: &[Row]) -> Result<(), sqlx::Error> {
+async fn write(db: &Db, rows: &[UsageRow]) -> Result<(), sqlx::Error> {
     let org_ids: Vec<_> = rows.iter().map(|row| row.org_id.0).collect();
     let key_ids: Vec<_> = rows.iter().map(|row| row.key_id.0).collect();
     let at: Vec<_> = rows.iter().map(|row| instant(row.seen.last)).collect();

@@ -45,17 +45,17 @@ const SHARDS: usize = 16;
 
 /// How a room is divided. Cheap to clone; all clones are the same room.
 #[derive(Clone, Debug)]
-pub struct Shares(Arc<Room>);
+pub struct Shares(Arc<Limited>);
 
 #[derive(Debug)]
-struct Room {
+struct Limited {
     limit: usize,
-    shards: [Mutex<HashMap<OrgId, Taken>>; SHARDS],
+    shards: [Mutex<HashMap<OrgId, OrgPermits>>; SHARDS],
 }
 
 /// What one org has of a room.
 #[derive(Debug, Default)]
-struct Taken {
+struct OrgPermits {
     places: usize,
     /// Who waits for one of them, in the order in which they came.
     waiting: VecDeque<oneshot::Sender<Share>>,
@@ -65,7 +65,7 @@ struct Taken {
 #[derive(Debug)]
 pub struct Share {
     /// `None` once it was passed on.
-    room: Option<Arc<Room>>,
+    room: Option<Arc<Limited>>,
     org_id: OrgId,
 }
 
@@ -75,7 +75,7 @@ impl Shares {
     pub fn of(places: usize, share: f64) -> Self {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a usize")]
         let limit = ((places as f64 * share) as usize).max(1);
-        Self(Arc::new(Room { limit, shards: Default::default() }))
+        Self(Arc::new(Limited { limit, shards: Default::default() }))
     }
 
     /// How many places an org may have.
@@ -120,7 +120,7 @@ impl Shares {
     }
 }
 
-impl Taken {
+impl OrgPermits {
     fn wait(&mut self) -> oneshot::Receiver<Share> {
         if self.waiting.len() == self.waiting.capacity() {
             // Those who gave up: looked for when it would grow, so that it stays as long as the queue.
@@ -132,8 +132,8 @@ impl Taken {
     }
 }
 
-impl Room {
-    fn shard(&self, org_id: OrgId) -> MutexGuard<'_, HashMap<OrgId, Taken>> {
+impl Limited {
+    fn shard(&self, org_id: OrgId) -> MutexGuard<'_, HashMap<OrgId, OrgPermits>> {
         // Random in an id of ours.
         let [.., last] = org_id.0.into_bytes();
         self.shards[usize::from(last) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)

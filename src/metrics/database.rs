@@ -18,7 +18,7 @@ pub const WORK: [&str; 2] = ["judging", "key_pairs"];
 
 /// What memory, batches, connections and workers count.
 #[derive(Debug)]
-pub struct Database {
+pub struct DatabaseMetrics {
     lookups: Counters<2>,
     pub(super) entries: Gauges<1>,
     pub(super) trusted: Gauge,
@@ -58,7 +58,7 @@ pub struct BatchMetrics {
     pub refused: Counter,
 }
 
-impl Database {
+impl DatabaseMetrics {
     pub(super) fn new(registry: &mut Registry) -> Self {
         let (probe, sizes) = (duration(), sizes());
         registry.register("batch_size", "Questions that shared a statement", sizes.clone());

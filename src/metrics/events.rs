@@ -37,7 +37,7 @@ const CHANGES: &[(&str, &str, Kind)] = &[
 
 /// What the event side counts.
 #[derive(Debug)]
-pub struct Events {
+pub struct EventMetrics {
     deliveries: Counters<2>,
     durations: Histograms<1>,
     failures: Counters<2>,
@@ -69,11 +69,11 @@ pub struct OutboxDepth([StreamDepth; 2]);
 /// Of one stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StreamDepth {
-    /// Events not delivered yet, whether or not there is a queue for them.
+    /// EventMetrics not delivered yet, whether or not there is a queue for them.
     pub pending: i64,
-    /// Events given up.
+    /// EventMetrics given up.
     pub failed: i64,
-    /// Events that are due, of queues that are not dead.
+    /// EventMetrics that are due, of queues that are not dead.
     pub due: i64,
     /// Since when the first of them is.
     pub oldest_due: Option<DateTime<Utc>>,
@@ -97,7 +97,7 @@ impl OutboxDepth {
     }
 }
 
-impl Events {
+impl EventMetrics {
     pub(super) fn new(registry: &mut Registry) -> Self {
         let durations: Histograms<1> = durations();
         registry.register(
@@ -126,7 +126,7 @@ impl Events {
                 pairs(("queue_type", &QUEUE_TYPES), ("reason", Reason::CLASSES)),
             ),
             in_flight: one(registry, "event_deliveries_in_flight", "Deliveries that run now"),
-            lost: one(registry, "events_lost", "Events deleted after waiting in vain for a queue"),
+            lost: one(registry, "events_lost", "EventMetrics deleted after waiting in vain for a queue"),
             changes: each(
                 registry,
                 "credential_changes",
@@ -136,13 +136,13 @@ impl Events {
             depth: each(
                 registry,
                 "outbox_events",
-                "Events in the outbox, counted to 100,000 a state; the same at every replica",
+                "EventMetrics in the outbox, counted to 100,000 a state; the same at every replica",
                 pairs(("stream", &STREAMS), ("state", &EVENT_STATES)),
             ),
             due: each(
                 registry,
                 "outbox_due_events",
-                "Events that a working queue should have by now, counted to 20 a queue; the same at every replica",
+                "EventMetrics that a working queue should have by now, counted to 20 a queue; the same at every replica",
                 streams,
             ),
             oldest: each(

@@ -15,7 +15,7 @@ use crate::limits::{Limit, Listener};
 
 /// What the HTTP side counts.
 #[derive(Debug)]
-pub struct Http {
+pub struct HttpMetrics {
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
     /// Route templates seen so far.
@@ -53,7 +53,7 @@ impl Drop for OpenConnection {
     }
 }
 
-impl Http {
+impl HttpMetrics {
     pub(super) fn new(registry: &mut Registry) -> Self {
         let (requests, durations) = (Family::default(), durations());
         registry.register(

@@ -9,7 +9,7 @@ const REASONS: [&str; 3] = ["unknown", "revoked", "expired"];
 
 /// What the identity side counts.
 #[derive(Debug)]
-pub struct Identity {
+pub struct IdentityMetrics {
     refused: Counters<1>,
     /// Member tokens.
     pub tokens_issued: Counter,
@@ -27,7 +27,7 @@ pub struct Refusals {
     pub expired: Counter,
 }
 
-impl Identity {
+impl IdentityMetrics {
     pub(super) fn new(registry: &mut Registry) -> Self {
         Self {
             refused: each(

@@ -17,10 +17,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-pub use self::database::{BatchMetrics, CacheMetrics, Database, WORK};
-pub use self::events::{DeliveryResult, Events, OutboxDepth, StreamDepth};
-pub use self::http::{Http, OpenConnection, method_name};
-pub use self::identity::{Identity, Refusals};
+pub use self::database::{BatchMetrics, CacheMetrics, DatabaseMetrics, WORK};
+pub use self::events::{DeliveryResult, EventMetrics, OutboxDepth, StreamDepth};
+pub use self::http::{HttpMetrics, OpenConnection, method_name};
+pub use self::identity::{IdentityMetrics, Refusals};
 use self::process::Process;
 use self::register::{Gauges, Seconds, each, one};
 use crate::readiness::NotReady;
@@ -30,13 +30,13 @@ use crate::readiness::NotReady;
 pub struct Metrics {
     registry: Registry,
     /// Requests and connections.
-    pub http: Http,
+    pub http: HttpMetrics,
     /// Memory, batches, connections, workers.
-    pub database: Database,
+    pub database: DatabaseMetrics,
     /// Keys that were refused, tokens that were issued.
-    pub identity: Identity,
+    pub identity: IdentityMetrics,
     /// Outbox, deliveries, changes of credentials.
-    pub events: Events,
+    pub events: EventMetrics,
     process: Process,
     ready: Gauge,
     not_ready: Gauges<1>,
@@ -58,10 +58,10 @@ impl Metrics {
         registry.register("build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         let reasons = NotReady::ALL.map(|reason| [("reason", reason.label())]);
         Self {
-            http: Http::new(registry),
-            database: Database::new(registry),
-            identity: Identity::new(registry),
-            events: Events::new(registry),
+            http: HttpMetrics::new(registry),
+            database: DatabaseMetrics::new(registry),
+            identity: IdentityMetrics::new(registry),
+            events: EventMetrics::new(registry),
             process,
             ready: one(registry, "ready", "1 while traffic should come"),
             not_ready: each(

@@ -5,7 +5,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{Components, Content, Header, Ref, RefOr, Response};
 
-use super::examples::{self, Invalid};
+use super::examples::{self, InvalidRequest};
 use crate::error::shape::Shape;
 
 /// An answer that operations share.
@@ -87,7 +87,7 @@ impl Shared {
         };
         components.responses.entry(name.clone()).or_insert_with(|| {
             let mut response = Response::new(self.description);
-            complete_one(&mut response, self.status, shape, &Invalid::default());
+            complete_one(&mut response, self.status, shape, &InvalidRequest::default());
             RefOr::T(response)
         });
         Ref::from_response_name(name)
@@ -95,7 +95,7 @@ impl Shared {
 }
 
 /// Adds headers, and to an error its shape and an example of each code.
-fn complete_one(response: &mut Response, status: &str, shape: Shape, invalid: &Invalid) {
+fn complete_one(response: &mut Response, status: &str, shape: Shape, invalid: &InvalidRequest) {
     let headers = &mut response.headers;
     headers.insert("x-request-id".to_owned(), header("Yours if it was well-formed, else a new one."));
     if status == "401" {

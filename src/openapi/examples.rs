@@ -17,7 +17,7 @@ const ENDS: &str = "2026-12-21T08:00:00.000000Z";
 
 /// A request that breaks a rule of its operation.
 #[derive(Default)]
-pub struct Invalid(Vec<Problem>);
+pub struct InvalidRequest(Vec<Problem>);
 
 /// Examples of an error response: one for each code that its description names, and of a 422 under
 /// `/v1` one that has no code but problems. `invalid` is what goes wrong with the request where
@@ -26,7 +26,7 @@ pub fn of_errors(
     description: &str,
     status: &str,
     shape: Shape,
-    invalid: &Invalid,
+    invalid: &InvalidRequest,
 ) -> Vec<(String, RefOr<Example>)> {
     let mut examples = Vec::new();
     if (status, shape) == ("422", Shape::V1) {
@@ -96,11 +96,11 @@ fn refused(code: Code, msg: &'static str) -> ApiError {
 
 /// The likeliest mistake: a required field that is missing, a field that there is not, or a
 /// parameter that cannot be read.
-pub fn invalid(operation: &Operation, components: &Components) -> Invalid {
+pub fn invalid(operation: &Operation, components: &Components) -> InvalidRequest {
     let problem = in_body(operation, components).or_else(|| in_parameters(operation)).unwrap_or_else(|| {
         at("query", "page", ProblemKind::ExtraForbidden, "is not a parameter of this request")
     });
-    Invalid(vec![problem])
+    InvalidRequest(vec![problem])
 }
 
 fn in_body(operation: &Operation, components: &Components) -> Option<Problem> {

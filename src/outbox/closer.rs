@@ -2,7 +2,7 @@
 
 use super::store::{self, Closing};
 use crate::db::Db;
-use crate::db::batch::{Kept, Slice};
+use crate::db::batch::{KeptConnection, Slice};
 
 /// Notes what became of attempts, many in one statement.
 #[derive(Debug)]
@@ -11,9 +11,9 @@ pub struct Closer(pub Db);
 impl Slice for Closer {
     type In = Closing;
     type Out = bool;
-    type Worker = Kept;
+    type Worker = KeptConnection;
 
-    async fn run(&self, kept: &mut Kept, closings: &[Closing]) -> Result<Vec<bool>, sqlx::Error> {
+    async fn run(&self, kept: &mut KeptConnection, closings: &[Closing]) -> Result<Vec<bool>, sqlx::Error> {
         let db = kept.get(&self.0.pool).await?;
         let closed = match store::close(&mut *db, closings).await {
             Ok(closed) => store::note_health(&mut *db, closings).await.map(|()| closed),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::store::{Claimed, DEAD_AFTER, Held};
+use super::store::{Claimed, DEAD_AFTER, HeldClaim};
 use super::{MAX_PER_QUEUE, Outbox, QueueId, lock};
 
 /// Counts of what is in flight.
@@ -14,7 +14,7 @@ pub struct InFlight {
     /// Events by queue.
     queues: HashMap<QueueId, usize>,
     /// Which events, and by which claims.
-    pub held: HashSet<Held>,
+    pub held: HashSet<HeldClaim>,
     /// Queues that are probed with one event at a time.
     dead: HashSet<QueueId>,
 }
@@ -27,7 +27,7 @@ impl InFlight {
         full.map(|(queue, _)| queue.clone()).collect()
     }
 
-    fn take_off(&mut self, queue: &QueueId, held: Held, is_dead: bool) {
+    fn take_off(&mut self, queue: &QueueId, held: HeldClaim, is_dead: bool) {
         *self.queues.entry(queue.clone()).or_default() += 1;
         self.held.insert(held);
         if is_dead {
@@ -37,7 +37,7 @@ impl InFlight {
 
     /// Whether there is so much room for the queue again that it is worth a look: at half of what
     /// it may have, so that it never runs dry, and when it is drained.
-    fn land(&mut self, queue: &QueueId, held: Held) -> bool {
+    fn land(&mut self, queue: &QueueId, held: HeldClaim) -> bool {
         let left = count_down(&mut self.queues, queue);
         if left == 0 {
             self.dead.remove(queue);
@@ -51,14 +51,14 @@ impl InFlight {
 pub struct Flight {
     outbox: Arc<Outbox>,
     queue: QueueId,
-    held: Held,
+    held: HeldClaim,
 }
 
 impl Flight {
     /// Counts an event in.
     pub fn take_off(outbox: Arc<Outbox>, event: &Claimed, lease: Uuid) -> Self {
         let queue = QueueId::of(event);
-        let held = Held { org_id: event.org_id, id: event.id, lease };
+        let held = HeldClaim { org_id: event.org_id, id: event.id, lease };
         lock(&outbox.in_flight).take_off(&queue, held, event.failures >= DEAD_AFTER);
         Self { outbox, queue, held }
     }
@@ -93,8 +93,8 @@ mod tests {
         QueueId { org_id: OrgId(Uuid::from_u128(1)), stream: "users".to_owned() }
     }
 
-    fn held(n: u128) -> Held {
-        Held { org_id: OrgId(Uuid::from_u128(1)), id: Uuid::from_u128(n), lease: Uuid::from_u128(2) }
+    fn held(n: u128) -> HeldClaim {
+        HeldClaim { org_id: OrgId(Uuid::from_u128(1)), id: Uuid::from_u128(n), lease: Uuid::from_u128(2) }
     }
 
     /// Some of a queue's events in flight under one lease.

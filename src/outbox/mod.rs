@@ -16,7 +16,7 @@ use self::closer::Closer;
 pub(crate) use self::in_flight::Flight;
 use self::in_flight::InFlight;
 pub use self::store::DEAD_AFTER;
-use self::store::Held;
+use self::store::HeldClaim;
 use crate::db::Db;
 use crate::db::batch::Batcher;
 use crate::events::Stream;
@@ -140,7 +140,7 @@ impl Outbox {
     }
 
     /// Events in flight, by claim.
-    pub(crate) fn held(&self) -> Vec<Held> {
+    pub(crate) fn held(&self) -> Vec<HeldClaim> {
         lock(&self.in_flight).held.iter().copied().collect()
     }
 

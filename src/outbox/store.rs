@@ -111,7 +111,7 @@ pub struct Closing {
     pub at: DateTime<Utc>,
     /// Whether the queue was known to fail when the event was claimed.
     pub was_failing: bool,
-    pub outcome: Outcome,
+    pub outcome: AttemptOutcome,
     pub health: Health,
 }
 
@@ -134,13 +134,13 @@ impl Health {
 
 /// How an attempt ended.
 #[derive(Clone, Debug)]
-pub enum Outcome {
+pub enum AttemptOutcome {
     Delivered,
     Retry { at: DateTime<Utc>, error: String },
     Failed { error: String },
 }
 
-impl Outcome {
+impl AttemptOutcome {
     fn state(&self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
@@ -161,7 +161,7 @@ impl Outcome {
 /// nothing. Answers for each whether it did.
 pub async fn close(db: impl PgExecutor<'_>, closings: &[Closing]) -> Result<Vec<bool>, sqlx::Error> {
     let next = |closing: &Closing| match closing.outcome {
-        Outcome::Retry { at, .. } => at,
+        AttemptOutcome::Retry { at, .. } => at,
         _ => closing.at,
     };
     let closed = sqlx::query_scalar!(
@@ -234,23 +234,35 @@ pub async fn note_health(db: impl PgExecutor<'_>, closings: &[Closing]) -> Resul
 
 /// An event that is being delivered, and by which claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Held {
+pub struct HeldClaim {
     pub org_id: OrgId,
     pub id: Uuid,
     pub lease: Uuid,
 }
 
 /// Holds claims for another lease.
-pub async fn renew(db: impl PgExecutor<'_>, held: &[Held], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub async fn renew(
+    db: impl PgExecutor<'_>,
+    held: &[HeldClaim],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     move_due(db, held, now + LEASE).await
 }
 
 /// Hands claims back: they are due at once, for whoever comes.
-pub async fn release(db: impl PgExecutor<'_>, held: &[Held], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub async fn release(
+    db: impl PgExecutor<'_>,
+    held: &[HeldClaim],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     move_due(db, held, now).await
 }
 
-async fn move_due(db: impl PgExecutor<'_>, held: &[Held], due: DateTime<Utc>) -> Result<(), sqlx::Error> {
+async fn move_due(
+    db: impl PgExecutor<'_>,
+    held: &[HeldClaim],
+    due: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         // Those being closed at this moment need no more time, and to wait for each other is a deadlock.
         // The lease is compared as in `close`.

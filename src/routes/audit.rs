@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::crypto::audit_chain::RowMac;
 use crate::error::{ApiError, Code};
 use crate::http::input::Valid;
-use crate::http::paging::{Listed, Page, Pagination, Place};
+use crate::http::paging::{CursorPosition, Listed, Page, Pagination};
 use crate::identity::Partner;
 use crate::ids::OrgId;
 use crate::state::App;
@@ -72,8 +72,8 @@ enum AuditActor {
 }
 
 impl Listed for AuditEntry {
-    fn place(&self) -> Place {
-        Place::numbered(self.seq)
+    fn place(&self) -> CursorPosition {
+        CursorPosition::numbered(self.seq)
     }
 }
 

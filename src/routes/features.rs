@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::features::{Feature, Status};
+use crate::features::{Feature, FeatureState};
 use crate::http::input::Valid;
 use crate::http::paging::Data;
 use crate::identity::Partner;
@@ -26,7 +26,7 @@ pub struct FeatureStatus {
     #[schema(example = "users")]
     feature: &'static str,
     /// How it stands.
-    status: Status,
+    status: FeatureState,
 }
 
 /// List features and whether they are live.

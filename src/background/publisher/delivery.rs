@@ -13,7 +13,7 @@ use crate::events::targets::{DeliveryError, Reason};
 use crate::events::{Stream, wire_id};
 use crate::metrics::DeliveryResult;
 use crate::outbox::QueueId;
-use crate::outbox::store::{Claimed, Closing, Health, Outcome};
+use crate::outbox::store::{AttemptOutcome, Claimed, Closing, Health};
 use crate::request_id::TraceContext;
 use crate::routes::queues;
 use crate::state::App;
@@ -22,15 +22,15 @@ use crate::state::App;
 pub async fn deliver(app: &App, event: Claimed, lease: Uuid, secrets: &Secrets) {
     let began = Instant::now();
     let (outcome, health, error) = match send(app, &event, secrets).await {
-        Ok(()) => (Outcome::Delivered, Health::Well, None),
+        Ok(()) => (AttemptOutcome::Delivered, Health::Well, None),
         Err(error) => {
             (after_failure(app, &event, &error), health_after(&error, app.clock.now()), Some(error.reason))
         }
     };
     let result = match outcome {
-        Outcome::Delivered => DeliveryResult::Delivered,
-        Outcome::Retry { .. } => DeliveryResult::Retried,
-        Outcome::Failed { .. } => DeliveryResult::Failed,
+        AttemptOutcome::Delivered => DeliveryResult::Delivered,
+        AttemptOutcome::Retry { .. } => DeliveryResult::Retried,
+        AttemptOutcome::Failed { .. } => DeliveryResult::Failed,
     };
     app.metrics.events.attempted(&event.queue_type, result, began.elapsed(), error.as_ref());
     let closing = Closing {
@@ -102,14 +102,14 @@ async fn send(app: &App, event: &Claimed, secrets: &Secrets) -> Result<(), Deliv
     message.send(&app.targets, &app.clock, event.org_id, &target, secrets, DELIVERY_TIMEOUT).await
 }
 
-fn after_failure(app: &App, event: &Claimed, error: &DeliveryError) -> Outcome {
+fn after_failure(app: &App, event: &Claimed, error: &DeliveryError) -> AttemptOutcome {
     let attempt = usize::try_from(event.attempts).unwrap_or_default() + 1;
     let luck = rand::random::<f64>();
     let next =
         schedule::next_attempt(attempt, event.first_attempt_at, app.clock.now(), error.retry_after, luck);
     let error = error.to_string();
     match next {
-        Some(at) => Outcome::Retry { at, error },
-        None => Outcome::Failed { error },
+        Some(at) => AttemptOutcome::Retry { at, error },
+        None => AttemptOutcome::Failed { error },
     }
 }

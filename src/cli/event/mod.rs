@@ -8,7 +8,7 @@ use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::database::{Opened, with_schema};
+use super::database::{OpenedDatabase, with_schema};
 use super::output::{Output, note};
 use super::{CliError, rules};
 use crate::clock::Clock;
@@ -67,11 +67,11 @@ pub async fn run(config: &Config, command: EventCommand, output: Output) -> Resu
     }
 }
 
-async fn org_of(opened: &Opened, key: &str) -> Result<OrgId, CliError> {
+async fn org_of(opened: &OpenedDatabase, key: &str) -> Result<OrgId, CliError> {
     Ok(org::by_key(&opened.db, key).await?.id)
 }
 
-async fn list(opened: &Opened, org_id: OrgId, offset: i64, output: Output) -> Result<(), CliError> {
+async fn list(opened: &OpenedDatabase, org_id: OrgId, offset: i64, output: Output) -> Result<(), CliError> {
     let page = Page::at(offset, 100);
     let (events, mut total) = store::list(&opened.db.pool, org_id, Filter::default(), page).await?;
     if total > EXACT_UP_TO {

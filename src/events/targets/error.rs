@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::settings::Invalid;
+use super::settings::InvalidSetting;
 
 /// Longest text of a failure, in characters.
 const MAX_CHARS: usize = 300;
@@ -67,7 +67,7 @@ pub enum Reason {
     Provider(Provider),
     /// The queue's settings cannot be used under today's configuration.
     #[error("{0}")]
-    Invalid(Invalid),
+    InvalidSetting(InvalidSetting),
     /// This service's own settings do not allow a delivery.
     #[error("{0}")]
     Settings(&'static str),
@@ -109,7 +109,7 @@ impl Reason {
             Self::Status(500..=599) => "status_5xx",
             Self::Status(_) => "status_other",
             Self::Provider(_) => "provider",
-            Self::Invalid(_) | Self::Settings(_) => "settings",
+            Self::InvalidSetting(_) | Self::Settings(_) => "settings",
         }
     }
 

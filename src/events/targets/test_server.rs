@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// What a server does once it has read a request.
 #[derive(Clone, Copy, Debug)]
-pub enum Answer {
+pub enum StubAnswer {
     /// Writes these bytes and keeps the connection.
     Write(&'static str),
     /// Writes this status and body, and keeps the connection.
@@ -34,20 +34,20 @@ pub struct TestServer {
 struct Seen {
     connections: usize,
     requests: Vec<String>,
-    next: VecDeque<Answer>,
-    special: Option<(&'static str, Answer)>,
+    next: VecDeque<StubAnswer>,
+    special: Option<(&'static str, StubAnswer)>,
 }
 
 impl TestServer {
-    pub async fn start(answer: Answer) -> Self {
+    pub async fn start(answer: StubAnswer) -> Self {
         Self::start_on("127.0.0.1", answer).await
     }
 
-    pub async fn start_on(ip: &str, answer: Answer) -> Self {
+    pub async fn start_on(ip: &str, answer: StubAnswer) -> Self {
         Self::start_at(&format!("{ip}:0"), answer).await
     }
 
-    pub async fn start_at(address: &str, answer: Answer) -> Self {
+    pub async fn start_at(address: &str, answer: StubAnswer) -> Self {
         let listener = TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("a bound address");
         let seen = Arc::new(Mutex::new(Seen::default()));
@@ -66,12 +66,12 @@ impl TestServer {
     }
 
     /// Answers the next requests like this, and then as before.
-    pub fn next_answers(&self, answers: impl IntoIterator<Item = Answer>) {
+    pub fn next_answers(&self, answers: impl IntoIterator<Item = StubAnswer>) {
         self.seen.lock().expect("no panic").next.extend(answers);
     }
 
     /// Answers requests that hold this like that.
-    pub fn answers_to(&self, part: &'static str, answer: Answer) {
+    pub fn answers_to(&self, part: &'static str, answer: StubAnswer) {
         self.seen.lock().expect("no panic").special = Some((part, answer));
     }
 
@@ -85,7 +85,7 @@ impl TestServer {
     }
 }
 
-async fn serve(mut stream: TcpStream, answer: Answer, seen: Arc<Mutex<Seen>>) {
+async fn serve(mut stream: TcpStream, answer: StubAnswer, seen: Arc<Mutex<Seen>>) {
     while let Some(request) = read_request(&mut stream).await {
         let answer = {
             let mut seen = seen.lock().expect("no panic");
@@ -94,16 +94,17 @@ async fn serve(mut stream: TcpStream, answer: Answer, seen: Arc<Mutex<Seen>>) {
             special.or_else(|| seen.next.pop_front()).unwrap_or(answer)
         };
         let written = match answer {
-            Answer::Write(bytes) | Answer::WriteAndClose(bytes) | Answer::Stall(bytes) => {
+            StubAnswer::Write(bytes) | StubAnswer::WriteAndClose(bytes) | StubAnswer::Stall(bytes) => {
                 stream.write_all(bytes.as_bytes()).await
             }
-            Answer::Body(status, body) => stream.write_all(whole(status, body).as_bytes()).await,
-            Answer::Drip(bytes) => drip(&mut stream, bytes).await,
-            Answer::Huge(length) => stream.write_all(whole(200, &"a".repeat(length)).as_bytes()).await,
+            StubAnswer::Body(status, body) => stream.write_all(whole(status, body).as_bytes()).await,
+            StubAnswer::Drip(bytes) => drip(&mut stream, bytes).await,
+            StubAnswer::Huge(length) => stream.write_all(whole(200, &"a".repeat(length)).as_bytes()).await,
         };
         match answer {
-            Answer::Write(_) | Answer::Body(..) | Answer::Drip(_) | Answer::Huge(_) if written.is_ok() => {}
-            Answer::Stall(_) => std::future::pending().await,
+            StubAnswer::Write(_) | StubAnswer::Body(..) | StubAnswer::Drip(_) | StubAnswer::Huge(_)
+                if written.is_ok() => {}
+            StubAnswer::Stall(_) => std::future::pending().await,
             _ => return,
         }
     }

@@ -34,16 +34,16 @@ pub enum Value {
 #[must_use = "a field is only checked when it is read"]
 pub struct Field<'p> {
     value: Value,
-    place: Place<'p>,
+    place: FieldLocation<'p>,
 }
 
 /// Where a field stands, and where its problems go.
-struct Place<'p> {
+struct FieldLocation<'p> {
     loc: Vec<Loc>,
     problems: &'p mut Problems,
 }
 
-impl Place<'_> {
+impl FieldLocation<'_> {
     fn refuse<T>(self, kind: ProblemKind, msg: impl Into<Cow<'static, str>>) -> Option<T> {
         self.problems.note(self.loc, kind, msg);
         None
@@ -75,13 +75,13 @@ impl<T> Change<T> {
 
 impl<'p> Field<'p> {
     pub(super) fn new(loc: Vec<Loc>, value: Value, problems: &'p mut Problems) -> Self {
-        Self { value, place: Place { loc, problems } }
+        Self { value, place: FieldLocation { loc, problems } }
     }
 
     /// Notes a missing field.
     pub fn required(mut self) -> Self {
         if matches!(self.value, Value::Absent | Value::Json(Json::Null)) {
-            let Place { loc, problems } = &mut self.place;
+            let FieldLocation { loc, problems } = &mut self.place;
             problems.note(loc.clone(), ProblemKind::Missing, "is required");
             self.value = Value::Unknown;
         }
@@ -110,14 +110,14 @@ impl<'p> Field<'p> {
 
     /// An instant that has not come yet, at most `limit` from now; `msg` says how far that is.
     pub fn future_within(self, limit: Option<Months>, msg: &'static str) -> Option<DateTime<Utc>> {
-        let Self { value, place: Place { loc, problems } } = self;
+        let Self { value, place: FieldLocation { loc, problems } } = self;
         let instant = Field::new(loc.clone(), value, problems).datetime()?;
         let latest = limit.and_then(|limit| problems.now.checked_add_months(limit));
         if instant <= problems.now {
-            return Place { loc, problems }.refuse(ProblemKind::ValueError, "must be in the future");
+            return FieldLocation { loc, problems }.refuse(ProblemKind::ValueError, "must be in the future");
         }
         if latest.is_some_and(|latest| instant > latest) {
-            return Place { loc, problems }.refuse(ProblemKind::ValueError, msg);
+            return FieldLocation { loc, problems }.refuse(ProblemKind::ValueError, msg);
         }
         Some(instant)
     }
@@ -125,7 +125,7 @@ impl<'p> Field<'p> {
     /// Refuses `null` where a field cannot be cleared.
     pub fn not_null(mut self) -> Self {
         if matches!(self.value, Value::Json(Json::Null)) {
-            let Place { loc, problems } = &mut self.place;
+            let FieldLocation { loc, problems } = &mut self.place;
             problems.note(loc.clone(), ProblemKind::ValueError, "cannot be cleared");
             self.value = Value::Unknown;
         }
@@ -167,9 +167,9 @@ impl<'p> Field<'p> {
         self,
         judge: impl FnOnce(&str) -> Result<T, (Option<Code>, Cow<'static, str>)>,
     ) -> Option<T> {
-        let (value, Place { loc, problems }) = self.present()?;
+        let (value, FieldLocation { loc, problems }) = self.present()?;
         let Value::Json(Json::Text(text)) = &value else {
-            return Place { loc, problems }.refuse(ProblemKind::StringType, "must be a string");
+            return FieldLocation { loc, problems }.refuse(ProblemKind::StringType, "must be a string");
         };
         match judge(text.as_str()) {
             Ok(judged) => Some(judged),
@@ -224,7 +224,7 @@ impl<'p> Field<'p> {
         let Value::Json(Json::Object(entries)) = value else {
             return place.refuse(ProblemKind::ModelAttributesType, "must be a JSON object");
         };
-        let Place { loc, problems } = place;
+        let FieldLocation { loc, problems } = place;
         let mut object = Object::new(loc, entries, problems);
         let inner = read(&mut Fields { object: &mut object, problems });
         object.close(problems);
@@ -245,7 +245,7 @@ impl<'p> Field<'p> {
             let msg = format!("must have {} to {} items", length.start(), length.end());
             return place.refuse(ProblemKind::ValueError, msg);
         }
-        let Place { loc, problems } = place;
+        let FieldLocation { loc, problems } = place;
         let read_one = |(index, item)| {
             let mut loc = loc.clone();
             loc.push(Loc::Index(index));
@@ -339,7 +339,7 @@ impl<'p> Field<'p> {
     }
 
     /// The value, where there is one to judge. `null` is absent (contract 1).
-    fn present(self) -> Option<(Value, Place<'p>)> {
+    fn present(self) -> Option<(Value, FieldLocation<'p>)> {
         match self.value {
             Value::Unknown | Value::Absent | Value::Json(Json::Null) => None,
             Value::Repeated => self.place.refuse(ProblemKind::ValueError, "is given more than once"),

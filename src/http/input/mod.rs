@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 pub use self::field::{Change, Field};
-use self::reader::Source;
+use self::reader::Pairs;
 pub use self::reader::{Fields, Reader};
 use crate::clock::Clock;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
@@ -120,20 +120,20 @@ pub fn refuse_query(parts: &Parts, now: DateTime<Utc>) -> Result<(), ApiError> {
 
 /// Judges JSON on its own, as a line of a bulk body is: what could be read, and every problem.
 pub fn judge<T: Input>(sent: &[u8], now: DateTime<Utc>) -> (Option<T>, Vec<Problem>) {
-    let mut reader = Reader::new(None, Source::default(), now);
+    let mut reader = Reader::new(None, Pairs::default(), now);
     parse(&mut reader, sent, T::BODY);
     let input = T::read(&mut reader);
     (input, reader.into_problems())
 }
 
-async fn path(parts: &mut Parts) -> Option<Source> {
+async fn path(parts: &mut Parts) -> Option<Pairs> {
     let params = RawPathParams::from_request_parts(parts, &()).await.ok()?;
-    Some(Source(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
+    Some(Pairs(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
 }
 
-fn query(parts: &Parts) -> Source {
+fn query(parts: &Parts) -> Pairs {
     let query = parts.uri.query().unwrap_or_default();
-    Source(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    Pairs(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
 }
 
 /// Takes the body in, after its type and within its limit.

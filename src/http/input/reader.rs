@@ -19,8 +19,8 @@ const MAX_UNKNOWN: usize = 50;
 /// A request's path parameters, query and body, of which nothing is valid until
 /// [`Reader::finish`] says so.
 pub struct Reader {
-    path: Option<Source>,
-    query: Source,
+    path: Option<Pairs>,
+    query: Pairs,
     /// The query parameters that the route knows.
     known: Vec<&'static str>,
     body: Object,
@@ -29,9 +29,9 @@ pub struct Reader {
 
 /// Text parameters by name.
 #[derive(Default)]
-pub struct Source(pub Vec<(String, String)>);
+pub struct Pairs(pub Vec<(String, String)>);
 
-impl Source {
+impl Pairs {
     /// Takes what was sent under `name`; twice is ambiguous and refused.
     fn take(&self, name: &str) -> Value {
         let mut sent = self.0.iter().filter(|(n, _)| n == name).map(|(_, value)| value);
@@ -45,7 +45,7 @@ impl Source {
 
 impl Reader {
     /// `path` is `None` where a parameter is not UTF-8 once decoded; `now` decides what is in the future.
-    pub fn new(path: Option<Source>, query: Source, now: DateTime<Utc>) -> Self {
+    pub fn new(path: Option<Pairs>, query: Pairs, now: DateTime<Utc>) -> Self {
         let problems = Problems { found: Vec::new(), now };
         Self { path, query, known: Vec::new(), body: Object::unknown(), problems }
     }

@@ -31,8 +31,8 @@ impl Input for Probe {
 }
 
 fn judge(path: &str, query: &str, body: &[u8]) -> serde_json::Value {
-    let path = Some(Source(vec![("id".into(), path.into())]));
-    let query = Source(form_urlencoded::parse(query.as_bytes()).into_owned().collect());
+    let path = Some(Pairs(vec![("id".into(), path.into())]));
+    let query = Pairs(form_urlencoded::parse(query.as_bytes()).into_owned().collect());
     let mut reader = Reader::new(path, query, chrono::DateTime::UNIX_EPOCH);
     parse(&mut reader, body, Probe::BODY);
     let input = Probe::read(&mut reader);

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::events::Stream;
-use crate::http::paging::{Listed, Place};
+use crate::http::paging::{CursorPosition, Listed};
 
 /// An event and its delivery.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,7 +24,7 @@ pub struct EventEntry {
     #[schema(value_type = crate::events::Kind)]
     pub kind: String,
     /// How its delivery stands.
-    #[schema(value_type = super::input::Status)]
+    #[schema(value_type = super::input::EventStatus)]
     pub status: String,
     /// How often it was tried.
     pub attempts: i32,
@@ -43,7 +43,7 @@ pub struct EventEntry {
 
 /// Ids are made from the instant of creation, so they are the whole order.
 impl Listed for EventEntry {
-    fn place(&self) -> Place {
-        Place { created_at: self.created_at, id: self.id }
+    fn place(&self) -> CursorPosition {
+        CursorPosition { created_at: self.created_at, id: self.id }
     }
 }

@@ -14,7 +14,7 @@ pub const MAX_IDS: usize = 1_000;
 /// How an event's delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
 #[schema(as = EventStatus, rename_all = "snake_case")]
-pub enum Status {
+pub enum EventStatus {
     /// Waits for its queue or its next attempt.
     Pending,
     /// The queue has it.
@@ -23,7 +23,7 @@ pub enum Status {
     Failed,
 }
 
-impl Status {
+impl EventStatus {
     /// Every one.
     pub const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::Failed];
 
@@ -54,7 +54,7 @@ pub struct EventFilter {
     /// Only this stream's.
     pub stream: Option<Stream>,
     /// Only those that stand like this.
-    pub status: Option<Status>,
+    pub status: Option<EventStatus>,
 }
 
 impl Input for EventFilter {
@@ -62,7 +62,8 @@ impl Input for EventFilter {
 
     fn read(request: &mut Reader) -> Option<Self> {
         let stream = request.query("stream").choice(STREAMS, stream);
-        let status = request.query("status").choice("must be pending, delivered or failed", Status::parse);
+        let status =
+            request.query("status").choice("must be pending, delivered or failed", EventStatus::parse);
         Some(Self { stream, status })
     }
 }

@@ -5,7 +5,7 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::entry::EventEntry;
-use super::input::Status;
+use super::input::EventStatus;
 use crate::events::{Stream, first_id_at, wire_id};
 use crate::http::paging::Page;
 use crate::http::totals::EXACT_UP_TO;
@@ -17,7 +17,7 @@ pub struct Filter {
     /// Of this stream only.
     pub stream: Option<Stream>,
     /// In this state only.
-    pub status: Option<Status>,
+    pub status: Option<EventStatus>,
 }
 
 impl Filter {
@@ -27,7 +27,8 @@ impl Filter {
     }
 
     fn states(self) -> Vec<String> {
-        let all = Status::ALL.into_iter().filter(|status| self.status.is_none_or(|only| only == *status));
+        let all =
+            EventStatus::ALL.into_iter().filter(|status| self.status.is_none_or(|only| only == *status));
         all.map(|status| status.name().to_owned()).collect()
     }
 }

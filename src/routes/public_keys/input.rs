@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::usage::{self, Usage};
 use crate::error::Code;
 use crate::http::input::{Body, Field, Input, Reader};
-use crate::http::paging::Place;
+use crate::http::paging::CursorPosition;
 use crate::ids::parse_uuid;
 use crate::public_keys::RefusalKind;
 use crate::public_keys::accepted::{AcceptedKey, KeyType, Refusal, accept};
@@ -64,7 +64,7 @@ pub struct KeyFilter {
     /// Where the page starts: empty or absent for the start of the list, then each reply's `Next`.
     /// Opaque.
     #[param(value_type = Option<String>)]
-    pub next: Option<Place>,
+    pub next: Option<CursorPosition>,
 }
 
 impl Input for KeyFilter {
@@ -72,7 +72,9 @@ impl Input for KeyFilter {
 
     fn read(request: &mut Reader) -> Option<Self> {
         let include_expired = request.query("includeExpired").boolean().unwrap_or(false);
-        let place = |text: &str| Place::decode(text).map_err(|_| "must be empty, or Next of the page before");
+        let place = |text: &str| {
+            CursorPosition::decode(text).map_err(|_| "must be empty, or Next of the page before")
+        };
         Some(Self { include_expired, next: request.query("next").decoded(place) })
     }
 }

@@ -32,7 +32,7 @@ use crate::administration::Scope;
 use crate::crypto::associated_data;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
 use crate::http::input::Valid;
-use crate::http::paging::Place;
+use crate::http::paging::CursorPosition;
 use crate::idempotency::Once;
 use crate::identity::Partner;
 use crate::ids::new_row_id;
@@ -115,11 +115,11 @@ async fn list_public_keys(
     Valid((OwnerPath { owner_code }, filter)): Valid<(OwnerPath, KeyFilter)>,
 ) -> Result<Json<PublicKeyList>, ApiError> {
     let (now, org_id) = (app.clock.now(), partner.org_id);
-    let after = filter.next.unwrap_or(Place::START);
+    let after = filter.next.unwrap_or(CursorPosition::START);
     let page = store::list(&app.db.pool, org_id, &owner_code, filter.include_expired, after, now).await?;
     let store::KeyPage { rows, next } = page.ok_or(Code::NotFound)?;
     let items = rows.into_iter().map(|row| PublicKeyEntry::of(&owner_code, row)).collect();
-    Ok(Json(PublicKeyList { items, next: next.map(Place::encode) }))
+    Ok(Json(PublicKeyList { items, next: next.map(CursorPosition::encode) }))
 }
 
 /// Change a public key's expiry.

@@ -9,7 +9,7 @@ use crate::administration::{Caller, Scope};
 use crate::audit::audited;
 use crate::crypto::audit_chain::{Head, RowMac};
 use crate::events::Draft;
-use crate::http::paging::Place;
+use crate::http::paging::CursorPosition;
 use crate::ids::OrgId;
 
 /// Keys on a page.
@@ -185,7 +185,7 @@ pub async fn find(
 pub struct KeyPage {
     pub rows: Vec<Row>,
     /// The place after which the next page starts, if there is one.
-    pub next: Option<Place>,
+    pub next: Option<CursorPosition>,
 }
 
 /// The org's keys after a place, if `owner_code` is its `key`.
@@ -194,7 +194,7 @@ pub async fn list(
     org_id: OrgId,
     owner_code: &str,
     include_expired: bool,
-    after: Place,
+    after: CursorPosition,
     now: DateTime<Utc>,
 ) -> Result<Option<KeyPage>, sqlx::Error> {
     let rows = sqlx::query!(
@@ -243,7 +243,7 @@ pub async fn list(
     let mut page = KeyPage::default();
     for row in rows {
         let (Some(unique_id), Some(created_at)) = (row.unique_id, row.created_at) else { continue };
-        page.next = row.has_more.unwrap_or(false).then_some(Place { created_at, id: unique_id });
+        page.next = row.has_more.unwrap_or(false).then_some(CursorPosition { created_at, id: unique_id });
         page.rows.extend(row.usages.zip(row.kind).zip(row.public_key).zip(row.fingerprint).and_then(
             |(((usages, kind), public_key), fingerprint)| {
                 Some(Row {

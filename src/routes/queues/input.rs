@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::crypto::secret::Secret;
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
-use crate::events::queue::{AwsSqs, AzureStorageQueue, Settings, WebhookEndpoint};
+use crate::events::queue::{AwsSqs, AzureStorageQueue, QueueSettings, WebhookEndpoint};
 use crate::http::input::{Body, Fields, Input, Reader};
 
 /// The longest URL or credential worth reading.
@@ -55,7 +55,7 @@ pub enum QueueType {
 
 /// A queue to register.
 pub enum RegisterQueue {
-    Live(Settings),
+    Live(QueueSettings),
     /// `azure_event_hubs`.
     Planned,
 }
@@ -74,13 +74,13 @@ impl Input for RegisterQueue {
         });
         let settings = match kind {
             Some(QueueType::AwsSqs) => {
-                request.body("aws_sqs").required().object(aws_sqs).map(Settings::AwsSqs)
+                request.body("aws_sqs").required().object(aws_sqs).map(QueueSettings::AwsSqs)
             }
             Some(QueueType::AzureStorageQueue) => {
                 request.body("azure_storage_queue").required().object(azure_storage_queue)
             }
             Some(QueueType::Webhook) => {
-                request.body("webhook").required().object(webhook).map(Settings::Webhook)
+                request.body("webhook").required().object(webhook).map(QueueSettings::Webhook)
             }
             Some(QueueType::AzureEventHubs) => {
                 request.body("azure_event_hubs").ignored();
@@ -105,12 +105,12 @@ fn aws_sqs(o: &mut Fields<'_>) -> Option<AwsSqs> {
     Some(AwsSqs { queue_url: queue_url?, region: region?, role_arn })
 }
 
-fn azure_storage_queue(o: &mut Fields<'_>) -> Option<Settings> {
+fn azure_storage_queue(o: &mut Fields<'_>) -> Option<QueueSettings> {
     let account_name = o.field("account_name").required().text(1..=64);
     let queue_name = o.field("queue_name").required().text(1..=128);
     let sas_token = o.field("sas_token").required().text(1..=MAX_TEXT).map(Secret::new);
     let settings = AzureStorageQueue { account_name: account_name?, queue_name: queue_name? };
-    Some(Settings::AzureStorageQueue(settings, sas_token?))
+    Some(QueueSettings::AzureStorageQueue(settings, sas_token?))
 }
 
 fn webhook(o: &mut Fields<'_>) -> Option<WebhookEndpoint> {

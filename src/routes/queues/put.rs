@@ -14,7 +14,7 @@ use crate::crypto::associated_data;
 use crate::crypto::secret::Secret;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
 use crate::events::Stream;
-use crate::events::queue::{Settings, expires_at, require_live, secret};
+use crate::events::queue::{QueueSettings, expires_at, require_live, secret};
 use crate::events::targets::Target;
 use crate::features::Feature;
 use crate::http::paging::Data;
@@ -52,7 +52,7 @@ impl Put<'_> {
         Ok(response)
     }
 
-    fn judged(&self, input: RegisterQueue) -> Result<(Settings, Target), ApiError> {
+    fn judged(&self, input: RegisterQueue) -> Result<(QueueSettings, Target), ApiError> {
         let RegisterQueue::Live(settings) = input else { return Err(self.not_live()) };
         let judged = settings.target(self.app.config.targets.policy).and_then(|target| {
             require_live(&target, self.app.clock.now())?;
@@ -77,7 +77,7 @@ impl Put<'_> {
         refusal.err().unwrap_or_else(|| Code::ServiceUnavailable.into())
     }
 
-    fn stored(&self, stream: Stream, settings: &Settings, target: &Target) -> NewQueue {
+    fn stored(&self, stream: Stream, settings: &QueueSettings, target: &Target) -> NewQueue {
         let associated_data = associated_data::event_queue(self.scope.org_id, stream.name());
         let seal = |secret: &Secret<String>| {
             self.app.keyring.master.seal(&associated_data, secret.expose().as_bytes())

@@ -10,7 +10,7 @@ use super::store::QueueRow;
 use crate::error::ApiError;
 use crate::events::queue::{AwsSqs, AzureStorageQueue, WebhookEndpoint};
 use crate::events::{PauseReason, Stream};
-use crate::http::paging::{Listed, Place};
+use crate::http::paging::{CursorPosition, Listed};
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
 use crate::outbox::DEAD_AFTER;
@@ -95,10 +95,10 @@ pub struct AzureStorageQueueReply {
 
 /// A queue's id is its name.
 impl Listed for Queue {
-    fn place(&self) -> Place {
+    fn place(&self) -> CursorPosition {
         let mut id = [0; 16];
         id.iter_mut().zip(self.queue_name.bytes()).for_each(|(to, byte)| *to = byte);
-        Place { created_at: self.created_at, id: Uuid::from_bytes(id) }
+        CursorPosition { created_at: self.created_at, id: Uuid::from_bytes(id) }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::crypto::keyring::Keyring;
 use crate::crypto::tenant_key::{KeyEnv, TenantKey};
 use crate::db::Db;
-use crate::db::doubts::Failure;
+use crate::db::doubts::DatabaseFailure;
 use crate::error::ApiError;
 use crate::http::paging::Page;
 use crate::ids::{KeyId, OrgId};
@@ -51,7 +51,7 @@ impl Operator<'_> {
         show: impl FnOnce(&Key, &TenantKey) -> Result<(), E> + Send + 'static,
     ) -> Result<(), E>
     where
-        E: From<ApiError> + From<sqlx::Error> + Failure + Send + 'static,
+        E: From<ApiError> + From<sqlx::Error> + DatabaseFailure + Send + 'static,
     {
         let new = NewKey::generate(self.keyring, self.key_env);
         let attempt = minting(self.clock, self.scope(), &new, wanted.name, wanted.expires_at);
@@ -66,7 +66,7 @@ impl Operator<'_> {
         show: impl FnOnce(&Key, &Key, &TenantKey) -> Result<(), E> + Send + 'static,
     ) -> Result<(), E>
     where
-        E: From<ApiError> + From<sqlx::Error> + Failure + Send + 'static,
+        E: From<ApiError> + From<sqlx::Error> + DatabaseFailure + Send + 'static,
     {
         let new = NewKey::generate(self.keyring, self.key_env);
         let rotation =

@@ -9,7 +9,7 @@ use super::change::NewKey;
 use super::rules::{Key, Plan};
 use crate::crypto::secret::{Secret, reveal_some};
 use crate::error::ApiError;
-use crate::http::paging::{Data, Listed, Place};
+use crate::http::paging::{CursorPosition, Data, Listed};
 use crate::idempotency::{Made, Reply};
 use crate::ids::KeyId;
 use crate::routes::public_keys::delivery::{Delivery, EncryptedTo, Shown};
@@ -93,8 +93,8 @@ pub struct TenantKeyEntry {
 }
 
 impl Listed for TenantKeyEntry {
-    fn place(&self) -> Place {
-        Place { created_at: self.created_at, id: self.id.0 }
+    fn place(&self) -> CursorPosition {
+        CursorPosition { created_at: self.created_at, id: self.id.0 }
     }
 }
 

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::input::CreateUser;
 use super::inserts::insert_each;
-use super::store::{NewUser, Outcome};
+use super::store::{InsertOutcome, NewUser};
 use crate::error::{ApiError, Code, Problem};
 use crate::events::Stream;
 use crate::http::chunks::Chunks;
@@ -255,7 +255,7 @@ impl Import {
         }
         let outcomes =
             insert_each(&self.app.db, &self.app.clock, self.app.config.request_timeout, &users).await;
-        if outcomes.contains(&Some(Outcome::Created)) {
+        if outcomes.contains(&Some(InsertOutcome::Created)) {
             self.app.outbox.wake(self.partner.org_id, Stream::Users);
         }
         let mut outcomes = outcomes.into_iter();
@@ -282,11 +282,11 @@ impl Import {
     }
 }
 
-fn status(outcome: Option<Outcome>) -> BulkStatus {
+fn status(outcome: Option<InsertOutcome>) -> BulkStatus {
     match outcome {
-        Some(Outcome::Created) => BulkStatus::Created,
-        Some(Outcome::Exists) => BulkStatus::Exists,
-        Some(Outcome::NoOrg) | None => BulkStatus::Failed,
+        Some(InsertOutcome::Created) => BulkStatus::Created,
+        Some(InsertOutcome::Exists) => BulkStatus::Exists,
+        Some(InsertOutcome::NoOrg) | None => BulkStatus::Failed,
     }
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
-use super::store::{self, NewUser, Outcome};
+use super::store::{self, InsertOutcome, NewUser};
 use crate::administration::Change;
 use crate::clock::Clock;
 use crate::db::Db;
-use crate::db::batch::{Batcher, Kept, Slice};
+use crate::db::batch::{Batcher, KeptConnection, Slice};
 use crate::error::{ApiError, is_transient};
 use crate::metrics::BatchMetrics;
 
@@ -34,10 +34,14 @@ impl Inserts {
 
 impl Slice for Inserts {
     type In = NewUser;
-    type Out = Outcome;
-    type Worker = Kept;
+    type Out = InsertOutcome;
+    type Worker = KeptConnection;
 
-    async fn run(&self, kept: &mut Kept, users: &[NewUser]) -> Result<Vec<Outcome>, sqlx::Error> {
+    async fn run(
+        &self,
+        kept: &mut KeptConnection,
+        users: &[NewUser],
+    ) -> Result<Vec<InsertOutcome>, sqlx::Error> {
         let db = kept.get(&self.db.pool).await?;
         let outcomes = match store::insert_users(&mut *db, self.clock.now(), users).await {
             Err(error) if is_missing_org(&error) => one_by_one(db, &self.clock, users).await,
@@ -54,13 +58,13 @@ pub struct InsertOne {
 }
 
 impl Change for InsertOne {
-    type Done = Outcome;
+    type Done = InsertOutcome;
 
-    async fn attempt(&self, db: &mut PgConnection) -> Result<Option<Outcome>, ApiError> {
+    async fn attempt(&self, db: &mut PgConnection) -> Result<Option<InsertOutcome>, ApiError> {
         let inserted = store::insert_users(db, self.clock.now(), std::slice::from_ref(&self.user)).await;
         match inserted {
             Ok(outcomes) => Ok(outcomes.first().copied()),
-            Err(error) if is_missing_org(&error) => Ok(Some(Outcome::NoOrg)),
+            Err(error) if is_missing_org(&error) => Ok(Some(InsertOutcome::NoOrg)),
             Err(error) => Err(error.into()),
         }
     }
@@ -74,7 +78,7 @@ pub async fn insert_each(
     clock: &Clock,
     patience: Duration,
     users: &[NewUser],
-) -> Vec<Option<Outcome>> {
+) -> Vec<Option<InsertOutcome>> {
     if users.is_empty() {
         return Vec::new();
     }
@@ -105,12 +109,12 @@ async fn one_by_one(
     db: &mut PgConnection,
     clock: &Clock,
     users: &[NewUser],
-) -> Result<Vec<Outcome>, sqlx::Error> {
+) -> Result<Vec<InsertOutcome>, sqlx::Error> {
     let mut outcomes = Vec::with_capacity(users.len());
     for user in users {
         match store::insert_users(&mut *db, clock.now(), std::slice::from_ref(user)).await {
             Ok(outcome) => outcomes.extend(outcome),
-            Err(error) if is_missing_org(&error) => outcomes.push(Outcome::NoOrg),
+            Err(error) if is_missing_org(&error) => outcomes.push(InsertOutcome::NoOrg),
             Err(error) => return Err(error),
         }
     }

@@ -3,7 +3,7 @@
 use super::store::{self, UserKey};
 use super::user::User;
 use crate::db::Db;
-use crate::db::batch::{Batcher, Kept, Slice};
+use crate::db::batch::{Batcher, KeptConnection, Slice};
 use crate::metrics::BatchMetrics;
 
 /// Slices on their way at the same time, and users in one.
@@ -27,9 +27,9 @@ impl Slice for Lookups {
 
     type In = UserKey;
     type Out = Option<User>;
-    type Worker = Kept;
+    type Worker = KeptConnection;
 
-    async fn run(&self, kept: &mut Kept, keys: &[UserKey]) -> Result<Vec<Self::Out>, sqlx::Error> {
+    async fn run(&self, kept: &mut KeptConnection, keys: &[UserKey]) -> Result<Vec<Self::Out>, sqlx::Error> {
         let found = store::find_users(kept.get(&self.0.pool).await?, keys).await;
         kept.used(&self.0.pool, found)
     }

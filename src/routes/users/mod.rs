@@ -20,7 +20,8 @@ use uuid::Uuid;
 
 use self::input::{CreateUser, UpdateUser, UserPath};
 use self::inserts::InsertOne;
-use self::store::Outcome;
+
+use self::store::InsertOutcome;
 pub use self::store::UserKey;
 use self::user::{User, UserEntry};
 use crate::error::{ApiError, Code};
@@ -73,9 +74,9 @@ async fn create_user(
     let (org_id, user_id) = (partner.org_id, input.user_id);
     let user = input.into_new_user(org_id, trace);
     let reply = move |outcome| match outcome {
-        Outcome::Created => Reply::new(StatusCode::CREATED, &Data { data: CreatedUser { user_id } }),
-        Outcome::Exists => Err(Code::UserAlreadyExists.into()),
-        Outcome::NoOrg => Err(Code::Forbidden.into()),
+        InsertOutcome::Created => Reply::new(StatusCode::CREATED, &Data { data: CreatedUser { user_id } }),
+        InsertOutcome::Exists => Err(Code::UserAlreadyExists.into()),
+        InsertOutcome::NoOrg => Err(Code::Forbidden.into()),
     };
     let response = match claim {
         // Together with the other users of this moment.

@@ -42,7 +42,7 @@ pub struct UserKey {
 
 /// What became of one row of a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum InsertOutcome {
     Created,
     Exists,
     /// The org was deleted meanwhile.
@@ -55,7 +55,7 @@ pub async fn insert_users(
     db: impl PgExecutor<'_>,
     now: DateTime<Utc>,
     users: &[NewUser],
-) -> Result<Vec<Outcome>, sqlx::Error> {
+) -> Result<Vec<InsertOutcome>, sqlx::Error> {
     let column = |read: fn(&NewUser) -> Uuid| users.iter().map(read).collect::<Vec<_>>();
     let text = |read: fn(&Profile) -> &Option<String>| {
         users.iter().map(|user| read(&user.profile).as_deref()).collect::<Vec<_>>()
@@ -100,8 +100,9 @@ pub async fn insert_users(
     )
     .fetch_all(db)
     .await?;
-    let outcome =
-        |user: &NewUser| if created.contains(&user.id) { Outcome::Created } else { Outcome::Exists };
+    let outcome = |user: &NewUser| {
+        if created.contains(&user.id) { InsertOutcome::Created } else { InsertOutcome::Exists }
+    };
     Ok(users.iter().map(outcome).collect())
 }
 

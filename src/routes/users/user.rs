@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::paging::{Listed, Place};
+use crate::http::paging::{CursorPosition, Listed};
 
 /// A user in a list.
 #[derive(Serialize, ToSchema)]
@@ -19,8 +19,8 @@ pub struct UserEntry {
 }
 
 impl Listed for UserEntry {
-    fn place(&self) -> Place {
-        Place { created_at: self.created_at, id: self.user_id }
+    fn place(&self) -> CursorPosition {
+        CursorPosition { created_at: self.created_at, id: self.user_id }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `audit verify`: what it finds, and what only a kept head shows.
 
 use partner_api::administration::Scope;
-use partner_api::audit::verify::{Finding, Problem};
+use partner_api::audit::verify::{ChainProblem, Finding};
 use partner_api::crypto::audit_chain::Head;
 use partner_api::ids::OrgId;
 use partner_api::routes::org;
@@ -275,15 +275,15 @@ async fn a_log_of_many_pages_is_followed_across_them() {
     let found = walk(&app, &acme).await;
     assert_eq!((found.rows, found.broken), (2_000, None));
     tamper(&mut owner, &acme, "DELETE FROM audit_log WHERE org_id = $org AND seq = 2000").await;
-    assert_eq!(problem(&walk(&app, &acme).await), (1_999, Problem::OrgMissing));
+    assert_eq!(problem(&walk(&app, &acme).await), (1_999, ChainProblem::OrgMissing));
     for seq in [1_001, 1_000] {
         let delete = format!("DELETE FROM audit_log WHERE org_id = $org AND seq = {seq}");
         tamper(&mut owner, &acme, &delete).await;
-        assert_eq!(problem(&walk(&app, &acme).await), (seq, Problem::Missing));
+        assert_eq!(problem(&walk(&app, &acme).await), (seq, ChainProblem::Missing));
     }
 }
 
-fn problem(found: &Finding) -> (i64, Problem) {
+fn problem(found: &Finding) -> (i64, ChainProblem) {
     let broken = found.broken.as_ref().expect("it is broken");
     (broken.seq, broken.problem)
 }

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use partner_api::background::{expiry, outbox_depth};
 use partner_api::clock::rfc3339;
-use partner_api::metrics::Events;
+use partner_api::metrics::EventMetrics;
 use serde_json::{Value, json};
 
 use super::value;
@@ -45,7 +45,7 @@ async fn every_change_of_a_credential_is_counted_once_and_a_refused_one_not() {
 #[test]
 fn the_routes_that_count_as_changes_are_in_the_document() {
     let operations = Document::generated().operations();
-    for (method, path) in Events::change_routes() {
+    for (method, path) in EventMetrics::change_routes() {
         let is_there =
             operations.iter().any(|known| (known.method.as_str(), known.path.as_str()) == (method, path));
         assert!(is_there, "{method} {path}");

@@ -67,12 +67,12 @@ impl Resolve for SystemResolver {
 
 /// Opens the TCP connections of a client.
 #[derive(Clone)]
-pub struct Guard {
+pub struct AddressGuard {
     reach: Reach,
     resolver: Arc<dyn Resolve>,
 }
 
-impl Guard {
+impl AddressGuard {
     pub fn new(reach: Reach, resolver: Arc<dyn Resolve>) -> Self {
         Self { reach, resolver }
     }
@@ -162,7 +162,7 @@ async fn open(address: SocketAddr) -> Result<TcpStream, Reason> {
     Ok(stream)
 }
 
-impl Service<Uri> for Guard {
+impl Service<Uri> for AddressGuard {
     type Response = TokioIo<TcpStream>;
     type Error = Reason;
     type Future = BoxFuture<'static, Result<Self::Response, Reason>>;

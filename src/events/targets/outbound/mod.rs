@@ -30,9 +30,9 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 
 pub use addresses::is_refused;
-use connect::Guard;
+use connect::AddressGuard;
 pub use connect::{Reach, Resolve, SystemResolver};
-use record::{Record, Recording};
+use record::{ConnectionRecord, Recording};
 
 use super::error::{DeliveryError, Reason};
 use crate::clock::Clock;
@@ -55,7 +55,7 @@ const MAX_HEAD: usize = 64 * 1024;
 /// The most header fields of an answer. The same holds.
 const MAX_HEADERS: usize = 256;
 
-type HttpClient = Client<Recording<HttpsConnector<Guard>>, Full<Bytes>>;
+type HttpClient = Client<Recording<HttpsConnector<AddressGuard>>, Full<Bytes>>;
 
 /// An answer. Its body is empty where its head could not be read beyond the status.
 pub type Answer = Response<Either<Incoming, Empty<Bytes>>>;
@@ -90,7 +90,7 @@ impl Outbound {
             .with_tls_config(tls(roots))
             .https_or_http()
             .enable_http1()
-            .wrap_connector(Guard::new(reach, resolver));
+            .wrap_connector(AddressGuard::new(reach, resolver));
         let connector = Recording { connector: https, clock: clock.clone() };
         let client = |max_idle| {
             Client::builder(TokioExecutor::new())
@@ -167,18 +167,18 @@ struct Failed {
     is_stale: bool,
 }
 
-fn record_of(connected: &Connected) -> Option<Record> {
+fn record_of(connected: &Connected) -> Option<ConnectionRecord> {
     let mut extras = Extensions::new();
     connected.get_extras(&mut extras);
     extras.remove()
 }
 
-fn is_reused(record: Option<&Record>) -> bool {
-    record.is_some_and(Record::is_reused)
+fn is_reused(record: Option<&ConnectionRecord>) -> bool {
+    record.is_some_and(ConnectionRecord::is_reused)
 }
 
 /// The answer that a head too odd or too large to read begins with: the receiver has decided.
-fn bare(record: &Record) -> Result<Answer, Failed> {
+fn bare(record: &ConnectionRecord) -> Result<Answer, Failed> {
     let unreadable = Failed { reason: Reason::InvalidResponse, is_stale: false };
     let status = record.status().filter(|status| !status.is_informational()).ok_or(unreadable)?;
     let mut answer = Answer::new(Either::Right(Empty::new()));

@@ -20,20 +20,20 @@ const STATUS_LINE: usize = 13;
 
 /// What is known of one connection; clones share it.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub struct ConnectionRecord {
     /// When the connection was ready to carry its first request.
     pub born: DateTime<Utc>,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<SeenExchange>>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct SeenExchange {
     requests: u32,
     /// How the answer to the last request begins; empty while nothing has come.
     answer: Vec<u8>,
 }
 
-impl Record {
+impl ConnectionRecord {
     pub(super) fn new(born: DateTime<Utc>) -> Self {
         Self { born, seen: Arc::default() }
     }
@@ -69,7 +69,7 @@ impl Record {
         answer.extend_from_slice(&bytes[..missing.min(bytes.len())]);
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, SeenExchange> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -83,7 +83,7 @@ fn status(line: &[u8]) -> Option<StatusCode> {
     if is_http && is_whole { StatusCode::from_bytes(digits).ok() } else { None }
 }
 
-/// A connector whose connections have a [`Record`].
+/// A connector whose connections have a [`ConnectionRecord`].
 #[derive(Clone)]
 pub struct Recording<C> {
     pub connector: C,
@@ -107,15 +107,15 @@ where
         let (connecting, clock) = (self.connector.call(uri), self.clock.clone());
         Box::pin(async move {
             let stream = connecting.await?;
-            Ok(Recorded { stream, record: Record::new(clock.now()) })
+            Ok(Recorded { stream, record: ConnectionRecord::new(clock.now()) })
         })
     }
 }
 
-/// A connection with its [`Record`].
+/// A connection with its [`ConnectionRecord`].
 pub struct Recorded<T> {
     stream: T,
-    record: Record,
+    record: ConnectionRecord,
 }
 
 impl<T: Connection> Connection for Recorded<T> {
@@ -190,7 +190,7 @@ mod tests {
             ("SMTP hello", None),
             ("", None),
         ] {
-            let record = Record::new(DateTime::UNIX_EPOCH);
+            let record = ConnectionRecord::new(DateTime::UNIX_EPOCH);
             line.bytes().for_each(|byte| record.read(&[byte]));
             assert_eq!(record.status().map(|status| status.as_u16()), expected, "{line:?}");
         }
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_write_after_an_answer_is_the_next_request() {
-        let record = Record::new(DateTime::UNIX_EPOCH);
+        let record = ConnectionRecord::new(DateTime::UNIX_EPOCH);
         record.wrote();
         record.wrote();
         assert!(!record.is_reused_and_silent(), "a first request written in two parts");

@@ -1,6 +1,6 @@
 //! A queue's settings, judged once: whatever has one of these types may be connected to.
 //!
-//! The registration route turns an [`Invalid`] into its 400; the publisher, which reads settings
+//! The registration route turns an [`InvalidSetting`] into its 400; the publisher, which reads settings
 //! that were valid under an earlier configuration, into the event's `last_error`.
 
 mod sas;
@@ -29,21 +29,21 @@ pub struct Policy {
 /// A setting that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{field} {reason}")]
-pub struct Invalid {
+pub struct InvalidSetting {
     /// The field's name inside the object of its type.
     pub field: &'static str,
     /// What it must be, to follow the field's name.
     pub reason: &'static str,
 }
 
-impl From<Invalid> for DeliveryError {
-    fn from(invalid: Invalid) -> Self {
-        Reason::Invalid(invalid).into()
+impl From<InvalidSetting> for DeliveryError {
+    fn from(invalid: InvalidSetting) -> Self {
+        Reason::InvalidSetting(invalid).into()
     }
 }
 
-fn check(ok: bool, field: &'static str, reason: &'static str) -> Result<(), Invalid> {
-    if ok { Ok(()) } else { Err(Invalid { field, reason }) }
+fn check(ok: bool, field: &'static str, reason: &'static str) -> Result<(), InvalidSetting> {
+    if ok { Ok(()) } else { Err(InvalidSetting { field, reason }) }
 }
 
 /// An Amazon SQS queue.
@@ -59,7 +59,12 @@ impl SqsQueue {
     ///
     /// # Errors
     /// The first field that cannot be used.
-    pub fn new(url: &str, region: &str, role_arn: Option<&str>, policy: Policy) -> Result<Self, Invalid> {
+    pub fn new(
+        url: &str,
+        region: &str,
+        role_arn: Option<&str>,
+        policy: Policy,
+    ) -> Result<Self, InvalidSetting> {
         const URL: &str =
             "must be https://sqs.<region>.amazonaws.com/<account id>/<name>, with the region given beside it";
         check(is_region(region), "region", "must be the name of an AWS region, such as eu-central-1")?;
@@ -164,7 +169,7 @@ impl StorageQueue {
     ///
     /// # Errors
     /// The first field that cannot be used.
-    pub fn new(account_name: &str, queue_name: &str, sas_token: &str) -> Result<Self, Invalid> {
+    pub fn new(account_name: &str, queue_name: &str, sas_token: &str) -> Result<Self, InvalidSetting> {
         let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         check(
             (3..=24).contains(&account_name.len()) && is_all(account_name, is_plain),
@@ -177,7 +182,7 @@ impl StorageQueue {
             "queue_name",
             "must be 3 to 63 lower-case letters and digits, with single hyphens between them",
         )?;
-        let refused = |reason| Invalid { field: "sas_token", reason };
+        let refused = |reason| InvalidSetting { field: "sas_token", reason };
         let sas = SasToken::parse(sas_token, account_name, queue_name).map_err(refused)?;
         Ok(Self { account_name: account_name.to_owned(), queue_name: queue_name.to_owned(), sas })
     }
@@ -198,8 +203,8 @@ impl StorageQueue {
     ///
     /// # Errors
     /// Why not.
-    pub fn require_live(&self, now: DateTime<Utc>) -> Result<(), Invalid> {
-        self.sas.require_live(now).map_err(|reason| Invalid { field: "sas_token", reason })
+    pub fn require_live(&self, now: DateTime<Utc>) -> Result<(), InvalidSetting> {
+        self.sas.require_live(now).map_err(|reason| InvalidSetting { field: "sas_token", reason })
     }
 
     /// The right to write to it.

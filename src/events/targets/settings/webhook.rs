@@ -3,7 +3,7 @@
 use hyper::Uri;
 use url::{Host, Url};
 
-use super::{Invalid, Policy, check};
+use super::{InvalidSetting, Policy, check};
 use crate::events::targets::outbound::is_refused;
 
 /// Longest URL taken.
@@ -26,9 +26,9 @@ impl Webhook {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub fn new(url: &str, policy: Policy) -> Result<Self, Invalid> {
+    pub fn new(url: &str, policy: Policy) -> Result<Self, InvalidSetting> {
         const FORM: &str = "must be a URL with a host, of at most 2048 characters";
-        let form = Invalid { field: "url", reason: FORM };
+        let form = InvalidSetting { field: "url", reason: FORM };
         check(url.len() <= MAX_URL, "url", FORM)?;
         let parsed = Url::parse(url).map_err(|_| form)?;
         let is_allowed = parsed.scheme() == "https" || (policy.allow_private && parsed.scheme() == "http");

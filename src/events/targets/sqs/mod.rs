@@ -13,7 +13,7 @@ mod transport;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::http::Response;
 
-use sessions::{Opened, Sessions};
+use sessions::{OpenedSession, Sessions};
 
 use super::error::{DeliveryError, Reason};
 use super::outbound::Outbound;
@@ -80,7 +80,7 @@ struct Denied {
     is_sessions_fault: bool,
 }
 
-async fn put(session: &Opened, queue: &SqsQueue, delivery: &Delivery<'_>) -> Result<(), Denied> {
+async fn put(session: &OpenedSession, queue: &SqsQueue, delivery: &Delivery<'_>) -> Result<(), Denied> {
     let request = session.client.send_message().queue_url(queue.url());
     let mut request = request.message_body(xml_safe(delivery.message));
     if queue.is_fifo() {

@@ -34,7 +34,7 @@ const RENEW_BEFORE: TimeDelta = TimeDelta::minutes(5);
 
 /// What a session is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
+struct SessionKey {
     org_id: Uuid,
     region: String,
     role_arn: Option<String>,
@@ -43,7 +43,7 @@ struct Key {
 /// A session, or the place for one: the lock makes opening it a single flight.
 #[derive(Default)]
 struct Session {
-    state: Mutex<State>,
+    state: Mutex<SessionState>,
     /// Openings so far, to tell a waiter that one ended while it waited.
     openings: AtomicU64,
     /// The last opening that AWS no longer honours.
@@ -51,7 +51,7 @@ struct Session {
 }
 
 /// A session, as it is handed out.
-pub struct Opened {
+pub struct OpenedSession {
     pub client: Client,
     /// Whether it was opened for whoever asked.
     pub is_new: bool,
@@ -59,7 +59,7 @@ pub struct Opened {
     opening: u64,
 }
 
-impl Opened {
+impl OpenedSession {
     /// Drops a session that AWS no longer honours; one that has taken its place stays.
     pub fn forget(&self) {
         self.session.denied.fetch_max(self.opening, Ordering::SeqCst);
@@ -67,7 +67,7 @@ impl Opened {
 }
 
 #[derive(Default)]
-enum State {
+enum SessionState {
     #[default]
     New,
     Open {
@@ -80,7 +80,7 @@ enum State {
 
 /// All sessions.
 pub struct Sessions {
-    cache: Cache<Key, Arc<Session>>,
+    cache: Cache<SessionKey, Arc<Session>>,
     clock: Clock,
     policy_allows_direct: bool,
     credentials: Option<AwsCredentials>,
@@ -122,20 +122,20 @@ impl Sessions {
     ///
     /// # Errors
     /// No credentials, or STS refused.
-    pub async fn client(&self, queue: &SqsQueue, org_id: Uuid) -> Result<Opened, DeliveryError> {
+    pub async fn client(&self, queue: &SqsQueue, org_id: Uuid) -> Result<OpenedSession, DeliveryError> {
         let session = self.session(queue, org_id);
         let openings = session.openings.load(Ordering::SeqCst);
         let mut state = session.state.lock().await;
         let opening = session.openings.load(Ordering::SeqCst);
         match &*state {
-            State::Open { client, expires_at }
+            SessionState::Open { client, expires_at }
                 if self.is_fresh(*expires_at) && session.denied.load(Ordering::SeqCst) < opening =>
             {
                 let client = client.clone();
                 drop(state);
-                return Ok(Opened { client, is_new: false, session, opening });
+                return Ok(OpenedSession { client, is_new: false, session, opening });
             }
-            State::Failed(error) if opening != openings => return Err(error.clone()),
+            SessionState::Failed(error) if opening != openings => return Err(error.clone()),
             _ => {}
         }
         let opened = self.fill(&session, &mut state, queue, org_id).await;
@@ -148,7 +148,7 @@ impl Sessions {
     ///
     /// # Errors
     /// As [`Sessions::client`].
-    pub async fn open_anew(&self, queue: &SqsQueue, org_id: Uuid) -> Result<Opened, DeliveryError> {
+    pub async fn open_anew(&self, queue: &SqsQueue, org_id: Uuid) -> Result<OpenedSession, DeliveryError> {
         let session = self.session(queue, org_id);
         let mut state = session.state.lock().await;
         let opened = self.fill(&session, &mut state, queue, org_id).await;
@@ -159,19 +159,19 @@ impl Sessions {
     async fn fill(
         &self,
         session: &Arc<Session>,
-        state: &mut State,
+        state: &mut SessionState,
         queue: &SqsQueue,
         org_id: Uuid,
-    ) -> Result<Opened, DeliveryError> {
+    ) -> Result<OpenedSession, DeliveryError> {
         let opened = self.open(queue, org_id).await;
         let opening = session.openings.fetch_add(1, Ordering::SeqCst) + 1;
         match opened {
             Ok((client, expires_at)) => {
-                *state = State::Open { client: client.clone(), expires_at };
-                Ok(Opened { client, is_new: true, session: session.clone(), opening })
+                *state = SessionState::Open { client: client.clone(), expires_at };
+                Ok(OpenedSession { client, is_new: true, session: session.clone(), opening })
             }
             Err(error) => {
-                *state = State::Failed(error.clone());
+                *state = SessionState::Failed(error.clone());
                 Err(error)
             }
         }
@@ -275,7 +275,7 @@ impl Sessions {
     }
 }
 
-fn key(queue: &SqsQueue, org_id: Uuid) -> Key {
+fn key(queue: &SqsQueue, org_id: Uuid) -> SessionKey {
     let (region, role_arn) = (queue.region().to_owned(), queue.role_arn().map(str::to_owned));
-    Key { org_id, region, role_arn }
+    SessionKey { org_id, region, role_arn }
 }

@@ -8,33 +8,33 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::crypto::secret::Secret;
 use crate::events::targets::settings::{Policy, SqsQueue};
-use crate::events::targets::test_server::{Answer, TestServer};
+use crate::events::targets::test_server::{StubAnswer, TestServer};
 use crate::events::targets::{AwsCredentials, Delivery, Target, Targets, TargetsConfig};
 
 const ORG: Uuid = Uuid::from_u128(0x0192_d3a0_0000_7000_8000_0000_0000_0001);
 const QUEUE: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/events";
-const ASSUMED: Answer = Answer::Body(
+const ASSUMED: StubAnswer = StubAnswer::Body(
     200,
     "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
     <AccessKeyId>ASSUMEDKEY</AccessKeyId><SecretAccessKey>assumed-secret</SecretAccessKey>\
     <SessionToken>assumed-token</SessionToken><Expiration>2026-11-21T09:00:00Z</Expiration></Credentials>\
     </AssumeRoleResult></AssumeRoleResponse>",
 );
-const ASSUMED_AGAIN: Answer = Answer::Body(
+const ASSUMED_AGAIN: StubAnswer = StubAnswer::Body(
     200,
     "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
     <AccessKeyId>SECONDKEY</AccessKeyId><SecretAccessKey>second-secret</SecretAccessKey>\
     <SessionToken>second-token</SessionToken><Expiration>2026-11-21T09:00:00Z</Expiration></Credentials>\
     </AssumeRoleResult></AssumeRoleResponse>",
 );
-const DENIED: Answer = Answer::Body(
+const DENIED: StubAnswer = StubAnswer::Body(
     403,
     "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
     <Code>AccessDenied</Code><Message>not authorized</Message></Error><RequestId>1</RequestId></ErrorResponse>",
 );
-const SENT: Answer = Answer::Body(200, r#"{"MessageId":"1","MD5OfMessageBody":"2"}"#);
-const EXPIRED: Answer =
-    Answer::Body(400, r#"{"__type":"com.amazonaws.sqs#ExpiredToken","message":"The token expired"}"#);
+const SENT: StubAnswer = StubAnswer::Body(200, r#"{"MessageId":"1","MD5OfMessageBody":"2"}"#);
+const EXPIRED: StubAnswer =
+    StubAnswer::Body(400, r#"{"__type":"com.amazonaws.sqs#ExpiredToken","message":"The token expired"}"#);
 
 struct World {
     sts: TestServer,
@@ -44,7 +44,7 @@ struct World {
 }
 
 impl World {
-    async fn new(sts: Answer, sqs: Answer) -> Self {
+    async fn new(sts: StubAnswer, sqs: StubAnswer) -> Self {
         let (sts, sqs) = (TestServer::start(sts).await, TestServer::start(sqs).await);
         let start = DateTime::parse_from_rfc3339("2026-11-21T08:00:00Z").expect("an instant");
         let clock = Clock::manual(start.to_utc());
@@ -230,9 +230,9 @@ async fn a_test_opens_a_session_of_its_own_which_then_serves() {
 }
 
 /// SQS's refusal with this code.
-fn refusal(code: &str) -> Answer {
+fn refusal(code: &str) -> StubAnswer {
     let body = format!(r#"{{"__type":"com.amazonaws.sqs#{code}","message":"no"}}"#);
-    Answer::Body(400, body.leak())
+    StubAnswer::Body(400, body.leak())
 }
 
 #[tokio::test]
@@ -255,12 +255,12 @@ async fn a_fifo_queue_groups_by_stream_and_org() {
 
 #[tokio::test]
 async fn answers_that_are_none_have_their_class() {
-    let bare = World::new(ASSUMED, Answer::Body(502, "<html>")).await.send(ORG).await;
+    let bare = World::new(ASSUMED, StubAnswer::Body(502, "<html>")).await.send(ORG).await;
     assert_eq!(bare, Err("status 502".to_owned()));
-    let other = World::new(ASSUMED, Answer::Body(200, "<html>")).await.send(ORG).await;
+    let other = World::new(ASSUMED, StubAnswer::Body(200, "<html>")).await.send(ORG).await;
     assert_eq!(other, Err("invalid response".to_owned()));
-    let closed = World::new(ASSUMED, Answer::WriteAndClose("")).await.send(ORG).await;
+    let closed = World::new(ASSUMED, StubAnswer::WriteAndClose("")).await.send(ORG).await;
     assert_eq!(closed, Err("closed".to_owned()));
-    let huge = World::new(ASSUMED, Answer::Huge(1_000_000)).await.send(ORG).await;
+    let huge = World::new(ASSUMED, StubAnswer::Huge(1_000_000)).await.send(ORG).await;
     assert_eq!(huge, Err("invalid response".to_owned()));
 }

@@ -5,17 +5,17 @@ use futures_util::future::join_all;
 use super::*;
 
 /// A head with this status and many small fields.
-fn fields(status: &str, count: usize) -> Answer {
+fn fields(status: &str, count: usize) -> StubAnswer {
     let fields: String = (0..count).map(|n| format!("x-field-{n}: {n}\r\n")).collect();
-    Answer::Write(format!("HTTP/1.1 {status}\r\n{fields}content-length: 0\r\n\r\n").leak())
+    StubAnswer::Write(format!("HTTP/1.1 {status}\r\n{fields}content-length: 0\r\n\r\n").leak())
 }
 
 /// A head with this status and a field of so many bytes.
-fn long(status: &str, bytes: usize) -> Answer {
-    Answer::Write(format!("HTTP/1.1 {status}\r\nx: {}\r\n\r\n", "a".repeat(bytes)).leak())
+fn long(status: &str, bytes: usize) -> StubAnswer {
+    StubAnswer::Write(format!("HTTP/1.1 {status}\r\nx: {}\r\n\r\n", "a".repeat(bytes)).leak())
 }
 
-async fn verdict(answer: Answer) -> String {
+async fn verdict(answer: StubAnswer) -> String {
     let server = TestServer::start(answer).await;
     match post(&server.url()).await {
         Ok(()) => "ok".to_owned(),
@@ -23,7 +23,7 @@ async fn verdict(answer: Answer) -> String {
     }
 }
 
-async fn judge(table: impl IntoIterator<Item = (Answer, &str)>) {
+async fn judge(table: impl IntoIterator<Item = (StubAnswer, &str)>) {
     let judged = table.into_iter().map(async |(answer, expected)| (verdict(answer).await, expected, answer));
     for (verdict, expected, answer) in join_all(judged).await {
         let shown: String = format!("{answer:?}").chars().take(200).collect();
@@ -33,8 +33,8 @@ async fn judge(table: impl IntoIterator<Item = (Answer, &str)>) {
 
 #[tokio::test]
 async fn an_odd_answer_with_2xx_acknowledges() {
-    let close = |text| Answer::WriteAndClose(text);
-    let write = |text| Answer::Write(text);
+    let close = |text| StubAnswer::WriteAndClose(text);
+    let write = |text| StubAnswer::Write(text);
     let table = [
         // Statuses and first lines.
         write("HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n"),
@@ -89,7 +89,7 @@ async fn an_odd_answer_with_2xx_acknowledges() {
         long("200 OK", 20_000),
         long("200 OK", 60_000),
         long("200 OK", 1_000_000),
-        Answer::Drip("HTTP/1.1 200 OK\r\nx: y\r\ncontent-length: 2\r\n\r\nok"),
+        StubAnswer::Drip("HTTP/1.1 200 OK\r\nx: y\r\ncontent-length: 2\r\n\r\nok"),
     ];
     assert!(table.len() >= 40, "{}", table.len());
     judge(table.map(|answer| (answer, "ok"))).await;
@@ -98,27 +98,33 @@ async fn an_odd_answer_with_2xx_acknowledges() {
 #[tokio::test]
 async fn an_odd_answer_without_2xx_is_told_by_its_status() {
     judge([
-        (Answer::Write("HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"), "status 101"),
-        (Answer::Write("HTTP/1.1 300 Many\r\n\r\n"), "status 300"),
-        (Answer::Write("HTTP/1.1 302 Found\r\nlocation: https://example.com/\r\n\r\n"), "status 302"),
-        (Answer::Write("HTTP/1.1 304 Not Modified\r\n\r\n"), "status 304"),
         (
-            Answer::Write("HTTP/1.1 401 Who\r\nwww-authenticate: Basic\r\ncontent-length: 0\r\n\r\n"),
+            StubAnswer::Write("HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"),
+            "status 101",
+        ),
+        (StubAnswer::Write("HTTP/1.1 300 Many\r\n\r\n"), "status 300"),
+        (StubAnswer::Write("HTTP/1.1 302 Found\r\nlocation: https://example.com/\r\n\r\n"), "status 302"),
+        (StubAnswer::Write("HTTP/1.1 304 Not Modified\r\n\r\n"), "status 304"),
+        (
+            StubAnswer::Write("HTTP/1.1 401 Who\r\nwww-authenticate: Basic\r\ncontent-length: 0\r\n\r\n"),
             "status 401",
         ),
-        (Answer::Write("HTTP/1.1 408 Slow\r\nconnection: close\r\n\r\n"), "status 408"),
-        (Answer::Write("HTTP/1.1 413 Large\r\n\r\n"), "status 413"),
-        (Answer::Write("HTTP/1.1 425 Early\r\n\r\n"), "status 425"),
+        (StubAnswer::Write("HTTP/1.1 408 Slow\r\nconnection: close\r\n\r\n"), "status 408"),
+        (StubAnswer::Write("HTTP/1.1 413 Large\r\n\r\n"), "status 413"),
+        (StubAnswer::Write("HTTP/1.1 425 Early\r\n\r\n"), "status 425"),
         (
-            Answer::Write("HTTP/1.1 500 No\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n"),
+            StubAnswer::Write("HTTP/1.1 500 No\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n"),
             "status 500",
         ),
-        (Answer::Write("HTTP/1.1 100 Go\r\n\r\nHTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n"), "status 503"),
-        (Answer::WriteAndClose("HTTP/1.0 502 Bad\r\n\r\n<html>"), "status 502"),
-        (Answer::Write("HTTP/1.1 599 Odd\r\n\r\n"), "status 599"),
-        (Answer::Write("HTTP/1.1 600 Odd\r\n\r\n"), "status 600"),
-        (Answer::Write("HTTP/1.1 999 Odd\r\n\r\n"), "status 999"),
-        (Answer::Write("HTTP/1.1 500 No\r\ncontent-length: many\r\n\r\n"), "status 500"),
+        (
+            StubAnswer::Write("HTTP/1.1 100 Go\r\n\r\nHTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n"),
+            "status 503",
+        ),
+        (StubAnswer::WriteAndClose("HTTP/1.0 502 Bad\r\n\r\n<html>"), "status 502"),
+        (StubAnswer::Write("HTTP/1.1 599 Odd\r\n\r\n"), "status 599"),
+        (StubAnswer::Write("HTTP/1.1 600 Odd\r\n\r\n"), "status 600"),
+        (StubAnswer::Write("HTTP/1.1 999 Odd\r\n\r\n"), "status 999"),
+        (StubAnswer::Write("HTTP/1.1 500 No\r\ncontent-length: many\r\n\r\n"), "status 500"),
         (fields("429 Slow", 1_000), "status 429"),
         (long("503 No", 1_000_000), "status 503"),
     ])
@@ -128,21 +134,21 @@ async fn an_odd_answer_without_2xx_is_told_by_its_status() {
 #[tokio::test]
 async fn what_is_no_answer_has_its_class() {
     judge([
-        (Answer::WriteAndClose(""), "closed"),
-        (Answer::WriteAndClose("HTTP/1.1 20"), "closed"),
-        (Answer::WriteAndClose("HTTP/1.1 200 OK\r\n"), "closed"),
-        (Answer::WriteAndClose("HTTP/1.1 200 OK\r\ncontent-le"), "closed"),
-        (Answer::WriteAndClose("HTTP/1.1 100 Continue\r\n\r\n"), "closed"),
-        (Answer::Stall("HTTP/1.1 100 Continue\r\n\r\n"), "timeout"),
-        (Answer::Stall("HTTP/1.1 200 OK\r\n"), "timeout"),
-        (Answer::Stall(""), "timeout"),
-        (Answer::Write("HTTP/1.1 099 Odd\r\n\r\n"), "invalid response"),
-        (Answer::Write("HTTP/1.1 20 OK\r\n\r\n"), "invalid response"),
-        (Answer::Write("HTTP/1.1 OK\r\n\r\n"), "invalid response"),
-        (Answer::Write("HTTP/2.0 200 OK\r\n\r\n"), "invalid response"),
-        (Answer::Write("ICY 200 OK\r\n\r\n"), "invalid response"),
-        (Answer::Write("220 mail.example.com ESMTP\r\n"), "invalid response"),
-        (Answer::Write("<html>200 OK</html>\r\n\r\n"), "invalid response"),
+        (StubAnswer::WriteAndClose(""), "closed"),
+        (StubAnswer::WriteAndClose("HTTP/1.1 20"), "closed"),
+        (StubAnswer::WriteAndClose("HTTP/1.1 200 OK\r\n"), "closed"),
+        (StubAnswer::WriteAndClose("HTTP/1.1 200 OK\r\ncontent-le"), "closed"),
+        (StubAnswer::WriteAndClose("HTTP/1.1 100 Continue\r\n\r\n"), "closed"),
+        (StubAnswer::Stall("HTTP/1.1 100 Continue\r\n\r\n"), "timeout"),
+        (StubAnswer::Stall("HTTP/1.1 200 OK\r\n"), "timeout"),
+        (StubAnswer::Stall(""), "timeout"),
+        (StubAnswer::Write("HTTP/1.1 099 Odd\r\n\r\n"), "invalid response"),
+        (StubAnswer::Write("HTTP/1.1 20 OK\r\n\r\n"), "invalid response"),
+        (StubAnswer::Write("HTTP/1.1 OK\r\n\r\n"), "invalid response"),
+        (StubAnswer::Write("HTTP/2.0 200 OK\r\n\r\n"), "invalid response"),
+        (StubAnswer::Write("ICY 200 OK\r\n\r\n"), "invalid response"),
+        (StubAnswer::Write("220 mail.example.com ESMTP\r\n"), "invalid response"),
+        (StubAnswer::Write("<html>200 OK</html>\r\n\r\n"), "invalid response"),
     ])
     .await;
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta};
 
 use super::*;
 
-const CLOSE: Answer = Answer::WriteAndClose("");
+const CLOSE: StubAnswer = StubAnswer::WriteAndClose("");
 
 async fn send(targets: &Targets, server: &TestServer) -> Result<(), String> {
     let sent = targets.send(&webhook(&server.url()), &delivery(), SECOND).await;
@@ -28,7 +28,7 @@ async fn a_request_that_fails_on_a_reused_connection_is_sent_again_at_once_on_a_
     assert_eq!(requests[1], requests[2], "the very same request");
     // Some servers say 408 as they close.
     assert_eq!(send(&targets, &server).await, Ok(()));
-    server.next_answers([Answer::WriteAndClose("HTTP/1.1 408 Idle\r\nconnection: close\r\n\r\n")]);
+    server.next_answers([StubAnswer::WriteAndClose("HTTP/1.1 408 Idle\r\nconnection: close\r\n\r\n")]);
     assert_eq!(send(&targets, &server).await, Ok(()));
     assert_eq!(seen(&server), (6, 4));
 }
@@ -45,7 +45,7 @@ async fn it_is_sent_again_once_and_only_if_nothing_of_an_answer_came() {
     assert_eq!(send(&targets, &server).await, Err("closed".to_owned()));
     assert_eq!(seen(&server), (4, 3));
     assert_eq!(send(&targets, &server).await, Ok(()));
-    server.next_answers([Answer::WriteAndClose("HTTP/1.1 2")]);
+    server.next_answers([StubAnswer::WriteAndClose("HTTP/1.1 2")]);
     assert_eq!(send(&targets, &server).await, Err("closed".to_owned()));
     assert_eq!(seen(&server), (6, 4));
 }

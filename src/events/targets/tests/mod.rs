@@ -11,11 +11,11 @@ use std::sync::Mutex;
 
 use tokio::net::TcpListener;
 
-use super::test_server::{Answer, TestServer};
+use super::test_server::{StubAnswer, TestServer};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
-const OK: Answer = Answer::Body(200, "ok");
+const OK: StubAnswer = StubAnswer::Body(200, "ok");
 const PRIVATE: Policy = Policy { allow_private: true, sqs_allow_direct: false };
 
 fn targets(policy: Policy) -> Targets {
@@ -48,7 +48,7 @@ async fn post(url: &str) -> Result<(), DeliveryError> {
 }
 
 /// Posts to a server that answers like this; the text of the failure.
-async fn failure_of(answer: Answer) -> String {
+async fn failure_of(answer: StubAnswer) -> String {
     let server = TestServer::start(answer).await;
     post(&server.url()).await.expect_err("a failure").to_string()
 }
@@ -85,36 +85,36 @@ async fn connections_are_used_again() {
 
 #[tokio::test]
 async fn an_answer_that_is_not_2xx_is_its_status() {
-    let failing = Answer::Write("HTTP/1.1 503 No\r\nretry-after: 7\r\ncontent-length: 6\r\n\r\nsecret");
+    let failing = StubAnswer::Write("HTTP/1.1 503 No\r\nretry-after: 7\r\ncontent-length: 6\r\n\r\nsecret");
     let server = TestServer::start(failing).await;
     let error = post(&server.url()).await.expect_err("a failure");
     assert_eq!((error.to_string().as_str(), error.retry_after), ("status 503", Some(7 * SECOND)));
-    assert_eq!(failure_of(Answer::Body(500, "secret")).await, "status 500");
-    assert_eq!(failure_of(Answer::Body(410, "")).await, "status 410");
+    assert_eq!(failure_of(StubAnswer::Body(500, "secret")).await, "status 500");
+    assert_eq!(failure_of(StubAnswer::Body(410, "")).await, "status 410");
 }
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let redirect = "HTTP/1.1 307 Moved\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n";
-    let server = TestServer::start(Answer::Write(redirect)).await;
+    let server = TestServer::start(StubAnswer::Write(redirect)).await;
     let error = post(&server.url()).await.expect_err("a failure");
     assert_eq!((error.to_string().as_str(), server.requests().len()), ("status 307", 1));
 }
 
 #[tokio::test]
 async fn broken_answers_have_their_class() {
-    assert_eq!(failure_of(Answer::Stall("")).await, "timeout");
-    assert_eq!(failure_of(Answer::Stall("HTTP/1.1 200 OK\r\n")).await, "timeout");
-    assert_eq!(failure_of(Answer::WriteAndClose("")).await, "closed");
-    assert_eq!(failure_of(Answer::WriteAndClose("HTTP/1.1 200 OK\r\ncont")).await, "closed");
-    assert_eq!(failure_of(Answer::WriteAndClose("SMTP hello\r\n\r\n")).await, "invalid response");
+    assert_eq!(failure_of(StubAnswer::Stall("")).await, "timeout");
+    assert_eq!(failure_of(StubAnswer::Stall("HTTP/1.1 200 OK\r\n")).await, "timeout");
+    assert_eq!(failure_of(StubAnswer::WriteAndClose("")).await, "closed");
+    assert_eq!(failure_of(StubAnswer::WriteAndClose("HTTP/1.1 200 OK\r\ncont")).await, "closed");
+    assert_eq!(failure_of(StubAnswer::WriteAndClose("SMTP hello\r\n\r\n")).await, "invalid response");
 }
 
 #[tokio::test]
 async fn a_head_with_2xx_acknowledges_whatever_its_body_does() {
-    let slow = Answer::Stall("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");
-    let cut = Answer::WriteAndClose("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");
-    for answer in [slow, cut, Answer::Huge(10_000_000)] {
+    let slow = StubAnswer::Stall("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");
+    let cut = StubAnswer::WriteAndClose("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");
+    for answer in [slow, cut, StubAnswer::Huge(10_000_000)] {
         let server = TestServer::start(answer).await;
         let targets = targets(PRIVATE);
         for _ in 0..2 {
@@ -132,7 +132,7 @@ async fn connections_that_fail_have_their_class() {
     let class = async |url: String| post(&url).await.expect_err("a failure").to_string();
     assert_eq!(class(format!("http://{free}/")).await, "refused");
     assert_eq!(class("http://no-such-host.invalid/".to_owned()).await, "dns");
-    let plain = TestServer::start(Answer::WriteAndClose("")).await;
+    let plain = TestServer::start(StubAnswer::WriteAndClose("")).await;
     assert_eq!(class(format!("https://{}/", plain.address)).await, "timeout", "it waits for a request");
     let talkative = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = talkative.local_addr().expect("a bound address");
