@@ -1,5 +1,7 @@
 //! Member tokens on one core: `cargo bench --bench tokens`.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

@@ -107,8 +107,11 @@ impl Actor {
 /// A row ready to be written, if the log still ends where its author saw it end.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// The tenant.
     pub org_id: OrgId,
+    /// What it says.
     pub row: AuditRow,
+    /// The MAC that continues the chain.
     pub mac: RowMac,
     /// The number of the key that made the MAC.
     pub key: i16,

@@ -20,6 +20,7 @@ pub const HANDED_OVER: &str = "audit_key.renewed";
 /// An org that has a log, or had one.
 #[derive(Clone, Debug)]
 pub struct VerifiedSubject {
+    /// The tenant.
     pub org_id: OrgId,
     /// `None` once it is deleted.
     pub key: Option<String>,

@@ -30,6 +30,7 @@ const BATCH: i64 = 100;
 /// Replies to retries are kept for a day; their keys are needed as long.
 const RETRIES_KEPT: TimeDelta = TimeDelta::hours(24);
 
+/// What to do with the service's own keys.
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
     /// Make all of the service's keys anew; member tokens end at once, API keys go on working
@@ -40,6 +41,10 @@ pub enum KeysCommand {
     Retire,
 }
 
+/// Runs `keys`.
+///
+/// # Errors
+/// What stood in the way.
 pub async fn run(config: &Config, command: KeysCommand, output: Output) -> Result<(), CliError> {
     let clock = Clock::system();
     with_schema(config, async |opened| {

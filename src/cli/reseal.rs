@@ -8,6 +8,10 @@ use super::output::Output;
 use crate::config::Config;
 use crate::crypto::reseal;
 
+/// Runs `reseal`; with `check` it only counts.
+///
+/// # Errors
+/// What stood in the way, or that something is left.
 pub async fn run(config: &Config, check: bool, output: Output) -> Result<(), CliError> {
     with_schema(config, async |opened| {
         let (db, keys) = (&opened.db.pool, opened.master_keys().await?);

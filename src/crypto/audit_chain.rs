@@ -111,12 +111,19 @@ pub struct Head {
 /// What a row says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRow {
+    /// The number in the log of its org, without gaps.
     pub seq: i64,
+    /// When the change was made.
     pub at: DateTime<Utc>,
+    /// Who made it: `tenant_key`, `gateway`, `operator` or `service`.
     pub actor: String,
+    /// The key that authenticated, if one did.
     pub key_id: Option<Uuid>,
+    /// What was done.
     pub action: String,
+    /// To what.
     pub subject: String,
+    /// The request that did it.
     pub request_id: Option<String>,
     /// Where the request came from.
     pub client_address: Option<String>,

@@ -32,9 +32,13 @@ pub struct Claims {
     /// The tenant key that issued it, and with which it ends; none where the gateway named no key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<Uuid>,
+    /// What the bearer may do.
     pub scope: String,
+    /// Issued at, in seconds of Unix time.
     pub iat: i64,
+    /// The end, in seconds of Unix time.
     pub exp: i64,
+    /// The id of the token.
     pub jti: Uuid,
     /// The user's creation, in microseconds: a user made again under the same id is another one.
     pub user_created_at: i64,

@@ -11,6 +11,7 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $status:ident, $message:literal;)*) => {
         /// A machine-readable reason. Clients may switch on it, so a name never changes.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[expect(missing_docs, reason = "the names and messages say it")]
         pub enum Code { $($(#[$doc])* $variant),* }
 
         impl Code {

@@ -126,20 +126,36 @@ impl std::fmt::Display for Loc {
 #[serde(rename_all = "snake_case")]
 #[schema(as = ProblemType)]
 pub enum ProblemKind {
+    /// A required value is not there.
     Missing,
+    /// The body is not JSON.
     JsonInvalid,
+    /// Something is not a JSON object.
     ModelAttributesType,
+    /// A field or parameter that there is none of.
     ExtraForbidden,
+    /// Not a string.
     StringType,
+    /// Fewer characters than allowed.
     StringTooShort,
+    /// More characters than allowed.
     StringTooLong,
+    /// Not a UUID.
     UuidParsing,
+    /// Not a number.
     IntType,
+    /// Not a whole number, written out.
     IntParsing,
+    /// Below the least.
     GreaterThanEqual,
+    /// Above the most.
     LessThanEqual,
+    /// Not an instant.
     DatetimeParsing,
+    /// Not one of the values there are.
     Enum,
+    /// Breaks another rule of its field.
     ValueError,
+    /// Cannot be changed after creation.
     ImmutableField,
 }

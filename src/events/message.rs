@@ -14,9 +14,13 @@ use crate::request_id::TraceContext;
 /// Something to sign and send.
 #[derive(Debug)]
 pub struct Message<'a> {
+    /// The id of the event.
     pub id: Uuid,
+    /// The stream that carries it.
     pub stream: &'a str,
+    /// The `type`.
     pub kind: &'a str,
+    /// The body, as it is stored and signed.
     pub body: &'a str,
     /// Of the request that caused it.
     pub trace: Option<TraceContext>,

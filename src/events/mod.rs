@@ -65,6 +65,7 @@ macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $name:literal on $stream:ident;)*) => {
         /// What can happen. Names are `<subject>.<what>`, and never change.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[expect(missing_docs, reason = "the names say it, and docs/events.md the rest")]
         pub enum Kind { $($(#[$doc])* $variant),* }
 
         impl Kind {
@@ -243,10 +244,13 @@ pub struct EventData<'a> {
 /// writes it knows.
 #[derive(Clone, Debug)]
 pub struct Draft {
+    /// The id of the row; the wire adds `evt_`.
     pub id: Uuid,
+    /// What happened.
     pub kind: Kind,
     /// The body up to the version; [`Draft::TAIL`] closes it.
     pub head: String,
+    /// When, in whole microseconds.
     pub at: DateTime<Utc>,
     /// The trace of the request that causes it, as it is stored.
     pub traceparent: Option<String>,

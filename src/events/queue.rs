@@ -47,8 +47,11 @@ pub struct WebhookEndpoint {
 /// Where a stream's events go, unjudged.
 #[derive(Clone, Debug)]
 pub enum QueueSettings {
+    /// Amazon SQS.
     AwsSqs(AwsSqs),
+    /// An Azure storage queue, and its SAS token.
     AzureStorageQueue(AzureStorageQueue, Secret<String>),
+    /// HTTPS.
     Webhook(WebhookEndpoint),
 }
 
@@ -105,10 +108,15 @@ pub fn expires_at(target: &Target) -> Option<DateTime<Utc>> {
 /// A queue as it comes from the database.
 #[derive(Debug)]
 pub struct StoredQueue<'a> {
+    /// The tenant.
     pub org_id: OrgId,
+    /// The stream that goes there.
     pub stream: &'a str,
+    /// The `type`.
     pub kind: &'a str,
+    /// The public part.
     pub settings: &'a serde_json::Value,
+    /// The write-only part, sealed.
     pub sealed: Option<&'a [u8]>,
 }
 

@@ -80,7 +80,9 @@ impl Page {
 /// An entry's place in the order of every list: by creation, ties by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CursorPosition {
+    /// The creation of the last entry.
     pub created_at: DateTime<Utc>,
+    /// The id of the last entry.
     pub id: Uuid,
 }
 

@@ -8,12 +8,19 @@ use crate::db::Db;
 
 /// A kept reply.
 pub struct KeptReply {
+    /// Credential, method, path and key, as a MAC.
     pub scope: Vec<u8>,
+    /// The body of the request, as a MAC.
     pub request_mac: Vec<u8>,
+    /// The status that was answered.
     pub status: i16,
+    /// The reply, where it shows no secret.
     pub body: Option<String>,
+    /// The reply, sealed, where it does.
     pub sealed: Option<Vec<u8>>,
+    /// Until when what is sealed is shown again.
     pub readable_until: Option<DateTime<Utc>>,
+    /// What the request made, for when its secret is no longer shown.
     pub made: Option<serde_json::Value>,
 }
 

@@ -69,17 +69,19 @@ pub struct OutboxDepth([StreamDepth; 2]);
 /// Of one stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StreamDepth {
-    /// EventMetrics not delivered yet, whether or not there is a queue for them.
+    /// Events not delivered yet, whether or not there is a queue for them.
     pub pending: i64,
-    /// EventMetrics given up.
+    /// Events given up.
     pub failed: i64,
-    /// EventMetrics that are due, of queues that are not dead.
+    /// Events that are due, of queues that are not dead.
     pub due: i64,
     /// Since when the first of them is.
     pub oldest_due: Option<DateTime<Utc>>,
     /// Queues by how they do.
     pub working: i64,
+    /// Of these, those whose last attempt failed.
     pub failing: i64,
+    /// Of these, those that are probed with one event at a time.
     pub dead: i64,
 }
 
@@ -126,7 +128,7 @@ impl EventMetrics {
                 pairs(("queue_type", &QUEUE_TYPES), ("reason", Reason::CLASSES)),
             ),
             in_flight: one(registry, "event_deliveries_in_flight", "Deliveries that run now"),
-            lost: one(registry, "events_lost", "EventMetrics deleted after waiting in vain for a queue"),
+            lost: one(registry, "events_lost", "Events deleted after waiting in vain for a queue"),
             changes: each(
                 registry,
                 "credential_changes",
@@ -136,13 +138,13 @@ impl EventMetrics {
             depth: each(
                 registry,
                 "outbox_events",
-                "EventMetrics in the outbox, counted to 100,000 a state; the same at every replica",
+                "Events in the outbox, counted to 100,000 a state; the same at every replica",
                 pairs(("stream", &STREAMS), ("state", &EVENT_STATES)),
             ),
             due: each(
                 registry,
                 "outbox_due_events",
-                "EventMetrics that a working queue should have by now, counted to 20 a queue; the same at every replica",
+                "Events that a working queue should have by now, counted to 20 a queue; the same at every replica",
                 streams,
             ),
             oldest: each(

@@ -32,7 +32,9 @@ const CLOSE_BATCH: usize = 256;
 /// Names a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueueId {
+    /// The tenant.
     pub org_id: OrgId,
+    /// The stream.
     pub stream: String,
 }
 

@@ -82,8 +82,11 @@ pub struct TargetsConfig {
 /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
 #[derive(Clone, Debug)]
 pub struct AwsCredentials {
+    /// The public part.
     pub access_key_id: String,
+    /// The secret part.
     pub secret_access_key: Secret<String>,
+    /// The session of temporary credentials.
     pub session_token: Option<Secret<String>>,
 }
 

@@ -111,8 +111,17 @@ pub struct ReplayRange {
 
 /// Which events to send again.
 pub enum ReplayEvents {
+    /// These events.
     Ids(Vec<Uuid>),
-    Range { stream: Stream, from: DateTime<Utc>, to: DateTime<Utc> },
+    /// The failed events of a stream in a span of time.
+    Range {
+        /// On this stream.
+        stream: Stream,
+        /// From this instant on.
+        from: DateTime<Utc>,
+        /// Until before this one.
+        to: DateTime<Utc>,
+    },
 }
 
 impl Input for ReplayEvents {

@@ -53,7 +53,9 @@ impl Slice for Inserts {
 
 /// One user, for a request whose reply is kept in the same transaction.
 pub struct InsertOne {
+    /// The user.
     pub user: NewUser,
+    /// The time.
     pub clock: Clock,
 }
 

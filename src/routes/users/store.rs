@@ -35,8 +35,11 @@ impl NewUser {
 /// is another one.
 #[derive(Clone, Copy, Debug)]
 pub struct UserKey {
+    /// The tenant.
     pub org_id: OrgId,
+    /// As the partner chose it.
     pub user_id: Uuid,
+    /// For a member: when its user was created.
     pub created_at: Option<DateTime<Utc>>,
 }
 
