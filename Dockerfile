@@ -3,9 +3,10 @@
 FROM rust:1-bookworm AS build
 WORKDIR /build
 
-# Dependencies first, in a layer that lasts until Cargo.lock changes.
+# Dependencies and our own crates first, in a layer that lasts until one of them changes.
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
+COPY crates crates
 RUN mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \
     && cargo build --release --locked \
     && rm -rf src

@@ -22,7 +22,6 @@ pub mod limits;
 pub mod metrics;
 pub mod openapi;
 pub mod outbox;
-pub mod public_keys;
 pub mod readiness;
 pub mod request_id;
 pub mod routes;

@@ -81,7 +81,7 @@ impl App {
         let db = db.shared(share);
         let metrics = Metrics::new(clock.now());
         // Off the threads that serve, and waited for by nobody but the first key that comes early.
-        tokio::task::spawn_blocking(crate::public_keys::rsa::prepare);
+        tokio::task::spawn_blocking(public_keys::rsa::prepare);
         Self(Arc::new(AppState {
             identity: Identity::new(
                 identity::IdentitySettings {

@@ -160,6 +160,17 @@ enum PgpUsage {
     CredentialsDownload,
 }
 
+/// What kind of key it is.
+#[derive(ToSchema)]
+#[schema(example = "RSA")]
+#[expect(dead_code, reason = "only its schema is used")]
+pub enum KeyType {
+    #[schema(rename = "RSA")]
+    Rsa,
+    #[schema(rename = "PGP")]
+    Pgp,
+}
+
 /// RSA. An OpenPGP pair cannot be generated here: it is made where its private half is used.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its schema is used")]

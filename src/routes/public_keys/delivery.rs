@@ -2,6 +2,9 @@
 //! a signature with it; and `deliver_to`, by which a new secret is shown to nobody on the way.
 
 use chrono::{DateTime, Utc};
+use public_keys::accepted::{KeyType, check_signature, encrypt};
+use public_keys::encrypt::EncryptError;
+use public_keys::verify::{BadSignature, Scheme};
 use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -12,9 +15,6 @@ use super::usage::Usage;
 use crate::crypto::secret::Secret;
 use crate::error::{ApiError, Code};
 use crate::ids::{OrgId, parse_uuid};
-use crate::public_keys::accepted::{KeyType, check_signature, encrypt};
-use crate::public_keys::encrypt::EncryptError;
-use crate::public_keys::verify::{BadSignature, Scheme};
 use crate::state::App;
 
 /// A live key of an org.

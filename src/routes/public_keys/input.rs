@@ -4,6 +4,9 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Months, SubsecRound as _, Utc};
+use public_keys::RefusalKind;
+use public_keys::accepted::{AcceptedKey, KeyType, Refusal, accept};
+use public_keys::generate::Length;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -12,9 +15,6 @@ use crate::error::Code;
 use crate::http::input::{Body, Field, Input, Reader};
 use crate::http::paging::CursorPosition;
 use crate::ids::parse_uuid;
-use crate::public_keys::RefusalKind;
-use crate::public_keys::accepted::{AcceptedKey, KeyType, Refusal, accept};
-use crate::public_keys::generate::Length;
 
 /// Items a list of usages may have; folded, there are never more than five.
 pub const MAX_USAGES: usize = 50;

@@ -1,6 +1,6 @@
 //! Partners' public keys (contract 9): registered and screened, listed, ended, or generated here.
 //! The naming and the error shape are this contract section's own. What a key must be is judged in
-//! [`public_keys`](crate::public_keys), the org's rules are in [`rules`], and what other features
+//! [`public_keys`](::public_keys), the org's rules are in [`rules`], and what other features
 //! do with keys is in [`delivery`].
 
 mod body;
@@ -17,6 +17,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use public_keys::accepted::{AcceptedKey, KeyType, accept};
+use public_keys::generate::generate;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -36,8 +38,6 @@ use crate::http::paging::CursorPosition;
 use crate::idempotency::Once;
 use crate::identity::Partner;
 use crate::ids::new_row_id;
-use crate::public_keys::accepted::{AcceptedKey, KeyType, accept};
-use crate::public_keys::generate::generate;
 use crate::state::App;
 
 /// `/api/v1/key`.

@@ -31,7 +31,7 @@ pub struct PublicKeyEntry {
     usage: Vec<String>,
     /// What kind of key it is.
     #[serde(rename = "Type")]
-    #[schema(value_type = crate::public_keys::accepted::KeyType)]
+    #[schema(value_type = super::body::KeyType)]
     kind: String,
     /// When it ends, or ended.
     #[serde(serialize_with = "millis")]

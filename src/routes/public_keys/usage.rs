@@ -1,9 +1,8 @@
 //! What a public key is for (contract 9).
 
+use public_keys::accepted::KeyType;
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use crate::public_keys::accepted::KeyType;
 
 /// What we may do with a partner's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]

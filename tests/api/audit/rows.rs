@@ -90,7 +90,7 @@ async fn change_everything(app: &TestApp, acme: &Org) -> (Vec<Value>, Vec<String
 
 /// Does one thing to the org's one public key; gives its id.
 async fn public_key(caller: &Caller, acme: &Org, action: &str) -> String {
-    let file = format!("{}/tests/fixtures/keys/rsa2048.spki.pem", env!("CARGO_MANIFEST_DIR"));
+    let file = format!("{}/crates/public-keys/tests/fixtures/rsa2048.spki.pem", env!("CARGO_MANIFEST_DIR"));
     if action == "registered" {
         let key = fs::read_to_string(file).expect("the fixture is there");
         let body = json!({"OwnerCode": "acme", "Usage": ["CredentialsDownload"], "Type": "RSA", "PublicKey": key,

@@ -268,9 +268,9 @@ async fn what_else_is_wrong_comes_first() {
 #[tokio::test]
 async fn the_key_in_use_checks_what_the_partner_signed() {
     use partner_api::ids::OrgId;
-    use partner_api::public_keys::verify::Scheme;
     use partner_api::routes::public_keys::delivery::{LiveKey, Which};
     use partner_api::routes::public_keys::usage::Usage;
+    use public_keys::verify::Scheme;
 
     let app = TestApp::new().await;
     let acme = app.org("acme").await;
@@ -281,7 +281,8 @@ async fn the_key_in_use_checks_what_the_partner_signed() {
     assert!(find(Usage::Authentication).await.expect("it is asked").is_none());
     let key = find(Usage::ResponseSignature).await.expect("it is asked").expect("it is there");
     let signature = |name: &str| {
-        std::fs::read(format!("{}/tests/fixtures/keys/{name}", env!("CARGO_MANIFEST_DIR"))).expect("a file")
+        std::fs::read(format!("{}/crates/public-keys/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR")))
+            .expect("a file")
     };
     for (scheme, file) in [(Scheme::PssSha256, "pss-sha256.sig"), (Scheme::Pkcs1Sha384, "pkcs1-sha384.sig")] {
         let check = async |message: &[u8]| {

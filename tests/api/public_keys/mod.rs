@@ -22,7 +22,7 @@ const END: &str = "2028-11-21T08:00:00.000Z";
 
 /// A committed key, as text.
 fn fixture(name: &str) -> String {
-    let path = format!("{}/tests/fixtures/keys/{name}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/crates/public-keys/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 

@@ -54,7 +54,7 @@ impl TestApp {
     pub async fn with(variables: &[(&str, &str)]) -> Self {
         let clock = Clock::manual(START.parse().expect("a date"));
         // Slow without optimisation, once a process; a key must not wait for it longer than it may.
-        tokio::task::spawn_blocking(partner_api::public_keys::rsa::prepare).await.expect("it is prepared");
+        tokio::task::spawn_blocking(public_keys::rsa::prepare).await.expect("it is prepared");
         let database = Database::new().await;
         let config = configuration(variables);
         let db = database.db();

@@ -183,7 +183,7 @@ async fn mint(org: &Org) -> String {
 
 /// A committed public key.
 fn fixture(file: &str) -> String {
-    let path = format!("{}/tests/fixtures/keys/{file}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/crates/public-keys/tests/fixtures/{file}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(path).expect("the fixture is there")
 }
 

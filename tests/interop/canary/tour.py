@@ -8,7 +8,7 @@ import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-FIXTURES = "../../fixtures/keys"
+FIXTURES = "../../../crates/public-keys/tests/fixtures"
 END = "2028-11-21T08:00:00Z"
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from checks_clients import connect
 
 SECONDS, BULKS, KEYS, LISTS, USERS = 8, 128, 90, 60, 64
-FIXTURE = os.path.join(os.path.dirname(__file__), "..", "..", "fixtures", "keys", "pgp-curve.asc")
+FIXTURE = os.path.join(os.path.dirname(__file__), "..", "..", "..", "crates", "public-keys", "tests", "fixtures", "pgp-curve.asc")
 
 
 def run_all(tally, service, postgres):

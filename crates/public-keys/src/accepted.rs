@@ -1,10 +1,8 @@
-//! A partner's key as it is stored, whichever type it is of.
+//! A key as it is stored, whichever type it is of.
 
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::encrypt::{EncryptError, to_jwe, to_pgp};
 use super::pgp::{PgpCertificate, PgpRefusal};
@@ -12,14 +10,11 @@ use super::rsa::{RsaKey, RsaRefusal};
 use super::{RefusalKind, verify};
 
 /// What kind of key it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(example = "RSA")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyType {
     /// An RSA public key.
-    #[serde(rename = "RSA")]
     Rsa,
     /// An OpenPGP certificate.
-    #[serde(rename = "PGP")]
     Pgp,
 }
 

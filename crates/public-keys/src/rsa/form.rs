@@ -5,9 +5,9 @@ use der::{Decode, Encode, ErrorKind};
 use spki::AlgorithmIdentifierRef;
 
 use super::RsaRefusal;
-use crate::public_keys::encoding::Block;
-use crate::public_keys::private::{INTEGER, OBJECT_IDENTIFIER, SEQUENCE, element};
-use crate::public_keys::{MAX_INPUT, encoding, private};
+use crate::encoding::Block;
+use crate::private::{INTEGER, OBJECT_IDENTIFIER, SEQUENCE, element};
+use crate::{MAX_INPUT, encoding, private};
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const RSAES_OAEP: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.7");

@@ -1,14 +1,11 @@
-//! Partners' public keys: what is accepted, in which canonical form, and how it is used (contract
-//! section 9). Pure functions: no HTTP, no SQL, and the time is a parameter.
+#![doc = include_str!("../README.md")]
+//!
+//! # Rooms
 //!
 //! - [`rsa`] reads and screens RSA keys, [`pgp`] OpenPGP certificates; both say why they refuse.
-//! - [`encrypt`] seals bytes to an accepted key, [`verify`] checks what a partner signed.
+//! - [`encrypt`] seals bytes to an accepted key, [`verify`] checks what its holder signed.
 //! - [`generate`] makes an RSA pair whose private half the caller seals.
-//!
-//! [`accepted`] speaks of a key without its type, as the routes and the database do.
-//!
-//! Everything here is bounded CPU work on hostile input (at most [`MAX_INPUT`] bytes of it), to be
-//! run on the [worker threads](crate::workers). Nothing is logged, and no refusal repeats what was sent.
+//! - [`accepted`] speaks of a key without its type, as a database does.
 
 pub mod accepted;
 pub mod encrypt;

@@ -8,7 +8,7 @@ use pgp::types::{Duration, KeyDetails, Tag, Timestamp};
 
 use super::packets::{binary, join, parse_binary, split, split_armor};
 use super::{at, fixture, now};
-use crate::public_keys::pgp::{PgpCertificate, PgpRefusal, SubkeyFault};
+use crate::pgp::{PgpCertificate, PgpRefusal, SubkeyFault};
 
 const CURVE: &str = "curve";
 

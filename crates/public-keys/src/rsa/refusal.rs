@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use crate::public_keys::RefusalKind;
+use crate::RefusalKind;
 
 const MAKE: &str = "make a new pair: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out key.pem && \
                     openssl pkey -in key.pem -pubout";

@@ -1,8 +1,8 @@
 //! From text to packets: armor or base64 off, then the frames of one certificate.
 
 use super::{PgpRefusal, policy};
-use crate::public_keys::frames::{self, Frame, tag};
-use crate::public_keys::{MAX_INPUT, encoding, other, private};
+use crate::frames::{self, Frame, tag};
+use crate::{MAX_INPUT, encoding, other, private};
 
 /// The binary behind `text`: armored, base64 of binary, or base64 of armor.
 pub(super) fn binary(text: &str) -> Result<Vec<u8>, PgpRefusal> {

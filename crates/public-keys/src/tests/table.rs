@@ -12,7 +12,7 @@ use pgp::types::{Duration, KeyDetails, Tag, Timestamp};
 use super::crafted::{expires_after, regular, sign};
 use super::packets::{binary, join, split};
 use super::{at, fixture, now};
-use crate::public_keys::pgp::PgpCertificate;
+use crate::pgp::PgpCertificate;
 
 type Packets = Vec<(u8, Vec<u8>)>;
 
@@ -437,7 +437,7 @@ fn armor_is_read_as_others_write_it() {
     }
     // `cat certificate.asc revocation.asc`, and gpg's own file with its colon.
     let revocation = signature(SignatureType::KeyRevocation, T3, vec![]);
-    let revocation = crate::public_keys::encoding::pem("PGP PUBLIC KEY BLOCK", &join(&[revocation]));
+    let revocation = crate::encoding::pem("PGP PUBLIC KEY BLOCK", &join(&[revocation]));
     for behind in [
         format!("{armor}{revocation}"),
         format!("{armor}\nThis is a revocation certificate.\n\n:{revocation}"),

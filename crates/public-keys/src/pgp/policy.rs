@@ -15,7 +15,7 @@ use pgp::ser::Serialize;
 use pgp::types::{EcdhPublicParams, EcdsaPublicParams, PublicParams};
 
 use super::PgpRefusal;
-use super::certificate::SubkeyFault;
+use super::subkeys::SubkeyFault;
 
 /// Packets looked at, of any kind.
 pub(super) const MAX_PACKETS: usize = 512;

@@ -1,4 +1,4 @@
-//! Keys made by openssl and gpg (`tests/fixtures/keys/make.sh`), and badly made ones.
+//! Keys made by openssl and gpg (`tests/fixtures/make.sh`), and badly made ones.
 
 mod crafted;
 mod disguises;
@@ -12,7 +12,7 @@ mod usage;
 use chrono::{DateTime, Utc};
 
 fn path(name: &str) -> std::path::PathBuf {
-    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/keys").join(name)
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 /// A committed key, as text.

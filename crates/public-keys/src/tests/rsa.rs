@@ -2,8 +2,8 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 
 use super::{body, bytes, fixture};
-use crate::public_keys::RefusalKind;
-use crate::public_keys::rsa::{RsaKey, RsaRefusal};
+use crate::RefusalKind;
+use crate::rsa::{RsaKey, RsaRefusal};
 
 fn refusal(text: &str) -> RsaRefusal {
     RsaKey::parse(text).expect_err("must be refused")
@@ -243,7 +243,7 @@ fn other_text_is_refused() {
 
 #[test]
 fn a_generated_key_is_accepted_by_our_own_screening() {
-    use crate::public_keys::generate::{Length, generate};
+    use crate::generate::{Length, generate};
     let pair = generate(Length::Rsa2048).expect("generated");
     assert_eq!(pair.public.bits(), 2048);
     assert!(!format!("{pair:?}").contains("private"));

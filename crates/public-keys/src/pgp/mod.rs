@@ -9,15 +9,18 @@ mod points;
 mod policy;
 mod refusal;
 mod signatures;
+mod standing;
+mod subkeys;
+mod terms;
 
 use std::fmt;
 
 use ::pgp::types::{Fingerprint, KeyDetails};
 use chrono::{DateTime, Utc};
 
-pub use certificate::SubkeyFault;
 pub(super) use certificate::{Certificate, RecipientKey};
 pub use refusal::PgpRefusal;
+pub use subkeys::SubkeyFault;
 
 /// A certificate that may be stored.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,14 +65,14 @@ impl PgpCertificate {
         Ok(Self {
             armored: certificate.to_armor().ok_or(PgpRefusal::Malformed)?,
             fingerprint: hex_of(&certificate.primary.fingerprint()),
+            expires: certificate.expires(),
             algorithm: certificate.algorithm,
             encryption_keys,
-            expires: certificate.expires,
             fault: certificate.faults.into_iter().min_by_key(|fault| policy::fault_rank(*fault)),
         })
     }
 
-    /// For `Reports` and `CredentialsDownload`: some key can be encrypted to from now until `until`.
+    /// Some key can be encrypted to from now until `until`.
     ///
     /// # Errors
     /// That there is none, and why.

@@ -5,7 +5,7 @@ use pgp::ser::Serialize;
 use pgp::types::{KeyDetails, KeyVersion, PublicParams, Tag};
 
 use super::{PgpRefusal, points, policy};
-use crate::public_keys::rsa;
+use crate::rsa;
 
 /// Version and algorithm id of a key packet's body; both versions have them in the same place.
 fn kind(body: &[u8]) -> Option<(u8, u8)> {

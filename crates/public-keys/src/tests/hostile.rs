@@ -5,8 +5,8 @@ use base64::prelude::BASE64_STANDARD;
 use proptest::prelude::*;
 
 use super::{bytes, fixture, now};
-use crate::public_keys::pgp::PgpCertificate;
-use crate::public_keys::rsa::RsaKey;
+use crate::pgp::PgpCertificate;
+use crate::rsa::RsaKey;
 
 /// Changes to bytes: flips, cuts, repeats, insertions.
 #[derive(Clone, Debug)]
@@ -121,5 +121,14 @@ fn every_prefix_of_a_certificate() {
     let whole = bytes("pgp-curve.bin");
     for end in 0..whole.len() {
         judge(&BASE64_STANDARD.encode(&whole[..end]));
+    }
+}
+
+/// What `examples/fuzz` once found.
+#[test]
+fn what_once_broke_a_promise() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        judge(&std::fs::read_to_string(entry.expect("an entry").path()).expect("text"));
     }
 }

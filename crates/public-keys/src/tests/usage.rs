@@ -4,11 +4,11 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 
 use super::{at, body, bytes, fixture, now};
-use crate::public_keys::encrypt::{EncryptError, to_jwe, to_pgp};
-use crate::public_keys::generate::{Length, generate};
-use crate::public_keys::pgp::PgpRefusal;
-use crate::public_keys::rsa::RsaKey;
-use crate::public_keys::verify::{BadSignature, Scheme, verify};
+use crate::encrypt::{EncryptError, to_jwe, to_pgp};
+use crate::generate::{Length, generate};
+use crate::pgp::PgpRefusal;
+use crate::rsa::RsaKey;
+use crate::verify::{BadSignature, Scheme, verify};
 
 /// Opens a compact JWE as RFC 7516 section 5.2 says.
 fn open_jwe(pkcs8: &[u8], jwe: &str) -> (String, Vec<u8>) {
@@ -84,7 +84,7 @@ fn open_pgp(secret: &str, message: &str) -> (Vec<u8>, bool) {
 fn a_pgp_message_opens_with_the_secret_key() {
     let cases = ["rsa", "curve", "nist", "p521", "alone", "signing-subkey", "two-subkeys"];
     for name in cases {
-        use crate::public_keys::pgp::PgpCertificate;
+        use crate::pgp::PgpCertificate;
         let certificate =
             PgpCertificate::parse(&fixture(&format!("pgp-{name}.asc")), now()).expect("accepted");
         let message = to_pgp(certificate.armored(), b"secret", now()).expect("encrypted");

@@ -3,9 +3,9 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 
 use super::packets::{binary, join, parse_binary, split};
 use super::{at, body, bytes, fixture, now};
-use crate::public_keys::RefusalKind;
-use crate::public_keys::pgp::{PgpCertificate, PgpRefusal, SubkeyFault};
-use crate::public_keys::rsa::RsaRefusal;
+use crate::RefusalKind;
+use crate::pgp::{PgpCertificate, PgpRefusal, SubkeyFault};
+use crate::rsa::RsaRefusal;
 
 fn parse(name: &str) -> Result<PgpCertificate, PgpRefusal> {
     PgpCertificate::parse(&fixture(&format!("pgp-{name}.asc")), now())

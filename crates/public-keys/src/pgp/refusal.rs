@@ -7,9 +7,9 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat, Utc};
 use thiserror::Error;
 
-use super::certificate::SubkeyFault;
-use crate::public_keys::RefusalKind;
-use crate::public_keys::rsa::RsaRefusal;
+use super::subkeys::SubkeyFault;
+use crate::RefusalKind;
+use crate::rsa::RsaRefusal;
 
 /// What is supported, for those whose key is not.
 const SUPPORTED: &str = "supported are RSA of 2048 to 8192 bits, Ed25519 and X25519, Ed448 and X448, and the NIST \

@@ -83,8 +83,8 @@ impl<'a> Verifier<'a> {
         Self { primary, body, now, spent: Cell::new(0), hashed: Cell::new(0) }
     }
 
-    pub fn version(&self) -> KeyVersion {
-        self.primary.version()
+    pub fn primary(&self) -> &'a PublicKey {
+        self.primary
     }
 
     pub fn now(&self) -> DateTime<Utc> {

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::{body, fixture, now};
-use crate::public_keys::pgp::{PgpCertificate, PgpRefusal};
+use crate::pgp::{PgpCertificate, PgpRefusal};
 
 pub fn parse_binary(bytes: &[u8]) -> Result<PgpCertificate, PgpRefusal> {
     PgpCertificate::parse(&BASE64_STANDARD.encode(bytes), now())

@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 
 use super::{body, bytes, fixture, now};
-use crate::public_keys::RefusalKind;
-use crate::public_keys::accepted::{KeyType, accept};
-use crate::public_keys::rsa::{RsaKey, RsaRefusal};
+use crate::RefusalKind;
+use crate::accepted::{KeyType, accept};
+use crate::rsa::{RsaKey, RsaRefusal};
 
 fn percent(text: &str) -> String {
     text.bytes()
