@@ -50,7 +50,7 @@ impl Scope {
     /// The event of a change.
     #[must_use]
     pub fn draft(&self, kind: Kind, subject: &Subject, now: DateTime<Utc>) -> Draft {
-        Draft::new(self.org_id, kind, subject, now).within(self.author.trace())
+        Draft::new(self.org_id, kind, subject, now).traced(self.author.trace())
     }
 }
 

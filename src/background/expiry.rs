@@ -40,14 +40,14 @@ pub async fn step(app: &App) -> Result<usize, sqlx::Error> {
     let now = app.clock.now();
     let mut written = 0;
     loop {
-        let mut told = tenant_keys(&app.db, now).await?;
-        told.extend(signing_secrets(&app.db, now).await?);
-        told.extend(public_keys(&app.db, now).await?);
-        if told.is_empty() {
+        let mut announced = tenant_keys(&app.db, now).await?;
+        announced.extend(signing_secrets(&app.db, now).await?);
+        announced.extend(public_keys(&app.db, now).await?);
+        if announced.is_empty() {
             break;
         }
-        written += told.len();
-        for (org_id, kind) in told {
+        written += announced.len();
+        for (org_id, kind) in announced {
             app.outbox.wake(org_id, Stream::Credentials);
             app.metrics.events.changed(kind);
         }
@@ -59,7 +59,7 @@ pub async fn step(app: &App) -> Result<usize, sqlx::Error> {
 }
 
 /// Whose event was written, and which.
-type Told = (OrgId, Kind);
+type Announced = (OrgId, Kind);
 
 /// Events of one kind about many rows, column by column.
 #[derive(Default)]
@@ -92,8 +92,8 @@ impl Drafts {
     }
 }
 
-/// What of a table of keys is due to be told: `ending!("keys", "id", "NOT dead", now)` gives org, id,
-/// end and step, the days that are left of the nearest one. A step of d days is told only where the
+/// What of a table of keys is due to be announced: `ending!("keys", "id", "NOT dead", now)` gives org, id,
+/// end and step, the days that are left of the nearest one. A step of d days is announced only where the
 /// lifetime was set longer than 2 d.
 macro_rules! ending {
     ($table:tt, $id:tt, $is_alive:tt, $now:expr) => {
@@ -115,10 +115,10 @@ macro_rules! ending {
     };
 }
 
-/// Moves the marker of each draft's row and writes its event, in one statement: `told!(drafts, now,
+/// Moves the marker of each draft's row and writes its event, in one statement: `announced!(drafts, now,
 /// "UPDATE ...")`. The text updates a table `t` as far as `WHERE`, and says who is still meant; not
-/// meant is a row that another replica told, or whose end was moved meanwhile.
-macro_rules! told {
+/// meant is a row that another replica announced, or whose end was moved meanwhile.
+macro_rules! announced {
     ($drafts:expr, $now:expr, $update:tt, $is_due:tt) => {
         sqlx::query!(
             "WITH draft AS (
@@ -149,14 +149,14 @@ macro_rules! told {
     };
 }
 
-/// Rows of [`told!`], each query's of a type of its own.
+/// Rows of [`announced!`], each query's of a type of its own.
 macro_rules! whose {
     ($rows:expr) => {
         $rows.into_iter().filter_map(|row| Some((OrgId(row.org_id), Kind::of(&row.kind)?))).collect()
     };
 }
 
-async fn tenant_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<Told>, sqlx::Error> {
+async fn tenant_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<Announced>, sqlx::Error> {
     let mut drafts = Drafts::default();
     for row in ending!("tenant_keys", "id", "revoked_at IS NULL", now).fetch_all(&db.pool).await? {
         let kind = if row.step == 0 { Kind::TenantKeyExpired } else { Kind::TenantKeyExpiring };
@@ -167,16 +167,16 @@ async fn tenant_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<Told>, sqlx::Err
     if drafts.ids.is_empty() {
         return Ok(Vec::new());
     }
-    let told = told!(
+    let announced = announced!(
         drafts,
         now,
         "UPDATE tenant_keys t SET expiry_told = draft.step",
         "t.id = draft.subject AND t.revoked_at IS NULL AND (t.expiry_told IS NULL OR t.expiry_told > draft.step)"
     );
-    Ok(whose!(told.fetch_all(&db.pool).await?))
+    Ok(whose!(announced.fetch_all(&db.pool).await?))
 }
 
-async fn public_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<Told>, sqlx::Error> {
+async fn public_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<Announced>, sqlx::Error> {
     let mut drafts = Drafts::default();
     for row in ending!("public_keys", "unique_id", "deleted_at IS NULL", now).fetch_all(&db.pool).await? {
         let kind = if row.step == 0 { Kind::PublicKeyExpired } else { Kind::PublicKeyExpiring };
@@ -186,17 +186,17 @@ async fn public_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<Told>, sqlx::Err
     if drafts.ids.is_empty() {
         return Ok(Vec::new());
     }
-    let told = told!(
+    let announced = announced!(
         drafts,
         now,
         "UPDATE public_keys t SET expiry_told = draft.step",
         "t.unique_id = draft.subject AND t.deleted_at IS NULL AND (t.expiry_told IS NULL OR t.expiry_told > draft.step)"
     );
-    Ok(whose!(told.fetch_all(&db.pool).await?))
+    Ok(whose!(announced.fetch_all(&db.pool).await?))
 }
 
 /// A dead secret is wiped as well: nothing will be signed with it again.
-async fn signing_secrets(db: &Db, now: DateTime<Utc>) -> Result<Vec<Told>, sqlx::Error> {
+async fn signing_secrets(db: &Db, now: DateTime<Utc>) -> Result<Vec<Announced>, sqlx::Error> {
     let due = sqlx::query!(
         "SELECT org_id, id FROM signing_secrets
          WHERE expires_at <= $1 AND revoked_at IS NULL AND NOT expiry_told ORDER BY expires_at LIMIT $2",
@@ -212,13 +212,13 @@ async fn signing_secrets(db: &Db, now: DateTime<Utc>) -> Result<Vec<Told>, sqlx:
     if drafts.ids.is_empty() {
         return Ok(Vec::new());
     }
-    let told = told!(
+    let announced = announced!(
         drafts,
         now,
         "UPDATE signing_secrets t SET expiry_told = true, sealed = NULL",
         "t.id = draft.subject AND t.revoked_at IS NULL AND NOT t.expiry_told"
     );
-    Ok(whose!(told.fetch_all(&db.pool).await?))
+    Ok(whose!(announced.fetch_all(&db.pool).await?))
 }
 
 /// Notes in the audit log that one queue's own credential is about to end: there is no event for
@@ -248,7 +248,7 @@ async fn queue_credential(
     let Some(due) = due else { return Ok(None) };
     let action = if due.step == 0 { "queue.credential_expired" } else { "queue.credential_expiring" };
     let head = Head { seq: due.revision, mac: due.audit_mac };
-    let told = audited!(
+    let announced = audited!(
         &Scope::service(due.org_id, &app.keyring).entry(head, now, action, &due.stream),
         r#",
         moved AS (
@@ -260,5 +260,5 @@ async fn queue_credential(
     )
     .fetch_optional(&app.db.pool)
     .await?;
-    Ok(told.map(|_| (due.org_id, due.stream, due.step)))
+    Ok(announced.map(|_| (due.org_id, due.stream, due.step)))
 }

@@ -12,14 +12,14 @@ pub const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 pub async fn follow(app: App) {
     let mut ticks = tokio::time::interval(LOOK_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut was_well = true;
+    let mut was_ok = true;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             () = app.keys_renewed.notified() => {}
         }
         let outcome = app.keyring.reload(&app.db.lookups).await;
-        let is_well = outcome.is_ok();
+        let is_ok = outcome.is_ok();
         match outcome {
             Ok(true) => {
                 // Those of member tokens are renewed with them.
@@ -28,9 +28,9 @@ pub async fn follow(app: App) {
                 tracing::info!(generation = pepper.number, "the service's keys were renewed");
             }
             Ok(false) => {}
-            Err(error) if was_well => tracing::warn!(%error, "the service's keys cannot be read again yet"),
+            Err(error) if was_ok => tracing::warn!(%error, "the service's keys cannot be read again yet"),
             Err(_) => {}
         }
-        was_well = is_well;
+        was_ok = is_ok;
     }
 }

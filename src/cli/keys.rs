@@ -52,11 +52,11 @@ pub async fn run(config: &Config, command: KeysCommand, output: Output) -> Resul
         match command {
             KeysCommand::Renew => {
                 let renewed = renew(db, &clock, &keyring, SETTLE).await?;
-                output.done(&renewed, renewed.told())
+                output.done(&renewed, renewed.summary())
             }
             KeysCommand::Status => {
                 let status = status(db, &keyring, clock.now()).await?;
-                output.list(&status, status.told())
+                output.list(&status, status.summary())
             }
             KeysCommand::Retire => {
                 let forgotten = retire(db, &keyring, clock.now()).await?;
@@ -218,7 +218,7 @@ pub async fn retire(db: &Db, keyring: &Keyring, now: DateTime<Utc>) -> Result<u6
 }
 
 impl Renewed {
-    fn told(&self) -> String {
+    fn summary(&self) -> String {
         let Self { generation, handed_over } = self;
         format!(
             "The service's keys are of generation {generation}. Member tokens from before have ended; {handed_over} \
@@ -229,7 +229,7 @@ impl Renewed {
 }
 
 impl RenewalStatus {
-    fn told(&self) -> Vec<String> {
+    fn summary(&self) -> Vec<String> {
         let since = self
             .renewed_at
             .map_or_else(|| "never renewed".to_owned(), |at| format!("renewed {}", rfc3339(at)));

@@ -274,7 +274,7 @@ impl Draft {
 
     /// The same event, caused by a request of this trace.
     #[must_use]
-    pub fn within(mut self, trace: Option<TraceContext>) -> Self {
+    pub fn traced(mut self, trace: Option<TraceContext>) -> Self {
         self.traceparent = trace.map(|trace| trace.to_string());
         self
     }

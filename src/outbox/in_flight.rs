@@ -27,7 +27,7 @@ impl InFlight {
         full.map(|(queue, _)| queue.clone()).collect()
     }
 
-    fn take_off(&mut self, queue: &QueueId, held: HeldClaim, is_dead: bool) {
+    fn start(&mut self, queue: &QueueId, held: HeldClaim, is_dead: bool) {
         *self.queues.entry(queue.clone()).or_default() += 1;
         self.held.insert(held);
         if is_dead {
@@ -37,7 +37,7 @@ impl InFlight {
 
     /// Whether there is so much room for the queue again that it is worth a look: at half of what
     /// it may have, so that it never runs dry, and when it is drained.
-    fn land(&mut self, queue: &QueueId, held: HeldClaim) -> bool {
+    fn finish(&mut self, queue: &QueueId, held: HeldClaim) -> bool {
         let left = count_down(&mut self.queues, queue);
         if left == 0 {
             self.dead.remove(queue);
@@ -48,25 +48,25 @@ impl InFlight {
 }
 
 /// Counts an event as in flight for as long as it lives.
-pub struct Flight {
+pub struct InFlightGuard {
     outbox: Arc<Outbox>,
     queue: QueueId,
     held: HeldClaim,
 }
 
-impl Flight {
+impl InFlightGuard {
     /// Counts an event in.
-    pub fn take_off(outbox: Arc<Outbox>, event: &Claimed, lease: Uuid) -> Self {
+    pub fn start(outbox: Arc<Outbox>, event: &Claimed, lease: Uuid) -> Self {
         let queue = QueueId::of(event);
         let held = HeldClaim { org_id: event.org_id, id: event.id, lease };
-        lock(&outbox.in_flight).take_off(&queue, held, event.failures >= DEAD_AFTER);
+        lock(&outbox.in_flight).start(&queue, held, event.failures >= DEAD_AFTER);
         Self { outbox, queue, held }
     }
 }
 
-impl Drop for Flight {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        let has_room = lock(&self.outbox.in_flight).land(&self.queue, self.held);
+        let has_room = lock(&self.outbox.in_flight).finish(&self.queue, self.held);
         if has_room {
             self.outbox.wake_again([self.queue.clone()]);
         }
@@ -98,28 +98,28 @@ mod tests {
     }
 
     /// Some of a queue's events in flight under one lease.
-    fn flying(count: u128, is_dead: bool) -> InFlight {
+    fn started(count: u128, is_dead: bool) -> InFlight {
         let mut in_flight = InFlight::default();
-        (0..count).for_each(|n| in_flight.take_off(&queue(), held(n), is_dead));
+        (0..count).for_each(|n| in_flight.start(&queue(), held(n), is_dead));
         in_flight
     }
 
     #[test]
     fn a_queue_is_worth_a_look_at_half_its_share_and_when_it_is_drained() {
-        let mut in_flight = flying(128, false);
-        let worth: Vec<_> = (0..128).rev().filter(|n| in_flight.land(&queue(), held(*n))).collect();
+        let mut in_flight = started(128, false);
+        let worth: Vec<_> = (0..128).rev().filter(|n| in_flight.finish(&queue(), held(*n))).collect();
         assert_eq!(worth, [64, 0]);
         assert!(in_flight.held.is_empty());
     }
 
     #[test]
     fn a_queue_is_full_at_its_share_and_a_dead_one_with_one() {
-        let in_flight = flying(3, false);
+        let in_flight = started(3, false);
         assert_eq!((in_flight.full(3), in_flight.full(4)), (vec![queue()], vec![]));
-        let mut in_flight = flying(1, true);
+        let mut in_flight = started(1, true);
         assert_eq!(in_flight.full(128), [queue()]);
-        in_flight.land(&queue(), held(0));
-        in_flight.take_off(&queue(), held(0), false);
+        in_flight.finish(&queue(), held(0));
+        in_flight.start(&queue(), held(0), false);
         assert_eq!(in_flight.full(128), []);
     }
 }

@@ -13,8 +13,8 @@ use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 use self::closer::Closer;
-pub(crate) use self::in_flight::Flight;
 use self::in_flight::InFlight;
+pub(crate) use self::in_flight::InFlightGuard;
 pub use self::store::DEAD_AFTER;
 use self::store::HeldClaim;
 use crate::db::Db;
@@ -57,7 +57,7 @@ pub struct Outbox {
     /// Notes what became of attempts.
     pub(crate) closer: Batcher<Closer>,
     /// A queue was changed: retries may have to be woken, and a target to be told.
-    is_roused: AtomicBool,
+    are_queues_changed: AtomicBool,
 }
 
 impl Outbox {
@@ -71,7 +71,7 @@ impl Outbox {
             slots: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
             turn: Mutex::new(QueueId { org_id: OrgId(Uuid::nil()), stream: String::new() }),
             closer: Batcher::spawn(1, CLOSE_BATCH, Closer(db), metrics),
-            is_roused: AtomicBool::new(true),
+            are_queues_changed: AtomicBool::new(true),
         }
     }
 
@@ -83,8 +83,8 @@ impl Outbox {
 
     /// Says that a queue was put in place, removed, proven, paused or resumed: this process looks at
     /// once.
-    pub fn rouse(&self, org_id: OrgId, stream: Stream) {
-        self.is_roused.store(true, Ordering::Relaxed);
+    pub fn queue_changed(&self, org_id: OrgId, stream: Stream) {
+        self.are_queues_changed.store(true, Ordering::Relaxed);
         self.wake(org_id, stream);
     }
 
@@ -122,13 +122,13 @@ impl Outbox {
     }
 
     /// Whether queues were changed since this was asked last.
-    pub(crate) fn take_roused(&self) -> bool {
-        self.is_roused.swap(false, Ordering::Relaxed)
+    pub(crate) fn take_changed(&self) -> bool {
+        self.are_queues_changed.swap(false, Ordering::Relaxed)
     }
 
     /// Says that queues may have been changed, by whomever.
-    pub(crate) fn rouse_all(&self) {
-        self.is_roused.store(true, Ordering::Relaxed);
+    pub(crate) fn note_changes(&self) {
+        self.are_queues_changed.store(true, Ordering::Relaxed);
     }
 
     /// The queue that had its turn last.

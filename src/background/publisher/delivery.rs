@@ -76,7 +76,7 @@ async fn pause(app: &App, event: &Claimed) {
     let Ok(stream) = event.stream.parse::<Stream>() else { return };
     let paused = queues::pause::receiver_is_gone(app, event.org_id, stream, event.put_at).await;
     match paused {
-        Ok(()) => app.outbox.rouse(event.org_id, stream.other()),
+        Ok(()) => app.outbox.queue_changed(event.org_id, stream.other()),
         // The next attempt is answered with 410 as well.
         Err(_) => {
             tracing::warn!(org_id = %event.org_id, stream = event.stream, "a queue could not be paused")

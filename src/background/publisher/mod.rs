@@ -6,7 +6,7 @@
 
 mod delivery;
 mod notices;
-mod rouse;
+mod retries;
 mod schedule;
 
 use std::collections::HashSet;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use self::delivery::deliver;
 use crate::events::secrets::secrets_of;
-use crate::outbox::{Flight, MAX_PER_QUEUE, QueueId, store};
+use crate::outbox::{InFlightGuard, MAX_PER_QUEUE, QueueId, store};
 use crate::state::App;
 
 /// A queue may have a quarter as many in flight as there are free places.
@@ -42,7 +42,7 @@ const RENEW_INTERVAL: Duration = Duration::from_secs(5);
 pub async fn step(app: &App) -> Result<usize, sqlx::Error> {
     let mut deliveries = JoinSet::new();
     let mut tried = 0;
-    while rouse::step(app).await?.is_behind {}
+    while retries::wake(app).await?.is_behind {}
     notices::step(app, &mut deliveries).await?;
     while deliveries.join_next().await.is_some() {}
     while !claim(app, None, &mut deliveries).await?.queues.is_empty() {
@@ -79,7 +79,7 @@ pub async fn run_until(app: App, mut stop: watch::Receiver<bool>, patience: Dura
             _ = look.tick() => {
                 look.reset_after(LOOK_INTERVAL.mul_f64(rand::random_range(0.75..1.25)));
                 // Another replica's changes are told to nobody here.
-                app.outbox.rouse_all();
+                app.outbox.note_changes();
                 None
             }
             () = app.outbox.woken() => {
@@ -87,7 +87,7 @@ pub async fn run_until(app: App, mut stop: watch::Receiver<bool>, patience: Dura
                 (!is_behind).then_some(woken)
             }
         };
-        if app.outbox.take_roused() {
+        if app.outbox.take_changed() {
             attend(&app, &mut deliveries).await;
         }
         if *stop.borrow() {
@@ -118,11 +118,11 @@ pub async fn run_until(app: App, mut stop: watch::Receiver<bool>, patience: Dura
 /// Does what changes of queues left to do.
 async fn attend(app: &App, deliveries: &mut JoinSet<()>) {
     let attended = async {
-        let roused = rouse::step(app).await?;
-        if roused.is_behind {
-            app.outbox.rouse_all();
+        let woken = retries::wake(app).await?;
+        if woken.is_behind {
+            app.outbox.note_changes();
         }
-        app.outbox.wake_again(roused.queues);
+        app.outbox.wake_again(woken.queues);
         notices::step(app, deliveries).await
     };
     if let Err(error) = attended.await {
@@ -175,11 +175,11 @@ async fn claim(
     for event in claimed {
         // There is room: nobody else takes slots.
         let Ok(slot) = outbox.slots.clone().acquire_owned().await else { break };
-        let flight = Flight::take_off(app.outbox.clone(), &event, lease);
+        let guard = InFlightGuard::start(app.outbox.clone(), &event, lease);
         let (app, secrets) = (app.clone(), secrets.clone());
         deliveries.spawn(async move {
             deliver(&app, event, lease, &secrets).await;
-            drop((flight, slot));
+            drop((guard, slot));
         });
     }
     Ok(Found { queues, is_all_that_fits })

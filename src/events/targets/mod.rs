@@ -147,7 +147,7 @@ impl Targets {
                 storage_queue::send(outbound, endpoint, queue, delivery, timeout, now).await
             }
             #[cfg(feature = "aws")]
-            Target::AwsSqs(queue) => outbound::within(timeout, inner.sqs.send(queue, delivery)).await,
+            Target::AwsSqs(queue) => outbound::with_timeout(timeout, inner.sqs.send(queue, delivery)).await,
             #[cfg(not(feature = "aws"))]
             Target::AwsSqs(_) => Err(Reason::Settings("this service is built without aws_sqs").into()),
         }

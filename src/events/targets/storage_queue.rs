@@ -16,7 +16,7 @@ use hyper::{Method, Request, Uri};
 use url::Url;
 
 use super::error::{DeliveryError, Reason};
-use super::outbound::{Outbound, Over, USER_AGENT, drain, read, within};
+use super::outbound::{Outbound, Over, USER_AGENT, drain, read, with_timeout};
 use super::settings::StorageQueue;
 use super::webhook::retry_after;
 use super::{Delivery, xml_safe};
@@ -43,7 +43,7 @@ pub async fn send(
 ) -> Result<(), DeliveryError> {
     let request = request(endpoint, queue, &xml_safe(delivery.message))?;
     let over = if delivery.anew { Over::New } else { Over::Any };
-    within(timeout, async {
+    with_timeout(timeout, async {
         let (head, body) = outbound.send(request, over).await?.into_parts();
         if head.status.is_success() {
             drain(body).await;

@@ -10,7 +10,7 @@ use hyper::{Method, Request};
 
 use super::Delivery;
 use super::error::{DeliveryError, Reason};
-use super::outbound::{Outbound, Over, USER_AGENT, drain, within};
+use super::outbound::{Outbound, Over, USER_AGENT, drain, with_timeout};
 use super::settings::Webhook;
 
 /// Posts a delivery; any 2xx acknowledges it, its body is read and forgotten.
@@ -27,7 +27,7 @@ pub async fn send(
     now: DateTime<Utc>,
 ) -> Result<(), DeliveryError> {
     let over = if delivery.anew { Over::New } else { Over::Any };
-    let response = within(timeout, outbound.send(request(webhook, delivery)?, over)).await?;
+    let response = with_timeout(timeout, outbound.send(request(webhook, delivery)?, over)).await?;
     let (head, body) = response.into_parts();
     drain(body).await;
     if head.status.is_success() {

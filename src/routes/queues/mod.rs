@@ -165,7 +165,7 @@ async fn delete_queue(
     let org_id = scope.org_id;
     let change = Change { kind: Kind::Delete, stream: path.stream().ok(), new: None, put_at: None };
     carry_out(&app.db, org_id, change.by(&app, scope)).await?;
-    Stream::ALL.into_iter().for_each(|stream| app.outbox.rouse(org_id, stream));
+    Stream::ALL.into_iter().for_each(|stream| app.outbox.queue_changed(org_id, stream));
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -195,7 +195,7 @@ async fn test_queue(
     let target = target.map_err(|error| test_publish::failed(&error))?;
     let event_id = test_publish::send(&app, org_id, stream, &target, trace).await?;
     store::proven(&app.db.pool, org_id, stream).await?;
-    app.outbox.rouse(org_id, stream);
+    app.outbox.queue_changed(org_id, stream);
     let reply = Reply::new(StatusCode::ACCEPTED, &Data { data: TestedQueue { event_id } })?;
     idempotency::keep(&app, org_id, claim, reply).await
 }

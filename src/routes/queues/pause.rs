@@ -77,7 +77,7 @@ async fn change(
         Reply::new(StatusCode::OK, &Data { data: Queue::of(&shown, org_id, row)? })
     };
     let response = idempotency::carry_out(app, org_id, claim, change, reply).await?;
-    Stream::ALL.into_iter().for_each(|stream| app.outbox.rouse(org_id, stream));
+    Stream::ALL.into_iter().for_each(|stream| app.outbox.queue_changed(org_id, stream));
     Ok(response)
 }
 

@@ -48,7 +48,7 @@ impl Put<'_> {
             Reply::new(status, &Data { data: Queue::of(&shown, org_id, row)? })
         });
         let response = response.await?;
-        app.outbox.rouse(org_id, stream);
+        app.outbox.queue_changed(org_id, stream);
         Ok(response)
     }
 

@@ -27,7 +27,7 @@ pub struct NewUser {
 impl NewUser {
     fn event(&self, now: DateTime<Utc>) -> Draft {
         Draft::new(self.org_id, Kind::UserCreated, &Subject::User { user_id: self.user_id }, now)
-            .within(self.trace)
+            .traced(self.trace)
     }
 }
 
@@ -187,7 +187,7 @@ pub async fn update_user(
 ) -> Result<bool, sqlx::Error> {
     let UserKey { org_id, user_id, created_at } = key;
     let UpdateUser { first_name, last_name, email } = changes;
-    let event = Draft::new(org_id, Kind::UserUpdated, &Subject::User { user_id }, now).within(trace);
+    let event = Draft::new(org_id, Kind::UserUpdated, &Subject::User { user_id }, now).traced(trace);
     let found = sqlx::query!(
         r#"
         WITH changed AS (
@@ -238,7 +238,7 @@ pub async fn delete_user(
     trace: Option<TraceContext>,
 ) -> Result<bool, sqlx::Error> {
     let UserKey { org_id, user_id, created_at } = key;
-    let event = Draft::new(org_id, Kind::UserDeleted, &Subject::User { user_id }, now).within(trace);
+    let event = Draft::new(org_id, Kind::UserDeleted, &Subject::User { user_id }, now).traced(trace);
     let deleted = sqlx::query!(
         "WITH gone AS (
              DELETE FROM users WHERE org_id = $1 AND user_id = $2 AND ($9::timestamptz IS NULL OR created_at = $9)

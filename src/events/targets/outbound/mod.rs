@@ -201,7 +201,7 @@ fn tls(roots: RootCertStore) -> ClientConfig {
 ///
 /// # Errors
 /// The timeout, or what `work` ends with.
-pub async fn within<T, E: Into<DeliveryError>>(
+pub async fn with_timeout<T, E: Into<DeliveryError>>(
     timeout: Duration,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, DeliveryError> {

@@ -13,7 +13,7 @@ const SLICE: i64 = 1_000;
 
 /// What was woken.
 #[derive(Debug, Default)]
-pub struct Roused {
+pub struct Woken {
     /// Whose events.
     pub queues: Vec<QueueId>,
     /// There are more.
@@ -24,7 +24,7 @@ pub struct Roused {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn step(app: &App) -> Result<Roused, sqlx::Error> {
+pub async fn wake(app: &App) -> Result<Woken, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
         WITH queue AS (
@@ -64,5 +64,5 @@ pub async fn step(app: &App) -> Result<Roused, sqlx::Error> {
     .await?;
     let is_behind = rows.len() as i64 == QUEUES || rows.iter().any(|row| row.events == SLICE);
     let queues = rows.into_iter().map(|row| QueueId { org_id: row.org_id, stream: row.stream });
-    Ok(Roused { queues: queues.collect(), is_behind })
+    Ok(Woken { queues: queues.collect(), is_behind })
 }
