@@ -3,6 +3,7 @@
 //!
 //! What breaks one is written to `tests/corpus`, tried first by every later run, and part of the tests.
 //! The README says why it is made like this.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it reports to a terminal")]
 
 mod certificates;
 mod der;
