@@ -2,10 +2,10 @@
 //! public keys. Start reading at [`app`], which shows the layers, or at `routes`, one folder a
 //! resource.
 
-pub mod administration;
 pub mod app;
 pub mod audit;
 pub mod background;
+pub mod changes;
 pub mod cli;
 pub mod clock;
 pub mod config;

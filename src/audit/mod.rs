@@ -1,6 +1,6 @@
 //! Who changed what. A row is written by the statement of the change, so neither is ever there
 //! without the other; `orgs.revision` numbers the rows of an org without gaps, and each carries a
-//! MAC that continues the [chain](crate::crypto::audit_chain). [`audited!`] is the only way to write one.
+//! MAC that continues the [`chain`]. [`change!`](crate::changes) is the only way to write one.
 
 pub mod verify;
 
@@ -116,58 +116,3 @@ pub struct Entry {
     /// The number of the key that made the MAC.
     pub key: i16,
 }
-
-impl Entry {
-    /// What [`audited!`] takes as a list: the request's id, where it came from, and the number of
-    /// the key that made the MAC.
-    #[must_use]
-    pub fn request(&self) -> [Option<String>; 3] {
-        [self.row.request_id.clone(), self.row.client_address.clone(), Some(self.key.to_string())]
-    }
-}
-
-/// A statement that changes an org and writes its audit row, or does nothing because the org is
-/// no longer as it was read: `audited!(entry, "...", arguments)` is a `sqlx::query!`.
-///
-/// The text goes on after a `WITH` that has `gate`, a row (`id`) if the org is unchanged. Whatever
-/// the statement does takes its rows `FROM gate`, and it ends with a `SELECT` from it: no row means
-/// that nothing happened. The entry is `$1` to `$9`: org, seq, mac, at, actor, key id, action,
-/// subject, request (a list: see [`Entry::request`]); the arguments go on from `$10`.
-///
-/// A change of the org's own row takes the place of the gate, as `gate = "..."`, and must hold the
-/// same guards: a statement cannot write a row twice. The guard on `audit_key` stops a process that
-/// has not heard of a renewed key: it must not write after the row that handed the chain over.
-macro_rules! audited {
-    ($entry:expr, gate = $gate:tt, $rest:tt $(, $argument:expr)* $(,)?) => {{
-        let entry: &$crate::audit::Entry = $entry;
-        sqlx::query!(
-            "WITH gate AS ("
-                + $gate
-                + "),
-            logged AS (
-                INSERT INTO audit_log (org_id, seq, mac, at, actor, key_id, action, subject, request_id, client_address)
-                SELECT $1, $2, $3, $4, $5, $6, $7, $8, ($9::text[])[1], ($9::text[])[2] FROM gate
-            )"
-                + $rest,
-            entry.org_id.0,
-            entry.row.seq,
-            &entry.mac.0[..],
-            entry.row.at,
-            entry.row.actor,
-            entry.row.key_id,
-            entry.row.action,
-            entry.row.subject,
-            &entry.request() as &[Option<String>],
-            $($argument),*
-        )
-    }};
-    ($entry:expr, $rest:tt $(, $argument:expr)* $(,)?) => {
-        $crate::audit::audited!(
-            $entry,
-            gate = "UPDATE orgs SET revision = $2, audit_mac = $3 WHERE id = $1 AND revision = $2::bigint - 1 AND audit_key <= ($9::text[])[3]::smallint RETURNING id",
-            $rest
-            $(, $argument)*
-        )
-    };
-}
-pub(crate) use audited;

@@ -8,10 +8,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::administration::Scope;
-use crate::audit::audited;
-use crate::crypto::audit_chain::{Head, RowMac};
+use super::queue_credential;
 use crate::db::Db;
+use crate::error::ApiError;
 use crate::events::{Draft, Kind, Stream, Subject, cut};
 use crate::ids::{KeyId, OrgId};
 use crate::state::App;
@@ -36,7 +35,7 @@ pub async fn run(app: App) {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn step(app: &App) -> Result<usize, sqlx::Error> {
+pub async fn step(app: &App) -> Result<usize, ApiError> {
     let now = app.clock.now();
     let mut written = 0;
     loop {
@@ -52,7 +51,7 @@ pub async fn step(app: &App) -> Result<usize, sqlx::Error> {
             app.metrics.events.changed(kind);
         }
     }
-    while let Some((org_id, stream, days)) = queue_credential(app, now).await? {
+    while let Some((org_id, stream, days)) = queue_credential::note_one(app).await? {
         tracing::warn!(%org_id, stream, days, "a queue's credential is about to end");
     }
     Ok(written)
@@ -219,46 +218,4 @@ async fn signing_secrets(db: &Db, now: DateTime<Utc>) -> Result<Vec<Announced>, 
         "t.id = draft.subject AND t.revoked_at IS NULL AND NOT t.expiry_told"
     );
     Ok(whose!(announced.fetch_all(&db.pool).await?))
-}
-
-/// Notes in the audit log that one queue's own credential is about to end: there is no event for
-/// it, because the queue that would carry it is the one that is about to close. Where somebody
-/// else changes the org at the same moment, it is noted the next time.
-async fn queue_credential(
-    app: &App,
-    now: DateTime<Utc>,
-) -> Result<Option<(OrgId, String, i16)>, sqlx::Error> {
-    let due = sqlx::query!(
-        r#"
-        SELECT org_id AS "org_id: OrgId", stream, step AS "step!", o.revision, o.audit_mac AS "audit_mac: RowMac"
-        FROM (
-            SELECT *, (CASE WHEN expires_at <= $1 THEN 0
-                            WHEN expires_at <= $1 + interval '1 day' THEN 1
-                            WHEN expires_at <= $1 + interval '7 days' THEN 7 ELSE 30 END)::smallint AS step
-            FROM event_queues WHERE expires_at <= $1 + interval '30 days'
-        ) AS ending
-        JOIN orgs o ON o.id = org_id
-        WHERE expiry_told IS NULL OR expiry_told > step
-        LIMIT 1
-        "#,
-        now,
-    )
-    .fetch_optional(&app.db.pool)
-    .await?;
-    let Some(due) = due else { return Ok(None) };
-    let action = if due.step == 0 { "queue.credential_expired" } else { "queue.credential_expiring" };
-    let head = Head { seq: due.revision, mac: due.audit_mac };
-    let announced = audited!(
-        &Scope::service(due.org_id, &app.keyring).entry(head, now, action, &due.stream),
-        r#",
-        moved AS (
-            UPDATE event_queues q SET expiry_told = $10 FROM gate WHERE q.org_id = $1 AND q.stream = $8
-        )
-        SELECT id FROM gate
-        "#,
-        due.step,
-    )
-    .fetch_optional(&app.db.pool)
-    .await?;
-    Ok(announced.map(|_| (due.org_id, due.stream, due.step)))
 }

@@ -4,5 +4,6 @@ pub mod expiry;
 pub mod outbox_depth;
 pub mod probe;
 pub mod publisher;
+mod queue_credential;
 pub mod retention;
 pub mod service_keys;

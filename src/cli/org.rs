@@ -9,7 +9,7 @@ use serde_json::json;
 use super::database::{OpenedDatabase, with_schema};
 use super::output::{Output, note};
 use super::{CliError, queues, rules};
-use crate::administration::{Scope, within};
+use crate::changes::Scope;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::keyring::Keyring;
@@ -19,9 +19,9 @@ use crate::crypto::tenant_key::{KeyEnv, TenantKey};
 use crate::db::Db;
 use crate::ids::OrgId;
 use crate::routes::org::{self, OrgChange, UpdateOrg};
-use crate::routes::public_keys::delivery::Recipient;
+use crate::routes::public_keys::recipient::Recipient;
 use crate::routes::signing_secrets::{NewSecret, rotation};
-use crate::routes::tenant_keys::change::NewKey;
+use crate::routes::tenant_keys::new_key::NewKey;
 use crate::routes::tenant_keys::operator::minting;
 
 #[derive(Debug, Subcommand)]
@@ -166,10 +166,10 @@ pub async fn create(
         let scope = Scope::operator(org_id, &keyring);
         let first = NewKey::generate(&keyring, key_env);
         let minting = minting(&clock, scope.clone(), &first, "first key".to_owned(), None);
-        within(&mut tx, org_id, &minting).await?;
+        minting.within(&mut tx).await?;
         let secret = NewSecret::of(None);
         let rotation = rotation(&clock, &keyring, scope, &secret, TimeDelta::zero(), Recipient::Caller);
-        within(&mut tx, org_id, &rotation).await?;
+        rotation.within(&mut tx).await?;
         let signing_secret = secret.made().map(signing_secret::encode).ok_or("no signing secret was made")?;
         show(&Created { org_id, tenant_api_key: first.key, signing_secret })?;
         tx.commit().await?;

@@ -6,13 +6,13 @@ use serde_json::json;
 use super::database::with_schema;
 use super::output::Output;
 use super::{CliError, rules};
-use crate::administration::{Scope, carry_out_shown};
+use crate::changes::Scope;
 use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
 use crate::crypto::signing_secret;
 use crate::routes::org;
-use crate::routes::public_keys::delivery::Recipient;
-use crate::routes::signing_secrets::{self, NewSecret, RotateSigningSecret};
+use crate::routes::public_keys::recipient::Recipient;
+use crate::routes::signing_secrets::{self, NewSecret, RotateSigningSecret, Rotated};
 
 #[derive(Debug, Subcommand)]
 pub enum SecretCommand {
@@ -39,7 +39,8 @@ pub async fn run(config: &Config, command: SecretCommand, output: Output) -> Res
         let made = signing_secret::encode(new.made().ok_or("no signing secret was made")?);
         let scope = Scope::operator(org_id, &keyring);
         let change = signing_secrets::rotation(&clock, &keyring, scope, &new, wanted.grace(), Recipient::Caller);
-        carry_out_shown(&opened.db, org_id, change, move |rotated| {
+        change.carry_out_shown(&opened.db, move |plan| {
+            let rotated = Rotated::of(plan)?;
             let end = rotated.previous_expires_at.map(rfc3339);
             let text = format!(
                 "The new signing secret {}, shown only now: {}\nThe previous one signs along until {}.",

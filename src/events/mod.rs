@@ -248,6 +248,8 @@ pub struct Draft {
     pub id: Uuid,
     /// What happened.
     pub kind: Kind,
+    /// The stream that carries it.
+    pub stream: Stream,
     /// The body up to the version; [`Draft::TAIL`] closes it.
     pub head: String,
     /// When, in whole microseconds.
@@ -266,16 +268,22 @@ impl Draft {
         let at = cut(now);
         let data = EventData { subject, occurred_at: at, version: 0 };
         let body = EventBody { kind: kind.name(), timestamp: at, org_id, data };
-        // Plain data with string keys: serialising it cannot fail.
-        let mut head = serde_json::to_string(&body).unwrap_or_default();
+        let mut head = serde_json::to_string(&body).expect("plain data with string keys");
         head.truncate(head.len() - 1 - Self::TAIL.len());
-        Self { id: event_id(at), kind, head, at, traceparent: None }
+        Self { id: event_id(at), kind, stream: kind.stream(), head, at, traceparent: None }
     }
 
     /// The same event, caused by a request of this trace.
     #[must_use]
     pub fn traced(mut self, trace: Option<TraceContext>) -> Self {
         self.traceparent = trace.map(|trace| trace.to_string());
+        self
+    }
+
+    /// The same event on another stream: what happens to a queue is told on the other one's.
+    #[must_use]
+    pub fn on(mut self, stream: Stream) -> Self {
+        self.stream = stream;
         self
     }
 

@@ -19,8 +19,9 @@ use zeroize::Zeroizing;
 use self::header::IdempotencyKey;
 pub use self::reply::{IDEMPOTENT_REPLAYED, Made, Reply};
 use self::store::KeptReply;
-use crate::administration::{self, Change};
+use crate::changes::{Change, Changeable, Rule};
 use crate::crypto::associated_data;
+use crate::db::Db;
 use crate::error::{ApiError, Code};
 use crate::http::input::{self, Input};
 use crate::identity::{Caller, Partner};
@@ -103,6 +104,8 @@ impl Claimant {
     }
 }
 
+const AT_LEAST_ONE: &str = "a keyring has a key that makes MACs";
+
 /// The right to answer a request for the first time.
 #[derive(Clone)]
 pub struct Claim {
@@ -116,12 +119,12 @@ pub struct Claim {
 impl Claim {
     /// From the oldest scope: a process that has not heard of a renewal locks the same.
     fn lock(&self) -> i64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.scopes.last().copied().unwrap_or_default();
+        let [a, b, c, d, e, f, g, h, ..] = *self.scopes.last().expect(AT_LEAST_ONE);
         i64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 
     fn scope(&self) -> [u8; 32] {
-        self.scopes.first().copied().unwrap_or_default()
+        *self.scopes.first().expect(AT_LEAST_ONE)
     }
 
     /// Whether the request under which a reply was kept had this body.
@@ -148,8 +151,17 @@ impl Claim {
         Reply::kept(kept.status, body)
     }
 
+    /// Takes the claim until the transaction ends; the reply, if another request has answered.
+    async fn take(&self, app: &App, tx: &mut PgConnection) -> Result<Option<Reply>, ApiError> {
+        if !store::try_lock(&mut *tx, self).await? {
+            return Err(Code::IdempotencyInProgress.into());
+        }
+        let kept = store::find(tx, self, app.clock.now() - KEPT_FOR).await?;
+        kept.map(|kept| self.replay(app, kept)).transpose()
+    }
+
     /// Keeps a reply in the transaction of its change.
-    async fn keep(&self, app: &App, db: &mut PgConnection, reply: &Reply) -> Result<(), ApiError> {
+    async fn keep(&self, app: &App, tx: &mut PgConnection, reply: &Reply) -> Result<(), ApiError> {
         let (now, readable_for) = (app.clock.now(), app.config.idempotency_secrets_for);
         let is_secret = reply.made().is_some();
         let sealed = (is_secret && readable_for > TimeDelta::zero()).then(|| {
@@ -158,53 +170,77 @@ impl Claim {
         });
         let kept = KeptReply {
             scope: self.scope().to_vec(),
-            request_mac: self.request_macs.first().copied().unwrap_or_default().to_vec(),
+            request_mac: self.request_macs.first().expect(AT_LEAST_ONE).to_vec(),
             status: reply.status(),
             body: (!is_secret).then(|| reply.body().to_owned()),
             sealed,
             readable_until: is_secret.then(|| now + readable_for),
             made: reply.made().map(serde_json::to_value).transpose().map_err(ApiError::internal)?,
         };
-        Ok(store::insert(db, self, &kept, now).await?)
+        Ok(store::insert(tx, self, &kept, now).await?)
     }
 }
 
 /// The secret was shown and is not shown again; what it belongs to exists.
 fn gone(made: Option<serde_json::Value>) -> ApiError {
-    let made: Vec<Made> = made.and_then(|made| serde_json::from_value(made).ok()).unwrap_or_default();
+    let made: Vec<Made> = match made.map(serde_json::from_value).transpose() {
+        Ok(made) => made.unwrap_or_default(),
+        Err(error) => return ApiError::internal(error),
+    };
     made.into_iter().fold(Code::SecretNoLongerAvailable.into(), |error: ApiError, Made { field, id }| {
         error.detail(field, "made", id)
     })
 }
 
-/// Carries a change out and answers. With a claim the reply is kept in the transaction of the
-/// change, so that a crash leaves both or neither.
+/// What a POST does to the database.
+pub trait Work: Send + Sync + Sized + 'static {
+    /// What is told of it.
+    type Done: Send + 'static;
+
+    /// Does it within a transaction.
+    fn within(&self, tx: &mut PgConnection) -> impl Future<Output = Result<Self::Done, ApiError>> + Send;
+
+    /// Does it alone, as one statement.
+    fn alone(self, db: &Db) -> impl Future<Output = Result<Self::Done, ApiError>> + Send {
+        async move {
+            let mut connection = db.pool.acquire().await?;
+            db.heeded(self.within(&mut connection).await)
+        }
+    }
+}
+
+impl<C: Changeable, R: Rule<C>> Work for Change<C, R> {
+    type Done = C::Done;
+
+    async fn within(&self, tx: &mut PgConnection) -> Result<C::Done, ApiError> {
+        self.within(tx).await
+    }
+
+    async fn alone(self, db: &Db) -> Result<C::Done, ApiError> {
+        self.carry_out(db).await
+    }
+}
+
+/// Does its work and answers. With a claim the reply is kept in the transaction of the work, so
+/// that a crash leaves both or neither.
 ///
 /// # Errors
-/// What the change refuses; 409 `idempotency_in_progress` while another request has the claim.
-pub async fn carry_out<C: Change>(
+/// What the work refuses; 409 `idempotency_in_progress` while another request has the claim.
+pub async fn carry_out<W: Work>(
     app: &App,
-    org_id: OrgId,
     claim: Option<Claim>,
-    change: C,
-    reply: impl FnOnce(C::Done) -> Result<Reply, ApiError> + Send + 'static,
+    work: W,
+    reply: impl FnOnce(W::Done) -> Result<Reply, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let Some(claim) = claim else {
-        let done = administration::carry_out(&app.db, org_id, change).await?;
-        return Ok(reply(done)?.into_response());
+        return Ok(reply(work.alone(&app.db).await?)?.into_response());
     };
-    let app = app.clone();
-    let db = app.db.clone();
+    let (app, db) = (app.clone(), &app.db);
     db.transaction(async move |mut tx| {
-        if !store::try_lock(&mut *tx, &claim).await? {
-            return Err(Code::IdempotencyInProgress.into());
+        if let Some(answered) = claim.take(&app, &mut tx).await? {
+            return Ok(answered.replayed());
         }
-        // Whoever had the lock may have answered meanwhile.
-        if let Some(kept) = store::find(&mut *tx, &claim, app.clock.now() - KEPT_FOR).await? {
-            return Ok(claim.replay(&app, kept)?.replayed());
-        }
-        let done = administration::within(&mut tx, org_id, &change).await?;
-        let reply = reply(done)?;
+        let reply = reply(work.within(&mut tx).await?)?;
         claim.keep(&app, &mut tx, &reply).await?;
         tx.commit().await?;
         Ok(reply.into_response())
@@ -217,24 +253,19 @@ pub async fn carry_out<C: Change>(
 ///
 /// # Errors
 /// As [`carry_out`].
-pub async fn keep(
-    app: &App,
-    org_id: OrgId,
-    claim: Option<Claim>,
-    reply: Reply,
-) -> Result<Response, ApiError> {
+pub async fn keep(app: &App, claim: Option<Claim>, reply: Reply) -> Result<Response, ApiError> {
     match claim {
         None => Ok(reply.into_response()),
-        claim => carry_out(app, org_id, claim, Nothing, |()| Ok(reply)).await,
+        claim => carry_out(app, claim, Nothing, |()| Ok(reply)).await,
     }
 }
 
 struct Nothing;
 
-impl Change for Nothing {
+impl Work for Nothing {
     type Done = ();
 
-    async fn attempt(&self, _: &mut PgConnection) -> Result<Option<()>, ApiError> {
-        Ok(Some(()))
+    async fn within(&self, _: &mut PgConnection) -> Result<(), ApiError> {
+        Ok(())
     }
 }

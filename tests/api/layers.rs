@@ -17,7 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("which features there are", &["features"]),
     ("who is calling", &["identity"]),
     ("what is logged", &["audit", "telemetry"]),
-    ("changes of an org", &["administration"]),
+    ("changes of an org", &["changes"]),
     ("configuration", &["config"]),
     ("requests and replies", &["http"]),
     (
@@ -28,7 +28,9 @@ const LAYERS: &[(&str, &[&str])] = &[
             "routes::*::store",
             "routes::events::entry",
             "routes::org::change",
+            "routes::public_keys::recipient",
             "routes::public_keys::usage",
+            "routes::tenant_keys::new_key",
             "routes::users::inserts",
             "routes::users::lookups",
             "routes::users::user",

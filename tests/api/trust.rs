@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use partner_api::administration::Scope;
+use partner_api::changes::{OrgState, Scope};
 use partner_api::crypto::audit_chain::Head;
 use partner_api::ids::OrgId;
 use partner_api::routes::org::{self, OrgChange};
@@ -61,9 +61,7 @@ async fn a_suspension_that_is_rolled_back_is_none() {
     let mut database = app.database.connect().await;
     let mut suspension = database.begin().await.unwrap();
     let scope = Scope::operator(OrgId(acme.id), &app.state.keyring);
-    let loaded = org::store::load(&mut *suspension, &scope, app.clock.now()).await.unwrap().unwrap();
-    let entry = scope.entry(loaded.head, app.clock.now(), "org.suspended", loaded.key);
-    assert!(org::store::apply(&mut *suspension, &OrgChange::Suspend, &entry).await.unwrap());
+    OrgChange::Suspend.by(scope, &app.state.clock).within(&mut suspension).await.unwrap();
     suspension.rollback().await.unwrap();
     acme.get("/v1/features").await.expect(200);
 }
@@ -76,7 +74,7 @@ async fn an_unknown_org_is_remembered_for_a_second_at_most() {
     caller.get("/v1/features").await.expect(403);
 
     let scope = Scope::operator(OrgId(id), &app.state.keyring);
-    let entry = scope.entry(Head::default(), app.clock.now(), "org.created", "late");
+    let entry = scope.entry(OrgState::new(Head::default(), app.clock.now()), "org.created", "late");
     org::store::insert(&app.state.db.pool, "late", "Late", &entry).await.unwrap();
 
     let served = async || (caller.get("/v1/features").await.status == 200).then_some(());

@@ -21,12 +21,11 @@ use self::entry::EventEntry;
 pub use self::input::ReplayEvents;
 use self::input::{EventFilter, ReplayEventsBody};
 use self::store::Filter;
-use crate::administration::Change;
 use crate::error::ApiError;
 use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
-use crate::idempotency::{self, Once, Reply};
+use crate::idempotency::{self, Once, Reply, Work};
 use crate::identity::Partner;
 use crate::ids::OrgId;
 use crate::state::App;
@@ -95,7 +94,7 @@ async fn replay_events(
     let ids = chosen(&app, org_id, input).await?;
     let replay = Replay { org_id, ids, now: app.clock.now() };
     let reply = |replayed| Reply::new(StatusCode::ACCEPTED, &Data { data: Replayed { replayed } });
-    let response = idempotency::carry_out(&app, org_id, claim, replay, reply).await?;
+    let response = idempotency::carry_out(&app, claim, replay, reply).await?;
     Stream::ALL.into_iter().for_each(|stream| app.outbox.wake(org_id, stream));
     Ok(response)
 }
@@ -120,11 +119,11 @@ struct Replay {
     now: DateTime<Utc>,
 }
 
-impl Change for Replay {
+impl Work for Replay {
     /// How many.
     type Done = u64;
 
-    async fn attempt(&self, db: &mut PgConnection) -> Result<Option<u64>, ApiError> {
-        Ok(Some(store::replay(db, self.org_id, &self.ids, self.now).await?))
+    async fn within(&self, tx: &mut PgConnection) -> Result<u64, ApiError> {
+        Ok(store::replay(tx, self.org_id, &self.ids, self.now).await?)
     }
 }

@@ -1,13 +1,10 @@
-//! Changes of an org itself, as [`administration`](crate::administration) carries them out.
+//! Changes of an org itself, by its partner and by operators.
 
-use sqlx::PgConnection;
-
-use super::store;
-use crate::administration::{self, Scope, carry_out};
+use super::store::{Loaded, OrgRow};
 use crate::audit::verify::HANDED_OVER;
+use crate::changes::{Change, Rule, Scope};
 use crate::clock::Clock;
-use crate::db::Db;
-use crate::error::{ApiError, Code};
+use crate::error::ApiError;
 
 /// What is wanted of an org.
 #[derive(Clone, Debug)]
@@ -23,7 +20,7 @@ pub enum OrgChange {
 
 impl OrgChange {
     /// As the audit log names it.
-    fn action(&self) -> &'static str {
+    pub fn action(&self) -> &'static str {
         match self {
             Self::Rename(_) => "org.renamed",
             Self::Suspend => "org.suspended",
@@ -33,36 +30,26 @@ impl OrgChange {
         }
     }
 
-    /// To what, in the audit log: the org by its `key`, or an audit key by its number.
-    fn subject(&self, key: String) -> String {
-        if let Self::HandOver(number) = self { number.to_string() } else { key }
+    /// The change as somebody makes it.
+    pub fn by(self, scope: Scope, clock: &Clock) -> Change<OrgRow, impl Rule<OrgRow> + use<>> {
+        scope.change(clock, OrgRow, move |org: &Loaded| org.decide(&self))
     }
 }
 
-/// Carries a change out.
-///
-/// # Errors
-/// `forbidden` when there is no such org, what [`Caller::require_administrator`](administration::Caller)
-/// refuses, or that the database cannot be asked.
-pub async fn carry(db: &Db, clock: &Clock, scope: Scope, change: OrgChange) -> Result<(), ApiError> {
-    carry_out(db, scope.org_id, Attempt { scope, clock: clock.clone(), change }).await
+/// What is to be done, in one statement.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub change: OrgChange,
+    /// To what, in the audit log: the org by its `key`, or an audit key by its number.
+    pub subject: String,
 }
 
-struct Attempt {
-    scope: Scope,
-    clock: Clock,
-    change: OrgChange,
-}
-
-impl administration::Change for Attempt {
-    type Done = ();
-
-    async fn attempt(&self, db: &mut PgConnection) -> Result<Option<()>, ApiError> {
-        let now = self.clock.now();
-        let org = store::load(&mut *db, &self.scope, now).await?.ok_or(Code::Forbidden)?;
-        org.caller.require_administrator()?;
-        let entry = self.scope.entry(org.head, now, self.change.action(), self.change.subject(org.key));
-        let applied = store::apply(&mut *db, &self.change, &entry).await?;
-        Ok(applied.then_some(()))
+impl Loaded {
+    /// Whoever may change anything may do this.
+    fn decide(&self, change: &OrgChange) -> Result<Option<Plan>, ApiError> {
+        self.org.caller.require_administrator()?;
+        let subject =
+            if let OrgChange::HandOver(number) = change { number.to_string() } else { self.key.clone() };
+        Ok(Some(Plan { change: change.clone(), subject }))
     }
 }

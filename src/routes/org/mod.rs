@@ -10,7 +10,7 @@ pub use self::profile::{UpdateOrg, routes};
 use serde_json::json;
 use sqlx::PgExecutor;
 
-use crate::administration::Scope;
+use crate::changes::{OrgState, Scope};
 use crate::clock::Clock;
 use crate::crypto::audit_chain::Head;
 use crate::crypto::keyring::Keyring;
@@ -58,7 +58,7 @@ pub async fn create(
         return Err(ApiError::Invalid(problems).into());
     }
     let scope = Scope::operator(OrgId(new_row_id()), keyring);
-    let entry = scope.entry(Head::default(), clock.now(), "org.created", key);
+    let entry = scope.entry(OrgState::new(Head::default(), clock.now()), "org.created", key);
     let inserted = store::insert(db, key, name, &entry).await?;
     if inserted { Ok(scope.org_id) } else { Err(OrgError::KeyTaken(key.into())) }
 }
@@ -76,7 +76,7 @@ pub async fn operate(
     change: OrgChange,
 ) -> Result<(), OrgError> {
     let scope = Scope::operator(by_key(db, key).await?.id, keyring);
-    Ok(change::carry(db, clock, scope, change).await?)
+    Ok(change.by(scope, clock).carry_out(db).await?)
 }
 
 /// The org with this key.

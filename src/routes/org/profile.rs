@@ -9,9 +9,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::change::{OrgChange, carry};
+use super::change::OrgChange;
 use super::store;
-use crate::administration::Scope;
+use crate::changes::Scope;
 use crate::error::{ApiError, Code};
 use crate::http::input::{Body, Input, Reader, Valid};
 use crate::http::paging::Data;
@@ -98,7 +98,7 @@ async fn update_org(
     // Also where nothing is to be changed.
     partner.require_administrator()?;
     if let Some(name) = changes.name {
-        carry(&app.db, &app.clock, scope, OrgChange::Rename(name)).await?;
+        OrgChange::Rename(name).by(scope, &app.clock).carry_out(&app.db).await?;
     }
     show(&app, org_id).await
 }

@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 
-use super::change::OrgChange;
-use crate::administration::{Caller, Scope};
-use crate::audit::{Entry, audited};
-use crate::crypto::audit_chain::{Head, RowMac};
+use super::change::{OrgChange, Plan};
+use crate::audit::Entry;
+use crate::changes::{Changeable, OrgState, Scope, change, snapshot};
 use crate::db::change_feed::CHANGES;
+use crate::error::ApiError;
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
 
@@ -29,19 +29,15 @@ pub async fn insert(
     name: &str,
     entry: &Entry,
 ) -> Result<bool, sqlx::Error> {
-    let inserted = audited!(
+    change!(
+        db,
         entry,
-        gate = "INSERT INTO orgs (id, key, name, created_at, revision, audit_mac, audit_key)
-                VALUES ($1, $10, $11, $4, $2, $3, ($9::text[])[3]::smallint)
-                ON CONFLICT ON CONSTRAINT orgs_key_unique DO NOTHING
-                RETURNING id",
-        "SELECT id FROM gate",
-        key,
-        name,
+        inserts = "INSERT INTO orgs (id, key, name, created_at, revision, audit_mac, audit_key)
+                   SELECT org_id, key, name, at, seq, mac, audit_key FROM given
+                   ON CONFLICT ON CONSTRAINT orgs_key_unique DO NOTHING
+                   RETURNING id",
+        { "key": "text" = key, "name": "text" = name }
     )
-    .fetch_optional(db)
-    .await?;
-    Ok(inserted.is_some())
 }
 
 /// Whether there was no org ever: the audit log outlives them.
@@ -95,88 +91,84 @@ pub async fn find(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(Org,
 
 /// What a change of an org is decided on.
 pub struct Loaded {
+    pub org: OrgState,
     pub key: String,
-    /// Where its log ends.
-    pub head: Head,
-    pub caller: Caller,
 }
 
-/// The org as it is at `now`; `None` if there is no such org.
-pub async fn load(
-    db: impl PgExecutor<'_>,
-    scope: &Scope,
-    now: DateTime<Utc>,
-) -> Result<Option<Loaded>, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"
-        SELECT o.key, o.revision, o.audit_mac AS "audit_mac: RowMac", k.rotated_at IS NOT NULL AS "superseded!",
-               $2::uuid IS NULL OR (k.id IS NOT NULL AND k.revoked_at IS NULL
-                   AND (k.expires_at IS NULL OR k.expires_at > $3)) AS "caller_lives!"
-        FROM orgs o LEFT JOIN tenant_keys k ON k.org_id = o.id AND k.id = $2
-        WHERE o.id = $1
-        "#,
-        scope.org_id.0,
-        scope.caller.map(|id| id.0),
-        now,
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(row.map(|row| Loaded {
-        key: row.key,
-        head: Head { seq: row.revision, mac: row.audit_mac },
-        caller: Caller::of(row.caller_lives, row.superseded),
-    }))
+/// An org's own row, as a change is made to it.
+pub struct OrgRow;
+
+impl Changeable for OrgRow {
+    type Snapshot = Loaded;
+    type Plan = Plan;
+    type Done = ();
+
+    async fn load(
+        &self,
+        db: &mut PgConnection,
+        scope: &Scope,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Loaded>, sqlx::Error> {
+        let loaded = snapshot!(db, scope, now, columns = r#"o.key AS "key!""#, from = "", {})?;
+        let Some((org, rows)) = loaded else { return Ok(None) };
+        Ok(rows.into_iter().next().map(|row| Loaded { org, key: row.key }))
+    }
+
+    async fn apply(
+        &self,
+        db: &mut PgConnection,
+        scope: &Scope,
+        seen: &Loaded,
+        Plan { change, subject }: Plan,
+    ) -> Result<Option<()>, ApiError> {
+        let entry = scope.entry(seen.org, change.action(), subject);
+        let happened = match change {
+            OrgChange::Rename(name) => rename(db, &name, &entry).await?,
+            OrgChange::Suspend => set_suspended(db, true, &entry).await?,
+            OrgChange::Resume => set_suspended(db, false, &entry).await?,
+            OrgChange::Delete => delete(db, &entry).await?,
+            OrgChange::HandOver(_) => hand_over(db, &entry).await?,
+        };
+        Ok(happened.then_some(()))
+    }
 }
 
-/// Carries a change out, with its audit row, in one statement; whoever serves the org hears of it.
-/// `false` if the org changed since `entry` was made: then nothing happened.
-pub async fn apply(db: impl PgExecutor<'_>, change: &OrgChange, entry: &Entry) -> Result<bool, sqlx::Error> {
-    let is_suspended = match change {
-        OrgChange::Rename(name) => return rename(db, name, entry).await,
-        OrgChange::Delete => return delete(db, entry).await,
-        OrgChange::HandOver(_) => return hand_over(db, entry).await,
-        OrgChange::Suspend => true,
-        OrgChange::Resume => false,
-    };
-    let changed = audited!(
+async fn rename(db: &mut PgConnection, name: &str, entry: &Entry) -> Result<bool, sqlx::Error> {
+    change!(db, entry, set = "name = given.name", { "name": "text" = name })
+}
+
+/// Whoever serves the org hears of it.
+async fn set_suspended(
+    db: &mut PgConnection,
+    is_suspended: bool,
+    entry: &Entry,
+) -> Result<bool, sqlx::Error> {
+    change!(
+        db,
         entry,
         // The first suspension's moment stays.
-        gate = "UPDATE orgs SET revision = $2, audit_mac = $3,
-                    suspended_at = CASE WHEN $10 THEN coalesce(suspended_at, $4) END
-                WHERE id = $1 AND revision = $2::bigint - 1 AND audit_key <= ($9::text[])[3]::smallint RETURNING id",
-        "SELECT pg_notify($11, format('org %s', id))::text AS told FROM gate",
-        is_suspended,
-        CHANGES,
+        set = "suspended_at = CASE WHEN given.is_suspended THEN coalesce(o.suspended_at, given.at) END",
+        announce = "pg_notify(channel, format('org %s', org_id))::text",
+        { "is_suspended": "boolean" = is_suspended, "channel": "text" = CHANGES }
     )
-    .fetch_optional(db)
-    .await?;
-    Ok(changed.is_some())
-}
-
-async fn rename(db: impl PgExecutor<'_>, name: &str, entry: &Entry) -> Result<bool, sqlx::Error> {
-    let changed = audited!(
-        entry,
-        gate = "UPDATE orgs SET revision = $2, audit_mac = $3, name = $10
-                WHERE id = $1 AND revision = $2::bigint - 1 AND audit_key <= ($9::text[])[3]::smallint RETURNING id",
-        "SELECT id FROM gate",
-        name,
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(changed.is_some())
 }
 
 /// From this row on, only the key that made its MAC writes the log.
-async fn hand_over(db: impl PgExecutor<'_>, entry: &Entry) -> Result<bool, sqlx::Error> {
-    let changed = audited!(
+async fn hand_over(db: &mut PgConnection, entry: &Entry) -> Result<bool, sqlx::Error> {
+    change!(db, entry, set = "audit_key = given.audit_key", {})
+}
+
+/// By cascade, everything goes that the org has, but its audit log.
+async fn delete(db: &mut PgConnection, entry: &Entry) -> Result<bool, sqlx::Error> {
+    change!(
+        db,
         entry,
-        gate = "UPDATE orgs SET revision = $2, audit_mac = $3, audit_key = ($9::text[])[3]::smallint
-                WHERE id = $1 AND revision = $2::bigint - 1 AND audit_key <= ($9::text[])[3]::smallint RETURNING id",
-        "SELECT id FROM gate",
+        gate = "DELETE FROM orgs o USING given
+                WHERE o.id = given.org_id AND o.revision = given.seq - 1 AND o.audit_key <= given.audit_key
+                RETURNING given.*",
+        announce = "pg_notify(channel, format('org %s', org_id))::text",
+        { "channel": "text" = CHANGES }
     )
-    .fetch_optional(db)
-    .await?;
-    Ok(changed.is_some())
 }
 
 /// Some of the orgs, by their keys, whose log was not handed over to the audit key of this number.
@@ -188,17 +180,4 @@ pub async fn not_handed_over(
     sqlx::query_scalar!("SELECT key FROM orgs WHERE audit_key < $1 ORDER BY id LIMIT $2", number, limit)
         .fetch_all(db)
         .await
-}
-
-/// By cascade, everything goes that the org has, but its audit log.
-async fn delete(db: impl PgExecutor<'_>, entry: &Entry) -> Result<bool, sqlx::Error> {
-    let gone = audited!(
-        entry,
-        gate = "DELETE FROM orgs WHERE id = $1 AND revision = $2::bigint - 1 AND audit_key <= ($9::text[])[3]::smallint RETURNING id",
-        "SELECT pg_notify($10, format('org %s', id))::text AS told FROM gate",
-        CHANGES,
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(gone.is_some())
 }

@@ -1,15 +1,14 @@
 //! What other features do with registered keys: find the one that is in use, encrypt to it, check
 //! a signature with it; and `deliver_to`, by which a new secret is shown to nobody on the way.
 
-use chrono::{DateTime, Utc};
 use public_keys::accepted::{KeyType, check_signature, encrypt};
 use public_keys::encrypt::EncryptError;
 use public_keys::verify::{BadSignature, Scheme};
 use serde::Serialize;
-use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::recipient::Recipient;
 use super::store;
 use super::usage::Usage;
 use crate::crypto::secret::Secret;
@@ -199,40 +198,5 @@ impl Delivery {
             }
             Self::Undeliverable => Shown { clear: None, encrypted_secret: None, encrypted_to: None },
         }
-    }
-}
-
-/// Who can read what a reply shows of a new secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recipient {
-    /// Whoever reads the reply.
-    Caller,
-    /// The holder of this key's private half.
-    Key(Uuid),
-    /// No key was found to encrypt to.
-    Nobody,
-}
-
-impl Recipient {
-    /// `no_delivery_key`, once nothing else is wrong. The key was chosen and encrypted to before: it
-    /// may have ended since, and a secret that nobody can read must not replace one that works.
-    ///
-    /// # Errors
-    /// That, unless the key is still one to deliver to.
-    pub async fn require(
-        self,
-        db: &mut PgConnection,
-        org_id: OrgId,
-        now: DateTime<Utc>,
-    ) -> Result<(), ApiError> {
-        let is_there = match self {
-            Self::Caller => true,
-            Self::Nobody => false,
-            Self::Key(unique_id) => {
-                let (unique_id, usage) = Which::Named(unique_id, Usage::CredentialsDownload).parts();
-                store::usable(&mut *db, org_id, unique_id, usage, true, now).await?.is_some()
-            }
-        };
-        if is_there { Ok(()) } else { Err(Code::NoDeliveryKey.into()) }
     }
 }

@@ -7,6 +7,8 @@ mod body;
 pub mod change;
 pub mod delivery;
 mod input;
+mod list;
+pub mod recipient;
 mod reply;
 pub mod rules;
 pub mod store;
@@ -23,19 +25,21 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::body::{GenerateKeyPairBody, RegisterPublicKeyBody};
-use self::change::{Change, carry, carry_once, glance};
+use self::change::registration;
 use self::input::{GenerateKeyPair, KeyFilter, OwnerPath, PublicKeyPath, RegisterPublicKey, SetExpiration};
 use self::reply::{
     GeneratedKeyPair, PublicKeyEntry, PublicKeyExpiration, PublicKeyList, RegisteredPublicKey,
 };
-use self::store::{Row, Stored};
+use self::rules::OrgKeys;
+use self::store::{PublicKeys, Row, Stored};
 use self::usage::Usage;
-use crate::administration::Scope;
+use crate::changes::Scope;
 use crate::crypto::associated_data;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
+use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::CursorPosition;
-use crate::idempotency::Once;
+use crate::idempotency::{self, Once, Reply};
 use crate::identity::Partner;
 use crate::ids::new_row_id;
 use crate::state::App;
@@ -69,11 +73,14 @@ async fn register_public_key(
     scope: Scope,
     Once { input, claim }: Once<RegisterPublicKey>,
 ) -> Result<Response, ApiError> {
-    let unique_id = new_row_id();
+    let (org_id, unique_id) = (scope.org_id, new_row_id());
     let key = stored(input.public_key, &input.usage, input.related_client_id);
-    let change =
-        Change::Register { owner_code: input.owner_code, unique_id, expires_at: input.expiration_utc, key };
-    carry_once(&app, scope, claim, change, RegisteredPublicKey { unique_id }).await
+    let new = (unique_id, input.expiration_utc);
+    let change = registration(&app.clock, scope, input.owner_code, new, key);
+    let reply = move |()| Reply::new(StatusCode::OK, &RegisteredPublicKey { unique_id });
+    let response = idempotency::carry_out(&app, claim, change, reply).await?;
+    app.outbox.wake(org_id, Stream::Credentials);
+    Ok(response)
 }
 
 /// Show a public key.
@@ -116,8 +123,8 @@ async fn list_public_keys(
 ) -> Result<Json<PublicKeyList>, ApiError> {
     let (now, org_id) = (app.clock.now(), partner.org_id);
     let after = filter.next.unwrap_or(CursorPosition::START);
-    let page = store::list(&app.db.pool, org_id, &owner_code, filter.include_expired, after, now).await?;
-    let store::KeyPage { rows, next } = page.ok_or(Code::NotFound)?;
+    let page = list::page(&app.db.pool, org_id, &owner_code, filter.include_expired, after, now).await?;
+    let list::KeyPage { rows, next } = page.ok_or(Code::NotFound)?;
     let items = rows.into_iter().map(|row| PublicKeyEntry::of(&owner_code, row)).collect();
     Ok(Json(PublicKeyList { items, next: next.map(CursorPosition::encode) }))
 }
@@ -143,15 +150,19 @@ async fn set_public_key_expiration(
         SetExpiration,
     )>,
 ) -> Result<Json<PublicKeyExpiration>, ApiError> {
-    let seen = glance(&app, &scope, unique_id).await?;
+    let org_id = scope.org_id;
+    let keys = PublicKeys { named: unique_id, new: None };
+    let seen = scope.snapshot(&app.db, &app.clock, &keys).await?;
     let key = seen.movable(unique_id)?;
     let unique_id = key.unique_id;
     if expiration_utc > key.expires_at {
-        let found = store::find(&app.db.pool, scope.org_id, unique_id).await?;
+        let found = store::find(&app.db.pool, org_id, unique_id).await?;
         let (_, row) = found.ok_or(Code::NotFound)?;
         recheck(&app, row, expiration_utc).await?;
     }
-    carry(&app, scope, Change::SetExpiration { unique_id, expires_at: expiration_utc }).await?;
+    let rule = move |org: &OrgKeys| org.set_expiration(unique_id, expiration_utc).map(Some);
+    scope.change(&app.clock, keys, rule).carry_out(&app.db).await?;
+    app.outbox.wake(org_id, Stream::Credentials);
     Ok(Json(PublicKeyExpiration { unique_id, expiration_utc }))
 }
 
@@ -171,7 +182,10 @@ async fn delete_public_key(
     scope: Scope,
     Valid(PublicKeyPath { unique_id }): Valid<PublicKeyPath>,
 ) -> Result<StatusCode, ApiError> {
-    carry(&app, scope, Change::Delete { unique_id }).await?;
+    let (org_id, keys) = (scope.org_id, PublicKeys { named: unique_id, new: None });
+    let change = scope.change(&app.clock, keys, move |org: &OrgKeys| org.delete(unique_id));
+    change.carry_out(&app.db).await?;
+    app.outbox.wake(org_id, Stream::Credentials);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -194,22 +208,24 @@ async fn generate_key_pair(
     scope: Scope,
     Once { input, claim }: Once<GenerateKeyPair>,
 ) -> Result<Response, ApiError> {
-    let unique_id = new_row_id();
+    let (org_id, unique_id) = (scope.org_id, new_row_id());
     // Whoever may not register the pair does not get it made either.
-    let seen = glance(&app, &scope, None).await?;
+    let seen = scope.snapshot(&app.db, &app.clock, &PublicKeys::default()).await?;
     seen.may_register(&input.owner_code)?;
     seen.has_room()?;
     let make = move || generate(input.length);
-    let pair = app.workers.make_pair(scope.org_id, make).await?.map_err(ApiError::internal)?;
-    let sealed =
-        app.keyring.master.seal(&associated_data::public_key(scope.org_id, unique_id), &pair.private);
+    let pair = app.workers.make_pair(org_id, make).await?.map_err(ApiError::internal)?;
+    let sealed = app.keyring.master.seal(&associated_data::public_key(org_id, unique_id), &pair.private);
     let public = AcceptedKey::from(pair.public);
     let (shown, algorithm) = (public.text.clone(), public.algorithm.clone());
     let key = Stored { sealed: Some(sealed), ..stored(public, &input.usage, input.related_client_id) };
-    let expires_at = input.expiration_utc;
-    let change = Change::Register { owner_code: input.owner_code, unique_id, expires_at, key };
-    let data = GeneratedKeyPair { unique_id, key: shown, expiration_utc: expires_at, algorithm };
-    carry_once(&app, scope, claim, change, data).await
+    let expiration_utc = input.expiration_utc;
+    let change = registration(&app.clock, scope, input.owner_code, (unique_id, expiration_utc), key);
+    let data = GeneratedKeyPair { unique_id, key: shown, expiration_utc, algorithm };
+    let reply = move |()| Reply::new(StatusCode::OK, &data);
+    let response = idempotency::carry_out(&app, claim, change, reply).await?;
+    app.outbox.wake(org_id, Stream::Credentials);
+    Ok(response)
 }
 
 /// Judges a stored key as if it were registered now with this end.

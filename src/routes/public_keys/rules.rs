@@ -4,8 +4,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::administration::Caller;
-use crate::crypto::audit_chain::Head;
+use crate::changes::OrgState;
 use crate::error::{ApiError, Code};
 use crate::events::{Kind, Subject, cut};
 
@@ -30,12 +29,10 @@ impl Key {
 /// An org's keys at one revision: all live ones, and the dead one that was asked for.
 #[derive(Clone, Debug)]
 pub struct OrgKeys {
-    pub head: Head,
+    pub org: OrgState,
     /// The org's `key`.
     pub owner_code: String,
     pub keys: Vec<Key>,
-    pub caller: Caller,
-    pub now: DateTime<Utc>,
 }
 
 /// What is to be done, in one statement.
@@ -57,7 +54,7 @@ impl Plan {
 impl OrgKeys {
     /// Whether one more key may be registered, whatever it will be: asked before a pair is made.
     pub fn may_register(&self, owner_code: &str) -> Result<(), ApiError> {
-        self.caller.require_administrator()?;
+        self.org.caller.require_administrator()?;
         if self.owner_code != owner_code {
             return Err(Code::NotFound.into());
         }
@@ -88,9 +85,9 @@ impl OrgKeys {
 
     /// A live key, whose end may be moved.
     pub fn movable(&self, unique_id: Option<Uuid>) -> Result<&Key, ApiError> {
-        self.caller.require_administrator()?;
+        self.org.caller.require_administrator()?;
         let key = self.find(unique_id)?;
-        if key.is_live(self.now) { Ok(key) } else { Err(Code::PublicKeyNotLive.into()) }
+        if key.is_live(self.org.now) { Ok(key) } else { Err(Code::PublicKeyNotLive.into()) }
     }
 
     /// Moves a live key's end.
@@ -101,9 +98,9 @@ impl OrgKeys {
 
     /// Ends a key now; `None` if it had ended already.
     pub fn delete(&self, unique_id: Option<Uuid>) -> Result<Option<Plan>, ApiError> {
-        self.caller.require_administrator()?;
+        self.org.caller.require_administrator()?;
         let key = self.find(unique_id)?;
-        let end = cut(self.now);
+        let end = cut(self.org.now);
         let plan = Plan {
             kind: Kind::PublicKeyDeleted,
             unique_id: key.unique_id,
@@ -111,11 +108,11 @@ impl OrgKeys {
             // Immediate ends are states, so that no clock can disagree.
             deleted_at: Some(end),
         };
-        Ok(key.is_live(self.now).then_some(plan))
+        Ok(key.is_live(self.org.now).then_some(plan))
     }
 
     fn live(&self) -> impl Iterator<Item = &Key> {
-        self.keys.iter().filter(|key| key.is_live(self.now))
+        self.keys.iter().filter(|key| key.is_live(self.org.now))
     }
 
     fn find(&self, unique_id: Option<Uuid>) -> Result<&Key, ApiError> {

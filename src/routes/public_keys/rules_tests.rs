@@ -1,6 +1,8 @@
 use chrono::{TimeDelta, TimeZone as _};
 
 use super::*;
+use crate::changes::Caller;
+use crate::crypto::audit_chain::Head;
 
 fn at(hour: i64) -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 11, 21, 8, 0, 0).unwrap() + TimeDelta::hours(hour)
@@ -15,13 +17,7 @@ fn key(n: u128, ends: i64) -> Key {
 }
 
 fn org(keys: Vec<Key>) -> OrgKeys {
-    OrgKeys {
-        head: Head::default(),
-        owner_code: "acme".to_owned(),
-        keys,
-        caller: Caller::Administrator,
-        now: at(0),
-    }
+    OrgKeys { org: OrgState::new(Head::default(), at(0)), owner_code: "acme".to_owned(), keys }
 }
 
 fn code<T>(outcome: Result<T, ApiError>) -> &'static str {
@@ -81,7 +77,8 @@ fn deleting_ends_a_key_now_and_once() {
 
 #[test]
 fn a_superseded_key_changes_nothing_and_learns_nothing() {
-    let org = OrgKeys { caller: Caller::Superseded, ..org(vec![]) };
+    let mut org = org(vec![]);
+    org.org.caller = Caller { is_superseded: true, ..Caller::KEYLESS };
     assert_eq!(code(org.register("zeta", id(1), "new", at(9))), "key_superseded");
     assert_eq!(code(org.set_expiration(id(9), at(9))), "key_superseded");
     assert_eq!(code(org.delete(None)), "key_superseded");

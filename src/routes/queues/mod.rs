@@ -22,13 +22,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::body::RegisterQueueBody;
-use self::change::Change;
+use self::change::step;
 use self::input::{QueuePath, RegisterQueue};
 use self::put::Put;
 use self::reply::Queue;
 use self::rules::Kind;
 use self::store::QueueRow;
-use crate::administration::{Scope, carry_out};
+use crate::changes::Scope;
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::events::queue::StoredQueue;
@@ -163,8 +163,7 @@ async fn delete_queue(
     Valid(path): Valid<QueuePath>,
 ) -> Result<StatusCode, ApiError> {
     let org_id = scope.org_id;
-    let change = Change { kind: Kind::Delete, stream: path.stream().ok(), new: None, put_at: None };
-    carry_out(&app.db, org_id, change.by(&app, scope)).await?;
+    step(&app.clock, scope, Kind::Delete, path.stream().ok()).carry_out(&app.db).await?;
     Stream::ALL.into_iter().for_each(|stream| app.outbox.queue_changed(org_id, stream));
     Ok(StatusCode::NO_CONTENT)
 }
@@ -197,5 +196,5 @@ async fn test_queue(
     store::proven(&app.db.pool, org_id, stream).await?;
     app.outbox.queue_changed(org_id, stream);
     let reply = Reply::new(StatusCode::ACCEPTED, &Data { data: TestedQueue { event_id } })?;
-    idempotency::keep(&app, org_id, claim, reply).await
+    idempotency::keep(&app, claim, reply).await
 }

@@ -5,10 +5,10 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::change::Change;
+use super::change;
 use super::rules::Kind;
 use super::store;
-use crate::administration::{Scope, carry_out};
+use crate::changes::Scope;
 use crate::clock::{Clock, rfc3339};
 use crate::crypto::keyring::Keyring;
 use crate::db::Db;
@@ -90,7 +90,7 @@ pub async fn take(
         Step::Pause => Kind::Pause(PauseReason::Requested),
         Step::Resume => Kind::Resume,
     };
-    let change = Change { kind, stream: stream.parse().ok(), new: None, put_at: None };
-    carry_out(db, org_id, change.made_by(Scope::operator(org_id, keyring), clock)).await?;
+    let scope = Scope::operator(org_id, keyring);
+    change::step(clock, scope, kind, stream.parse().ok()).carry_out(db).await?;
     Ok(())
 }

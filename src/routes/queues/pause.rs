@@ -7,11 +7,12 @@ use chrono::{DateTime, Utc};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::change::Change;
+use super::change::step;
 use super::input::QueuePath;
 use super::reply::Queue;
-use super::rules::Kind;
-use crate::administration::{self, Scope};
+use super::rules::{Kind, Standing};
+use super::store::StreamQueue;
+use crate::changes::Scope;
 use crate::error::{ApiError, Code};
 use crate::events::{PauseReason, Stream};
 use crate::http::paging::Data;
@@ -71,12 +72,12 @@ async fn change(
     claim: Option<Claim>,
 ) -> Result<Response, ApiError> {
     let (org_id, shown) = (scope.org_id, app.clone());
-    let change = Change { kind, stream: path.stream().ok(), new: None, put_at: None }.by(app, scope);
+    let change = step(&app.clock, scope, kind, path.stream().ok());
     let reply = move |row: Option<_>| {
         let row = row.ok_or(Code::QueueNotConfigured)?;
         Reply::new(StatusCode::OK, &Data { data: Queue::of(&shown, org_id, row)? })
     };
-    let response = idempotency::carry_out(app, org_id, claim, change, reply).await?;
+    let response = idempotency::carry_out(app, claim, change, reply).await?;
     Stream::ALL.into_iter().for_each(|stream| app.outbox.queue_changed(org_id, stream));
     Ok(response)
 }
@@ -93,9 +94,10 @@ pub async fn receiver_is_gone(
     put_at: DateTime<Utc>,
 ) -> Result<(), ApiError> {
     let kind = Kind::Pause(PauseReason::Gone);
-    let change = Change { kind, stream: Some(stream), new: None, put_at: Some(put_at) };
-    let attempt = change.by(app, Scope::service(org_id, &app.keyring));
-    match administration::carry_out(&app.db, org_id, attempt).await {
+    let queue = StreamQueue { stream: Some(stream), new: None };
+    let rule = move |org: &Standing| org.decide_for(put_at, kind, stream);
+    let change = Scope::service(org_id, &app.keyring).change(&app.clock, queue, rule);
+    match change.carry_out(&app.db).await {
         Err(ApiError::Failed(failure)) if failure.code == Code::QueueNotConfigured => Ok(()),
         done => done.map(drop),
     }

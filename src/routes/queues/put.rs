@@ -3,13 +3,12 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::change::{Change, glance};
 use super::input::{QueuePath, RegisterQueue};
 use super::reply::Queue;
-use super::rules::Kind;
-use super::store::NewQueue;
+use super::rules::{Kind, Standing};
+use super::store::{NewQueue, StreamQueue};
 use super::test_publish;
-use crate::administration::Scope;
+use crate::changes::Scope;
 use crate::crypto::associated_data;
 use crate::crypto::secret::Secret;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
@@ -37,13 +36,15 @@ impl Put<'_> {
         let (app, org_id, kind) = (self.app, self.scope.org_id, self.kind);
         let (settings, target) = self.judged(input)?;
         let stream = self.path.stream().ok();
-        let stream = glance(app, &self.scope, stream).await?.decide(kind, stream)?.stream;
+        let queue = StreamQueue { stream, new: None };
+        let stream = self.scope.snapshot(&app.db, &app.clock, &queue).await?.decide(kind, stream)?.stream;
         test_publish::send(app, org_id, stream, &target, self.scope.author.trace()).await?;
-        let new = Some(self.stored(stream, &settings, &target));
-        let attempt = Change { kind, stream: Some(stream), new, put_at: None }.by(app, self.scope);
+        let queue = StreamQueue { stream: Some(stream), new: Some(self.stored(stream, &settings, &target)) };
+        let rule = move |org: &Standing| org.decide(kind, Some(stream)).map(Some);
+        let change = self.scope.change(&app.clock, queue, rule);
         let status = if kind == Kind::Create { StatusCode::CREATED } else { StatusCode::OK };
         let shown = app.clone();
-        let response = idempotency::carry_out(app, org_id, claim, attempt, move |row| {
+        let response = idempotency::carry_out(app, claim, change, move |row| {
             let row = row.ok_or_else(|| ApiError::internal("a queue was stored and is not there"))?;
             Reply::new(status, &Data { data: Queue::of(&shown, org_id, row)? })
         });

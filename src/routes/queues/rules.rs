@@ -3,10 +3,9 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::administration::Caller;
-use crate::crypto::audit_chain::Head;
+use crate::changes::OrgState;
 use crate::error::{ApiError, Code};
-use crate::events::{self, PauseReason, Stream};
+use crate::events::{self, PauseReason, Stream, Subject};
 
 /// What is wanted of a stream's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +61,13 @@ pub struct Plan {
     pub is_done: bool,
 }
 
+impl Plan {
+    /// Whom the event is about.
+    pub fn subject(&self) -> Subject {
+        Subject::Queue { queue_name: self.stream, reason: self.kind.pause_reason() }
+    }
+}
+
 /// A stream's queue, as far as the rules look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueNow {
@@ -74,17 +80,15 @@ pub struct QueueNow {
 /// How the caller, the org's secret and the stream's queue stand, at one revision.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing {
-    pub head: Head,
-    pub caller: Caller,
+    pub org: OrgState,
     pub has_secret: bool,
     pub queue: Option<QueueNow>,
-    pub now: DateTime<Utc>,
 }
 
 impl Standing {
     /// Whether it may be done; `stream` is `None` where the name is no stream's.
     pub fn decide(&self, kind: Kind, stream: Option<Stream>) -> Result<Plan, ApiError> {
-        self.caller.require_administrator()?;
+        self.org.caller.require_administrator()?;
         let stream = stream.ok_or(Code::UnknownStream)?;
         match (kind, self.queue) {
             (Kind::Create, Some(_)) => Err(Code::QueueAlreadyConfigured.into()),
@@ -101,14 +105,34 @@ impl Standing {
     }
 }
 
+impl Standing {
+    /// The same of the queue that was put in place at `put_at`: where it is another by now, there is
+    /// nothing to do.
+    pub fn decide_for(
+        &self,
+        put_at: DateTime<Utc>,
+        kind: Kind,
+        stream: Stream,
+    ) -> Result<Option<Plan>, ApiError> {
+        let plan = self.decide(kind, Some(stream))?;
+        Ok(self.queue.is_some_and(|queue| queue.updated_at == put_at).then_some(plan))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::changes::Caller;
+    use crate::crypto::audit_chain::Head;
+
+    const SUPERSEDED: Caller = Caller { is_superseded: true, ..Caller::KEYLESS };
+    const DEAD: Caller = Caller { is_live: false, ..Caller::KEYLESS };
 
     fn outcome(kind: Kind, has_queue: bool, has_secret: bool, caller: Caller) -> &'static str {
         let now = DateTime::UNIX_EPOCH;
         let queue = has_queue.then_some(QueueNow { updated_at: now, is_paused: false });
-        let standing = Standing { head: Head::default(), caller, has_secret, queue, now };
+        let org = OrgState { caller, ..OrgState::new(Head::default(), now) };
+        let standing = Standing { org, has_secret, queue };
         match standing.decide(kind, Some(Stream::Users)) {
             Ok(plan) => plan.kind.action(),
             Err(ApiError::Invalid(_)) => "422",
@@ -118,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_queue_is_made_where_there_is_none_and_changed_where_there_is_one() {
-        let outcome = |kind, has_queue| outcome(kind, has_queue, true, Caller::Administrator);
+        let outcome = |kind, has_queue| outcome(kind, has_queue, true, Caller::KEYLESS);
         assert_eq!(outcome(Kind::Create, false), "queue.created");
         assert_eq!(outcome(Kind::Create, true), "queue_already_configured");
         assert_eq!(outcome(Kind::Replace, true), "queue.replaced");
@@ -129,7 +153,7 @@ mod tests {
 
     #[test]
     fn without_a_secret_nothing_can_be_signed_but_a_queue_can_go() {
-        let outcome = |kind, has_queue| outcome(kind, has_queue, false, Caller::Administrator);
+        let outcome = |kind, has_queue| outcome(kind, has_queue, false, Caller::KEYLESS);
         assert_eq!(outcome(Kind::Create, false), "signing_secret_not_configured");
         assert_eq!(outcome(Kind::Replace, true), "signing_secret_not_configured");
         assert_eq!(outcome(Kind::Delete, true), "queue.deleted");
@@ -138,14 +162,13 @@ mod tests {
     #[test]
     fn a_queue_that_stands_still_is_not_paused_again_and_always_resumed() {
         let now = DateTime::UNIX_EPOCH;
-        let (head, caller, has_secret) = (Head::default(), Caller::Administrator, false);
         let queue = Some(QueueNow { updated_at: now, is_paused: true });
-        let standing = Standing { head, caller, has_secret, queue, now };
+        let standing = Standing { org: OrgState::new(Head::default(), now), has_secret: false, queue };
         let is_done = |kind| standing.decide(kind, Some(Stream::Users)).map(|plan| plan.is_done).ok();
         assert_eq!(is_done(Kind::Pause(PauseReason::Requested)), Some(true));
         assert_eq!(is_done(Kind::Pause(PauseReason::Gone)), Some(true));
         assert_eq!(is_done(Kind::Resume), Some(false));
-        assert_eq!(outcome(Kind::Resume, false, true, Caller::Administrator), "queue_not_configured");
+        assert_eq!(outcome(Kind::Resume, false, true, Caller::KEYLESS), "queue_not_configured");
     }
 
     #[test]
@@ -160,8 +183,8 @@ mod tests {
     fn a_superseded_key_changes_no_queue_and_a_dead_one_is_no_key() {
         let pause = Kind::Pause(PauseReason::Requested);
         for kind in [Kind::Create, Kind::Replace, Kind::Delete, pause, Kind::Resume] {
-            assert_eq!(outcome(kind, true, true, Caller::Superseded), "key_superseded");
-            assert_eq!(outcome(kind, false, false, Caller::Dead), "unauthorized");
+            assert_eq!(outcome(kind, true, true, SUPERSEDED), "key_superseded");
+            assert_eq!(outcome(kind, false, false, DEAD), "unauthorized");
         }
     }
 }

@@ -1,13 +1,12 @@
 //! The SQL of queues.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 
 use super::rules::{Kind, Plan, QueueNow, Standing};
-use crate::administration::{Caller, Scope};
-use crate::audit::audited;
-use crate::crypto::audit_chain::{Head, RowMac};
-use crate::events::{Draft, Stream, Subject};
+use crate::changes::{Changeable, Scope, change, snapshot};
+use crate::error::ApiError;
+use crate::events::Stream;
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
 
@@ -60,43 +59,6 @@ pub async fn find(
     .await
 }
 
-/// What a change of a stream's queue is decided on, in one snapshot. `None` if there is no such
-/// org.
-pub async fn load(
-    db: impl PgExecutor<'_>,
-    scope: &Scope,
-    stream: Option<Stream>,
-    now: DateTime<Utc>,
-) -> Result<Option<Standing>, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"
-        SELECT o.revision, o.audit_mac AS "audit_mac: RowMac",
-               k.rotated_at IS NOT NULL AS "superseded!",
-               $2::uuid IS NULL OR (k.id IS NOT NULL AND k.revoked_at IS NULL
-                   AND (k.expires_at IS NULL OR k.expires_at > $4)) AS "caller_lives!",
-               EXISTS (SELECT FROM signing_secrets WHERE org_id = $1 AND superseded_at IS NULL) AS "has_secret!",
-               q.updated_at AS "queue_updated_at?", q.paused_at IS NOT NULL AS "is_paused!"
-        FROM orgs o
-        LEFT JOIN tenant_keys k ON k.org_id = o.id AND k.id = $2
-        LEFT JOIN event_queues q ON q.org_id = o.id AND q.stream = $3
-        WHERE o.id = $1
-        "#,
-        scope.org_id.0,
-        scope.caller.map(|id| id.0),
-        stream.map(Stream::name),
-        now,
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(row.map(|row| Standing {
-        head: Head { seq: row.revision, mac: row.audit_mac },
-        caller: Caller::of(row.caller_lives, row.superseded),
-        has_secret: row.has_secret,
-        queue: row.queue_updated_at.map(|updated_at| QueueNow { updated_at, is_paused: row.is_paused }),
-        now,
-    }))
-}
-
 /// A queue to store.
 #[derive(Clone, Debug)]
 pub struct NewQueue {
@@ -109,76 +71,126 @@ pub struct NewQueue {
 /// Notices that may wait for an org's old targets: each takes a test event that succeeds, or a call.
 const MAX_NOTICES: i64 = 50;
 
-/// Carries a plan out, with its audit row and its event, in one statement: puts `new` in place,
-/// removes the queue, or lets it stand still or go on. A replaced queue starts with a clean record;
-/// the events of one that is gone wait. What waits for its retry is woken by all that may help it.
-/// `false` if the org changed since the plan was made: then nothing happened.
-pub async fn apply(
-    db: impl PgExecutor<'_>,
-    scope: &Scope,
-    seen: &Standing,
-    plan: Plan,
-    new: Option<&NewQueue>,
-) -> Result<bool, sqlx::Error> {
-    let subject = Subject::Queue { queue_name: plan.stream, reason: plan.kind.pause_reason() };
-    let event = plan.kind.event().map(|kind| scope.draft(kind, &subject, seen.now));
-    let event = event.as_ref();
-    let applied = audited!(
-        &scope.entry(seen.head, seen.now, plan.kind.action(), plan.stream.name()),
-        r#",
-        old AS (
-            SELECT q.type, q.settings, q.sealed FROM event_queues q, gate WHERE q.org_id = $1 AND q.stream = $8
-        ),
-        put AS (
-            INSERT INTO event_queues AS q (org_id, stream, type, settings, sealed, expires_at, created_at, updated_at, is_woken)
-            SELECT $1, $8, $10, $11, $12, $13, $4, $4, true FROM gate WHERE $10::text IS NOT NULL
-            ON CONFLICT ON CONSTRAINT event_queues_pkey DO UPDATE
-            SET type = $10, settings = $11, sealed = $12, expires_at = $13, expiry_told = NULL, updated_at = $4,
-                failures = 0, paused_until = NULL, paused_at = NULL, pause_reason = NULL, is_woken = true
-        ),
-        gone AS (
-            DELETE FROM event_queues q USING gate WHERE q.org_id = $1 AND q.stream = $8 AND $14
-        ),
-        paused AS (
-            UPDATE event_queues q SET paused_at = $4, pause_reason = $15
-            FROM gate WHERE q.org_id = $1 AND q.stream = $8 AND $15::text IS NOT NULL
-        ),
-        resumed AS (
-            UPDATE event_queues q
-            SET paused_at = NULL, pause_reason = NULL, failures = 0, paused_until = NULL, is_woken = true
-            FROM gate WHERE q.org_id = $1 AND q.stream = $8 AND $16
-        ),
-        told AS (
-            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at, traceparent)
-            SELECT $1, $17, $18, $7, $19 || $2::bigint || $20, $21, $21, $22 FROM gate WHERE $17::uuid IS NOT NULL
-        ),
-        noticed AS (
-            INSERT INTO queue_notices (org_id, event_id, stream, queue_type, settings, sealed, type, body, traceparent,
-                                       created_at, held_until)
-            SELECT $1, $17, $8, old.type, old.settings, old.sealed, $7, $19 || $2::bigint || $20, $22, $4, $4
-            FROM gate, old WHERE $23 AND (SELECT count(*) FROM queue_notices WHERE org_id = $1) < $24
+/// A stream's queue, as a change is made to it.
+pub struct StreamQueue {
+    /// `None` where the name is no stream's.
+    pub stream: Option<Stream>,
+    /// What is put in place.
+    pub new: Option<NewQueue>,
+}
+
+impl Changeable for StreamQueue {
+    type Snapshot = Standing;
+    type Plan = Plan;
+    /// The queue, where there is one now.
+    type Done = Option<QueueRow>;
+
+    async fn load(
+        &self,
+        db: &mut PgConnection,
+        scope: &Scope,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Standing>, sqlx::Error> {
+        let loaded = snapshot!(
+            db,
+            scope,
+            now,
+            columns = r#"
+                EXISTS (SELECT FROM signing_secrets s WHERE s.org_id = o.id AND s.superseded_at IS NULL) AS "has_secret!",
+                q.updated_at AS "updated_at?", q.paused_at IS NOT NULL AS "is_paused!""#,
+            from = "LEFT JOIN event_queues q ON q.org_id = o.id AND q.stream = given.stream",
+            { "stream": "text" = self.stream.map(Stream::name) }
+        )?;
+        let Some((org, rows)) = loaded else { return Ok(None) };
+        Ok(rows.into_iter().next().map(|row| Standing {
+            org,
+            has_secret: row.has_secret,
+            queue: row.updated_at.map(|updated_at| QueueNow { updated_at, is_paused: row.is_paused }),
+        }))
+    }
+
+    async fn apply(
+        &self,
+        db: &mut PgConnection,
+        scope: &Scope,
+        seen: &Standing,
+        plan: Plan,
+    ) -> Result<Option<Option<QueueRow>>, ApiError> {
+        if !plan.is_done && !self.write(&mut *db, scope, seen, plan).await? {
+            return Ok(None);
+        }
+        Ok(Some(find(db, scope.org_id, Some(plan.stream)).await?.pop()))
+    }
+}
+
+impl StreamQueue {
+    /// Puts the new queue in place, removes the queue, or lets it stand still or go on. A replaced
+    /// queue starts with a clean record; the events of one that is gone wait. What waits for its retry
+    /// is woken by all that may help it.
+    async fn write(
+        &self,
+        db: &mut PgConnection,
+        scope: &Scope,
+        seen: &Standing,
+        plan: Plan,
+    ) -> Result<bool, sqlx::Error> {
+        let (new, subject) = (self.new.as_ref(), plan.subject());
+        let event =
+            plan.kind.event().map(|kind| scope.draft(seen.org, kind, &subject).on(plan.stream.other()));
+        change!(
+            db,
+            &scope.entry(seen.org, plan.kind.action(), plan.stream.name()),
+            event = event.as_ref(),
+            version = "seq",
+            writes = "old AS (
+                SELECT q.type, q.settings, q.sealed FROM event_queues q, change
+                WHERE q.org_id = change.org_id AND q.stream = change.queue
+            ),
+            put AS (
+                INSERT INTO event_queues (org_id, stream, type, settings, sealed, expires_at, created_at, updated_at,
+                                          is_woken)
+                SELECT org_id, queue, type, settings, sealed, expires_at, at, at, true FROM change WHERE type IS NOT NULL
+                ON CONFLICT ON CONSTRAINT event_queues_pkey DO UPDATE
+                SET type = excluded.type, settings = excluded.settings, sealed = excluded.sealed,
+                    expires_at = excluded.expires_at, expiry_told = NULL, updated_at = excluded.updated_at,
+                    failures = 0, paused_until = NULL, paused_at = NULL, pause_reason = NULL, is_woken = true
+            ),
+            gone AS (
+                DELETE FROM event_queues q USING change
+                WHERE q.org_id = change.org_id AND q.stream = change.queue AND change.is_deleted
+            ),
+            paused AS (
+                UPDATE event_queues q SET paused_at = change.at, pause_reason = change.pause_reason FROM change
+                WHERE q.org_id = change.org_id AND q.stream = change.queue AND change.pause_reason IS NOT NULL
+            ),
+            resumed AS (
+                UPDATE event_queues q
+                SET paused_at = NULL, pause_reason = NULL, failures = 0, paused_until = NULL, is_woken = true FROM change
+                WHERE q.org_id = change.org_id AND q.stream = change.queue AND change.is_resumed
+            ),
+            noticed AS (
+                INSERT INTO queue_notices (org_id, event_id, stream, queue_type, settings, sealed, type, body, traceparent,
+                                           created_at, held_until)
+                SELECT change.org_id, event_id, queue, old.type, old.settings, old.sealed, action,
+                       event_head || seq || event_tail, traceparent, at, at
+                FROM change, old
+                WHERE tells_target
+                    AND (SELECT count(*) FROM queue_notices n WHERE n.org_id = change.org_id) < max_notices
+            )",
+            {
+                "queue": "text" = plan.stream.name(),
+                "type": "text" = new.map(|new| new.kind),
+                "settings": "jsonb" = new.map(|new| &new.settings),
+                "sealed": "bytea" = new.and_then(|new| new.sealed.as_deref()),
+                "expires_at": "timestamptz" = new.and_then(|new| new.expires_at),
+                "is_deleted": "boolean" = plan.kind == Kind::Delete,
+                "pause_reason": "text" = plan.kind.pause_reason().map(|reason| reason.name()),
+                "is_resumed": "boolean" = plan.kind == Kind::Resume,
+                "tells_target": "boolean" = plan.kind.tells_the_target(),
+                "max_notices": "bigint" = MAX_NOTICES,
+            }
         )
-        SELECT id FROM gate
-        "#,
-        new.map(|new| new.kind),
-        new.map(|new| &new.settings),
-        new.and_then(|new| new.sealed.as_deref()),
-        new.and_then(|new| new.expires_at),
-        plan.kind == Kind::Delete,
-        plan.kind.pause_reason().map(|reason| reason.name()),
-        plan.kind == Kind::Resume,
-        event.map(|event| event.id),
-        plan.stream.other().name(),
-        event.map(|event| event.head.as_str()),
-        Draft::TAIL,
-        event.map(|event| event.at),
-        event.and_then(|event| event.traceparent.as_deref()),
-        plan.kind.tells_the_target(),
-        MAX_NOTICES,
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(applied.is_some())
+    }
 }
 
 /// Notes that a test event arrived: the queue's record is clean, and what waits for its retry is

@@ -1,27 +1,38 @@
-//! Changes of an org's secrets, as [`administration`](crate::administration) carries them out.
+//! A new secret, and how it gets in place: over HTTP, and for operators.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::rules::{OrgSecrets, Plan};
-use super::store::{self, Applied, Stored};
-use crate::administration::{Change, Scope, carry_out};
+use super::store::{SigningSecrets, Stored};
+use crate::changes::{Change, Rule, Scope};
 use crate::clock::Clock;
 use crate::crypto::associated_data;
 use crate::crypto::keyring::Keyring;
 use crate::crypto::secret::Secret;
 use crate::crypto::signing_secret;
-use crate::db::Db;
-use crate::error::{ApiError, Code};
+use crate::error::ApiError;
 use crate::ids::new_row_id;
-use crate::routes::public_keys::delivery::Recipient;
+use crate::routes::public_keys::recipient::Recipient;
 
 /// A new secret in place.
 pub struct Rotated {
     pub id: Uuid,
     pub at: DateTime<Utc>,
     pub previous_expires_at: Option<DateTime<Utc>>,
+}
+
+impl Rotated {
+    /// What came of a [`rotation`].
+    ///
+    /// # Errors
+    /// The plan is another one's.
+    pub fn of(plan: Option<Plan>) -> Result<Self, ApiError> {
+        let rotated = plan.and_then(|Plan { at, ended, added, .. }| {
+            Some(Self { id: added?, at, previous_expires_at: ended.and_then(|ended| ended.expires_at) })
+        });
+        rotated.ok_or_else(|| ApiError::internal("a rotation has put no secret in place"))
+    }
 }
 
 /// A secret that is in place nowhere yet.
@@ -50,70 +61,13 @@ pub fn rotation(
     new: &NewSecret,
     grace: TimeDelta,
     recipient: Recipient,
-) -> impl Change<Done = Rotated> + use<> {
+) -> Change<SigningSecrets, impl Rule<SigningSecrets> + use<>> {
     let (org_id, id) = (scope.org_id, new_row_id());
     let new = Stored {
         sealed: keyring.master.seal(&associated_data::signing_secret(org_id, id), new.secret.expose()),
         fingerprints: keyring.fingerprints(org_id, &new.secret).iter().map(|print| print.to_vec()).collect(),
         source: if new.is_made { "server" } else { "partner" },
     };
-    let rule = move |org: &OrgSecrets| org.rotate(id, grace).map(Some);
-    let done = move |plan: Option<Plan>, at| {
-        let previous_expires_at = plan.and_then(|plan| plan.ended).and_then(|ended| ended.expires_at);
-        Rotated { id, at, previous_expires_at }
-    };
-    Attempt { scope, clock: clock.clone(), wanted: None, new: Some(new), recipient, rule, done }
-}
-
-/// Ends a previous secret now.
-pub async fn revoke(db: &Db, clock: &Clock, scope: Scope, id: Uuid) -> Result<(), ApiError> {
-    let org_id = scope.org_id;
-    let rule = move |org: &OrgSecrets| org.revoke(id);
-    let done = |_: Option<Plan>, _| ();
-    let attempt = Attempt {
-        scope,
-        clock: clock.clone(),
-        wanted: Some(id),
-        new: None,
-        recipient: Recipient::Caller,
-        rule,
-        done,
-    };
-    carry_out(db, org_id, attempt).await
-}
-
-struct Attempt<R, D> {
-    scope: Scope,
-    clock: Clock,
-    wanted: Option<Uuid>,
-    new: Option<Stored>,
-    /// Who reads the new secret.
-    recipient: Recipient,
-    rule: R,
-    /// What is told of it: what was done, if anything was to do, and when.
-    done: D,
-}
-
-impl<R, D, T> Change for Attempt<R, D>
-where
-    R: Fn(&OrgSecrets) -> Result<Option<Plan>, ApiError> + Send + Sync + 'static,
-    D: Fn(Option<Plan>, DateTime<Utc>) -> T + Send + Sync + 'static,
-    T: Send + 'static,
-{
-    type Done = T;
-
-    async fn attempt(&self, db: &mut PgConnection) -> Result<Option<Self::Done>, ApiError> {
-        let now = self.clock.now();
-        let seen = store::load(&mut *db, &self.scope, self.wanted, now).await?.ok_or(Code::Forbidden)?;
-        let Some(plan) = (self.rule)(&seen)? else { return Ok(Some((self.done)(None, now))) };
-        if store::is_known(&mut *db, self.scope.org_id, self.new.as_ref()).await? {
-            return Err(Code::SecretReused.into());
-        }
-        self.recipient.require(&mut *db, self.scope.org_id, now).await?;
-        match store::apply(&mut *db, &self.scope, &seen, &plan, self.new.as_ref()).await? {
-            Applied::Done => Ok(Some((self.done)(Some(plan), now))),
-            Applied::Stale => Ok(None),
-            Applied::Reused => Err(Code::SecretReused.into()),
-        }
-    }
+    let secrets = SigningSecrets { named: None, new: Some(new), recipient };
+    scope.change(clock, secrets, move |org: &OrgSecrets| org.rotate(id, grace).map(Some))
 }

@@ -17,12 +17,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use self::change::revoke;
 pub use self::change::{NewSecret, Rotated, rotation};
 pub use self::input::RotateSigningSecret;
 use self::input::SecretPath;
-use self::rules::SigningSecret;
-use crate::administration::Scope;
+use self::rules::{OrgSecrets, SigningSecret};
+use crate::changes::Scope;
 use crate::crypto::secret::{Secret, reveal_some};
 use crate::crypto::signing_secret;
 use crate::error::{ApiError, Code};
@@ -152,8 +151,8 @@ async fn rotate_signing_secret(
         None => Delivery::Clear,
     };
     let change = rotation(&app.clock, &app.keyring, scope, &new, grace, delivery.recipient());
-    let response = idempotency::carry_out(&app, org_id, claim, change, move |rotated| {
-        RotatedSigningSecret::of(&rotated, shown.map(|made| delivery.shown(made))).reply()
+    let response = idempotency::carry_out(&app, claim, change, move |plan| {
+        RotatedSigningSecret::of(&Rotated::of(plan)?, shown.map(|made| delivery.shown(made))).reply()
     });
     let response = response.await?;
     app.outbox.wake(org_id, Stream::Credentials);
@@ -175,8 +174,8 @@ async fn get_signing_secret(
     scope: Scope,
     Valid(()): Valid<()>,
 ) -> Result<Json<Data<SigningSecrets>>, ApiError> {
-    let live = store::load(&app.db.pool, &scope, None, app.clock.now()).await?;
-    let mut secrets = live.map(|org| org.secrets).unwrap_or_default();
+    let org = scope.snapshot(&app.db, &app.clock, &store::SigningSecrets::with(None)).await?;
+    let mut secrets = org.secrets;
     secrets.reverse();
     let (current, previous): (Vec<_>, Vec<_>) = secrets.into_iter().partition(|s| s.expires_at.is_none());
     let current = current.into_iter().next().ok_or(Code::SigningSecretNotConfigured)?;
@@ -206,7 +205,9 @@ async fn revoke_signing_secret(
     Valid(SecretPath { secret_id }): Valid<SecretPath>,
 ) -> Result<StatusCode, ApiError> {
     let org_id = scope.org_id;
-    revoke(&app.db, &app.clock, scope, secret_id).await?;
+    let secrets = store::SigningSecrets::with(Some(secret_id));
+    let change = scope.change(&app.clock, secrets, move |org: &OrgSecrets| org.revoke(secret_id));
+    change.carry_out(&app.db).await?;
     app.outbox.wake(org_id, Stream::Credentials);
     Ok(StatusCode::NO_CONTENT)
 }

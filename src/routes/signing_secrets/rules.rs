@@ -3,8 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::administration::Caller;
-use crate::crypto::audit_chain::Head;
+use crate::changes::OrgState;
 use crate::error::{ApiError, Code};
 use crate::events::{Kind, Subject};
 
@@ -36,16 +35,15 @@ impl SigningSecret {
 /// An org's secrets at one revision: the live ones, and the dead one that was asked for.
 #[derive(Clone, Debug)]
 pub struct OrgSecrets {
-    pub head: Head,
+    pub org: OrgState,
     pub secrets: Vec<SigningSecret>,
-    pub caller: Caller,
-    pub now: DateTime<Utc>,
 }
 
 /// What is to be done, in one statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub kind: Kind,
+    pub at: DateTime<Utc>,
     /// A previous secret's new state.
     pub ended: Option<SigningSecret>,
     /// The new secret's id.
@@ -53,8 +51,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whom the event is about, and the version it has then.
-    pub fn subject(&self) -> Option<(Subject, i64)> {
+    /// The id of whom the event is about, what it says, and the version that it has then.
+    pub fn subject(&self) -> Option<(Uuid, Subject, i64)> {
         let ended = self.ended.as_ref();
         let (secret_id, version) = match (self.added, ended) {
             (Some(id), _) => (id, 1),
@@ -63,37 +61,38 @@ impl Plan {
         };
         let previous_secret_id = self.added.and(ended).map(|secret| secret.id);
         let expires_at = ended.and_then(|secret| secret.expires_at);
-        Some((Subject::SigningSecret { secret_id, previous_secret_id, expires_at }, version))
+        Some((secret_id, Subject::SigningSecret { secret_id, previous_secret_id, expires_at }, version))
     }
 }
 
 impl OrgSecrets {
     /// Puts a new secret in place; the previous one signs along for the grace window.
     pub fn rotate(&self, new: Uuid, grace: TimeDelta) -> Result<Plan, ApiError> {
-        self.caller.require_administrator()?;
-        let ended = self.current().map(|current| self.ending(current, self.now + grace));
+        self.org.caller.require_administrator()?;
+        let ended = self.current().map(|current| self.ending(current, self.org.now + grace));
         let replaced = ended.as_ref().map(|secret| secret.id);
         let untouched = self.secrets.iter().filter(|secret| Some(secret.id) != replaced);
-        let live = untouched.chain(&ended).filter(|secret| secret.is_live(self.now)).count() + 1;
+        let live = untouched.chain(&ended).filter(|secret| secret.is_live(self.org.now)).count() + 1;
         if live > MAX_LIVE {
             return Err(self.too_many());
         }
-        Ok(Plan { kind: Kind::SigningSecretRotated, ended, added: Some(new) })
+        Ok(Plan { kind: Kind::SigningSecretRotated, at: self.org.now, ended, added: Some(new) })
     }
 
     /// Ends a previous secret's grace now; `None` if it had ended already.
     pub fn revoke(&self, id: Uuid) -> Result<Option<Plan>, ApiError> {
-        self.caller.require_administrator()?;
+        self.org.caller.require_administrator()?;
         let secret = self.secrets.iter().find(|secret| secret.id == id).ok_or(Code::NotFound)?;
         if secret.is_current() {
             return Err(Code::CannotRevokeCurrent.into());
         }
         let plan = Plan {
             kind: Kind::SigningSecretRevoked,
-            ended: Some(SigningSecret { revoked_at: Some(self.now), ..secret.clone() }),
+            at: self.org.now,
+            ended: Some(SigningSecret { revoked_at: Some(self.org.now), ..secret.clone() }),
             added: None,
         };
-        Ok(secret.is_live(self.now).then_some(plan))
+        Ok(secret.is_live(self.org.now).then_some(plan))
     }
 
     fn current(&self) -> Option<&SigningSecret> {
@@ -102,13 +101,13 @@ impl OrgSecrets {
 
     fn ending(&self, secret: &SigningSecret, end: DateTime<Utc>) -> SigningSecret {
         // Immediate ends are states, so that no clock can disagree.
-        let revoked_at = (end <= self.now).then_some(self.now);
+        let revoked_at = (end <= self.org.now).then_some(self.org.now);
         SigningSecret { expires_at: Some(end), revoked_at, ..secret.clone() }
     }
 
     fn too_many(&self) -> ApiError {
         let refusal = ApiError::new(Code::TooManyLiveSecrets);
-        let live = self.secrets.iter().filter(|secret| secret.is_live(self.now));
+        let live = self.secrets.iter().filter(|secret| secret.is_live(self.org.now));
         match live.filter_map(|secret| secret.expires_at).min() {
             Some(next) => refusal.detail("expires_at", "next_expiry", crate::clock::rfc3339(next)),
             None => refusal,
@@ -121,6 +120,8 @@ mod tests {
     use chrono::TimeZone as _;
 
     use super::*;
+    use crate::changes::Caller;
+    use crate::crypto::audit_chain::Head;
 
     fn at(hour: i64) -> DateTime<Utc> {
         Utc.with_ymd_and_hms(2026, 11, 21, 0, 0, 0).unwrap() + TimeDelta::hours(hour)
@@ -140,7 +141,7 @@ mod tests {
     }
 
     fn org(secrets: Vec<SigningSecret>) -> OrgSecrets {
-        OrgSecrets { head: Head::default(), secrets, caller: Caller::Administrator, now: at(NOW) }
+        OrgSecrets { org: OrgState::new(Head::default(), at(NOW)), secrets }
     }
 
     fn code<T>(outcome: Result<T, ApiError>) -> &'static str {
@@ -199,7 +200,8 @@ mod tests {
 
     #[test]
     fn a_superseded_key_writes_no_secrets() {
-        let org = OrgSecrets { caller: Caller::Superseded, ..org(vec![secret(2, None)]) };
+        let mut org = org(vec![secret(2, None)]);
+        org.org.caller = Caller { is_superseded: true, ..Caller::KEYLESS };
         assert_eq!(code(org.rotate(NEW, TimeDelta::zero())), "key_superseded");
         assert_eq!(code(org.revoke(Uuid::from_u128(9))), "key_superseded");
     }

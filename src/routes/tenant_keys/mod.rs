@@ -1,8 +1,8 @@
 //! Tenant API keys: rotation with a grace window, many keys at a time (contract 4). The rules
 //! are in [`rules`]; a key is shown in the reply that makes it, and nowhere else.
 
-pub mod change;
 pub mod input;
+pub mod new_key;
 pub mod operator;
 mod reply;
 pub mod rules;
@@ -15,19 +15,20 @@ use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::change::{Change, NewKey, change};
 pub use self::input::{CreateTenantKey, RotateTenantKey};
 use self::input::{KeyFilter, KeyPath, UpdateTenantKey};
+use self::new_key::NewKey;
 use self::reply::{MintedTenantKey, RotatedTenantKey, TenantKeyEntry};
 use self::rules::{OrgKeys, Plan, Rotation};
-use crate::administration::Scope;
+use self::store::TenantKeys;
+use crate::changes::Scope;
 use crate::error::ApiError;
 use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
-use crate::idempotency::{self, Claim, Once, Reply};
+use crate::idempotency::{self, Once};
 use crate::identity::Partner;
-use crate::routes::public_keys::delivery::{Delivery, Recipient};
+use crate::routes::public_keys::delivery::Delivery;
 use crate::state::App;
 
 /// `POST /v1/auth/tenant-key/rotate`, a feature of its own.
@@ -60,18 +61,18 @@ async fn rotate_tenant_key(
     scope: Scope,
     Once { input, claim }: Once<RotateTenantKey>,
 ) -> Result<Response, ApiError> {
-    let new = NewKey::generate(&app.keyring, app.config.key_env);
-    let delivery =
-        Delivery::prepare(&app, scope.org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
-    let recipient = delivery.recipient();
+    let (org_id, new) = (scope.org_id, NewKey::generate(&app.keyring, app.config.key_env));
+    let delivery = Delivery::prepare(&app, org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
+    let keys = TenantKeys::adding(&new, delivery.recipient()).replacing(input.key_id);
     let rotation = Rotation { key_id: input.key_id, grace: input.grace(), expires_at: input.expires_at };
     let fresh = new.fresh.clone();
-    let rule = move |keys: &OrgKeys| keys.rotate(&rotation, &fresh).map(Some);
-    let wanted = Change { subject: input.key_id, digest: Some(new.digest), rule, recipient };
-    add(&app, scope, claim, wanted, move |plan| {
-        RotatedTenantKey::of(plan, new, delivery).ok_or_else(unplanned)?.reply()
-    })
-    .await
+    let change = scope.change(&app.clock, keys, move |org| org.rotate(&rotation, &fresh).map(Some));
+    let response = idempotency::carry_out(&app, claim, change, move |plan| {
+        RotatedTenantKey::of(required(plan)?, new, delivery).ok_or_else(unplanned)?.reply()
+    });
+    let response = response.await?;
+    app.outbox.wake(org_id, Stream::Credentials);
+    Ok(response)
 }
 
 /// List tenant API keys.
@@ -110,17 +111,16 @@ async fn create_tenant_key(
     scope: Scope,
     Once { input, claim }: Once<CreateTenantKey>,
 ) -> Result<Response, ApiError> {
-    let new = NewKey::generate(&app.keyring, app.config.key_env);
-    let delivery =
-        Delivery::prepare(&app, scope.org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
-    let recipient = delivery.recipient();
-    let fresh = new.fresh.clone();
-    let rule = move |keys: &OrgKeys| keys.mint(&input.name, input.expires_at, &fresh).map(Some);
-    let wanted = Change { subject: None, digest: Some(new.digest), rule, recipient };
-    add(&app, scope, claim, wanted, move |plan| {
-        MintedTenantKey::of(plan, new, delivery).ok_or_else(unplanned)?.reply()
-    })
-    .await
+    let (org_id, new) = (scope.org_id, NewKey::generate(&app.keyring, app.config.key_env));
+    let delivery = Delivery::prepare(&app, org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
+    let (keys, fresh) = (TenantKeys::adding(&new, delivery.recipient()), new.fresh.clone());
+    let rule = move |org: &OrgKeys| org.mint(&input.name, input.expires_at, &fresh).map(Some);
+    let response = idempotency::carry_out(&app, claim, scope.change(&app.clock, keys, rule), move |plan| {
+        MintedTenantKey::of(required(plan)?, new, delivery).ok_or_else(unplanned)?.reply()
+    });
+    let response = response.await?;
+    app.outbox.wake(org_id, Stream::Credentials);
+    Ok(response)
 }
 
 /// Change a tenant API key's name or end.
@@ -141,20 +141,11 @@ async fn update_tenant_key(
     scope: Scope,
     Valid((KeyPath { key_id }, input)): Valid<(KeyPath, UpdateTenantKey)>,
 ) -> Result<Json<Data<TenantKeyEntry>>, ApiError> {
-    let caller = scope.caller;
-    let plan = changed(
-        &app,
-        scope,
-        Change {
-            subject: Some(key_id),
-            digest: None,
-            rule: move |keys: &OrgKeys| {
-                keys.update(key_id, input.name.as_deref(), &input.expires_at).map(Some)
-            },
-            recipient: Recipient::Caller,
-        },
-    );
-    let key = required(plan.await?)?.changed.ok_or_else(unplanned)?;
+    let (org_id, caller) = (scope.org_id, scope.caller);
+    let rule = move |org: &OrgKeys| org.update(key_id, input.name.as_deref(), &input.expires_at).map(Some);
+    let plan = scope.change(&app.clock, TenantKeys::with(key_id), rule).carry_out(&app.db).await?;
+    app.outbox.wake(org_id, Stream::Credentials);
+    let key = required(plan)?.changed.ok_or_else(unplanned)?;
     Ok(Json(Data { data: TenantKeyEntry::of(key, caller) }))
 }
 
@@ -176,39 +167,11 @@ async fn revoke_tenant_key(
     scope: Scope,
     Valid(KeyPath { key_id }): Valid<KeyPath>,
 ) -> Result<StatusCode, ApiError> {
-    let rule = move |keys: &OrgKeys| keys.revoke(key_id);
-    changed(&app, scope, Change { subject: Some(key_id), digest: None, rule, recipient: Recipient::Caller })
-        .await?;
+    let org_id = scope.org_id;
+    let change = scope.change(&app.clock, TenantKeys::with(key_id), move |org| org.revoke(key_id));
+    change.carry_out(&app.db).await?;
+    app.outbox.wake(org_id, Stream::Credentials);
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Carries a change out that adds a key, and answers with it.
-async fn add<R>(
-    app: &App,
-    scope: Scope,
-    claim: Option<Claim>,
-    wanted: Change<R>,
-    reply: impl FnOnce(Plan) -> Result<Reply, ApiError> + Send + 'static,
-) -> Result<Response, ApiError>
-where
-    R: Fn(&OrgKeys) -> Result<Option<Plan>, ApiError> + Send + Sync + 'static,
-{
-    let org_id = scope.org_id;
-    let attempt = wanted.by(scope, &app.clock);
-    let response = idempotency::carry_out(app, org_id, claim, attempt, |plan| reply(required(plan)?)).await?;
-    app.outbox.wake(org_id, Stream::Credentials);
-    Ok(response)
-}
-
-/// Carries a change out and sends its event on its way.
-async fn changed<R>(app: &App, scope: Scope, wanted: Change<R>) -> Result<Option<Plan>, ApiError>
-where
-    R: Fn(&OrgKeys) -> Result<Option<Plan>, ApiError> + Send + Sync + 'static,
-{
-    let org_id = scope.org_id;
-    let plan = change(&app.db, &app.clock, scope, wanted).await?;
-    app.outbox.wake(org_id, Stream::Credentials);
-    Ok(plan)
 }
 
 fn required(plan: Option<Plan>) -> Result<Plan, ApiError> {

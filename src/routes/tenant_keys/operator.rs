@@ -3,11 +3,11 @@
 
 use chrono::{DateTime, Utc};
 
-use super::change::{Change, NewKey, change};
 use super::input::{CreateTenantKey, RotateTenantKey};
+use super::new_key::NewKey;
 use super::rules::{Key, OrgKeys, Plan, Rotation};
-use super::store;
-use crate::administration::{self, Scope, carry_out_shown};
+use super::store::{self, TenantKeys};
+use crate::changes::{Change, Rule, Scope};
 use crate::clock::Clock;
 use crate::crypto::keyring::Keyring;
 use crate::crypto::tenant_key::{KeyEnv, TenantKey};
@@ -16,7 +16,7 @@ use crate::db::doubts::DatabaseFailure;
 use crate::error::ApiError;
 use crate::http::paging::Page;
 use crate::ids::{KeyId, OrgId};
-use crate::routes::public_keys::delivery::Recipient;
+use crate::routes::public_keys::recipient::Recipient;
 
 /// Keys that one statement reads.
 const PAGE: i64 = 500;
@@ -28,10 +28,9 @@ pub fn minting(
     new: &NewKey,
     name: String,
     expires_at: Option<DateTime<Utc>>,
-) -> impl administration::Change<Done = Option<Plan>> + use<> {
-    let fresh = new.fresh.clone();
-    let rule = move |keys: &OrgKeys| keys.mint(&name, expires_at, &fresh).map(Some);
-    Change { subject: None, digest: Some(new.digest), rule, recipient: Recipient::Caller }.by(scope, clock)
+) -> Change<TenantKeys, impl Rule<TenantKeys> + use<>> {
+    let (keys, fresh) = (TenantKeys::adding(new, Recipient::Caller), new.fresh.clone());
+    scope.change(clock, keys, move |org: &OrgKeys| org.mint(&name, expires_at, &fresh).map(Some))
 }
 
 /// What an operator works with.
@@ -54,8 +53,8 @@ impl Operator<'_> {
         E: From<ApiError> + From<sqlx::Error> + DatabaseFailure + Send + 'static,
     {
         let new = NewKey::generate(self.keyring, self.key_env);
-        let attempt = minting(self.clock, self.scope(), &new, wanted.name, wanted.expires_at);
-        carry_out_shown(self.db, self.org_id, attempt, move |plan| show(&added(plan)?, &new.key)).await
+        let change = minting(self.clock, self.scope(), &new, wanted.name, wanted.expires_at);
+        change.carry_out_shown(self.db, move |plan| show(&added(plan)?, &new.key)).await
     }
 
     /// Replaces a key; `show` sees the old one, the new one and the new key itself before that
@@ -72,31 +71,22 @@ impl Operator<'_> {
         let rotation =
             Rotation { key_id: wanted.key_id, grace: wanted.grace(), expires_at: wanted.expires_at };
         let fresh = new.fresh.clone();
-        let rule = move |keys: &OrgKeys| keys.rotate(&rotation, &fresh).map(Some);
-        let change =
-            Change { subject: wanted.key_id, digest: Some(new.digest), rule, recipient: Recipient::Caller };
-        carry_out_shown(
-            self.db,
-            self.org_id,
-            change.by(self.scope(), self.clock),
-            move |plan: Option<Plan>| {
+        let keys = TenantKeys::adding(&new, Recipient::Caller).replacing(wanted.key_id);
+        let rule = move |org: &OrgKeys| org.rotate(&rotation, &fresh).map(Some);
+        let change = self.scope().change(self.clock, keys, rule);
+        change
+            .carry_out_shown(self.db, move |plan| {
                 let old = plan.as_ref().and_then(|plan| plan.changed.clone()).ok_or_else(super::unplanned)?;
                 show(&old, &added(plan)?, &new.key)
-            },
-        )
-        .await
+            })
+            .await
     }
 
     /// Ends a key now.
     pub async fn revoke(&self, key_id: KeyId) -> Result<(), ApiError> {
-        let rule = move |keys: &OrgKeys| keys.revoke(key_id);
-        change(
-            self.db,
-            self.clock,
-            self.scope(),
-            Change { subject: Some(key_id), digest: None, rule, recipient: Recipient::Caller },
-        )
-        .await?;
+        let keys = TenantKeys::with(key_id);
+        let change = self.scope().change(self.clock, keys, move |org: &OrgKeys| org.revoke(key_id));
+        change.carry_out(self.db).await?;
         Ok(())
     }
 

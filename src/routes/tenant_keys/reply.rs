@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::change::NewKey;
+use super::new_key::NewKey;
 use super::rules::{Key, Plan};
 use crate::crypto::secret::{Secret, reveal_some};
 use crate::error::ApiError;

@@ -1,11 +1,11 @@
 //! The rules of contract 4 as pure functions: an org's keys in, a change or a refusal out.
-//! [`store::apply`](super::store::apply) carries the change out, if the keys are still those it
-//! was decided on.
+//! [`TenantKeys`](super::store::TenantKeys) applies it, if the keys are still those it was decided
+//! on.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use crate::crypto::audit_chain::Head;
+use crate::changes::OrgState;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
 use crate::events::{Kind, Subject};
 use crate::http::input::Change;
@@ -49,11 +49,8 @@ impl Key {
 /// An org's keys at one revision: all live ones, and the dead ones that were asked for.
 #[derive(Clone, Debug)]
 pub struct OrgKeys {
-    pub head: Head,
+    pub org: OrgState,
     pub keys: Vec<Key>,
-    /// The key that authenticated the request, if one did.
-    pub caller: Option<KeyId>,
-    pub now: DateTime<Utc>,
 }
 
 /// What is to be done, in one statement.
@@ -98,30 +95,26 @@ pub struct Rotation {
 impl OrgKeys {
     /// Replaces a key; the old one lives on for the grace window.
     pub fn rotate(&self, wanted: &Rotation, fresh: &Fresh) -> Result<Plan, ApiError> {
-        if self.caller()?.is_some_and(Key::is_superseded) {
-            return Err(Code::KeyAlreadyRotated.into());
-        }
+        self.org.caller.require_unrotated()?;
         let old = self.to_rotate(wanted.key_id)?;
         if old.is_superseded() {
             return Err(Code::KeyAlreadyRotated.into());
         }
-        if !old.is_live(self.now) {
-            return Err(
-                if self.caller == Some(old.id) { Code::Unauthorized } else { Code::KeyNotLive }.into()
-            );
+        if !old.is_live(self.org.now) {
+            return Err(Code::KeyNotLive.into());
         }
         // Never later than its own earlier expiry.
-        let end = self.now + wanted.grace;
+        let end = self.org.now + wanted.grace;
         let end = old.expires_at.map_or(end, |own| own.min(end));
         let lifetime = old.expires_at.map(|own| own - old.created_at);
-        let expires_at = wanted.expires_at.or_else(|| lifetime.map(|lifetime| self.now + lifetime));
+        let expires_at = wanted.expires_at.or_else(|| lifetime.map(|lifetime| self.org.now + lifetime));
         let successor = self.new_key(fresh, old.name.clone(), expires_at);
         let changed = Key {
             expires_at: Some(end),
-            rotated_at: Some(self.now),
+            rotated_at: Some(self.org.now),
             rotated_to: Some(successor.id),
             // Immediate ends are states, so that no clock can disagree.
-            revoked_at: (end <= self.now).then_some(self.now),
+            revoked_at: (end <= self.org.now).then_some(self.org.now),
             ..old.clone()
         };
         self.within_limit(Plan {
@@ -138,7 +131,7 @@ impl OrgKeys {
         expires_at: Option<DateTime<Utc>>,
         fresh: &Fresh,
     ) -> Result<Plan, ApiError> {
-        self.require_administrator()?;
+        self.org.caller.require_administrator()?;
         let added = self.new_key(fresh, name.to_owned(), expires_at);
         self.within_limit(Plan { kind: Kind::TenantKeyCreated, changed: None, added: Some(added) })
     }
@@ -150,9 +143,9 @@ impl OrgKeys {
         name: Option<&str>,
         expires_at: &Change<DateTime<Utc>>,
     ) -> Result<Plan, ApiError> {
-        self.require_administrator()?;
+        self.org.caller.require_administrator()?;
         let key = self.find(key_id).ok_or(Code::NotFound)?;
-        if !key.is_live(self.now) {
+        if !key.is_live(self.org.now) {
             return Err(Code::KeyNotLive.into());
         }
         let mut changed = key.clone();
@@ -170,32 +163,14 @@ impl OrgKeys {
 
     /// Ends a key now; `None` if it had ended already.
     pub fn revoke(&self, key_id: KeyId) -> Result<Option<Plan>, ApiError> {
-        self.require_administrator()?;
+        self.org.caller.require_administrator()?;
         let key = self.find(key_id).ok_or(Code::NotFound)?;
-        if self.caller == Some(key_id) {
+        if self.org.caller.key_id == Some(key_id) {
             return Err(Code::CannotRevokeSelf.into());
         }
-        let ended = Key { revoked_at: Some(self.now), ..key.clone() };
+        let ended = Key { revoked_at: Some(self.org.now), ..key.clone() };
         let plan = Plan { kind: Kind::TenantKeyRevoked, changed: Some(ended), added: None };
-        Ok(key.is_live(self.now).then_some(plan))
-    }
-
-    /// The key that authenticated; it may have ended since it did.
-    fn caller(&self) -> Result<Option<&Key>, ApiError> {
-        let Some(id) = self.caller else { return Ok(None) };
-        match self.find(id) {
-            Some(key) if key.is_superseded() || key.is_live(self.now) => Ok(Some(key)),
-            _ => Err(Code::Unauthorized.into()),
-        }
-    }
-
-    /// A key in its grace window administers nothing.
-    fn require_administrator(&self) -> Result<(), ApiError> {
-        match self.caller()? {
-            Some(key) if !key.is_live(self.now) => Err(Code::Unauthorized.into()),
-            Some(key) if key.is_superseded() => Err(Code::KeySuperseded.into()),
-            _ => Ok(()),
-        }
+        Ok(key.is_live(self.org.now).then_some(plan))
     }
 
     /// The key named, else the caller's, else the only one there is to rotate.
@@ -203,10 +178,10 @@ impl OrgKeys {
         if let Some(id) = named {
             return self.find(id).ok_or_else(|| Code::NotFound.into());
         }
-        if let Some(key) = self.caller()? {
-            return Ok(key);
+        if let Some(id) = self.org.caller.key_id {
+            return self.find(id).ok_or_else(|| Code::Unauthorized.into());
         }
-        let mut candidates = self.keys.iter().filter(|key| key.is_live(self.now) && !key.is_superseded());
+        let mut candidates = self.keys.iter().filter(|key| key.is_live(self.org.now) && !key.is_superseded());
         match (candidates.next(), candidates.next()) {
             (Some(only), None) => Ok(only),
             _ => Err(Code::AmbiguousTenantKey.into()),
@@ -222,7 +197,7 @@ impl OrgKeys {
             id: fresh.id,
             name,
             prefix: fresh.prefix.clone(),
-            created_at: self.now,
+            created_at: self.org.now,
             last_used_at: None,
             tokens_issued: 0,
             dead_uses: 0,
@@ -238,13 +213,16 @@ impl OrgKeys {
     fn within_limit(&self, plan: Plan) -> Result<Plan, ApiError> {
         let replaced = plan.changed.as_ref().map(|key| key.id);
         let untouched = self.keys.iter().filter(|key| Some(key.id) != replaced);
-        let after: Vec<_> =
-            untouched.chain(&plan.changed).chain(&plan.added).filter(|key| key.is_live(self.now)).collect();
+        let after: Vec<_> = untouched
+            .chain(&plan.changed)
+            .chain(&plan.added)
+            .filter(|key| key.is_live(self.org.now))
+            .collect();
         if after.len() <= MAX_LIVE {
             return Ok(plan);
         }
         let refusal = ApiError::new(Code::TooManyLiveKeys);
-        let live = self.keys.iter().filter(|key| key.is_live(self.now));
+        let live = self.keys.iter().filter(|key| key.is_live(self.org.now));
         Err(match live.filter_map(|key| key.expires_at).min() {
             Some(next) => refusal.detail("expires_at", "next_expiry", crate::clock::rfc3339(next)),
             None => refusal,

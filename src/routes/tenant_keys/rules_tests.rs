@@ -3,6 +3,8 @@
 use chrono::TimeZone as _;
 
 use super::*;
+use crate::changes::Caller;
+use crate::crypto::audit_chain::Head;
 
 fn at(hour: i64) -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 11, 21, 0, 0, 0).unwrap() + TimeDelta::hours(hour)
@@ -41,7 +43,13 @@ fn superseded(n: u128) -> Key {
 }
 
 fn org(keys: Vec<Key>, caller: Option<u128>) -> OrgKeys {
-    OrgKeys { head: Head::default(), keys, caller: caller.map(id), now: at(NOW) }
+    let caller = keys.iter().find(|key| caller.map(id) == Some(key.id)).map(|key| Caller {
+        key_id: Some(key.id),
+        is_live: key.is_live(at(NOW)),
+        is_superseded: key.is_superseded(),
+    });
+    let caller = caller.unwrap_or(Caller::KEYLESS);
+    OrgKeys { org: OrgState { caller, ..OrgState::new(Head::default(), at(NOW)) }, keys }
 }
 
 fn fresh() -> Fresh {

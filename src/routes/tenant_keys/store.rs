@@ -1,152 +1,156 @@
 //! The SQL of tenant keys.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgExecutor;
-use uuid::Uuid;
+use sqlx::{PgConnection, PgExecutor};
 
+use super::new_key::NewKey;
 use super::rules::{Key, OrgKeys, Plan};
-use crate::administration::Scope;
-use crate::audit::audited;
-use crate::crypto::audit_chain::{Head, RowMac};
+use crate::changes::{Changeable, Scope, change, snapshot};
 use crate::crypto::keyring::{Hashed, KeyDigest};
 use crate::db::change_feed::CHANGES;
-use crate::events::Draft;
+use crate::error::ApiError;
 use crate::http::paging::Page;
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::{KeyId, OrgId};
+use crate::routes::public_keys::recipient::Recipient;
 
-/// A row of an outer join: all of it there, or none.
-struct Row {
-    /// The org's revision, or how long the list is.
-    head: i64,
-    mac: Option<RowMac>,
-    id: Option<Uuid>,
-    name: Option<String>,
-    prefix: Option<String>,
-    created_at: Option<DateTime<Utc>>,
-    last_used_at: Option<DateTime<Utc>>,
-    tokens_issued: Option<i64>,
-    dead_uses: Option<i64>,
-    dead_used_at: Option<DateTime<Utc>>,
-    expires_at: Option<DateTime<Utc>>,
-    rotated_at: Option<DateTime<Utc>>,
-    rotated_to: Option<Uuid>,
-    revoked_at: Option<DateTime<Utc>>,
+/// The key of a row of an outer join, which has all of its columns or none.
+macro_rules! key {
+    ($row:expr) => {
+        Some(Key {
+            id: KeyId($row.id?),
+            name: $row.name?,
+            prefix: $row.prefix?,
+            created_at: $row.created_at?,
+            last_used_at: $row.last_used_at,
+            tokens_issued: $row.tokens_issued?,
+            dead_uses: $row.dead_uses?,
+            dead_used_at: $row.dead_used_at,
+            expires_at: $row.expires_at,
+            rotated_at: $row.rotated_at,
+            rotated_to: $row.rotated_to.map(KeyId),
+            revoked_at: $row.revoked_at,
+        })
+    };
 }
 
-impl Row {
-    fn into_key(self) -> Option<Key> {
-        Some(Key {
-            id: KeyId(self.id?),
-            name: self.name?,
-            prefix: self.prefix?,
-            created_at: self.created_at?,
-            last_used_at: self.last_used_at,
-            tokens_issued: self.tokens_issued.unwrap_or_default(),
-            dead_uses: self.dead_uses.unwrap_or_default(),
-            dead_used_at: self.dead_used_at,
-            expires_at: self.expires_at,
-            rotated_at: self.rotated_at,
-            rotated_to: self.rotated_to.map(KeyId),
-            revoked_at: self.revoked_at,
-        })
+/// An org's keys, as a change is made to them.
+pub struct TenantKeys {
+    /// The key that the change is about, dead or alive.
+    named: Option<KeyId>,
+    /// Of the key that it would add.
+    digest: Option<Hashed>,
+    /// Who reads the key that it would add.
+    recipient: Recipient,
+}
+
+impl TenantKeys {
+    /// For a change of this key, which adds none.
+    pub fn with(key_id: KeyId) -> Self {
+        Self { named: Some(key_id), digest: None, recipient: Recipient::Caller }
+    }
+
+    /// For a change that adds a key, which `recipient` reads.
+    pub fn adding(new: &NewKey, recipient: Recipient) -> Self {
+        Self { named: None, digest: Some(new.digest), recipient }
+    }
+
+    /// The same, in the place of this key if one is named.
+    pub fn replacing(self, key_id: Option<KeyId>) -> Self {
+        Self { named: key_id, ..self }
     }
 }
 
-/// The org's live keys and those of `wanted`, dead or alive. `None` if there is no such org.
-pub async fn load(
-    db: impl PgExecutor<'_>,
-    scope: &Scope,
-    wanted: &[Uuid],
-    now: DateTime<Utc>,
-) -> Result<Option<OrgKeys>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"
-        SELECT o.revision AS "head!", o.audit_mac AS "mac: RowMac", k.id AS "id?", k.name AS "name?", k.prefix AS "prefix?",
-               k.created_at AS "created_at?", k.last_used_at AS "last_used_at?",
-               k.tokens_issued AS "tokens_issued?", k.dead_uses AS "dead_uses?", k.dead_used_at AS "dead_used_at?", k.expires_at AS "expires_at?",
-               k.rotated_at AS "rotated_at?", k.rotated_to AS "rotated_to?", k.revoked_at AS "revoked_at?"
-        FROM orgs o
-        LEFT JOIN tenant_keys k ON k.org_id = o.id
-            AND (k.id = ANY($2) OR (k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $3)))
-        WHERE o.id = $1
-        "#,
-        scope.org_id.0,
-        wanted,
-        now,
-    )
-    .fetch_all(db)
-    .await?;
-    let Some(head) = rows.first().map(|row| Head { seq: row.head, mac: row.mac }) else { return Ok(None) };
-    let keys = rows.into_iter().filter_map(Row::into_key).collect();
-    Ok(Some(OrgKeys { head, keys, caller: scope.caller, now }))
+impl Changeable for TenantKeys {
+    type Snapshot = OrgKeys;
+    type Plan = Plan;
+    type Done = Option<Plan>;
+
+    async fn load(
+        &self,
+        db: &mut PgConnection,
+        scope: &Scope,
+        now: DateTime<Utc>,
+    ) -> Result<Option<OrgKeys>, sqlx::Error> {
+        let loaded = snapshot!(
+            db,
+            scope,
+            now,
+            columns = r#"
+                k.id AS "id?", k.name AS "name?", k.prefix AS "prefix?", k.created_at AS "created_at?", k.last_used_at,
+                k.tokens_issued AS "tokens_issued?", k.dead_uses AS "dead_uses?", k.dead_used_at, k.expires_at,
+                k.rotated_at, k.rotated_to, k.revoked_at"#,
+            from = "LEFT JOIN tenant_keys k ON k.org_id = o.id
+                AND (k.id = given.named OR (k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > given.now)))",
+            { "named": "uuid" = self.named.map(|id| id.0) }
+        )?;
+        Ok(loaded
+            .map(|(org, rows)| OrgKeys { org, keys: rows.into_iter().filter_map(|row| key!(row)).collect() }))
+    }
+
+    async fn apply(
+        &self,
+        db: &mut PgConnection,
+        scope: &Scope,
+        seen: &OrgKeys,
+        plan: Plan,
+    ) -> Result<Option<Option<Plan>>, ApiError> {
+        self.recipient.require(&mut *db, scope.org_id, seen.org.now).await?;
+        Ok(self.write(db, scope, seen, &plan).await?.then_some(Some(plan)))
+    }
 }
 
-/// Carries a plan out, with its audit row and its announcement, in one statement. `false` if the
-/// org changed since the plan was made: then nothing happened.
-pub async fn apply(
-    db: impl PgExecutor<'_>,
-    scope: &Scope,
-    seen: &OrgKeys,
-    plan: &Plan,
-    digest: Option<&Hashed>,
-) -> Result<bool, sqlx::Error> {
-    let (changed, added) = (plan.changed.as_ref(), plan.added.as_ref());
-    let (Some(key), Some(subject)) = (added.or(changed), plan.subject()) else { return Ok(true) };
-    let entry = scope.entry(seen.head, seen.now, plan.kind.name(), key.id);
-    let event = scope.draft(plan.kind, &subject, seen.now);
-    let applied = audited!(
-        &entry,
-        r#",
-        changed AS (
-            UPDATE tenant_keys k
-            SET name = $11, expires_at = $12, rotated_at = $13, rotated_to = $14, revoked_at = $15,
-                version = k.version + 1,
-                -- A new end is announced anew.
-                expiry_set_at = CASE WHEN $12::timestamptz IS NULL THEN NULL
-                                     WHEN k.expires_at IS DISTINCT FROM $12 THEN $4 ELSE k.expiry_set_at END,
-                expiry_told = CASE WHEN k.expires_at IS NOT DISTINCT FROM $12 THEN k.expiry_told END
-            FROM gate WHERE k.org_id = $1 AND k.id = $10
-            RETURNING k.id, k.digest, k.version
-        ),
-        added AS (
-            INSERT INTO tenant_keys (org_id, id, name, prefix, digest, pepper, created_at, expires_at, expiry_set_at)
-            SELECT $1, $16, $17, $18, $19, $28, $4, $20, CASE WHEN $20::timestamptz IS NOT NULL THEN $4 END
-            FROM gate WHERE $16::uuid IS NOT NULL
-        ),
-        told AS (
-            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at, traceparent)
-            SELECT $1, $22, $23, $7, $24 || coalesce((SELECT version FROM changed WHERE id::text = $8), 1) || $25, $26, $26,
-                   $27
-            FROM gate
+impl TenantKeys {
+    async fn write(
+        &self,
+        db: &mut PgConnection,
+        scope: &Scope,
+        seen: &OrgKeys,
+        plan: &Plan,
+    ) -> Result<bool, sqlx::Error> {
+        let (old, new) = (plan.changed.as_ref(), plan.added.as_ref());
+        let (Some(key), Some(subject)) = (new.or(old), plan.subject()) else { return Ok(true) };
+        change!(
+            db,
+            &scope.entry(seen.org, plan.kind.name(), key.id),
+            event = Some(&scope.draft(seen.org, plan.kind, &subject)),
+            version = "coalesce((SELECT version FROM changed WHERE changed.id::text = subject), 1)",
+            writes = "changed AS (
+                UPDATE tenant_keys k
+                SET name = change.name, expires_at = change.expires_at, rotated_at = change.rotated_at,
+                    rotated_to = change.rotated_to, revoked_at = change.revoked_at, version = k.version + 1,
+                    -- A new end is announced anew.
+                    expiry_set_at = CASE WHEN change.expires_at IS NULL THEN NULL
+                                         WHEN k.expires_at IS DISTINCT FROM change.expires_at THEN change.at
+                                         ELSE k.expiry_set_at END,
+                    expiry_told = CASE WHEN k.expires_at IS NOT DISTINCT FROM change.expires_at THEN k.expiry_told END
+                FROM change WHERE k.org_id = change.org_id AND k.id = change.id
+                RETURNING k.org_id, k.id, k.digest, k.version
+            ),
+            added AS (
+                INSERT INTO tenant_keys (org_id, id, name, prefix, digest, pepper, created_at, expires_at, expiry_set_at)
+                SELECT org_id, new_id, new_name, new_prefix, new_digest, new_pepper, at, new_expires_at,
+                       CASE WHEN new_expires_at IS NOT NULL THEN at END
+                FROM change WHERE new_id IS NOT NULL
+            )",
+            announce = "(SELECT pg_notify(channel, format('key %s %s %s', changed.id, encode(digest, 'hex'), changed.org_id))::text FROM changed)",
+            {
+                "id": "uuid" = old.map(|key| key.id.0),
+                "name": "text" = old.map(|key| key.name.as_str()),
+                "expires_at": "timestamptz" = old.and_then(|key| key.expires_at),
+                "rotated_at": "timestamptz" = old.and_then(|key| key.rotated_at),
+                "rotated_to": "uuid" = old.and_then(|key| key.rotated_to).map(|id| id.0),
+                "revoked_at": "timestamptz" = old.and_then(|key| key.revoked_at),
+                "new_id": "uuid" = new.map(|key| key.id.0),
+                "new_name": "text" = new.map(|key| key.name.as_str()),
+                "new_prefix": "text" = new.map(|key| key.prefix.as_str()),
+                "new_digest": "bytea" = self.digest.as_ref().map(|hashed| &hashed.digest[..]),
+                "new_pepper": "smallint" = self.digest.as_ref().map(|hashed| hashed.pepper),
+                "new_expires_at": "timestamptz" = new.and_then(|key| key.expires_at),
+                "channel": "text" = CHANGES,
+            }
         )
-        SELECT (SELECT pg_notify($21, format('key %s %s %s', id, encode(digest, 'hex'), $1::uuid))::text FROM changed) AS told
-        FROM gate
-        "#,
-        changed.map(|key| key.id.0),
-        changed.map(|key| key.name.as_str()),
-        changed.and_then(|key| key.expires_at),
-        changed.and_then(|key| key.rotated_at),
-        changed.and_then(|key| key.rotated_to).map(|id| id.0),
-        changed.and_then(|key| key.revoked_at),
-        added.map(|key| key.id.0),
-        added.map(|key| key.name.as_str()),
-        added.map(|key| key.prefix.as_str()),
-        digest.map(|hashed| &hashed.digest[..]),
-        added.and_then(|key| key.expires_at),
-        CHANGES,
-        event.id,
-        plan.kind.stream().name(),
-        event.head,
-        Draft::TAIL,
-        event.at,
-        event.traceparent,
-        digest.map(|hashed| hashed.pepper),
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(applied.is_some())
+    }
 }
 
 /// A page of the org's keys, and how many there are; without `include_revoked` only live ones.
@@ -157,14 +161,13 @@ pub async fn list(
     page: Page,
     now: DateTime<Utc>,
 ) -> Result<(Vec<Key>, i64), sqlx::Error> {
-    let rows = sqlx::query_as!(
-        Row,
+    let rows = sqlx::query!(
         r#"
         WITH wanted AS NOT MATERIALIZED (
             SELECT * FROM tenant_keys
             WHERE org_id = $1 AND ($2 OR (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)))
         )
-        SELECT counted.total AS "head!", NULL::bytea AS "mac: RowMac", k.id AS "id?", k.name AS "name?", k.prefix AS "prefix?",
+        SELECT counted.total AS "total!", k.id AS "id?", k.name AS "name?", k.prefix AS "prefix?",
                k.created_at AS "created_at?", k.last_used_at AS "last_used_at?",
                k.tokens_issued AS "tokens_issued?", k.dead_uses AS "dead_uses?", k.dead_used_at AS "dead_used_at?", k.expires_at AS "expires_at?",
                k.rotated_at AS "rotated_at?", k.rotated_to AS "rotated_to?", k.revoked_at AS "revoked_at?"
@@ -185,8 +188,8 @@ pub async fn list(
     )
     .fetch_all(db)
     .await?;
-    let total = rows.first().map_or(0, |row| row.head);
-    Ok((rows.into_iter().filter_map(Row::into_key).collect(), total))
+    let total = rows.first().map_or(0, |row| row.total);
+    Ok((rows.into_iter().filter_map(|row| key!(row)).collect(), total))
 }
 
 /// How many keys the org ever had.

@@ -6,11 +6,10 @@ use std::time::Duration;
 use sqlx::PgConnection;
 
 use super::store::{self, InsertOutcome, NewUser};
-use crate::administration::Change;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::batch::{Batcher, KeptConnection, Slice};
-use crate::error::{ApiError, is_transient};
+use crate::error::is_transient;
 use crate::metrics::BatchMetrics;
 
 /// Slices on their way at the same time, and rows in one.
@@ -48,27 +47,6 @@ impl Slice for Inserts {
             outcomes => outcomes,
         };
         kept.used(&self.db.pool, outcomes)
-    }
-}
-
-/// One user, for a request whose reply is kept in the same transaction.
-pub struct InsertOne {
-    /// The user.
-    pub user: NewUser,
-    /// The time.
-    pub clock: Clock,
-}
-
-impl Change for InsertOne {
-    type Done = InsertOutcome;
-
-    async fn attempt(&self, db: &mut PgConnection) -> Result<Option<InsertOutcome>, ApiError> {
-        let inserted = store::insert_users(db, self.clock.now(), std::slice::from_ref(&self.user)).await;
-        match inserted {
-            Ok(outcomes) => Ok(outcomes.first().copied()),
-            Err(error) if is_missing_org(&error) => Ok(Some(InsertOutcome::NoOrg)),
-            Err(error) => Err(error.into()),
-        }
     }
 }
 
@@ -123,7 +101,8 @@ async fn one_by_one(
     Ok(outcomes)
 }
 
-fn is_missing_org(error: &sqlx::Error) -> bool {
+/// Whether an insert failed because the org was deleted meanwhile.
+pub fn is_missing_org(error: &sqlx::Error) -> bool {
     let constraint = error.as_database_error().and_then(|error| error.constraint());
     matches!(constraint, Some("users_org_id_fkey" | "events_org_id_fkey"))
 }

@@ -3,6 +3,7 @@
 
 pub mod bulk;
 mod input;
+mod insert_one;
 pub mod inserts;
 pub mod lookups;
 mod store;
@@ -19,7 +20,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use self::input::{CreateUser, UpdateUser, UserPath};
-use self::inserts::InsertOne;
+use self::insert_one::InsertOne;
 
 use self::store::InsertOutcome;
 pub use self::store::UserKey;
@@ -83,7 +84,7 @@ async fn create_user(
         None => reply(app.new_users.ask(user).await?)?.into_response(),
         claim => {
             let insert = InsertOne { user, clock: app.clock.clone() };
-            idempotency::carry_out(&app, org_id, claim, insert, reply).await?
+            idempotency::carry_out(&app, claim, insert, reply).await?
         }
     };
     app.outbox.wake(org_id, Stream::Users);

@@ -226,7 +226,8 @@ async fn only_a_key_for_downloading_credentials_is_delivered_to() {
 #[tokio::test]
 async fn a_key_that_ends_between_the_encryption_and_the_change_is_not_delivered_to() {
     use partner_api::ids::OrgId;
-    use partner_api::routes::public_keys::delivery::{Delivery, Recipient};
+    use partner_api::routes::public_keys::delivery::Delivery;
+    use partner_api::routes::public_keys::recipient::Recipient;
 
     let app = TestApp::new().await;
     let acme = app.org("acme").await;

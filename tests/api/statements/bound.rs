@@ -1,6 +1,7 @@
 //! Which tables of tenants a statement leaves open. A table is bound where each row it gives must
 //! have the `org_id` of a parameter, of a bound table, or of rows that were found before: a CTE, a
-//! sub-select or a function, which are held to the same.
+//! sub-select or a function, which are held to the same. So what a CTE or a sub-select names
+//! `org_id` must be a parameter, as in `WITH given AS (SELECT $1::uuid AS org_id, ..)`, or an org.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -72,6 +73,7 @@ impl Visitor for Check<'_> {
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
         self.scope(&select.from, select.selection.as_ref());
+        self.unbound.extend(select.projection.iter().filter_map(false_org));
         ControlFlow::Continue(())
     }
 
@@ -280,6 +282,13 @@ impl Relation {
 /// A tenant's own row is known by its id, and by the key that operators know it by.
 fn tells_the_org(table: &str, column: &str) -> bool {
     if table == "orgs" { ["id", "key"].contains(&column) } else { column == ORG }
+}
+
+/// What is selected as an org and is neither a parameter nor an org.
+fn false_org(item: &SelectItem) -> Option<String> {
+    let SelectItem::ExprWithAlias { expr, alias } = item else { return None };
+    let is_org = is_parameter(expr) || column(expr).is_some_and(|(_, name)| name == ORG);
+    (alias.value == ORG && !is_org).then(|| format!("{expr} AS {alias}"))
 }
 
 fn is_parameter(expression: &Expr) -> bool {

@@ -139,6 +139,11 @@ fn what_the_check_lets_through_and_what_it_does_not() {
         "UPDATE events e SET state = 'x' FROM gone WHERE e.org_id = gone.org_id AND e.id = gone.id",
         "WITH gone AS (DELETE FROM users u USING gate WHERE u.org_id = $1 RETURNING 1) SELECT 1 FROM gone",
         "INSERT INTO users (org_id, user_id) SELECT $1, id FROM gate",
+        "WITH given AS (SELECT $1::uuid AS org_id) SELECT * FROM given JOIN orgs o ON o.id = given.org_id",
+        "WITH given AS (SELECT $1::uuid AS org_id, $2::uuid AS id), change AS (UPDATE orgs o SET revision = 1 FROM given
+         WHERE o.id = given.org_id RETURNING given.*), gone AS (DELETE FROM users u USING change
+         WHERE u.org_id = change.org_id AND u.user_id = change.id) INSERT INTO events (org_id, id)
+         SELECT org_id, id FROM change",
         "INSERT INTO users (org_id, user_id) VALUES ($1, $2)",
     ] {
         assert_eq!(unbound(bound, &tenants), [""; 0], "{bound}");
@@ -158,6 +163,18 @@ fn what_the_check_lets_through_and_what_it_does_not() {
         ("UPDATE users u SET email = $2 FROM gate WHERE u.user_id = gate.user_id", "users"),
         ("WITH gone AS (DELETE FROM users WHERE user_id = $1 RETURNING 1) SELECT 1 FROM gone", "users"),
         ("INSERT INTO users (user_id) VALUES ($1)", "users"),
+        (
+            "WITH given AS (SELECT $1 AS org_id) UPDATE orgs o SET name = 'x' FROM given WHERE o.key = given.name",
+            "orgs",
+        ),
+        (
+            "WITH change AS (SELECT $1 AS org_id, $2 AS id) DELETE FROM users u USING change WHERE u.user_id = change.id",
+            "users",
+        ),
+        (
+            "WITH x AS (SELECT id AS org_id FROM y) SELECT * FROM x JOIN users u ON u.org_id = x.org_id",
+            "id AS org_id",
+        ),
         ("INSERT INTO users (org_id, user_id) SELECT u.user_id, $1 FROM gate", "users"),
     ] {
         assert_eq!(unbound(loose, &tenants), [table], "{loose}");

@@ -1,0 +1,45 @@
+//! Whether a new secret reaches somebody.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::store;
+use super::usage::Usage;
+use crate::error::{ApiError, Code};
+use crate::ids::OrgId;
+
+/// Who can read what a reply shows of a new secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipient {
+    /// Whoever reads the reply.
+    Caller,
+    /// The holder of this key's private half.
+    Key(Uuid),
+    /// No key was found to encrypt to.
+    Nobody,
+}
+
+impl Recipient {
+    /// `no_delivery_key`, once nothing else is wrong. The key was chosen and encrypted to before: it
+    /// may have ended since, and a secret that nobody can read must not replace one that works.
+    ///
+    /// # Errors
+    /// That, unless the key is still one to deliver to.
+    pub async fn require(
+        self,
+        db: &mut PgConnection,
+        org_id: OrgId,
+        now: DateTime<Utc>,
+    ) -> Result<(), ApiError> {
+        let is_there = match self {
+            Self::Caller => true,
+            Self::Nobody => false,
+            Self::Key(unique_id) => {
+                let usage = Usage::CredentialsDownload.name();
+                store::usable(&mut *db, org_id, Some(unique_id), usage, true, now).await?.is_some()
+            }
+        };
+        if is_there { Ok(()) } else { Err(Code::NoDeliveryKey.into()) }
+    }
+}

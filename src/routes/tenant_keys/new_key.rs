@@ -1,0 +1,22 @@
+//! A key before it is the org's.
+
+use super::rules::Fresh;
+use crate::crypto::keyring::{Hashed, Keyring};
+use crate::crypto::tenant_key::{KeyEnv, TenantKey};
+use crate::ids::{KeyId, new_row_id};
+
+/// A key that exists nowhere yet.
+pub struct NewKey {
+    pub fresh: Fresh,
+    pub key: TenantKey,
+    pub digest: Hashed,
+}
+
+impl NewKey {
+    /// Makes a key and its identity.
+    pub fn generate(keyring: &Keyring, env: KeyEnv) -> Self {
+        let key = TenantKey::generate(env);
+        let fresh = Fresh { id: KeyId(new_row_id()), prefix: key.prefix().to_owned() };
+        Self { digest: keyring.hash(&key), fresh, key }
+    }
+}

@@ -1,0 +1,32 @@
+//! One user, for a request whose reply is kept in the same transaction.
+
+use sqlx::PgConnection;
+
+use super::inserts::is_missing_org;
+use super::store::{self, InsertOutcome, NewUser};
+use crate::clock::Clock;
+use crate::error::ApiError;
+use crate::idempotency::Work;
+
+/// Inserts a user.
+pub struct InsertOne {
+    /// The user.
+    pub user: NewUser,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Work for InsertOne {
+    type Done = InsertOutcome;
+
+    async fn within(&self, tx: &mut PgConnection) -> Result<InsertOutcome, ApiError> {
+        let inserted = store::insert_users(tx, self.clock.now(), std::slice::from_ref(&self.user)).await;
+        match inserted {
+            Ok(outcomes) => {
+                outcomes.first().copied().ok_or_else(|| ApiError::internal("an insert without an outcome"))
+            }
+            Err(error) if is_missing_org(&error) => Ok(InsertOutcome::NoOrg),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
