@@ -56,6 +56,45 @@ impl Listed {
     }
 }
 
+/// A page of an org's keys, and the org's own row where it has none: `$1` org, `$2` whether dead ones
+/// count, `$3` now, `$4` and `$5` the place before it, `$6` keys, `$7` bytes.
+macro_rules! listed {
+    ($($argument:expr),*) => {
+        sqlx::query_as!(
+            Listed,
+            r#"
+            SELECT o.key AS "owner_code!", k.unique_id AS "unique_id?", k.usages AS "usages?", k.type AS "kind?",
+                   k.public_key AS "public_key?", k.fingerprint AS "fingerprint?", k.algorithm AS "algorithm?",
+                   k.related_client_id AS "related_client_id?", k.sealed IS NOT NULL AS "has_private_key!",
+                   k.expires_at AS "expires_at?", k.created_at AS "created_at?", k.has_more AS "has_more?"
+            FROM orgs o
+            LEFT JOIN LATERAL (
+                SELECT *, position < found AND (position = $6 OR next_total > $7) AS has_more
+                FROM (
+                    SELECT *, row_number() OVER listed AS position, count(*) OVER () AS found,
+                           sum(octet_length(public_key)) OVER listed AS total,
+                           -- With the key after it.
+                           sum(octet_length(public_key)) OVER (
+                               ORDER BY created_at, unique_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING
+                           ) AS next_total
+                    FROM (
+                        SELECT * FROM public_keys
+                        WHERE org_id = o.id AND (created_at, unique_id) > ($4, $5)
+                            AND ($2 OR (deleted_at IS NULL AND expires_at > $3))
+                        ORDER BY created_at, unique_id LIMIT $6::bigint + 1
+                    ) AS candidate
+                    WINDOW listed AS (ORDER BY created_at, unique_id)
+                ) AS counted
+                WHERE position <= $6 AND (position = 1 OR total <= $7)
+            ) AS k ON true
+            WHERE o.id = $1
+            ORDER BY k.created_at, k.unique_id
+            "#,
+            $($argument),*
+        )
+    };
+}
+
 /// The org's keys after a place, if `owner_code` is its `key`.
 pub async fn page(
     db: impl PgExecutor<'_>,
@@ -65,46 +104,8 @@ pub async fn page(
     after: CursorPosition,
     now: DateTime<Utc>,
 ) -> Result<Option<KeyPage>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        Listed,
-        r#"
-        SELECT o.key AS "owner_code!", k.unique_id AS "unique_id?", k.usages AS "usages?", k.type AS "kind?",
-               k.public_key AS "public_key?", k.fingerprint AS "fingerprint?", k.algorithm AS "algorithm?",
-               k.related_client_id AS "related_client_id?", k.sealed IS NOT NULL AS "has_private_key!",
-               k.expires_at AS "expires_at?", k.created_at AS "created_at?", k.has_more AS "has_more?"
-        FROM orgs o
-        LEFT JOIN LATERAL (
-            SELECT *, position < found AND (position = $6 OR next_total > $7) AS has_more
-            FROM (
-                SELECT *, row_number() OVER listed AS position, count(*) OVER () AS found,
-                       sum(octet_length(public_key)) OVER listed AS total,
-                       -- With the key after it.
-                       sum(octet_length(public_key)) OVER (
-                           ORDER BY created_at, unique_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING
-                       ) AS next_total
-                FROM (
-                    SELECT * FROM public_keys
-                    WHERE org_id = o.id AND (created_at, unique_id) > ($4, $5)
-                        AND ($2 OR (deleted_at IS NULL AND expires_at > $3))
-                    ORDER BY created_at, unique_id LIMIT $6::bigint + 1
-                ) AS candidate
-                WINDOW listed AS (ORDER BY created_at, unique_id)
-            ) AS counted
-            WHERE position <= $6 AND (position = 1 OR total <= $7)
-        ) AS k ON true
-        WHERE o.id = $1
-        ORDER BY k.created_at, k.unique_id
-        "#,
-        org_id.0,
-        include_expired,
-        now,
-        after.created_at,
-        after.id,
-        PAGE,
-        PAGE_BYTES,
-    )
-    .fetch_all(db)
-    .await?;
+    let (place, id) = (after.created_at, after.id);
+    let rows = listed!(org_id.0, include_expired, now, place, id, PAGE, PAGE_BYTES).fetch_all(db).await?;
     // Compared here: a path may hold text that Postgres cannot take.
     if rows.first().is_none_or(|row| row.owner_code != owner_code) {
         return Ok(None);

@@ -67,7 +67,7 @@ impl Changeable for PublicKeys {
             { "named": "uuid" = self.named }
         )?;
         let Some((org, rows)) = loaded else { return Ok(None) };
-        let owner_code = rows.first().map(|row| row.owner_code.clone()).unwrap_or_default();
+        let owner_code = rows[0].owner_code.clone();
         let keys = rows.into_iter().filter_map(|row| {
             Some(Key {
                 unique_id: row.unique_id?,
