@@ -145,7 +145,7 @@ async fn perform(operator: &Operator<'_>, task: Task, output: Output) -> Result<
 }
 
 fn shown(output: Output, old: &Key, new: &Key, secret: &TenantKey) -> Result<(), CliError> {
-    let end = old.expires_at.map(rfc3339).unwrap_or_default();
+    let end = old.expires_at.map(rfc3339).ok_or("a rotated key has no end")?;
     let text = format!(
         "The key {} ends {end}. Its successor {}, shown only now: {}",
         old.id,

@@ -118,8 +118,7 @@ impl MasterKeys {
         let mut out = vec![VERSION];
         out.extend_from_slice(&key.id);
         out.extend_from_slice(&nonce);
-        // Fails only for messages of 256 GiB.
-        out.extend_from_slice(&sealed.unwrap_or_default());
+        out.extend_from_slice(&sealed.expect("only messages of 256 GiB cannot be sealed"));
         out
     }
 

@@ -162,8 +162,7 @@ fn reasons(problems: &[Problem]) -> BTreeMap<String, Cow<'_, str>> {
 }
 
 fn json(body: &impl Serialize) -> Vec<u8> {
-    // Plain data with string keys: serialising it cannot fail.
-    serde_json::to_vec(body).unwrap_or_default()
+    serde_json::to_vec(body).expect("plain data with string keys")
 }
 
 #[cfg(test)]

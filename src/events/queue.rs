@@ -72,8 +72,7 @@ impl QueueSettings {
             Self::AzureStorageQueue(settings, _) => serde_json::to_value(settings),
             Self::Webhook(settings) => serde_json::to_value(settings),
         };
-        // Plain data with string keys: serialising it cannot fail.
-        json.unwrap_or_default()
+        json.expect("plain data with string keys")
     }
 
     /// Where to send, if the settings keep every rule.

@@ -283,8 +283,7 @@ struct KeyRow {
 impl KeyRow {
     fn into_record(self) -> Arc<KeyRecord> {
         let Self { digest, org_id, id: key_id, expires_at, is_superseded, is_revoked } = self;
-        // Its length is a constraint of the table.
-        let digest = digest.try_into().unwrap_or_default();
+        let digest = digest.try_into().expect("a digest's length is a constraint of the table");
         let uses = OnceLock::new();
         Arc::new(KeyRecord { org_id, key_id, expires_at, is_superseded, is_revoked, digest, uses })
     }

@@ -46,8 +46,8 @@ pub fn of_errors(
 }
 
 fn example(name: &str, summary: &str, error: &ApiError, shape: Shape) -> (String, RefOr<Example>) {
-    // What was just rendered as JSON is JSON.
-    let value: Value = serde_json::from_slice(&body(error, shape, REQUEST_ID)).unwrap_or_default();
+    let rendered = body(error, shape, REQUEST_ID);
+    let value: Value = serde_json::from_slice(&rendered).expect("what was just rendered as JSON is JSON");
     (name.to_owned(), RefOr::T(ExampleBuilder::new().summary(summary).value(Some(value)).build()))
 }
 

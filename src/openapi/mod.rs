@@ -155,8 +155,7 @@ pub fn complete(document: &mut OpenApi) {
 /// The document as it is served and committed.
 #[must_use]
 pub fn to_json(document: &OpenApi) -> String {
-    // Plain data with string keys: serialising it cannot fail.
-    let mut json = document.to_pretty_json().unwrap_or_default();
+    let mut json = document.to_pretty_json().expect("plain data with string keys");
     json.push('\n');
     json
 }
