@@ -13,8 +13,11 @@ use super::rsa::RsaKey;
 /// Lengths on offer, in bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
+    /// 2048 bits.
     Rsa2048,
+    /// 3072 bits.
     Rsa3072,
+    /// 4096 bits.
     Rsa4096,
 }
 
@@ -33,6 +36,7 @@ impl Length {
 
 /// A new pair.
 pub struct Generated {
+    /// The public half.
     pub public: RsaKey,
     /// PKCS#8 DER; wiped when dropped. The caller seals it.
     pub private: Zeroizing<Vec<u8>>,

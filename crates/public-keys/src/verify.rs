@@ -12,9 +12,13 @@ use super::rsa::RsaKey;
 /// a salt as long as the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
+    /// RSASSA-PSS with SHA-256.
     PssSha256,
+    /// RSASSA-PSS with SHA-384.
     PssSha384,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
     Pkcs1Sha256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
     Pkcs1Sha384,
 }
 

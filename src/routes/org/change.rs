@@ -9,10 +9,13 @@ use crate::error::ApiError;
 /// What is wanted of an org.
 #[derive(Clone, Debug)]
 pub enum OrgChange {
+    /// Gives it another name.
     Rename(String),
     /// Stops serving it; an org that is suspended already stays so.
     Suspend,
+    /// Serves it again.
     Resume,
+    /// Deletes it with everything but its audit log.
     Delete,
     /// Goes on with the renewed audit key of this number.
     HandOver(i16),

@@ -15,10 +15,15 @@ use crate::ids::OrgId;
 /// An org as operators see it.
 #[derive(Debug, Serialize)]
 pub struct Org {
+    /// The id.
     pub id: OrgId,
+    /// The public name.
     pub key: String,
+    /// The name for people.
     pub name: String,
+    /// The instant of its creation.
     pub created_at: DateTime<Utc>,
+    /// The instant of its suspension.
     pub suspended_at: Option<DateTime<Utc>>,
 }
 
@@ -91,7 +96,9 @@ pub async fn find(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(Org,
 
 /// What a change of an org is decided on.
 pub struct Loaded {
+    /// The org at one revision.
     pub org: OrgState,
+    /// The public name.
     pub key: String,
 }
 

@@ -14,9 +14,13 @@ pub const MAX_LIVE: usize = 100;
 /// A key's row, as far as the rules go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
+    /// The key's `UniqueId`.
     pub unique_id: Uuid,
+    /// The key's fingerprint.
     pub fingerprint: String,
+    /// The end that was set.
     pub expires_at: DateTime<Utc>,
+    /// The instant of its deletion.
     pub deleted_at: Option<DateTime<Utc>>,
 }
 
@@ -29,18 +33,24 @@ impl Key {
 /// An org's keys at one revision: all live ones, and the dead one that was asked for.
 #[derive(Clone, Debug)]
 pub struct OrgKeys {
+    /// The org at one revision.
     pub org: OrgState,
     /// The org's `key`.
     pub owner_code: String,
+    /// The keys that the rule looks at.
     pub keys: Vec<Key>,
 }
 
 /// What is to be done, in one statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
+    /// What the event says of it, and the audit log.
     pub kind: Kind,
+    /// The key's `UniqueId`.
     pub unique_id: Uuid,
+    /// The end that was set.
     pub expires_at: DateTime<Utc>,
+    /// The instant of its deletion.
     pub deleted_at: Option<DateTime<Utc>>,
 }
 

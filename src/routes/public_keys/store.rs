@@ -12,26 +12,42 @@ use crate::ids::OrgId;
 /// A new key as it is stored.
 #[derive(Clone, Debug)]
 pub struct Stored {
+    /// The names of its usages.
     pub usages: Vec<String>,
+    /// The type: `RSA` or `PGP`.
     pub kind: &'static str,
+    /// The canonical text.
     pub public_key: String,
+    /// The key's fingerprint.
     pub fingerprint: String,
+    /// For people.
     pub algorithm: String,
+    /// The partner's own name for it.
     pub related_client_id: Option<String>,
+    /// The private half of a pair made here, sealed.
     pub sealed: Option<Vec<u8>>,
 }
 
 /// A key as it is shown: everything but the private half.
 #[derive(Debug)]
 pub struct Row {
+    /// The key's `UniqueId`.
     pub unique_id: Uuid,
+    /// The names of its usages.
     pub usages: Vec<String>,
+    /// The type: `RSA` or `PGP`.
     pub kind: String,
+    /// The canonical text.
     pub public_key: String,
+    /// The key's fingerprint.
     pub fingerprint: String,
+    /// For people.
     pub algorithm: String,
+    /// The partner's own name for it.
     pub related_client_id: Option<String>,
+    /// `true` for a pair made here.
     pub has_private_key: bool,
+    /// The end that was set.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -174,9 +190,13 @@ pub async fn find(
 /// A live key, to be used.
 #[derive(Clone, Debug)]
 pub struct Usable {
+    /// The key's `UniqueId`.
     pub unique_id: Uuid,
+    /// The type: `RSA` or `PGP`.
     pub kind: String,
+    /// The canonical text.
     pub public_key: String,
+    /// The key's fingerprint.
     pub fingerprint: String,
 }
 

@@ -17,8 +17,11 @@ use crate::routes::public_keys::recipient::Recipient;
 
 /// A new secret in place.
 pub struct Rotated {
+    /// The new secret's id.
     pub id: Uuid,
+    /// The instant of the rotation.
     pub at: DateTime<Utc>,
+    /// The end of the secret before.
     pub previous_expires_at: Option<DateTime<Utc>>,
 }
 

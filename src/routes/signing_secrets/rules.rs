@@ -13,12 +13,17 @@ pub const MAX_LIVE: usize = 5;
 /// A secret's row without the secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SigningSecret {
+    /// The id.
     pub id: Uuid,
+    /// `server` or `partner`.
     pub source: String,
+    /// The instant of its creation.
     pub created_at: DateTime<Utc>,
     /// `None` while it is the current one.
     pub expires_at: Option<DateTime<Utc>>,
+    /// The instant of its end, where that was immediate.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// The number of changes so far, for the event.
     pub version: i64,
 }
 
@@ -35,14 +40,18 @@ impl SigningSecret {
 /// An org's secrets at one revision: the live ones, and the dead one that was asked for.
 #[derive(Clone, Debug)]
 pub struct OrgSecrets {
+    /// The org at one revision.
     pub org: OrgState,
+    /// The live secrets, and the one that was asked for.
     pub secrets: Vec<SigningSecret>,
 }
 
 /// What is to be done, in one statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
+    /// What the event says of it, and the audit log.
     pub kind: Kind,
+    /// The instant of the decision.
     pub at: DateTime<Utc>,
     /// A previous secret's new state.
     pub ended: Option<SigningSecret>,

@@ -13,9 +13,11 @@ use crate::routes::public_keys::recipient::Recipient;
 /// A new secret as it is stored.
 #[derive(Clone, Debug)]
 pub struct Stored {
+    /// The secret, sealed.
     pub sealed: Vec<u8>,
     /// The first is stored; the others are as older keys of the service made them.
     pub fingerprints: Vec<Vec<u8>>,
+    /// `server` or `partner`.
     pub source: &'static str,
 }
 

@@ -8,6 +8,7 @@ use crate::ids::KeyId;
 
 /// Default and longest grace window, in seconds (contract 4).
 pub const DEFAULT_GRACE: i64 = 86_400;
+/// The longest grace window, in seconds: 7 days.
 pub const MAX_GRACE: i64 = 604_800;
 
 /// Names a key.

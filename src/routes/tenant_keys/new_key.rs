@@ -7,8 +7,11 @@ use crate::ids::{KeyId, new_row_id};
 
 /// A key that exists nowhere yet.
 pub struct NewKey {
+    /// Its id and prefix.
     pub fresh: Fresh,
+    /// The key itself.
     pub key: TenantKey,
+    /// What is stored of it.
     pub digest: Hashed,
 }
 

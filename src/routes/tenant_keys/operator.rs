@@ -35,10 +35,15 @@ pub fn minting(
 
 /// What an operator works with.
 pub struct Operator<'a> {
+    /// Postgres.
     pub db: &'a Db,
+    /// The time.
     pub clock: &'a Clock,
+    /// The service's own keys.
     pub keyring: &'a Keyring,
+    /// The environment that new keys name.
     pub key_env: KeyEnv,
+    /// The tenant.
     pub org_id: OrgId,
 }
 

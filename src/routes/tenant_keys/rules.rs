@@ -19,19 +19,29 @@ const MAX_GRACE: TimeDelta = TimeDelta::days(7);
 /// A key's row, as far as the rules and the lists go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Key {
+    /// The id.
     pub id: KeyId,
+    /// The name for people.
     pub name: String,
+    /// What is shown of the key.
     pub prefix: String,
+    /// The instant of its creation.
     pub created_at: DateTime<Utc>,
+    /// The last time that it opened something.
     pub last_used_at: Option<DateTime<Utc>>,
     /// Member tokens that were issued under it.
     pub tokens_issued: i64,
     /// How often it was sent after it had ended.
     pub dead_uses: i64,
+    /// The last time that it was sent after its end.
     pub dead_used_at: Option<DateTime<Utc>>,
+    /// The end that was set.
     pub expires_at: Option<DateTime<Utc>>,
+    /// The instant of its rotation.
     pub rotated_at: Option<DateTime<Utc>>,
+    /// The key that replaced it.
     pub rotated_to: Option<KeyId>,
+    /// The instant of its end, where that was immediate.
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
@@ -49,7 +59,9 @@ impl Key {
 /// An org's keys at one revision: all live ones, and the dead ones that were asked for.
 #[derive(Clone, Debug)]
 pub struct OrgKeys {
+    /// The org at one revision.
     pub org: OrgState,
+    /// The live keys, and the dead ones that were asked for.
     pub keys: Vec<Key>,
 }
 
@@ -80,15 +92,20 @@ impl Plan {
 /// A new key's identity, made before the rules are asked.
 #[derive(Clone, Debug)]
 pub struct Fresh {
+    /// The id.
     pub id: KeyId,
+    /// What is shown of the key.
     pub prefix: String,
 }
 
 /// What a rotation asks for.
 #[derive(Clone, Debug)]
 pub struct Rotation {
+    /// The key to rotate; the one that authenticated where none is named.
     pub key_id: Option<KeyId>,
+    /// The time in which the old key still works.
     pub grace: TimeDelta,
+    /// The new key's end; none gives it the old one's lifetime.
     pub expires_at: Option<DateTime<Utc>>,
 }
 

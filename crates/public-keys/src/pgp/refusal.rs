@@ -21,6 +21,7 @@ const ADD: &str = "add one: gpg --quick-add-key FINGERPRINT cv25519 encr 3y";
 
 /// Why a text is not accepted as an OpenPGP certificate; the `Display` is meant for the partner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[expect(missing_docs, reason = "each variant's message says what it is")]
 pub enum PgpRefusal {
     #[error("is longer than 64 KiB; export it without what others signed: {}", MINIMAL)]
     TooLarge,

@@ -16,6 +16,7 @@ const FROM_JWK_SET: &str = "send one key of it as PEM: node -e 'console.log(cryp
 
 /// Why a text is not accepted as an RSA public key; the `Display` is meant for the partner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[expect(missing_docs, reason = "each variant's message says what it is")]
 pub enum RsaRefusal {
     #[error(
         "is longer than 64 KiB, which no RSA key is; send the public key alone: openssl pkey -in key.pem -pubout"
