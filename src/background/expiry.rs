@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::queue_credential;
 use crate::db::Db;
 use crate::error::ApiError;
-use crate::events::{Draft, Kind, Stream, Subject, cut};
+use crate::events::{Draft, EventType, Stream, Subject, cut};
 use crate::ids::{KeyId, OrgId};
 use crate::state::App;
 
@@ -58,7 +58,7 @@ pub async fn step(app: &App) -> Result<usize, ApiError> {
 }
 
 /// Whose event was written, and which.
-type Announced = (OrgId, Kind);
+type Announced = (OrgId, EventType);
 
 /// Events of one kind about many rows, column by column.
 #[derive(Default)]
@@ -77,7 +77,7 @@ impl Drafts {
         org_id: OrgId,
         subject_id: Uuid,
         step: i16,
-        kind: Kind,
+        kind: EventType,
         subject: &Subject,
         now: DateTime<Utc>,
     ) {
@@ -151,14 +151,14 @@ macro_rules! announced {
 /// Rows of [`announced!`], each query's of a type of its own.
 macro_rules! whose {
     ($rows:expr) => {
-        $rows.into_iter().filter_map(|row| Some((OrgId(row.org_id), Kind::of(&row.kind)?))).collect()
+        $rows.into_iter().filter_map(|row| Some((OrgId(row.org_id), EventType::of(&row.kind)?))).collect()
     };
 }
 
 async fn tenant_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<Announced>, sqlx::Error> {
     let mut drafts = Drafts::default();
     for row in ending!("tenant_keys", "id", "revoked_at IS NULL", now).fetch_all(&db.pool).await? {
-        let kind = if row.step == 0 { Kind::TenantKeyExpired } else { Kind::TenantKeyExpiring };
+        let kind = if row.step == 0 { EventType::TenantKeyExpired } else { EventType::TenantKeyExpiring };
         let expires_at = Some(row.expires_at);
         let subject = Subject::TenantKey { key_id: KeyId(row.id), previous_key_id: None, expires_at };
         drafts.push(OrgId(row.org_id), row.id, row.step, kind, &subject, now);
@@ -178,7 +178,7 @@ async fn tenant_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<Announced>, sqlx
 async fn public_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<Announced>, sqlx::Error> {
     let mut drafts = Drafts::default();
     for row in ending!("public_keys", "unique_id", "deleted_at IS NULL", now).fetch_all(&db.pool).await? {
-        let kind = if row.step == 0 { Kind::PublicKeyExpired } else { Kind::PublicKeyExpiring };
+        let kind = if row.step == 0 { EventType::PublicKeyExpired } else { EventType::PublicKeyExpiring };
         let subject = Subject::PublicKey { unique_id: row.id, expires_at: row.expires_at };
         drafts.push(OrgId(row.org_id), row.id, row.step, kind, &subject, now);
     }
@@ -206,7 +206,7 @@ async fn signing_secrets(db: &Db, now: DateTime<Utc>) -> Result<Vec<Announced>, 
     for row in due.fetch_all(&db.pool).await? {
         let subject =
             Subject::SigningSecret { secret_id: row.id, previous_secret_id: None, expires_at: None };
-        drafts.push(OrgId(row.org_id), row.id, 0, Kind::SigningSecretExpired, &subject, now);
+        drafts.push(OrgId(row.org_id), row.id, 0, EventType::SigningSecretExpired, &subject, now);
     }
     if drafts.ids.is_empty() {
         return Ok(Vec::new());

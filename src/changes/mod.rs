@@ -12,7 +12,7 @@ mod statement;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-pub use self::scope::{Caller, OrgState, Scope};
+pub use self::scope::{CallerState, OrgState, Scope};
 pub(crate) use self::statement::{change, named, snapshot};
 use crate::clock::Clock;
 use crate::db::Db;

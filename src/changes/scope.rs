@@ -8,7 +8,7 @@ use crate::audit::{Author, Entry};
 use crate::crypto::audit_chain::Head;
 use crate::crypto::keyring::Keyring;
 use crate::error::{ApiError, Code};
-use crate::events::{Draft, Kind, Subject};
+use crate::events::{Draft, EventType, Subject};
 use crate::identity::Partner;
 use crate::ids::{KeyId, OrgId};
 
@@ -44,7 +44,7 @@ impl Scope {
 
     /// The event of a change of the org as it was seen.
     #[must_use]
-    pub fn draft(&self, seen: OrgState, kind: Kind, subject: &Subject) -> Draft {
+    pub fn draft(&self, seen: OrgState, kind: EventType, subject: &Subject) -> Draft {
         Draft::new(self.org_id, kind, subject, seen.now).traced(self.author.trace())
     }
 }
@@ -69,7 +69,7 @@ pub struct OrgState {
     /// Where its audit log ends; its number is the revision.
     pub head: Head,
     /// How the key stands that authenticated.
-    pub caller: Caller,
+    pub caller: CallerState,
     /// The instant of the decision.
     pub now: DateTime<Utc>,
 }
@@ -78,14 +78,14 @@ impl OrgState {
     /// An org whose log ends at `head`, as nobody's key finds it.
     #[must_use]
     pub fn new(head: Head, now: DateTime<Utc>) -> Self {
-        Self { head, caller: Caller::KEYLESS, now }
+        Self { head, caller: CallerState::KEYLESS, now }
     }
 }
 
 /// How the key that authenticated a request stands when the change is decided: it may have ended,
 /// or have been rotated, since it authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caller {
+pub struct CallerState {
     /// The key, if one authenticated.
     pub key_id: Option<KeyId>,
     /// Neither revoked nor expired; true without a key.
@@ -94,7 +94,7 @@ pub struct Caller {
     pub is_superseded: bool,
 }
 
-impl Caller {
+impl CallerState {
     /// Somebody who needs no key.
     pub const KEYLESS: Self = Self { key_id: None, is_live: true, is_superseded: false };
 
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_superseded_key_administers_nothing_and_a_dead_one_is_no_key() {
         let outcome = |is_live, is_superseded| {
-            let caller = Caller { key_id: None, is_live, is_superseded };
+            let caller = CallerState { key_id: None, is_live, is_superseded };
             (refusal(caller.require_administrator()), refusal(caller.require_unrotated()))
         };
         assert_eq!(outcome(true, false), (None, None));

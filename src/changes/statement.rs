@@ -64,7 +64,7 @@ macro_rules! snapshot {
         rows.fetch_all(&mut *$db).await.map(|rows| {
             let first = rows.first()?;
             let head = $crate::crypto::audit_chain::Head { seq: first.revision, mac: first.audit_mac };
-            let caller = $crate::changes::Caller {
+            let caller = $crate::changes::CallerState {
                 key_id: scope.caller,
                 is_live: first.caller_is_live,
                 is_superseded: first.caller_is_superseded,

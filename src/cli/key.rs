@@ -12,7 +12,7 @@ use crate::crypto::tenant_key::TenantKey;
 use crate::ids::{KeyId, parse_uuid};
 use crate::routes::org;
 use crate::routes::tenant_keys::operator::Operator;
-use crate::routes::tenant_keys::rules::Key;
+use crate::routes::tenant_keys::rules::StoredTenantKey;
 use crate::routes::tenant_keys::{CreateTenantKey, RotateTenantKey};
 
 #[derive(Debug, Subcommand)]
@@ -128,7 +128,7 @@ async fn perform(operator: &Operator<'_>, task: Task, output: Output) -> Result<
             output.list(&json!({ "keys": keys }), keys.iter().map(described))
         }
         Task::Create(wanted) => {
-            let show = move |key: &Key, secret: &TenantKey| {
+            let show = move |key: &StoredTenantKey, secret: &TenantKey| {
                 let object = json!({ "key_id": key.id, "tenant_api_key": secret.expose() });
                 output.show(&object, format!("Made the key {}, shown only now: {}", key.id, secret.expose()))
             };
@@ -144,7 +144,12 @@ async fn perform(operator: &Operator<'_>, task: Task, output: Output) -> Result<
     }
 }
 
-fn shown(output: Output, old: &Key, new: &Key, secret: &TenantKey) -> Result<(), CliError> {
+fn shown(
+    output: Output,
+    old: &StoredTenantKey,
+    new: &StoredTenantKey,
+    secret: &TenantKey,
+) -> Result<(), CliError> {
     let end = old.expires_at.map(rfc3339).ok_or("a rotated key has no end")?;
     let text = format!(
         "The key {} ends {end}. Its successor {}, shown only now: {}",
@@ -159,13 +164,13 @@ fn shown(output: Output, old: &Key, new: &Key, secret: &TenantKey) -> Result<(),
     output.show(&object, text)
 }
 
-fn described(key: &Key) -> String {
+fn described(key: &StoredTenantKey) -> String {
     let end = key.revoked_at.or(key.expires_at).map_or_else(|| "no end".to_owned(), rfc3339);
     format!("{}  {}  {end}  {}{}", key.id, key.prefix, key.name, uses(key))
 }
 
 /// What became of a key, after its name.
-fn uses(key: &Key) -> String {
+fn uses(key: &StoredTenantKey) -> String {
     let last = key.last_used_at.map(|at| format!("last used {}", rfc3339(at)));
     let tokens = (key.tokens_issued > 0).then(|| format!("{} member tokens issued", key.tokens_issued));
     let dead = key

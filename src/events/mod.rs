@@ -66,9 +66,9 @@ macro_rules! kinds {
         /// What can happen. Names are `<subject>.<what>`, and never change.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[expect(missing_docs, reason = "the names say it, and docs/events.md the rest")]
-        pub enum Kind { $($(#[$doc])* $variant),* }
+        pub enum EventType { $($(#[$doc])* $variant),* }
 
-        impl Kind {
+        impl EventType {
             /// Every kind there is.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
@@ -119,7 +119,7 @@ kinds! {
     QueuePaused = "queue.paused" on Credentials;
 }
 
-impl Kind {
+impl EventType {
     /// Whether it is about a queue.
     #[must_use]
     pub fn is_of_a_queue(self) -> bool {
@@ -148,7 +148,7 @@ impl PauseReason {
     }
 }
 
-impl PartialSchema for Kind {
+impl PartialSchema for EventType {
     fn schema() -> RefOr<Schema> {
         let names = Self::ALL.iter().map(|kind| kind.name());
         let names = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
@@ -156,7 +156,7 @@ impl PartialSchema for Kind {
     }
 }
 
-impl ToSchema for Kind {
+impl ToSchema for EventType {
     fn name() -> Cow<'static, str> {
         Cow::Borrowed("EventType")
     }
@@ -247,7 +247,7 @@ pub struct Draft {
     /// The id of the row; the wire adds `evt_`.
     pub id: Uuid,
     /// What happened.
-    pub kind: Kind,
+    pub kind: EventType,
     /// The stream that carries it.
     pub stream: Stream,
     /// The body up to the version; [`Draft::TAIL`] closes it.
@@ -264,7 +264,7 @@ impl Draft {
 
     /// Drafts an event that happens at `now`.
     #[must_use]
-    pub fn new(org_id: OrgId, kind: Kind, subject: &Subject, now: DateTime<Utc>) -> Self {
+    pub fn new(org_id: OrgId, kind: EventType, subject: &Subject, now: DateTime<Utc>) -> Self {
         let at = cut(now);
         let data = EventData { subject, occurred_at: at, version: 0 };
         let body = EventBody { kind: kind.name(), timestamp: at, org_id, data };
@@ -337,7 +337,7 @@ mod tests {
     fn a_body_reads_as_the_contract_shows_it() {
         let now = Utc.with_ymd_and_hms(2026, 11, 21, 8, 0, 0).unwrap();
         let subject = Subject::User { user_id: Uuid::from_u128(7) };
-        let draft = Draft::new(OrgId(Uuid::from_u128(1)), Kind::UserCreated, &subject, now);
+        let draft = Draft::new(OrgId(Uuid::from_u128(1)), EventType::UserCreated, &subject, now);
         assert_eq!(
             draft.body(12),
             r#"{"type":"user.created","timestamp":"2026-11-21T08:00:00Z","org_id":"00000000-0000-0000-0000-000000000001","data":{"user_id":"00000000-0000-0000-0000-000000000007","occurred_at":"2026-11-21T08:00:00Z","version":12}}"#
@@ -365,7 +365,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_named_after_its_subject() {
-        for kind in Kind::ALL {
+        for kind in EventType::ALL {
             let is_user = kind.name().starts_with("user.");
             assert_eq!(kind.stream() == Stream::Users, is_user, "{kind:?}");
         }

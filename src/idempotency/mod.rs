@@ -47,29 +47,29 @@ impl<T: Input> FromRequest<App> for Once<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
         match Self::take(request, app).await {
-            Ok(Received::New(once)) => Ok(once),
-            Ok(Received::Answered(reply)) => Err(reply.replayed()),
+            Ok(Arrival::New(once)) => Ok(once),
+            Ok(Arrival::Answered(reply)) => Err(reply.replayed()),
             Err(error) => Err(error.into_response()),
         }
     }
 }
 
-enum Received<T> {
+enum Arrival<T> {
     New(Once<T>),
     /// And this was the answer.
     Answered(Reply),
 }
 
 impl<T: Input> Once<T> {
-    async fn take(request: Request, app: &App) -> Result<Received<T>, ApiError> {
+    async fn take(request: Request, app: &App) -> Result<Arrival<T>, ApiError> {
         let claimed = Claimant::of(&request);
         let (input, sent) = input::take(request, app.clock.now(), &app.workers).await?;
-        let Some(claimed) = claimed else { return Ok(Received::New(Self { input, claim: None })) };
+        let Some(claimed) = claimed else { return Ok(Arrival::New(Self { input, claim: None })) };
         let claim = claimed.claim(app, &sent);
         let kept = store::find(&app.db.pool, &claim, app.clock.now() - KEPT_FOR).await?;
         match kept {
-            Some(kept) => claim.replay(app, kept).map(Received::Answered),
-            None => Ok(Received::New(Self { input, claim: Some(claim) })),
+            Some(kept) => claim.replay(app, kept).map(Arrival::Answered),
+            None => Ok(Arrival::New(Self { input, claim: Some(claim) })),
         }
     }
 }

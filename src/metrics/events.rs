@@ -12,7 +12,7 @@ use super::register::{
     Counters, Gauges, Histograms, SecondGauges, Seconds, durations, each, one, pairs, set,
 };
 use crate::events::targets::Reason;
-use crate::events::{Kind, Stream};
+use crate::events::{EventType, Stream};
 
 const QUEUE_TYPES: [&str; 3] = ["aws_sqs", "azure_storage_queue", "webhook"];
 const RESULTS: [&str; 3] = ["delivered", "retried", "failed"];
@@ -22,17 +22,17 @@ const STREAMS: [&str; 2] = ["users", "credentials"];
 
 /// Which answered requests changed a credential, and how. Read off the route because every change
 /// is one request, and because a reply that is only repeated can be told from one that is new.
-const CHANGES: &[(&str, &str, Kind)] = &[
-    ("POST", "/v1/auth/tenant-key/rotate", Kind::TenantKeyRotated),
-    ("POST", "/v1/admin/org/tenant-keys", Kind::TenantKeyCreated),
-    ("PATCH", "/v1/admin/org/tenant-keys/{key_id}", Kind::TenantKeyUpdated),
-    ("DELETE", "/v1/admin/org/tenant-keys/{key_id}", Kind::TenantKeyRevoked),
-    ("POST", "/v1/auth/signing-secret/rotate", Kind::SigningSecretRotated),
-    ("DELETE", "/v1/auth/signing-secret/{secret_id}", Kind::SigningSecretRevoked),
-    ("POST", "/api/v1/key", Kind::PublicKeyRegistered),
-    ("POST", "/api/v1/key/generate", Kind::PublicKeyRegistered),
-    ("PUT", "/api/v1/key/{UniqueId}/set-expiration", Kind::PublicKeyUpdated),
-    ("DELETE", "/api/v1/key/{UniqueId}", Kind::PublicKeyDeleted),
+const CHANGES: &[(&str, &str, EventType)] = &[
+    ("POST", "/v1/auth/tenant-key/rotate", EventType::TenantKeyRotated),
+    ("POST", "/v1/admin/org/tenant-keys", EventType::TenantKeyCreated),
+    ("PATCH", "/v1/admin/org/tenant-keys/{key_id}", EventType::TenantKeyUpdated),
+    ("DELETE", "/v1/admin/org/tenant-keys/{key_id}", EventType::TenantKeyRevoked),
+    ("POST", "/v1/auth/signing-secret/rotate", EventType::SigningSecretRotated),
+    ("DELETE", "/v1/auth/signing-secret/{secret_id}", EventType::SigningSecretRevoked),
+    ("POST", "/api/v1/key", EventType::PublicKeyRegistered),
+    ("POST", "/api/v1/key/generate", EventType::PublicKeyRegistered),
+    ("PUT", "/api/v1/key/{UniqueId}/set-expiration", EventType::PublicKeyUpdated),
+    ("DELETE", "/api/v1/key/{UniqueId}", EventType::PublicKeyDeleted),
 ];
 
 /// What the event side counts.
@@ -111,8 +111,9 @@ impl EventMetrics {
             drop(durations.get_or_create_owned(&[("queue_type", kind)]));
         }
         let streams = STREAMS.map(|stream| [("stream", stream)]);
-        let told =
-            Kind::ALL.iter().filter(|kind| kind.stream() == Stream::Credentials && !kind.is_of_a_queue());
+        let told = EventType::ALL
+            .iter()
+            .filter(|kind| kind.stream() == Stream::Credentials && !kind.is_of_a_queue());
         Self {
             durations,
             deliveries: each(
@@ -196,14 +197,14 @@ impl EventMetrics {
         if !status.is_success() {
             return;
         }
-        let is_it = |(m, r, _): &&(&str, &str, Kind)| *m == method.as_str() && Some(*r) == route;
+        let is_it = |(m, r, _): &&(&str, &str, EventType)| *m == method.as_str() && Some(*r) == route;
         if let Some((_, _, kind)) = CHANGES.iter().find(is_it) {
             self.changed(*kind);
         }
     }
 
     /// Counts a change.
-    pub fn changed(&self, kind: Kind) {
+    pub fn changed(&self, kind: EventType) {
         self.changes.get_or_create(&[("type", kind.name())]).inc();
     }
 

@@ -75,12 +75,12 @@ fn no_import_points_up() {
 
 #[test]
 fn imports_are_understood() {
-    let source = "use std::fmt;\nuse super::store::{self, Plan};\npub(crate) use crate::{ids::OrgId, events::{Kind as K, targets::*}};\n\
+    let source = "use std::fmt;\nuse super::store::{self, Plan};\npub(crate) use crate::{ids::OrgId, events::{EventType as K, targets::*}};\n\
                   // use crate::cli;\nlet x = crate::clock::rfc3339(at);\n#[cfg(test)]\nmod tests { use crate::serve; }";
     let found = imports(source, "routes::users::change");
     let expected = [
         "clock::rfc3339",
-        "events::Kind",
+        "events::EventType",
         "events::targets::*",
         "ids::OrgId",
         "routes::users::store",

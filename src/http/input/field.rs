@@ -52,7 +52,7 @@ impl FieldLocation<'_> {
 
 /// What a PATCH does to a field (contract 1: `null` clears).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change<T> {
+pub enum Patch<T> {
     /// Absent: stays as it is.
     Keep,
     /// `null`.
@@ -61,13 +61,13 @@ pub enum Change<T> {
     Set(T),
 }
 
-impl<T> Change<T> {
+impl<T> Patch<T> {
     /// Whether the column is written at all.
     pub fn is_change(&self) -> bool {
         !matches!(self, Self::Keep)
     }
 
-    /// The value to write, where [`Change::is_change`].
+    /// The value to write, where [`Patch::is_change`].
     pub fn value(&self) -> Option<&T> {
         if let Self::Set(value) = self { Some(value) } else { None }
     }
@@ -274,11 +274,11 @@ impl<'p> Field<'p> {
     }
 
     /// What a PATCH does to this field; `read` judges a new value.
-    pub fn change<T>(self, read: impl FnOnce(Self) -> Option<T>) -> Option<Change<T>> {
+    pub fn change<T>(self, read: impl FnOnce(Self) -> Option<T>) -> Option<Patch<T>> {
         match self.value {
-            Value::Absent => Some(Change::Keep),
-            Value::Json(Json::Null) => Some(Change::Clear),
-            _ => read(self).map(Change::Set),
+            Value::Absent => Some(Patch::Keep),
+            Value::Json(Json::Null) => Some(Patch::Clear),
+            _ => read(self).map(Patch::Set),
         }
     }
 

@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use chrono::{DateTime, Utc};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-pub use self::field::{Change, Field};
+pub use self::field::{Field, Patch};
 use self::reader::Pairs;
 pub use self::reader::{Fields, Reader};
 use crate::clock::Clock;

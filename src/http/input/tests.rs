@@ -163,9 +163,9 @@ fn a_patch_tells_absent_from_null() {
         Field::new(vec![], value, &mut problems).change(|field| field.text(1..=9))
     };
     use super::field::Value;
-    assert_eq!(change(Value::Absent), Some(Change::Keep));
-    assert_eq!(change(Value::Json(Json::Null)), Some(Change::Clear));
-    assert_eq!(change(Value::Json(serde_json::from_str("\"a\"").unwrap())), Some(Change::Set("a".into())));
+    assert_eq!(change(Value::Absent), Some(Patch::Keep));
+    assert_eq!(change(Value::Json(Json::Null)), Some(Patch::Clear));
+    assert_eq!(change(Value::Json(serde_json::from_str("\"a\"").unwrap())), Some(Patch::Set("a".into())));
     assert_eq!(change(Value::Json(Json::Bool(true))), None);
 }
 

@@ -21,7 +21,7 @@ pub struct EventEntry {
     pub stream: String,
     /// What happened.
     #[serde(rename = "type")]
-    #[schema(value_type = crate::events::Kind)]
+    #[schema(value_type = crate::events::EventType)]
     pub kind: String,
     /// How its delivery stands.
     #[schema(value_type = super::input::EventStatus)]

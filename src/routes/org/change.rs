@@ -41,7 +41,7 @@ impl OrgChange {
 
 /// What is to be done, in one statement.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct OrgPlan {
     pub change: OrgChange,
     /// To what, in the audit log: the org by its `key`, or an audit key by its number.
     pub subject: String,
@@ -49,10 +49,10 @@ pub struct Plan {
 
 impl Loaded {
     /// Whoever may change anything may do this.
-    fn decide(&self, change: &OrgChange) -> Result<Option<Plan>, ApiError> {
+    fn decide(&self, change: &OrgChange) -> Result<Option<OrgPlan>, ApiError> {
         self.org.caller.require_administrator()?;
         let subject =
             if let OrgChange::HandOver(number) = change { number.to_string() } else { self.key.clone() };
-        Ok(Some(Plan { change: change.clone(), subject }))
+        Ok(Some(OrgPlan { change: change.clone(), subject }))
     }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgConnection, PgExecutor};
 
-use super::change::{OrgChange, Plan};
+use super::change::{OrgChange, OrgPlan};
 use crate::audit::Entry;
 use crate::changes::{Changeable, OrgState, Scope, change, snapshot};
 use crate::db::change_feed::CHANGES;
@@ -107,7 +107,7 @@ pub struct OrgRow;
 
 impl Changeable for OrgRow {
     type Snapshot = Loaded;
-    type Plan = Plan;
+    type Plan = OrgPlan;
     type Done = ();
 
     async fn load(
@@ -126,7 +126,7 @@ impl Changeable for OrgRow {
         db: &mut PgConnection,
         scope: &Scope,
         seen: &Loaded,
-        Plan { change, subject }: Plan,
+        OrgPlan { change, subject }: OrgPlan,
     ) -> Result<Option<()>, ApiError> {
         let entry = scope.entry(seen.org, change.action(), subject);
         let happened = match change {

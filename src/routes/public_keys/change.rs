@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::rules::OrgKeys;
-use super::store::{PublicKeys, Stored};
+use super::rules::OrgPublicKeys;
+use super::store::{NewPublicKey, PublicKeys};
 use crate::changes::{Change, Rule, Scope};
 use crate::clock::Clock;
 
@@ -14,11 +14,11 @@ pub fn registration(
     scope: Scope,
     owner_code: String,
     (unique_id, expires_at): (Uuid, DateTime<Utc>),
-    new: Stored,
+    new: NewPublicKey,
 ) -> Change<PublicKeys, impl Rule<PublicKeys> + use<>> {
     let fingerprint = new.fingerprint.clone();
     let keys = PublicKeys { named: None, new: Some(new) };
-    scope.change(clock, keys, move |org: &OrgKeys| {
+    scope.change(clock, keys, move |org: &OrgPublicKeys| {
         org.register(&owner_code, unique_id, &fingerprint, expires_at).map(Some)
     })
 }

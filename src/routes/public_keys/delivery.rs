@@ -141,7 +141,7 @@ pub struct Shown {
 
 /// How a reply shows a new secret.
 #[derive(Clone, Debug)]
-pub enum Delivery {
+pub enum SecretDelivery {
     /// In clear.
     Clear,
     /// Encrypted.
@@ -150,7 +150,7 @@ pub enum Delivery {
     Undeliverable,
 }
 
-impl Delivery {
+impl SecretDelivery {
     /// Encrypts `secret` to the key that `deliver_to` names, before anything is changed.
     ///
     /// # Errors

@@ -57,7 +57,7 @@ impl Input for OwnerPath {
 /// Which keys to list.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
-pub struct KeyFilter {
+pub struct PublicKeyFilter {
     /// Also list keys that have expired or were deleted.
     #[param(default = false, required = false)]
     pub include_expired: bool,
@@ -67,7 +67,7 @@ pub struct KeyFilter {
     pub next: Option<CursorPosition>,
 }
 
-impl Input for KeyFilter {
+impl Input for PublicKeyFilter {
     const BODY: Body = Body::None;
 
     fn read(request: &mut Reader) -> Option<Self> {

@@ -23,7 +23,7 @@ pub struct KeyPage {
 }
 
 /// A row of an outer join: the org's own columns, and a key's, all of them or none.
-struct Listed {
+struct ListedPublicKey {
     owner_code: String,
     unique_id: Option<Uuid>,
     usages: Option<Vec<String>>,
@@ -38,7 +38,7 @@ struct Listed {
     has_more: Option<bool>,
 }
 
-impl Listed {
+impl ListedPublicKey {
     /// The key, when it was made, and whether there are more.
     fn into_row(self) -> Option<(Row, DateTime<Utc>, bool)> {
         let row = Row {
@@ -61,7 +61,7 @@ impl Listed {
 macro_rules! listed {
     ($($argument:expr),*) => {
         sqlx::query_as!(
-            Listed,
+            ListedPublicKey,
             r#"
             SELECT o.key AS "owner_code!", k.unique_id AS "unique_id?", k.usages AS "usages?", k.type AS "kind?",
                    k.public_key AS "public_key?", k.fingerprint AS "fingerprint?", k.algorithm AS "algorithm?",
@@ -112,7 +112,7 @@ pub async fn page(
     }
     let mut page = KeyPage::default();
     // An org without keys has a row without one.
-    for (row, created_at, has_more) in rows.into_iter().filter_map(Listed::into_row) {
+    for (row, created_at, has_more) in rows.into_iter().filter_map(ListedPublicKey::into_row) {
         page.next = has_more.then_some(CursorPosition { created_at, id: row.unique_id });
         page.rows.push(row);
     }

@@ -26,12 +26,14 @@ use utoipa_axum::routes;
 
 use self::body::{GenerateKeyPairBody, RegisterPublicKeyBody};
 use self::change::registration;
-use self::input::{GenerateKeyPair, KeyFilter, OwnerPath, PublicKeyPath, RegisterPublicKey, SetExpiration};
+use self::input::{
+    GenerateKeyPair, OwnerPath, PublicKeyFilter, PublicKeyPath, RegisterPublicKey, SetExpiration,
+};
 use self::reply::{
     GeneratedKeyPair, PublicKeyEntry, PublicKeyExpiration, PublicKeyList, RegisteredPublicKey,
 };
-use self::rules::OrgKeys;
-use self::store::{PublicKeys, Row, Stored};
+use self::rules::OrgPublicKeys;
+use self::store::{NewPublicKey, PublicKeys, Row};
 use self::usage::Usage;
 use crate::changes::Scope;
 use crate::crypto::associated_data;
@@ -109,7 +111,7 @@ async fn get_public_key(
 /// Ordered by registration, oldest first, in pages: send each reply's `Next` as `next`, until it is
 /// null. A page may have fewer keys than the one after it.
 #[utoipa::path(
-    get, path = "/api/v1/key/list/{OwnerCode}", tag = "Public keys", params(OwnerPath, KeyFilter),
+    get, path = "/api/v1/key/list/{OwnerCode}", tag = "Public keys", params(OwnerPath, PublicKeyFilter),
     responses(
         (status = 200, description = "The keys.", body = PublicKeyList),
         (status = 400, description = "`invalid_request` or `conflicting_credentials`."),
@@ -119,7 +121,7 @@ async fn get_public_key(
 async fn list_public_keys(
     State(app): State<App>,
     partner: Partner,
-    Valid((OwnerPath { owner_code }, filter)): Valid<(OwnerPath, KeyFilter)>,
+    Valid((OwnerPath { owner_code }, filter)): Valid<(OwnerPath, PublicKeyFilter)>,
 ) -> Result<Json<PublicKeyList>, ApiError> {
     let (now, org_id) = (app.clock.now(), partner.org_id);
     let after = filter.next.unwrap_or(CursorPosition::START);
@@ -160,7 +162,7 @@ async fn set_public_key_expiration(
         let (_, row) = found.ok_or(Code::NotFound)?;
         recheck(&app, row, expiration_utc).await?;
     }
-    let rule = move |org: &OrgKeys| org.set_expiration(unique_id, expiration_utc).map(Some);
+    let rule = move |org: &OrgPublicKeys| org.set_expiration(unique_id, expiration_utc).map(Some);
     scope.change(&app.clock, keys, rule).carry_out(&app.db).await?;
     app.outbox.wake(org_id, Stream::Credentials);
     Ok(Json(PublicKeyExpiration { unique_id, expiration_utc }))
@@ -183,7 +185,7 @@ async fn delete_public_key(
     Valid(PublicKeyPath { unique_id }): Valid<PublicKeyPath>,
 ) -> Result<StatusCode, ApiError> {
     let (org_id, keys) = (scope.org_id, PublicKeys { named: unique_id, new: None });
-    let change = scope.change(&app.clock, keys, move |org: &OrgKeys| org.delete(unique_id));
+    let change = scope.change(&app.clock, keys, move |org: &OrgPublicKeys| org.delete(unique_id));
     change.carry_out(&app.db).await?;
     app.outbox.wake(org_id, Stream::Credentials);
     Ok(StatusCode::NO_CONTENT)
@@ -218,7 +220,7 @@ async fn generate_key_pair(
     let sealed = app.keyring.master.seal(&associated_data::public_key(org_id, unique_id), &pair.private);
     let public = AcceptedKey::from(pair.public);
     let (shown, algorithm) = (public.text.clone(), public.algorithm.clone());
-    let key = Stored { sealed: Some(sealed), ..stored(public, &input.usage, input.related_client_id) };
+    let key = NewPublicKey { sealed: Some(sealed), ..stored(public, &input.usage, input.related_client_id) };
     let expiration_utc = input.expiration_utc;
     let change = registration(&app.clock, scope, input.owner_code, (unique_id, expiration_utc), key);
     let data = GeneratedKeyPair { unique_id, key: shown, expiration_utc, algorithm };
@@ -240,8 +242,8 @@ async fn recheck(app: &App, row: Row, until: DateTime<Utc>) -> Result<(), ApiErr
     })
 }
 
-fn stored(key: AcceptedKey, usages: &[Usage], related_client_id: Option<String>) -> Stored {
-    Stored {
+fn stored(key: AcceptedKey, usages: &[Usage], related_client_id: Option<String>) -> NewPublicKey {
+    NewPublicKey {
         usages: usages.iter().map(|usage| usage.name().to_owned()).collect(),
         kind: key.kind.name(),
         public_key: key.text,

@@ -6,14 +6,14 @@ use uuid::Uuid;
 
 use crate::changes::OrgState;
 use crate::error::{ApiError, Code};
-use crate::events::{Kind, Subject, cut};
+use crate::events::{EventType, Subject, cut};
 
 /// Live keys an org may have, counted after the change.
 pub const MAX_LIVE: usize = 100;
 
 /// A key's row, as far as the rules go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
+pub struct StoredPublicKey {
     /// The key's `UniqueId`.
     pub unique_id: Uuid,
     /// The key's fingerprint.
@@ -24,7 +24,7 @@ pub struct Key {
     pub deleted_at: Option<DateTime<Utc>>,
 }
 
-impl Key {
+impl StoredPublicKey {
     fn is_live(&self, now: DateTime<Utc>) -> bool {
         self.deleted_at.is_none() && now < self.expires_at
     }
@@ -32,20 +32,20 @@ impl Key {
 
 /// An org's keys at one revision: all live ones, and the dead one that was asked for.
 #[derive(Clone, Debug)]
-pub struct OrgKeys {
+pub struct OrgPublicKeys {
     /// The org at one revision.
     pub org: OrgState,
     /// The org's `key`.
     pub owner_code: String,
     /// The keys that the rule looks at.
-    pub keys: Vec<Key>,
+    pub keys: Vec<StoredPublicKey>,
 }
 
 /// What is to be done, in one statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct PublicKeyPlan {
     /// What the event says of it, and the audit log.
-    pub kind: Kind,
+    pub kind: EventType,
     /// The key's `UniqueId`.
     pub unique_id: Uuid,
     /// The end that was set.
@@ -54,14 +54,14 @@ pub struct Plan {
     pub deleted_at: Option<DateTime<Utc>>,
 }
 
-impl Plan {
+impl PublicKeyPlan {
     /// Whom the event is about.
     pub fn subject(&self) -> Subject {
         Subject::PublicKey { unique_id: self.unique_id, expires_at: self.expires_at }
     }
 }
 
-impl OrgKeys {
+impl OrgPublicKeys {
     /// Whether one more key may be registered, whatever it will be: asked before a pair is made.
     pub fn may_register(&self, owner_code: &str) -> Result<(), ApiError> {
         self.org.caller.require_administrator()?;
@@ -78,14 +78,14 @@ impl OrgKeys {
         unique_id: Uuid,
         fingerprint: &str,
         expires_at: DateTime<Utc>,
-    ) -> Result<Plan, ApiError> {
+    ) -> Result<PublicKeyPlan, ApiError> {
         self.may_register(owner_code)?;
         if let Some(twin) = self.live().find(|key| key.fingerprint == fingerprint) {
             let reason = format!("is alive in this organisation already, as {}", twin.unique_id);
             return Err(ApiError::new(Code::DuplicateKey).detail("PublicKey", "duplicate_key", reason));
         }
         self.has_room()?;
-        Ok(Plan { kind: Kind::PublicKeyRegistered, unique_id, expires_at, deleted_at: None })
+        Ok(PublicKeyPlan { kind: EventType::PublicKeyRegistered, unique_id, expires_at, deleted_at: None })
     }
 
     /// Refuses one key too many.
@@ -94,25 +94,29 @@ impl OrgKeys {
     }
 
     /// A live key, whose end may be moved.
-    pub fn movable(&self, unique_id: Option<Uuid>) -> Result<&Key, ApiError> {
+    pub fn movable(&self, unique_id: Option<Uuid>) -> Result<&StoredPublicKey, ApiError> {
         self.org.caller.require_administrator()?;
         let key = self.find(unique_id)?;
         if key.is_live(self.org.now) { Ok(key) } else { Err(Code::PublicKeyNotLive.into()) }
     }
 
     /// Moves a live key's end.
-    pub fn set_expiration(&self, unique_id: Uuid, expires_at: DateTime<Utc>) -> Result<Plan, ApiError> {
+    pub fn set_expiration(
+        &self,
+        unique_id: Uuid,
+        expires_at: DateTime<Utc>,
+    ) -> Result<PublicKeyPlan, ApiError> {
         self.movable(Some(unique_id))?;
-        Ok(Plan { kind: Kind::PublicKeyUpdated, unique_id, expires_at, deleted_at: None })
+        Ok(PublicKeyPlan { kind: EventType::PublicKeyUpdated, unique_id, expires_at, deleted_at: None })
     }
 
     /// Ends a key now; `None` if it had ended already.
-    pub fn delete(&self, unique_id: Option<Uuid>) -> Result<Option<Plan>, ApiError> {
+    pub fn delete(&self, unique_id: Option<Uuid>) -> Result<Option<PublicKeyPlan>, ApiError> {
         self.org.caller.require_administrator()?;
         let key = self.find(unique_id)?;
         let end = cut(self.org.now);
-        let plan = Plan {
-            kind: Kind::PublicKeyDeleted,
+        let plan = PublicKeyPlan {
+            kind: EventType::PublicKeyDeleted,
             unique_id: key.unique_id,
             expires_at: end,
             // Immediate ends are states, so that no clock can disagree.
@@ -121,12 +125,12 @@ impl OrgKeys {
         Ok(key.is_live(self.org.now).then_some(plan))
     }
 
-    fn live(&self) -> impl Iterator<Item = &Key> {
+    fn live(&self) -> impl Iterator<Item = &StoredPublicKey> {
         self.keys.iter().filter(|key| key.is_live(self.org.now))
     }
 
-    fn find(&self, unique_id: Option<Uuid>) -> Result<&Key, ApiError> {
-        let named = |key: &&Key| Some(key.unique_id) == unique_id;
+    fn find(&self, unique_id: Option<Uuid>) -> Result<&StoredPublicKey, ApiError> {
+        let named = |key: &&StoredPublicKey| Some(key.unique_id) == unique_id;
         self.keys.iter().find(named).ok_or_else(|| Code::NotFound.into())
     }
 }

@@ -1,7 +1,7 @@
 use chrono::{TimeDelta, TimeZone as _};
 
 use super::*;
-use crate::changes::Caller;
+use crate::changes::CallerState;
 use crate::crypto::audit_chain::Head;
 
 fn at(hour: i64) -> DateTime<Utc> {
@@ -12,12 +12,17 @@ fn id(n: u128) -> Uuid {
     Uuid::from_u128(n)
 }
 
-fn key(n: u128, ends: i64) -> Key {
-    Key { unique_id: id(n), fingerprint: format!("print {n}"), expires_at: at(ends), deleted_at: None }
+fn key(n: u128, ends: i64) -> StoredPublicKey {
+    StoredPublicKey {
+        unique_id: id(n),
+        fingerprint: format!("print {n}"),
+        expires_at: at(ends),
+        deleted_at: None,
+    }
 }
 
-fn org(keys: Vec<Key>) -> OrgKeys {
-    OrgKeys { org: OrgState::new(Head::default(), at(0)), owner_code: "acme".to_owned(), keys }
+fn org(keys: Vec<StoredPublicKey>) -> OrgPublicKeys {
+    OrgPublicKeys { org: OrgState::new(Head::default(), at(0)), owner_code: "acme".to_owned(), keys }
 }
 
 fn code<T>(outcome: Result<T, ApiError>) -> &'static str {
@@ -28,7 +33,7 @@ fn code<T>(outcome: Result<T, ApiError>) -> &'static str {
     }
 }
 
-fn register(org: &OrgKeys, fingerprint: &str) -> &'static str {
+fn register(org: &OrgPublicKeys, fingerprint: &str) -> &'static str {
     code(org.register("acme", id(99), fingerprint, at(9)))
 }
 
@@ -40,7 +45,7 @@ fn the_owner_is_the_caller() {
 
 #[test]
 fn a_key_is_alive_once_and_may_come_again_when_it_is_dead() {
-    let deleted = Key { deleted_at: Some(at(-1)), ..key(2, 5) };
+    let deleted = StoredPublicKey { deleted_at: Some(at(-1)), ..key(2, 5) };
     let org = org(vec![key(1, 5), deleted, key(3, 0)]);
     assert_eq!(register(&org, "print 1"), "duplicate_key");
     assert_eq!(register(&org, "print 2"), "ok");
@@ -78,7 +83,7 @@ fn deleting_ends_a_key_now_and_once() {
 #[test]
 fn a_superseded_key_changes_nothing_and_learns_nothing() {
     let mut org = org(vec![]);
-    org.org.caller = Caller { is_superseded: true, ..Caller::KEYLESS };
+    org.org.caller = CallerState { is_superseded: true, ..CallerState::KEYLESS };
     assert_eq!(code(org.register("zeta", id(1), "new", at(9))), "key_superseded");
     assert_eq!(code(org.set_expiration(id(9), at(9))), "key_superseded");
     assert_eq!(code(org.delete(None)), "key_superseded");

@@ -4,14 +4,14 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::rules::{Key, OrgKeys, Plan};
+use super::rules::{OrgPublicKeys, PublicKeyPlan, StoredPublicKey};
 use crate::changes::{Changeable, Scope, change, snapshot};
 use crate::error::ApiError;
 use crate::ids::OrgId;
 
 /// A new key as it is stored.
 #[derive(Clone, Debug)]
-pub struct Stored {
+pub struct NewPublicKey {
     /// The names of its usages.
     pub usages: Vec<String>,
     /// The type: `RSA` or `PGP`.
@@ -57,12 +57,12 @@ pub struct PublicKeys {
     /// The key that the change is about, dead or alive.
     pub named: Option<Uuid>,
     /// The key that it would add.
-    pub new: Option<Stored>,
+    pub new: Option<NewPublicKey>,
 }
 
 impl Changeable for PublicKeys {
-    type Snapshot = OrgKeys;
-    type Plan = Plan;
+    type Snapshot = OrgPublicKeys;
+    type Plan = PublicKeyPlan;
     type Done = ();
 
     async fn load(
@@ -70,7 +70,7 @@ impl Changeable for PublicKeys {
         db: &mut PgConnection,
         scope: &Scope,
         now: DateTime<Utc>,
-    ) -> Result<Option<OrgKeys>, sqlx::Error> {
+    ) -> Result<Option<OrgPublicKeys>, sqlx::Error> {
         let loaded = snapshot!(
             db,
             scope,
@@ -85,22 +85,22 @@ impl Changeable for PublicKeys {
         let Some((org, rows)) = loaded else { return Ok(None) };
         let owner_code = rows[0].owner_code.clone();
         let keys = rows.into_iter().filter_map(|row| {
-            Some(Key {
+            Some(StoredPublicKey {
                 unique_id: row.unique_id?,
                 fingerprint: row.fingerprint?,
                 expires_at: row.expires_at?,
                 deleted_at: row.deleted_at,
             })
         });
-        Ok(Some(OrgKeys { org, owner_code, keys: keys.collect() }))
+        Ok(Some(OrgPublicKeys { org, owner_code, keys: keys.collect() }))
     }
 
     async fn apply(
         &self,
         db: &mut PgConnection,
         scope: &Scope,
-        seen: &OrgKeys,
-        plan: Plan,
+        seen: &OrgPublicKeys,
+        plan: PublicKeyPlan,
     ) -> Result<Option<()>, ApiError> {
         Ok(self.write(db, scope, seen, &plan).await?.then_some(()))
     }
@@ -111,8 +111,8 @@ impl PublicKeys {
         &self,
         db: &mut PgConnection,
         scope: &Scope,
-        seen: &OrgKeys,
-        plan: &Plan,
+        seen: &OrgPublicKeys,
+        plan: &PublicKeyPlan,
     ) -> Result<bool, sqlx::Error> {
         let new = self.new.as_ref();
         change!(

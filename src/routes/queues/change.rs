@@ -1,6 +1,6 @@
 //! Changes of an org's queue that put none in place: over HTTP, and for operators.
 
-use super::rules::{Kind, Standing};
+use super::rules::{QueueAction, Standing};
 use super::store::StreamQueue;
 use crate::changes::{Change, Rule, Scope};
 use crate::clock::Clock;
@@ -10,7 +10,7 @@ use crate::events::Stream;
 pub fn step(
     clock: &Clock,
     scope: Scope,
-    kind: Kind,
+    kind: QueueAction,
     stream: Option<Stream>,
 ) -> Change<StreamQueue, impl Rule<StreamQueue> + use<>> {
     let queue = StreamQueue { stream, new: None };

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::change;
-use super::rules::Kind;
+use super::rules::QueueAction;
 use super::store;
 use crate::changes::Scope;
 use crate::clock::{Clock, rfc3339};
@@ -86,9 +86,9 @@ pub async fn take(
     (step, stream): (Step, &str),
 ) -> Result<(), ApiError> {
     let kind = match step {
-        Step::Remove => Kind::Delete,
-        Step::Pause => Kind::Pause(PauseReason::Requested),
-        Step::Resume => Kind::Resume,
+        Step::Remove => QueueAction::Delete,
+        Step::Pause => QueueAction::Pause(PauseReason::Requested),
+        Step::Resume => QueueAction::Resume,
     };
     let scope = Scope::operator(org_id, keyring);
     change::step(clock, scope, kind, stream.parse().ok()).carry_out(db).await?;

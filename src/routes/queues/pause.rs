@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 use super::change::step;
 use super::input::QueuePath;
 use super::reply::Queue;
-use super::rules::{Kind, Standing};
+use super::rules::{QueueAction, Standing};
 use super::store::StreamQueue;
 use crate::changes::Scope;
 use crate::error::{ApiError, Code};
@@ -42,7 +42,7 @@ async fn pause_queue(
     scope: Scope,
     Once { input: path, claim }: Once<QueuePath>,
 ) -> Result<Response, ApiError> {
-    change(&app, scope, Kind::Pause(PauseReason::Requested), &path, claim).await
+    change(&app, scope, QueueAction::Pause(PauseReason::Requested), &path, claim).await
 }
 
 /// Resume an event queue.
@@ -61,13 +61,13 @@ async fn resume_queue(
     scope: Scope,
     Once { input: path, claim }: Once<QueuePath>,
 ) -> Result<Response, ApiError> {
-    change(&app, scope, Kind::Resume, &path, claim).await
+    change(&app, scope, QueueAction::Resume, &path, claim).await
 }
 
 async fn change(
     app: &App,
     scope: Scope,
-    kind: Kind,
+    kind: QueueAction,
     path: &QueuePath,
     claim: Option<Claim>,
 ) -> Result<Response, ApiError> {
@@ -93,7 +93,7 @@ pub async fn receiver_is_gone(
     stream: Stream,
     put_at: DateTime<Utc>,
 ) -> Result<(), ApiError> {
-    let kind = Kind::Pause(PauseReason::Gone);
+    let kind = QueueAction::Pause(PauseReason::Gone);
     let queue = StreamQueue { stream: Some(stream), new: None };
     let rule = move |org: &Standing| org.decide_for(put_at, kind, stream);
     let change = Scope::service(org_id, &app.keyring).change(&app.clock, queue, rule);

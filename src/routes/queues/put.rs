@@ -5,7 +5,7 @@ use axum::response::Response;
 
 use super::input::{QueuePath, RegisterQueue};
 use super::reply::Queue;
-use super::rules::{Kind, Standing};
+use super::rules::{QueueAction, Standing};
 use super::store::{NewQueue, StreamQueue};
 use super::test_publish;
 use crate::changes::Scope;
@@ -26,7 +26,7 @@ pub struct Put<'a> {
     pub scope: Scope,
     pub path: QueuePath,
     /// Whether there must be one already, or none yet.
-    pub kind: Kind,
+    pub kind: QueueAction,
 }
 
 impl Put<'_> {
@@ -42,7 +42,7 @@ impl Put<'_> {
         let queue = StreamQueue { stream: Some(stream), new: Some(self.stored(stream, &settings, &target)) };
         let rule = move |org: &Standing| org.decide(kind, Some(stream)).map(Some);
         let change = self.scope.change(&app.clock, queue, rule);
-        let status = if kind == Kind::Create { StatusCode::CREATED } else { StatusCode::OK };
+        let status = if kind == QueueAction::Create { StatusCode::CREATED } else { StatusCode::OK };
         let shown = app.clone();
         let response = idempotency::carry_out(app, claim, change, move |row| {
             let row = row.ok_or_else(|| ApiError::internal("a queue was stored and is not there"))?;

@@ -9,7 +9,7 @@ use crate::events::{self, PauseReason, Stream, Subject};
 
 /// What is wanted of a stream's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum QueueAction {
     /// There must be none yet.
     Create,
     /// There must be one.
@@ -19,7 +19,7 @@ pub enum Kind {
     Resume,
 }
 
-impl Kind {
+impl QueueAction {
     /// As the audit log names it.
     pub fn action(self) -> &'static str {
         match self {
@@ -32,12 +32,12 @@ impl Kind {
     }
 
     /// The event that tells of it.
-    pub fn event(self) -> Option<events::Kind> {
+    pub fn event(self) -> Option<events::EventType> {
         match self {
             Self::Create | Self::Resume => None,
-            Self::Replace => Some(events::Kind::QueueReplaced),
-            Self::Delete => Some(events::Kind::QueueDeleted),
-            Self::Pause(_) => Some(events::Kind::QueuePaused),
+            Self::Replace => Some(events::EventType::QueueReplaced),
+            Self::Delete => Some(events::EventType::QueueDeleted),
+            Self::Pause(_) => Some(events::EventType::QueuePaused),
         }
     }
 
@@ -54,14 +54,14 @@ impl Kind {
 
 /// What is to be done, in one statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
-    pub kind: Kind,
+pub struct QueuePlan {
+    pub kind: QueueAction,
     pub stream: Stream,
     /// The queue is so already: there is nothing to do.
     pub is_done: bool,
 }
 
-impl Plan {
+impl QueuePlan {
     /// Whom the event is about.
     pub fn subject(&self) -> Subject {
         Subject::Queue { queue_name: self.stream, reason: self.kind.pause_reason() }
@@ -87,19 +87,19 @@ pub struct Standing {
 
 impl Standing {
     /// Whether it may be done; `stream` is `None` where the name is no stream's.
-    pub fn decide(&self, kind: Kind, stream: Option<Stream>) -> Result<Plan, ApiError> {
+    pub fn decide(&self, kind: QueueAction, stream: Option<Stream>) -> Result<QueuePlan, ApiError> {
         self.org.caller.require_administrator()?;
         let stream = stream.ok_or(Code::UnknownStream)?;
         match (kind, self.queue) {
-            (Kind::Create, Some(_)) => Err(Code::QueueAlreadyConfigured.into()),
-            (Kind::Create, None) | (Kind::Replace, Some(_)) if !self.has_secret => {
+            (QueueAction::Create, Some(_)) => Err(Code::QueueAlreadyConfigured.into()),
+            (QueueAction::Create, None) | (QueueAction::Replace, Some(_)) if !self.has_secret => {
                 Err(Code::SigningSecretRequired.into())
             }
-            (Kind::Create, None) => Ok(Plan { kind, stream, is_done: false }),
+            (QueueAction::Create, None) => Ok(QueuePlan { kind, stream, is_done: false }),
             (_, None) => Err(Code::QueueNotConfigured.into()),
             (_, Some(queue)) => {
-                let is_done = matches!(kind, Kind::Pause(_)) && queue.is_paused;
-                Ok(Plan { kind, stream, is_done })
+                let is_done = matches!(kind, QueueAction::Pause(_)) && queue.is_paused;
+                Ok(QueuePlan { kind, stream, is_done })
             }
         }
     }
@@ -111,9 +111,9 @@ impl Standing {
     pub fn decide_for(
         &self,
         put_at: DateTime<Utc>,
-        kind: Kind,
+        kind: QueueAction,
         stream: Stream,
-    ) -> Result<Option<Plan>, ApiError> {
+    ) -> Result<Option<QueuePlan>, ApiError> {
         let plan = self.decide(kind, Some(stream))?;
         Ok(self.queue.is_some_and(|queue| queue.updated_at == put_at).then_some(plan))
     }
@@ -122,13 +122,13 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::changes::Caller;
+    use crate::changes::CallerState;
     use crate::crypto::audit_chain::Head;
 
-    const SUPERSEDED: Caller = Caller { is_superseded: true, ..Caller::KEYLESS };
-    const DEAD: Caller = Caller { is_live: false, ..Caller::KEYLESS };
+    const SUPERSEDED: CallerState = CallerState { is_superseded: true, ..CallerState::KEYLESS };
+    const DEAD: CallerState = CallerState { is_live: false, ..CallerState::KEYLESS };
 
-    fn outcome(kind: Kind, has_queue: bool, has_secret: bool, caller: Caller) -> &'static str {
+    fn outcome(kind: QueueAction, has_queue: bool, has_secret: bool, caller: CallerState) -> &'static str {
         let now = DateTime::UNIX_EPOCH;
         let queue = has_queue.then_some(QueueNow { updated_at: now, is_paused: false });
         let org = OrgState { caller, ..OrgState::new(Head::default(), now) };
@@ -142,21 +142,21 @@ mod tests {
 
     #[test]
     fn a_queue_is_made_where_there_is_none_and_changed_where_there_is_one() {
-        let outcome = |kind, has_queue| outcome(kind, has_queue, true, Caller::KEYLESS);
-        assert_eq!(outcome(Kind::Create, false), "queue.created");
-        assert_eq!(outcome(Kind::Create, true), "queue_already_configured");
-        assert_eq!(outcome(Kind::Replace, true), "queue.replaced");
-        assert_eq!(outcome(Kind::Replace, false), "queue_not_configured");
-        assert_eq!(outcome(Kind::Delete, true), "queue.deleted");
-        assert_eq!(outcome(Kind::Delete, false), "queue_not_configured");
+        let outcome = |kind, has_queue| outcome(kind, has_queue, true, CallerState::KEYLESS);
+        assert_eq!(outcome(QueueAction::Create, false), "queue.created");
+        assert_eq!(outcome(QueueAction::Create, true), "queue_already_configured");
+        assert_eq!(outcome(QueueAction::Replace, true), "queue.replaced");
+        assert_eq!(outcome(QueueAction::Replace, false), "queue_not_configured");
+        assert_eq!(outcome(QueueAction::Delete, true), "queue.deleted");
+        assert_eq!(outcome(QueueAction::Delete, false), "queue_not_configured");
     }
 
     #[test]
     fn without_a_secret_nothing_can_be_signed_but_a_queue_can_go() {
-        let outcome = |kind, has_queue| outcome(kind, has_queue, false, Caller::KEYLESS);
-        assert_eq!(outcome(Kind::Create, false), "signing_secret_not_configured");
-        assert_eq!(outcome(Kind::Replace, true), "signing_secret_not_configured");
-        assert_eq!(outcome(Kind::Delete, true), "queue.deleted");
+        let outcome = |kind, has_queue| outcome(kind, has_queue, false, CallerState::KEYLESS);
+        assert_eq!(outcome(QueueAction::Create, false), "signing_secret_not_configured");
+        assert_eq!(outcome(QueueAction::Replace, true), "signing_secret_not_configured");
+        assert_eq!(outcome(QueueAction::Delete, true), "queue.deleted");
     }
 
     #[test]
@@ -165,24 +165,26 @@ mod tests {
         let queue = Some(QueueNow { updated_at: now, is_paused: true });
         let standing = Standing { org: OrgState::new(Head::default(), now), has_secret: false, queue };
         let is_done = |kind| standing.decide(kind, Some(Stream::Users)).map(|plan| plan.is_done).ok();
-        assert_eq!(is_done(Kind::Pause(PauseReason::Requested)), Some(true));
-        assert_eq!(is_done(Kind::Pause(PauseReason::Gone)), Some(true));
-        assert_eq!(is_done(Kind::Resume), Some(false));
-        assert_eq!(outcome(Kind::Resume, false, true, Caller::KEYLESS), "queue_not_configured");
+        assert_eq!(is_done(QueueAction::Pause(PauseReason::Requested)), Some(true));
+        assert_eq!(is_done(QueueAction::Pause(PauseReason::Gone)), Some(true));
+        assert_eq!(is_done(QueueAction::Resume), Some(false));
+        assert_eq!(outcome(QueueAction::Resume, false, true, CallerState::KEYLESS), "queue_not_configured");
     }
 
     #[test]
     fn the_old_target_hears_of_all_that_takes_events_from_it_unless_it_is_gone() {
-        let tells = [Kind::Replace, Kind::Delete, Kind::Pause(PauseReason::Requested)];
-        assert!(tells.into_iter().all(Kind::tells_the_target));
-        let silent = [Kind::Create, Kind::Resume, Kind::Pause(PauseReason::Gone)];
-        assert!(!silent.into_iter().any(Kind::tells_the_target));
+        let tells = [QueueAction::Replace, QueueAction::Delete, QueueAction::Pause(PauseReason::Requested)];
+        assert!(tells.into_iter().all(QueueAction::tells_the_target));
+        let silent = [QueueAction::Create, QueueAction::Resume, QueueAction::Pause(PauseReason::Gone)];
+        assert!(!silent.into_iter().any(QueueAction::tells_the_target));
     }
 
     #[test]
     fn a_superseded_key_changes_no_queue_and_a_dead_one_is_no_key() {
-        let pause = Kind::Pause(PauseReason::Requested);
-        for kind in [Kind::Create, Kind::Replace, Kind::Delete, pause, Kind::Resume] {
+        let pause = QueueAction::Pause(PauseReason::Requested);
+        for kind in
+            [QueueAction::Create, QueueAction::Replace, QueueAction::Delete, pause, QueueAction::Resume]
+        {
             assert_eq!(outcome(kind, true, true, SUPERSEDED), "key_superseded");
             assert_eq!(outcome(kind, false, false, DEAD), "unauthorized");
         }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
-use super::rules::{Kind, Plan, QueueNow, Standing};
+use super::rules::{QueueAction, QueueNow, QueuePlan, Standing};
 use crate::changes::{Changeable, Scope, change, snapshot};
 use crate::error::ApiError;
 use crate::events::Stream;
@@ -81,7 +81,7 @@ pub struct StreamQueue {
 
 impl Changeable for StreamQueue {
     type Snapshot = Standing;
-    type Plan = Plan;
+    type Plan = QueuePlan;
     /// The queue, where there is one now.
     type Done = Option<QueueRow>;
 
@@ -114,7 +114,7 @@ impl Changeable for StreamQueue {
         db: &mut PgConnection,
         scope: &Scope,
         seen: &Standing,
-        plan: Plan,
+        plan: QueuePlan,
     ) -> Result<Option<Option<QueueRow>>, ApiError> {
         if !plan.is_done && !self.write(&mut *db, scope, seen, plan).await? {
             return Ok(None);
@@ -132,7 +132,7 @@ impl StreamQueue {
         db: &mut PgConnection,
         scope: &Scope,
         seen: &Standing,
-        plan: Plan,
+        plan: QueuePlan,
     ) -> Result<bool, sqlx::Error> {
         let (new, subject) = (self.new.as_ref(), plan.subject());
         let event =
@@ -183,9 +183,9 @@ impl StreamQueue {
                 "settings": "jsonb" = new.map(|new| &new.settings),
                 "sealed": "bytea" = new.and_then(|new| new.sealed.as_deref()),
                 "expires_at": "timestamptz" = new.and_then(|new| new.expires_at),
-                "is_deleted": "boolean" = plan.kind == Kind::Delete,
+                "is_deleted": "boolean" = plan.kind == QueueAction::Delete,
                 "pause_reason": "text" = plan.kind.pause_reason().map(|reason| reason.name()),
-                "is_resumed": "boolean" = plan.kind == Kind::Resume,
+                "is_resumed": "boolean" = plan.kind == QueueAction::Resume,
                 "tells_target": "boolean" = plan.kind.tells_the_target(),
                 "max_notices": "bigint" = MAX_NOTICES,
             }

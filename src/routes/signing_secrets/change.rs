@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::rules::{OrgSecrets, Plan};
-use super::store::{SigningSecrets, Stored};
+use super::rules::{OrgSecrets, SigningSecretPlan};
+use super::store::{NewSigningSecret, SecretsChange};
 use crate::changes::{Change, Rule, Scope};
 use crate::clock::Clock;
 use crate::crypto::associated_data;
@@ -30,8 +30,8 @@ impl Rotated {
     ///
     /// # Errors
     /// The plan is another one's.
-    pub fn of(plan: Option<Plan>) -> Result<Self, ApiError> {
-        let rotated = plan.and_then(|Plan { at, ended, added, .. }| {
+    pub fn of(plan: Option<SigningSecretPlan>) -> Result<Self, ApiError> {
+        let rotated = plan.and_then(|SigningSecretPlan { at, ended, added, .. }| {
             Some(Self { id: added?, at, previous_expires_at: ended.and_then(|ended| ended.expires_at) })
         });
         rotated.ok_or_else(|| ApiError::internal("a rotation has put no secret in place"))
@@ -64,13 +64,13 @@ pub fn rotation(
     new: &NewSecret,
     grace: TimeDelta,
     recipient: Recipient,
-) -> Change<SigningSecrets, impl Rule<SigningSecrets> + use<>> {
+) -> Change<SecretsChange, impl Rule<SecretsChange> + use<>> {
     let (org_id, id) = (scope.org_id, new_row_id());
-    let new = Stored {
+    let new = NewSigningSecret {
         sealed: keyring.master.seal(&associated_data::signing_secret(org_id, id), new.secret.expose()),
         fingerprints: keyring.fingerprints(org_id, &new.secret).iter().map(|print| print.to_vec()).collect(),
         source: if new.is_made { "server" } else { "partner" },
     };
-    let secrets = SigningSecrets { named: None, new: Some(new), recipient };
+    let secrets = SecretsChange { named: None, new: Some(new), recipient };
     scope.change(clock, secrets, move |org: &OrgSecrets| org.rotate(id, grace).map(Some))
 }

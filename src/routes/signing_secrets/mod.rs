@@ -29,7 +29,7 @@ use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::Data;
 use crate::idempotency::{self, Made, Once, Reply};
-use crate::routes::public_keys::delivery::{Delivery, EncryptedTo, Shown};
+use crate::routes::public_keys::delivery::{EncryptedTo, SecretDelivery, Shown};
 use crate::state::App;
 
 /// `/v1/auth/signing-secret`.
@@ -147,8 +147,10 @@ async fn rotate_signing_secret(
     // Only what the reply would show is delivered: a secret of the partner's own is not.
     let shown = new.made().map(signing_secret::encode);
     let delivery = match &shown {
-        Some(made) => Delivery::prepare(&app, org_id, input.deliver_to.as_deref(), made.expose()).await?,
-        None => Delivery::Clear,
+        Some(made) => {
+            SecretDelivery::prepare(&app, org_id, input.deliver_to.as_deref(), made.expose()).await?
+        }
+        None => SecretDelivery::Clear,
     };
     let change = rotation(&app.clock, &app.keyring, scope, &new, grace, delivery.recipient());
     let response = idempotency::carry_out(&app, claim, change, move |plan| {
@@ -174,7 +176,7 @@ async fn get_signing_secret(
     scope: Scope,
     Valid(()): Valid<()>,
 ) -> Result<Json<Data<SigningSecrets>>, ApiError> {
-    let org = scope.snapshot(&app.db, &app.clock, &store::SigningSecrets::with(None)).await?;
+    let org = scope.snapshot(&app.db, &app.clock, &store::SecretsChange::with(None)).await?;
     let mut secrets = org.secrets;
     secrets.reverse();
     let (current, previous): (Vec<_>, Vec<_>) = secrets.into_iter().partition(|s| s.expires_at.is_none());
@@ -205,7 +207,7 @@ async fn revoke_signing_secret(
     Valid(SecretPath { secret_id }): Valid<SecretPath>,
 ) -> Result<StatusCode, ApiError> {
     let org_id = scope.org_id;
-    let secrets = store::SigningSecrets::with(Some(secret_id));
+    let secrets = store::SecretsChange::with(Some(secret_id));
     let change = scope.change(&app.clock, secrets, move |org: &OrgSecrets| org.revoke(secret_id));
     change.carry_out(&app.db).await?;
     app.outbox.wake(org_id, Stream::Credentials);

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::changes::OrgState;
 use crate::error::{ApiError, Code};
-use crate::events::{Kind, Subject};
+use crate::events::{EventType, Subject};
 
 /// Live secrets an org may have, counted after the change. Every event carries a signature of each.
 pub const MAX_LIVE: usize = 5;
@@ -48,9 +48,9 @@ pub struct OrgSecrets {
 
 /// What is to be done, in one statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct SigningSecretPlan {
     /// What the event says of it, and the audit log.
-    pub kind: Kind,
+    pub kind: EventType,
     /// The instant of the decision.
     pub at: DateTime<Utc>,
     /// A previous secret's new state.
@@ -59,7 +59,7 @@ pub struct Plan {
     pub added: Option<Uuid>,
 }
 
-impl Plan {
+impl SigningSecretPlan {
     /// The id of whom the event is about, what it says, and the version that it has then.
     pub fn subject(&self) -> Option<(Uuid, Subject, i64)> {
         let ended = self.ended.as_ref();
@@ -76,7 +76,7 @@ impl Plan {
 
 impl OrgSecrets {
     /// Puts a new secret in place; the previous one signs along for the grace window.
-    pub fn rotate(&self, new: Uuid, grace: TimeDelta) -> Result<Plan, ApiError> {
+    pub fn rotate(&self, new: Uuid, grace: TimeDelta) -> Result<SigningSecretPlan, ApiError> {
         self.org.caller.require_administrator()?;
         let ended = self.current().map(|current| self.ending(current, self.org.now + grace));
         let replaced = ended.as_ref().map(|secret| secret.id);
@@ -85,18 +85,23 @@ impl OrgSecrets {
         if live > MAX_LIVE {
             return Err(self.too_many());
         }
-        Ok(Plan { kind: Kind::SigningSecretRotated, at: self.org.now, ended, added: Some(new) })
+        Ok(SigningSecretPlan {
+            kind: EventType::SigningSecretRotated,
+            at: self.org.now,
+            ended,
+            added: Some(new),
+        })
     }
 
     /// Ends a previous secret's grace now; `None` if it had ended already.
-    pub fn revoke(&self, id: Uuid) -> Result<Option<Plan>, ApiError> {
+    pub fn revoke(&self, id: Uuid) -> Result<Option<SigningSecretPlan>, ApiError> {
         self.org.caller.require_administrator()?;
         let secret = self.secrets.iter().find(|secret| secret.id == id).ok_or(Code::NotFound)?;
         if secret.is_current() {
             return Err(Code::CannotRevokeCurrent.into());
         }
-        let plan = Plan {
-            kind: Kind::SigningSecretRevoked,
+        let plan = SigningSecretPlan {
+            kind: EventType::SigningSecretRevoked,
             at: self.org.now,
             ended: Some(SigningSecret { revoked_at: Some(self.org.now), ..secret.clone() }),
             added: None,
@@ -129,7 +134,7 @@ mod tests {
     use chrono::TimeZone as _;
 
     use super::*;
-    use crate::changes::Caller;
+    use crate::changes::CallerState;
     use crate::crypto::audit_chain::Head;
 
     fn at(hour: i64) -> DateTime<Utc> {
@@ -210,7 +215,7 @@ mod tests {
     #[test]
     fn a_superseded_key_writes_no_secrets() {
         let mut org = org(vec![secret(2, None)]);
-        org.org.caller = Caller { is_superseded: true, ..Caller::KEYLESS };
+        org.org.caller = CallerState { is_superseded: true, ..CallerState::KEYLESS };
         assert_eq!(code(org.rotate(NEW, TimeDelta::zero())), "key_superseded");
         assert_eq!(code(org.revoke(Uuid::from_u128(9))), "key_superseded");
     }

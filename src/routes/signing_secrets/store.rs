@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::rules::{OrgSecrets, Plan, SigningSecret};
+use super::rules::{OrgSecrets, SigningSecret, SigningSecretPlan};
 use crate::changes::{Changeable, Scope, change, snapshot};
 use crate::error::{ApiError, Code};
 use crate::ids::OrgId;
@@ -12,7 +12,7 @@ use crate::routes::public_keys::recipient::Recipient;
 
 /// A new secret as it is stored.
 #[derive(Clone, Debug)]
-pub struct Stored {
+pub struct NewSigningSecret {
     /// The secret, sealed.
     pub sealed: Vec<u8>,
     /// The first is stored; the others are as older keys of the service made them.
@@ -22,26 +22,26 @@ pub struct Stored {
 }
 
 /// An org's secrets, as a change is made to them.
-pub struct SigningSecrets {
+pub struct SecretsChange {
     /// The secret that the change is about, dead or alive.
     pub named: Option<Uuid>,
     /// The secret that it would put in place.
-    pub new: Option<Stored>,
+    pub new: Option<NewSigningSecret>,
     /// Who reads that.
     pub recipient: Recipient,
 }
 
-impl SigningSecrets {
+impl SecretsChange {
     /// For a change of this secret, if one is named, that puts none in place.
     pub fn with(id: Option<Uuid>) -> Self {
         Self { named: id, new: None, recipient: Recipient::Caller }
     }
 }
 
-impl Changeable for SigningSecrets {
+impl Changeable for SecretsChange {
     type Snapshot = OrgSecrets;
-    type Plan = Plan;
-    type Done = Option<Plan>;
+    type Plan = SigningSecretPlan;
+    type Done = Option<SigningSecretPlan>;
 
     async fn load(
         &self,
@@ -81,8 +81,8 @@ impl Changeable for SigningSecrets {
         db: &mut PgConnection,
         scope: &Scope,
         seen: &OrgSecrets,
-        plan: Plan,
-    ) -> Result<Option<Option<Plan>>, ApiError> {
+        plan: SigningSecretPlan,
+    ) -> Result<Option<Option<SigningSecretPlan>>, ApiError> {
         if is_known(&mut *db, scope.org_id, self.new.as_ref()).await? {
             return Err(Code::SecretReused.into());
         }
@@ -95,13 +95,13 @@ impl Changeable for SigningSecrets {
     }
 }
 
-impl SigningSecrets {
+impl SecretsChange {
     async fn write(
         &self,
         db: &mut PgConnection,
         scope: &Scope,
         seen: &OrgSecrets,
-        plan: &Plan,
+        plan: &SigningSecretPlan,
     ) -> Result<bool, sqlx::Error> {
         let (old, new) = (plan.ended.as_ref(), self.new.as_ref());
         let Some((id, subject, version)) = plan.subject() else { return Ok(true) };
@@ -140,7 +140,11 @@ impl SigningSecrets {
 }
 
 /// Whether the org had this secret before the service's keys were renewed; asked only if they were.
-async fn is_known(db: impl PgExecutor<'_>, org_id: OrgId, new: Option<&Stored>) -> Result<bool, sqlx::Error> {
+async fn is_known(
+    db: impl PgExecutor<'_>,
+    org_id: OrgId,
+    new: Option<&NewSigningSecret>,
+) -> Result<bool, sqlx::Error> {
     let Some([_, older @ ..]) = new.map(|new| &new.fingerprints[..]) else { return Ok(false) };
     if older.is_empty() {
         return Ok(false);

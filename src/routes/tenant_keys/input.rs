@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::http::input::{Body, Change, Input, Reader};
+use crate::http::input::{Body, Input, Patch, Reader};
 use crate::ids::KeyId;
 
 /// Default and longest grace window, in seconds (contract 4).
@@ -102,7 +102,7 @@ pub struct UpdateTenantKey {
     pub name: Option<String>,
     /// When it ends; `null` for never. A rotated key ends within seven days of its rotation.
     #[schema(value_type = Option<DateTime<Utc>>)]
-    pub expires_at: Change<DateTime<Utc>>,
+    pub expires_at: Patch<DateTime<Utc>>,
 }
 
 impl Input for UpdateTenantKey {
@@ -118,13 +118,13 @@ impl Input for UpdateTenantKey {
 /// Which keys to list.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct KeyFilter {
+pub struct TenantKeyFilter {
     /// Also list revoked and expired keys.
     #[param(default = false, required = false)]
     pub include_revoked: bool,
 }
 
-impl Input for KeyFilter {
+impl Input for TenantKeyFilter {
     const BODY: Body = Body::None;
 
     fn read(request: &mut Reader) -> Option<Self> {

@@ -16,10 +16,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use self::input::{CreateTenantKey, RotateTenantKey};
-use self::input::{KeyFilter, KeyPath, UpdateTenantKey};
+use self::input::{KeyPath, TenantKeyFilter, UpdateTenantKey};
 use self::new_key::NewKey;
 use self::reply::{MintedTenantKey, RotatedTenantKey, TenantKeyEntry};
-use self::rules::{OrgKeys, Plan, Rotation};
+use self::rules::{OrgTenantKeys, Rotation, TenantKeyPlan};
 use self::store::TenantKeys;
 use crate::changes::Scope;
 use crate::error::ApiError;
@@ -28,7 +28,7 @@ use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
 use crate::idempotency::{self, Once};
 use crate::identity::Partner;
-use crate::routes::public_keys::delivery::Delivery;
+use crate::routes::public_keys::delivery::SecretDelivery;
 use crate::state::App;
 
 /// `POST /v1/auth/tenant-key/rotate`, a feature of its own.
@@ -62,7 +62,8 @@ async fn rotate_tenant_key(
     Once { input, claim }: Once<RotateTenantKey>,
 ) -> Result<Response, ApiError> {
     let (org_id, new) = (scope.org_id, NewKey::generate(&app.keyring, app.config.key_env));
-    let delivery = Delivery::prepare(&app, org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
+    let delivery =
+        SecretDelivery::prepare(&app, org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
     let keys = TenantKeys::adding(&new, delivery.recipient()).replacing(input.key_id);
     let rotation = Rotation { key_id: input.key_id, grace: input.grace(), expires_at: input.expires_at };
     let fresh = new.fresh.clone();
@@ -79,13 +80,13 @@ async fn rotate_tenant_key(
 ///
 /// Ordered by creation, oldest first. Shows prefixes, never keys.
 #[utoipa::path(
-    get, path = "/v1/admin/org/tenant-keys", tag = "Tenant keys", params(KeyFilter, Page),
+    get, path = "/v1/admin/org/tenant-keys", tag = "Tenant keys", params(TenantKeyFilter, Page),
     responses((status = 200, description = "A page of keys.", body = List<TenantKeyEntry>)),
 )]
 async fn list_tenant_keys(
     State(app): State<App>,
     partner: Partner,
-    Valid((filter, page)): Valid<(KeyFilter, Page)>,
+    Valid((filter, page)): Valid<(TenantKeyFilter, Page)>,
 ) -> Result<Json<List<TenantKeyEntry>>, ApiError> {
     let (now, org_id) = (app.clock.now(), partner.org_id);
     let (keys, counted) = store::list(&app.db.pool, org_id, filter.include_revoked, page, now).await?;
@@ -112,9 +113,10 @@ async fn create_tenant_key(
     Once { input, claim }: Once<CreateTenantKey>,
 ) -> Result<Response, ApiError> {
     let (org_id, new) = (scope.org_id, NewKey::generate(&app.keyring, app.config.key_env));
-    let delivery = Delivery::prepare(&app, org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
+    let delivery =
+        SecretDelivery::prepare(&app, org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
     let (keys, fresh) = (TenantKeys::adding(&new, delivery.recipient()), new.fresh.clone());
-    let rule = move |org: &OrgKeys| org.mint(&input.name, input.expires_at, &fresh).map(Some);
+    let rule = move |org: &OrgTenantKeys| org.mint(&input.name, input.expires_at, &fresh).map(Some);
     let response = idempotency::carry_out(&app, claim, scope.change(&app.clock, keys, rule), move |plan| {
         MintedTenantKey::of(required(plan)?, new, delivery).ok_or_else(unplanned)?.reply()
     });
@@ -142,7 +144,8 @@ async fn update_tenant_key(
     Valid((KeyPath { key_id }, input)): Valid<(KeyPath, UpdateTenantKey)>,
 ) -> Result<Json<Data<TenantKeyEntry>>, ApiError> {
     let (org_id, caller) = (scope.org_id, scope.caller);
-    let rule = move |org: &OrgKeys| org.update(key_id, input.name.as_deref(), &input.expires_at).map(Some);
+    let rule =
+        move |org: &OrgTenantKeys| org.update(key_id, input.name.as_deref(), &input.expires_at).map(Some);
     let plan = scope.change(&app.clock, TenantKeys::with(key_id), rule).carry_out(&app.db).await?;
     app.outbox.wake(org_id, Stream::Credentials);
     let key = required(plan)?.changed.ok_or_else(unplanned)?;
@@ -174,7 +177,7 @@ async fn revoke_tenant_key(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn required(plan: Option<Plan>) -> Result<Plan, ApiError> {
+fn required(plan: Option<TenantKeyPlan>) -> Result<TenantKeyPlan, ApiError> {
     plan.ok_or_else(unplanned)
 }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::input::{CreateTenantKey, RotateTenantKey};
 use super::new_key::NewKey;
-use super::rules::{Key, OrgKeys, Plan, Rotation};
+use super::rules::{OrgTenantKeys, Rotation, StoredTenantKey, TenantKeyPlan};
 use super::store::{self, TenantKeys};
 use crate::changes::{Change, Rule, Scope};
 use crate::clock::Clock;
@@ -30,7 +30,7 @@ pub fn minting(
     expires_at: Option<DateTime<Utc>>,
 ) -> Change<TenantKeys, impl Rule<TenantKeys> + use<>> {
     let (keys, fresh) = (TenantKeys::adding(new, Recipient::Caller), new.fresh.clone());
-    scope.change(clock, keys, move |org: &OrgKeys| org.mint(&name, expires_at, &fresh).map(Some))
+    scope.change(clock, keys, move |org: &OrgTenantKeys| org.mint(&name, expires_at, &fresh).map(Some))
 }
 
 /// What an operator works with.
@@ -52,7 +52,7 @@ impl Operator<'_> {
     pub async fn create<E>(
         &self,
         wanted: CreateTenantKey,
-        show: impl FnOnce(&Key, &TenantKey) -> Result<(), E> + Send + 'static,
+        show: impl FnOnce(&StoredTenantKey, &TenantKey) -> Result<(), E> + Send + 'static,
     ) -> Result<(), E>
     where
         E: From<ApiError> + From<sqlx::Error> + DatabaseFailure + Send + 'static,
@@ -67,7 +67,7 @@ impl Operator<'_> {
     pub async fn rotate<E>(
         &self,
         wanted: RotateTenantKey,
-        show: impl FnOnce(&Key, &Key, &TenantKey) -> Result<(), E> + Send + 'static,
+        show: impl FnOnce(&StoredTenantKey, &StoredTenantKey, &TenantKey) -> Result<(), E> + Send + 'static,
     ) -> Result<(), E>
     where
         E: From<ApiError> + From<sqlx::Error> + DatabaseFailure + Send + 'static,
@@ -77,7 +77,7 @@ impl Operator<'_> {
             Rotation { key_id: wanted.key_id, grace: wanted.grace(), expires_at: wanted.expires_at };
         let fresh = new.fresh.clone();
         let keys = TenantKeys::adding(&new, Recipient::Caller).replacing(wanted.key_id);
-        let rule = move |org: &OrgKeys| org.rotate(&rotation, &fresh).map(Some);
+        let rule = move |org: &OrgTenantKeys| org.rotate(&rotation, &fresh).map(Some);
         let change = self.scope().change(self.clock, keys, rule);
         change
             .carry_out_shown(self.db, move |plan| {
@@ -90,13 +90,13 @@ impl Operator<'_> {
     /// Ends a key now.
     pub async fn revoke(&self, key_id: KeyId) -> Result<(), ApiError> {
         let keys = TenantKeys::with(key_id);
-        let change = self.scope().change(self.clock, keys, move |org: &OrgKeys| org.revoke(key_id));
+        let change = self.scope().change(self.clock, keys, move |org: &OrgTenantKeys| org.revoke(key_id));
         change.carry_out(self.db).await?;
         Ok(())
     }
 
     /// Every key, or every live one, oldest first.
-    pub async fn list(&self, only_live: bool) -> Result<Vec<Key>, ApiError> {
+    pub async fn list(&self, only_live: bool) -> Result<Vec<StoredTenantKey>, ApiError> {
         let mut keys = Vec::new();
         loop {
             let page = Page::at(keys.len() as i64, PAGE);
@@ -115,6 +115,6 @@ impl Operator<'_> {
     }
 }
 
-fn added(plan: Option<Plan>) -> Result<Key, ApiError> {
+fn added(plan: Option<TenantKeyPlan>) -> Result<StoredTenantKey, ApiError> {
     plan.and_then(|plan| plan.added).ok_or_else(super::unplanned)
 }

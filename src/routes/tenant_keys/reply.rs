@@ -6,13 +6,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::new_key::NewKey;
-use super::rules::{Key, Plan};
+use super::rules::{StoredTenantKey, TenantKeyPlan};
 use crate::crypto::secret::{Secret, reveal_some};
 use crate::error::ApiError;
 use crate::http::paging::{CursorPosition, Data, Listed};
 use crate::idempotency::{Made, Reply};
 use crate::ids::KeyId;
-use crate::routes::public_keys::delivery::{Delivery, EncryptedTo, Shown};
+use crate::routes::public_keys::delivery::{EncryptedTo, SecretDelivery, Shown};
 
 /// A rotated key's successor. The key is shown only here.
 #[derive(Debug, Serialize, ToSchema)]
@@ -39,7 +39,7 @@ pub struct RotatedTenantKey {
 
 impl RotatedTenantKey {
     /// `None` if the plan is not a rotation.
-    pub fn of(plan: Plan, new: NewKey, delivery: Delivery) -> Option<Self> {
+    pub fn of(plan: TenantKeyPlan, new: NewKey, delivery: SecretDelivery) -> Option<Self> {
         let old = plan.changed?;
         let Shown { clear, encrypted_secret, encrypted_to } = delivery.shown(new.key.into_secret());
         Some(Self {
@@ -100,7 +100,7 @@ impl Listed for TenantKeyEntry {
 
 impl TenantKeyEntry {
     /// The entry for `key`, as the holder of `caller` sees it.
-    pub fn of(key: Key, caller: Option<KeyId>) -> Self {
+    pub fn of(key: StoredTenantKey, caller: Option<KeyId>) -> Self {
         Self {
             is_current: caller == Some(key.id),
             id: key.id,
@@ -135,7 +135,7 @@ pub struct MintedTenantKey {
 
 impl MintedTenantKey {
     /// `None` if the plan adds no key.
-    pub fn of(plan: Plan, new: NewKey, delivery: Delivery) -> Option<Self> {
+    pub fn of(plan: TenantKeyPlan, new: NewKey, delivery: SecretDelivery) -> Option<Self> {
         let entry = TenantKeyEntry::of(plan.added?, None);
         let Shown { clear: secret, encrypted_secret, encrypted_to } = delivery.shown(new.key.into_secret());
         Some(Self { entry, secret, encrypted_secret, encrypted_to })

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::changes::OrgState;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
-use crate::events::{Kind, Subject};
-use crate::http::input::Change;
+use crate::events::{EventType, Subject};
+use crate::http::input::Patch;
 use crate::ids::KeyId;
 
 /// Live keys an org may have, counted after the change.
@@ -18,7 +18,7 @@ const MAX_GRACE: TimeDelta = TimeDelta::days(7);
 
 /// A key's row, as far as the rules and the lists go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Key {
+pub struct StoredTenantKey {
     /// The id.
     pub id: KeyId,
     /// The name for people.
@@ -45,7 +45,7 @@ pub struct Key {
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-impl Key {
+impl StoredTenantKey {
     /// Whether it authenticates at `now`.
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
@@ -58,25 +58,25 @@ impl Key {
 
 /// An org's keys at one revision: all live ones, and the dead ones that were asked for.
 #[derive(Clone, Debug)]
-pub struct OrgKeys {
+pub struct OrgTenantKeys {
     /// The org at one revision.
     pub org: OrgState,
     /// The live keys, and the dead ones that were asked for.
-    pub keys: Vec<Key>,
+    pub keys: Vec<StoredTenantKey>,
 }
 
 /// What is to be done, in one statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct TenantKeyPlan {
     /// What the event says of it, and the audit log.
-    pub kind: Kind,
+    pub kind: EventType,
     /// A key's new state.
-    pub changed: Option<Key>,
+    pub changed: Option<StoredTenantKey>,
     /// A new key.
-    pub added: Option<Key>,
+    pub added: Option<StoredTenantKey>,
 }
 
-impl Plan {
+impl TenantKeyPlan {
     /// Whom the event is about: the new key if there is one.
     pub fn subject(&self) -> Option<Subject> {
         let old = self.changed.as_ref();
@@ -109,9 +109,9 @@ pub struct Rotation {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-impl OrgKeys {
+impl OrgTenantKeys {
     /// Replaces a key; the old one lives on for the grace window.
-    pub fn rotate(&self, wanted: &Rotation, fresh: &Fresh) -> Result<Plan, ApiError> {
+    pub fn rotate(&self, wanted: &Rotation, fresh: &Fresh) -> Result<TenantKeyPlan, ApiError> {
         self.org.caller.require_unrotated()?;
         let old = self.to_rotate(wanted.key_id)?;
         if old.is_superseded() {
@@ -126,7 +126,7 @@ impl OrgKeys {
         let lifetime = old.expires_at.map(|own| own - old.created_at);
         let expires_at = wanted.expires_at.or_else(|| lifetime.map(|lifetime| self.org.now + lifetime));
         let successor = self.new_key(fresh, old.name.clone(), expires_at);
-        let changed = Key {
+        let changed = StoredTenantKey {
             expires_at: Some(end),
             rotated_at: Some(self.org.now),
             rotated_to: Some(successor.id),
@@ -134,8 +134,8 @@ impl OrgKeys {
             revoked_at: (end <= self.org.now).then_some(self.org.now),
             ..old.clone()
         };
-        self.within_limit(Plan {
-            kind: Kind::TenantKeyRotated,
+        self.within_limit(TenantKeyPlan {
+            kind: EventType::TenantKeyRotated,
             changed: Some(changed),
             added: Some(successor),
         })
@@ -147,10 +147,14 @@ impl OrgKeys {
         name: &str,
         expires_at: Option<DateTime<Utc>>,
         fresh: &Fresh,
-    ) -> Result<Plan, ApiError> {
+    ) -> Result<TenantKeyPlan, ApiError> {
         self.org.caller.require_administrator()?;
         let added = self.new_key(fresh, name.to_owned(), expires_at);
-        self.within_limit(Plan { kind: Kind::TenantKeyCreated, changed: None, added: Some(added) })
+        self.within_limit(TenantKeyPlan {
+            kind: EventType::TenantKeyCreated,
+            changed: None,
+            added: Some(added),
+        })
     }
 
     /// Changes a key's name or end.
@@ -158,8 +162,8 @@ impl OrgKeys {
         &self,
         key_id: KeyId,
         name: Option<&str>,
-        expires_at: &Change<DateTime<Utc>>,
-    ) -> Result<Plan, ApiError> {
+        expires_at: &Patch<DateTime<Utc>>,
+    ) -> Result<TenantKeyPlan, ApiError> {
         self.org.caller.require_administrator()?;
         let key = self.find(key_id).ok_or(Code::NotFound)?;
         if !key.is_live(self.org.now) {
@@ -170,28 +174,28 @@ impl OrgKeys {
             name.clone_into(&mut changed.name);
         }
         match expires_at {
-            Change::Keep => {}
-            Change::Clear => changed.expires_at = None,
-            Change::Set(end) => changed.expires_at = Some(*end),
+            Patch::Keep => {}
+            Patch::Clear => changed.expires_at = None,
+            Patch::Set(end) => changed.expires_at = Some(*end),
         }
         check_grace(&changed)?;
-        Ok(Plan { kind: Kind::TenantKeyUpdated, changed: Some(changed), added: None })
+        Ok(TenantKeyPlan { kind: EventType::TenantKeyUpdated, changed: Some(changed), added: None })
     }
 
     /// Ends a key now; `None` if it had ended already.
-    pub fn revoke(&self, key_id: KeyId) -> Result<Option<Plan>, ApiError> {
+    pub fn revoke(&self, key_id: KeyId) -> Result<Option<TenantKeyPlan>, ApiError> {
         self.org.caller.require_administrator()?;
         let key = self.find(key_id).ok_or(Code::NotFound)?;
         if self.org.caller.key_id == Some(key_id) {
             return Err(Code::CannotRevokeSelf.into());
         }
-        let ended = Key { revoked_at: Some(self.org.now), ..key.clone() };
-        let plan = Plan { kind: Kind::TenantKeyRevoked, changed: Some(ended), added: None };
+        let ended = StoredTenantKey { revoked_at: Some(self.org.now), ..key.clone() };
+        let plan = TenantKeyPlan { kind: EventType::TenantKeyRevoked, changed: Some(ended), added: None };
         Ok(key.is_live(self.org.now).then_some(plan))
     }
 
     /// The key named, else the caller's, else the only one there is to rotate.
-    fn to_rotate(&self, named: Option<KeyId>) -> Result<&Key, ApiError> {
+    fn to_rotate(&self, named: Option<KeyId>) -> Result<&StoredTenantKey, ApiError> {
         if let Some(id) = named {
             return self.find(id).ok_or_else(|| Code::NotFound.into());
         }
@@ -205,12 +209,12 @@ impl OrgKeys {
         }
     }
 
-    fn find(&self, id: KeyId) -> Option<&Key> {
+    fn find(&self, id: KeyId) -> Option<&StoredTenantKey> {
         self.keys.iter().find(|key| key.id == id)
     }
 
-    fn new_key(&self, fresh: &Fresh, name: String, expires_at: Option<DateTime<Utc>>) -> Key {
-        Key {
+    fn new_key(&self, fresh: &Fresh, name: String, expires_at: Option<DateTime<Utc>>) -> StoredTenantKey {
+        StoredTenantKey {
             id: fresh.id,
             name,
             prefix: fresh.prefix.clone(),
@@ -227,7 +231,7 @@ impl OrgKeys {
     }
 
     /// Counted after the change, so that a rotation without grace always works.
-    fn within_limit(&self, plan: Plan) -> Result<Plan, ApiError> {
+    fn within_limit(&self, plan: TenantKeyPlan) -> Result<TenantKeyPlan, ApiError> {
         let replaced = plan.changed.as_ref().map(|key| key.id);
         let untouched = self.keys.iter().filter(|key| Some(key.id) != replaced);
         let after: Vec<_> = untouched
@@ -248,7 +252,7 @@ impl OrgKeys {
 }
 
 /// A rotated key has an end, at most seven days after its rotation.
-fn check_grace(key: &Key) -> Result<(), ApiError> {
+fn check_grace(key: &StoredTenantKey) -> Result<(), ApiError> {
     let Some(rotated_at) = key.rotated_at else { return Ok(()) };
     if key.expires_at.is_some_and(|end| end <= rotated_at + MAX_GRACE) {
         return Ok(());

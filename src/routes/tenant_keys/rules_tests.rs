@@ -3,7 +3,7 @@
 use chrono::TimeZone as _;
 
 use super::*;
-use crate::changes::Caller;
+use crate::changes::CallerState;
 use crate::crypto::audit_chain::Head;
 
 fn at(hour: i64) -> DateTime<Utc> {
@@ -16,8 +16,8 @@ fn id(n: u128) -> KeyId {
     KeyId(uuid::Uuid::from_u128(n))
 }
 
-fn key(n: u128) -> Key {
-    Key {
+fn key(n: u128) -> StoredTenantKey {
+    StoredTenantKey {
         id: id(n),
         name: format!("key {n}"),
         prefix: "tk_test_abcdef".into(),
@@ -33,8 +33,8 @@ fn key(n: u128) -> Key {
     }
 }
 
-fn superseded(n: u128) -> Key {
-    Key {
+fn superseded(n: u128) -> StoredTenantKey {
+    StoredTenantKey {
         expires_at: Some(at(NOW + 1)),
         rotated_at: Some(at(NOW - 1)),
         rotated_to: Some(id(n + 100)),
@@ -42,14 +42,14 @@ fn superseded(n: u128) -> Key {
     }
 }
 
-fn org(keys: Vec<Key>, caller: Option<u128>) -> OrgKeys {
-    let caller = keys.iter().find(|key| caller.map(id) == Some(key.id)).map(|key| Caller {
+fn org(keys: Vec<StoredTenantKey>, caller: Option<u128>) -> OrgTenantKeys {
+    let caller = keys.iter().find(|key| caller.map(id) == Some(key.id)).map(|key| CallerState {
         key_id: Some(key.id),
         is_live: key.is_live(at(NOW)),
         is_superseded: key.is_superseded(),
     });
-    let caller = caller.unwrap_or(Caller::KEYLESS);
-    OrgKeys { org: OrgState { caller, ..OrgState::new(Head::default(), at(NOW)) }, keys }
+    let caller = caller.unwrap_or(CallerState::KEYLESS);
+    OrgTenantKeys { org: OrgState { caller, ..OrgState::new(Head::default(), at(NOW)) }, keys }
 }
 
 fn fresh() -> Fresh {
@@ -85,7 +85,7 @@ fn no_grace_ends_the_old_key_as_a_state() {
 
 #[test]
 fn the_grace_window_never_outlasts_the_keys_own_expiry_and_the_successor_gets_the_same_lifetime() {
-    let old = Key { expires_at: Some(at(NOW + 2)), ..key(1) };
+    let old = StoredTenantKey { expires_at: Some(at(NOW + 2)), ..key(1) };
     let plan = org(vec![old], Some(1)).rotate(&rotation(None, 24), &fresh()).unwrap();
     assert_eq!(plan.changed.unwrap().expires_at, Some(at(NOW + 2)));
     assert_eq!(plan.added.unwrap().expires_at, Some(at(NOW + NOW + 2)));
@@ -109,8 +109,8 @@ fn the_named_key_is_rotated_else_the_callers_else_the_only_one() {
 
 #[test]
 fn a_key_is_rotated_once_and_only_while_it_lives() {
-    let revoked = Key { revoked_at: Some(at(1)), ..key(4) };
-    let expired = Key { expires_at: Some(at(NOW)), ..key(5) };
+    let revoked = StoredTenantKey { revoked_at: Some(at(1)), ..key(4) };
+    let expired = StoredTenantKey { expires_at: Some(at(NOW)), ..key(5) };
     let keys = vec![key(1), superseded(3), revoked, expired];
     let rotate = |caller, named| code(org(keys.clone(), caller).rotate(&rotation(named, 1), &fresh()));
     assert_eq!(rotate(Some(1), Some(3)), "key_already_rotated");
@@ -124,7 +124,7 @@ fn a_key_is_rotated_once_and_only_while_it_lives() {
 
 #[test]
 fn the_loser_of_a_rotation_without_grace_hears_that_the_key_was_rotated() {
-    let dead = Key { revoked_at: Some(at(NOW)), expires_at: Some(at(NOW)), ..superseded(1) };
+    let dead = StoredTenantKey { revoked_at: Some(at(NOW)), expires_at: Some(at(NOW)), ..superseded(1) };
     assert_eq!(code(org(vec![dead], Some(1)).rotate(&rotation(None, 0), &fresh())), "key_already_rotated");
 }
 
@@ -132,17 +132,17 @@ fn the_loser_of_a_rotation_without_grace_hears_that_the_key_was_rotated() {
 fn a_key_in_its_grace_window_administers_nothing() {
     let org = org(vec![key(1), superseded(3)], Some(3));
     assert_eq!(code(org.mint("x", None, &fresh())), "key_superseded");
-    assert_eq!(code(org.update(id(1), Some("x"), &Change::Keep)), "key_superseded");
-    assert_eq!(code(org.update(id(9), Some("x"), &Change::Keep)), "key_superseded");
+    assert_eq!(code(org.update(id(1), Some("x"), &Patch::Keep)), "key_superseded");
+    assert_eq!(code(org.update(id(9), Some("x"), &Patch::Keep)), "key_superseded");
     assert_eq!(code(org.revoke(id(1))), "key_superseded");
 }
 
 #[test]
 fn a_caller_that_has_ended_since_it_authenticated_changes_nothing() {
     for ended in [key(3), superseded(3)] {
-        let org = org(vec![key(1), Key { revoked_at: Some(at(NOW)), ..ended }], Some(3));
+        let org = org(vec![key(1), StoredTenantKey { revoked_at: Some(at(NOW)), ..ended }], Some(3));
         assert_eq!(code(org.mint("x", None, &fresh())), "unauthorized");
-        assert_eq!(code(org.update(id(1), Some("x"), &Change::Keep)), "unauthorized");
+        assert_eq!(code(org.update(id(1), Some("x"), &Patch::Keep)), "unauthorized");
         assert_eq!(code(org.revoke(id(1))), "unauthorized");
     }
 }
@@ -151,7 +151,7 @@ fn a_caller_that_has_ended_since_it_authenticated_changes_nothing() {
 fn ten_keys_may_live_and_the_refusal_names_the_next_expiry() {
     let mut keys: Vec<_> = (1..=10).map(key).collect();
     keys[3].expires_at = Some(at(NOW + 7));
-    keys.push(Key { revoked_at: Some(at(1)), ..key(11) });
+    keys.push(StoredTenantKey { revoked_at: Some(at(1)), ..key(11) });
     let full = org(keys, Some(1));
     let Err(ApiError::Failed(refusal)) = full.mint("x", None, &fresh()) else { panic!("must be refused") };
     assert_eq!(refusal.code.name(), "too_many_live_keys");
@@ -165,20 +165,20 @@ fn ten_keys_may_live_and_the_refusal_names_the_next_expiry() {
 #[test]
 fn a_running_grace_window_is_shortened_or_extended_to_seven_days_after_the_rotation() {
     let org = org(vec![key(1), superseded(3)], Some(1));
-    let set = |hour| code(org.update(id(3), None, &Change::Set(at(hour))));
+    let set = |hour| code(org.update(id(3), None, &Patch::Set(at(hour))));
     assert_eq!(set(NOW + 2), "ok");
     assert_eq!(set(NOW - 1 + 7 * 24), "ok");
     assert_eq!(set(NOW + 7 * 24), "422");
-    assert_eq!(code(org.update(id(3), None, &Change::Clear)), "422");
-    assert_eq!(code(org.update(id(1), None, &Change::Clear)), "ok");
+    assert_eq!(code(org.update(id(3), None, &Patch::Clear)), "422");
+    assert_eq!(code(org.update(id(1), None, &Patch::Clear)), "ok");
 }
 
 #[test]
 fn a_dead_key_never_comes_back() {
-    let expired = Key { expires_at: Some(at(NOW)), ..key(5) };
+    let expired = StoredTenantKey { expires_at: Some(at(NOW)), ..key(5) };
     let org = org(vec![key(1), expired], Some(1));
-    assert_eq!(code(org.update(id(5), None, &Change::Clear)), "key_not_live");
-    assert_eq!(code(org.update(id(9), None, &Change::Clear)), "not_found");
+    assert_eq!(code(org.update(id(5), None, &Patch::Clear)), "key_not_live");
+    assert_eq!(code(org.update(id(9), None, &Patch::Clear)), "not_found");
     assert_eq!(org.revoke(id(5)).unwrap(), None);
 }
 

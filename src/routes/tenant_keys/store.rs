@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
 use super::new_key::NewKey;
-use super::rules::{Key, OrgKeys, Plan};
+use super::rules::{OrgTenantKeys, StoredTenantKey, TenantKeyPlan};
 use crate::changes::{Changeable, Scope, change, snapshot};
 use crate::crypto::keyring::{Hashed, KeyDigest};
 use crate::db::change_feed::CHANGES;
@@ -17,7 +17,7 @@ use crate::routes::public_keys::recipient::Recipient;
 /// The key of a row of an outer join, which has all of its columns or none.
 macro_rules! key {
     ($row:expr) => {
-        Some(Key {
+        Some(StoredTenantKey {
             id: KeyId($row.id?),
             name: $row.name?,
             prefix: $row.prefix?,
@@ -62,16 +62,16 @@ impl TenantKeys {
 }
 
 impl Changeable for TenantKeys {
-    type Snapshot = OrgKeys;
-    type Plan = Plan;
-    type Done = Option<Plan>;
+    type Snapshot = OrgTenantKeys;
+    type Plan = TenantKeyPlan;
+    type Done = Option<TenantKeyPlan>;
 
     async fn load(
         &self,
         db: &mut PgConnection,
         scope: &Scope,
         now: DateTime<Utc>,
-    ) -> Result<Option<OrgKeys>, sqlx::Error> {
+    ) -> Result<Option<OrgTenantKeys>, sqlx::Error> {
         let loaded = snapshot!(
             db,
             scope,
@@ -84,17 +84,19 @@ impl Changeable for TenantKeys {
                 AND (k.id = given.named OR (k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > given.now)))",
             { "named": "uuid" = self.named.map(|id| id.0) }
         )?;
-        Ok(loaded
-            .map(|(org, rows)| OrgKeys { org, keys: rows.into_iter().filter_map(|row| key!(row)).collect() }))
+        Ok(loaded.map(|(org, rows)| OrgTenantKeys {
+            org,
+            keys: rows.into_iter().filter_map(|row| key!(row)).collect(),
+        }))
     }
 
     async fn apply(
         &self,
         db: &mut PgConnection,
         scope: &Scope,
-        seen: &OrgKeys,
-        plan: Plan,
-    ) -> Result<Option<Option<Plan>>, ApiError> {
+        seen: &OrgTenantKeys,
+        plan: TenantKeyPlan,
+    ) -> Result<Option<Option<TenantKeyPlan>>, ApiError> {
         self.recipient.require(&mut *db, scope.org_id, seen.org.now).await?;
         Ok(self.write(db, scope, seen, &plan).await?.then_some(Some(plan)))
     }
@@ -105,8 +107,8 @@ impl TenantKeys {
         &self,
         db: &mut PgConnection,
         scope: &Scope,
-        seen: &OrgKeys,
-        plan: &Plan,
+        seen: &OrgTenantKeys,
+        plan: &TenantKeyPlan,
     ) -> Result<bool, sqlx::Error> {
         let (old, new) = (plan.changed.as_ref(), plan.added.as_ref());
         let (Some(key), Some(subject)) = (new.or(old), plan.subject()) else { return Ok(true) };
@@ -160,7 +162,7 @@ pub async fn list(
     include_revoked: bool,
     page: Page,
     now: DateTime<Utc>,
-) -> Result<(Vec<Key>, i64), sqlx::Error> {
+) -> Result<(Vec<StoredTenantKey>, i64), sqlx::Error> {
     let rows = sqlx::query!(
         r#"
         WITH wanted AS NOT MATERIALIZED (

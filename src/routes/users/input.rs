@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::store::NewUser;
 use super::user::Profile;
-use crate::http::input::{Body, Change, Field, Input, Reader};
+use crate::http::input::{Body, Field, Input, Patch, Reader};
 use crate::ids::{OrgId, new_row_id};
 use crate::request_id::TraceContext;
 
@@ -75,13 +75,13 @@ impl CreateUser {
 pub struct UpdateUser {
     /// Given name.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200, example = "Ada")]
-    pub first_name: Change<String>,
+    pub first_name: Patch<String>,
     /// Family name.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200, example = "King")]
-    pub last_name: Change<String>,
+    pub last_name: Patch<String>,
     /// E-mail address.
     #[schema(value_type = Option<String>, format = Email, max_length = 254, example = "ada@example.com")]
-    pub email: Change<String>,
+    pub email: Patch<String>,
 }
 
 impl Input for UpdateUser {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::input::UpdateUser;
 use super::user::{Profile, User, UserEntry};
-use crate::events::{Draft, Kind, Stream, Subject};
+use crate::events::{Draft, EventType, Stream, Subject};
 use crate::http::paging::Page;
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
@@ -26,7 +26,7 @@ pub struct NewUser {
 
 impl NewUser {
     fn event(&self, now: DateTime<Utc>) -> Draft {
-        Draft::new(self.org_id, Kind::UserCreated, &Subject::User { user_id: self.user_id }, now)
+        Draft::new(self.org_id, EventType::UserCreated, &Subject::User { user_id: self.user_id }, now)
             .traced(self.trace)
     }
 }
@@ -97,7 +97,7 @@ pub async fn insert_users(
         &events.iter().map(|event| event.id).collect::<Vec<_>>(),
         &events.iter().map(|event| event.body(1)).collect::<Vec<_>>(),
         Stream::Users.name(),
-        Kind::UserCreated.name(),
+        EventType::UserCreated.name(),
         events.first().map_or(now, |event| event.at),
         &events.iter().map(|event| event.traceparent.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
     )
@@ -187,7 +187,7 @@ pub async fn update_user(
 ) -> Result<bool, sqlx::Error> {
     let UserKey { org_id, user_id, created_at } = key;
     let UpdateUser { first_name, last_name, email } = changes;
-    let event = Draft::new(org_id, Kind::UserUpdated, &Subject::User { user_id }, now).traced(trace);
+    let event = Draft::new(org_id, EventType::UserUpdated, &Subject::User { user_id }, now).traced(trace);
     let found = sqlx::query!(
         r#"
         WITH changed AS (
@@ -238,7 +238,7 @@ pub async fn delete_user(
     trace: Option<TraceContext>,
 ) -> Result<bool, sqlx::Error> {
     let UserKey { org_id, user_id, created_at } = key;
-    let event = Draft::new(org_id, Kind::UserDeleted, &Subject::User { user_id }, now).traced(trace);
+    let event = Draft::new(org_id, EventType::UserDeleted, &Subject::User { user_id }, now).traced(trace);
     let deleted = sqlx::query!(
         "WITH gone AS (
              DELETE FROM users WHERE org_id = $1 AND user_id = $2 AND ($9::timestamptz IS NULL OR created_at = $9)

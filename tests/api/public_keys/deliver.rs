@@ -226,7 +226,7 @@ async fn only_a_key_for_downloading_credentials_is_delivered_to() {
 #[tokio::test]
 async fn a_key_that_ends_between_the_encryption_and_the_change_is_not_delivered_to() {
     use partner_api::ids::OrgId;
-    use partner_api::routes::public_keys::delivery::Delivery;
+    use partner_api::routes::public_keys::delivery::SecretDelivery;
     use partner_api::routes::public_keys::recipient::Recipient;
 
     let app = TestApp::new().await;
@@ -236,7 +236,8 @@ async fn a_key_that_ends_between_the_encryption_and_the_change_is_not_delivered_
         [("rsa2048.spki.pem", "deleted"), ("rsa3072.spki.pem", "expired"), ("rsa4096.spki.pem", "alive")];
     for (file, end) in ends {
         let id = register(&acme, rsa(&acme, file)).await;
-        let delivery = Delivery::prepare(&app.state, org_id, Some("CredentialsDownload"), "secret").await;
+        let delivery =
+            SecretDelivery::prepare(&app.state, org_id, Some("CredentialsDownload"), "secret").await;
         let recipient = delivery.expect("it is encrypted").recipient();
         assert_eq!(recipient, Recipient::Key(id.parse().expect("an id")));
         let mut now = app.state.clock.now();

@@ -85,9 +85,9 @@ impl SasToken {
 }
 
 /// A rule for a parameter, where it is there: its name, what is right, and what to say otherwise.
-type Rule = (&'static str, fn(&str) -> bool, &'static str);
+type SasRule = (&'static str, fn(&str) -> bool, &'static str);
 
-const RULES: [Rule; 7] = [
+const RULES: [SasRule; 7] = [
     ("skn", |_| false, "is for Service Bus or Event Hubs; one for Azure Queue Storage is needed"),
     ("tn", |_| false, "is for a table (tn); one for a queue is needed"),
     ("sr", |sort| sort == "q", "is for a blob or file (sr); one for a queue is needed"),
