@@ -1,5 +1,5 @@
-//! Which features there are, and whether they are live (contract 2): `DISABLED_FEATURES`, the gate and
-//! `GET /v1/features` ask here. `app::features` has their routes.
+//! The features, and whether they are live (contract 2): `DISABLED_FEATURES`, the gate and `GET
+//! /v1/features` ask here. `app::features` has their routes.
 
 use std::borrow::Cow;
 
@@ -77,13 +77,13 @@ impl Feature {
         }
     }
 
-    /// Whether it is still to come; what is built can be switched off.
+    /// Returns `true` if it is still to come; what is built can be switched off.
     #[must_use]
     pub fn is_planned(self) -> bool {
         matches!(self, HealthProfile | PrivacySettings | Devices | OrgMembers | OrgInvites | AzureEventHubs)
     }
 
-    /// Whether a POST may be answered with a secret.
+    /// Returns `true` if a POST may be answered with a secret.
     #[must_use]
     pub fn shows_secrets(self) -> bool {
         matches!(self, TenantKeyRotation | TenantKeys | SigningSecretRotation)
@@ -123,7 +123,7 @@ impl DisabledFeatures {
             .map(Self)
     }
 
-    /// How `feature` stands.
+    /// The state of `feature`.
     #[must_use]
     pub fn status(&self, feature: Feature) -> FeatureState {
         match feature {

@@ -1,8 +1,8 @@
-//! Whether the process should get traffic, and why not (contract 11).
+//! The process's readiness for traffic, and the reason where it is not ready (contract 11).
 
 use std::sync::RwLock;
 
-/// Why traffic should go elsewhere.
+/// The reasons why traffic should go elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotReady {
     /// Nothing was probed yet.
@@ -62,7 +62,7 @@ impl NotReady {
     }
 }
 
-/// Why traffic should go elsewhere; `None` while it should come.
+/// The reason why traffic should go elsewhere; `None` while it should come.
 #[derive(Debug)]
 pub struct Readiness(RwLock<Option<NotReady>>);
 
@@ -73,7 +73,7 @@ impl Default for Readiness {
 }
 
 impl Readiness {
-    /// What the last probe found wrong, if anything.
+    /// The fault that the last probe found, if any.
     pub fn reason(&self) -> Option<NotReady> {
         *self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -87,7 +87,7 @@ impl Readiness {
         }
     }
 
-    /// Whether the database took no writes when it was last asked.
+    /// Returns `true` if the database took no writes when it was last asked.
     #[must_use]
     pub fn was_read_only(&self) -> bool {
         self.reason() == Some(NotReady::DatabaseReadOnly)

@@ -105,7 +105,7 @@ impl fmt::Display for TraceContext {
     }
 }
 
-/// What the edge found in the request's head.
+/// Extracts what the edge found in the request's head.
 impl<S: Sync> OptionalFromRequestParts<S> for TraceContext {
     type Rejection = Infallible;
 

@@ -37,7 +37,7 @@ const MAX_HEADERS: usize = 200;
 /// answered, and a client told to come back, while all others are closed without a word.
 const RESERVE: usize = 64;
 const RESERVE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long running requests may take to finish once the listeners are closed.
+/// The time that running requests may take to finish once the listeners are closed.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// After a failed accept (no file handles left, say), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -60,7 +60,8 @@ impl Listeners {
         })
     }
 
-    /// Where partners connect, and where the gateway asks.
+    /// The addresses of the public listener, which partners use, and the internal one, which the
+    /// gateway uses.
     ///
     /// # Errors
     /// When a socket has no address.
@@ -200,7 +201,7 @@ async fn converse(mut connection: Connection, mut closed: watch::Receiver<bool>)
     Ended::GivenUp
 }
 
-/// How a connection ended.
+/// The end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
     /// Somehow.

@@ -1,4 +1,4 @@
-//! What every request can reach.
+//! The application's state, which every request can reach.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ use crate::workers::Workers;
 #[derive(Clone)]
 pub struct App(Arc<AppState>);
 
-/// What [`App`] points to.
+/// The target of [`App`].
 pub struct AppState {
     /// As read at start.
     pub config: Config,
@@ -39,9 +39,9 @@ pub struct AppState {
     pub clock: Clock,
     /// Postgres.
     pub db: Db,
-    /// Whether memory may be believed.
+    /// The conditions under which memory may be believed.
     pub trust: Arc<Trust>,
-    /// Whom the service knows.
+    /// The orgs, and their callers' credentials.
     pub identity: Identity,
     /// Inserts users that come at the same time in one statement.
     pub new_users: Batcher<Inserts>,
@@ -55,7 +55,7 @@ pub struct AppState {
     pub keyring: Keyring,
     /// Told when they were renewed.
     pub keys_renewed: Notify,
-    /// What is switched off.
+    /// The features that are switched off.
     pub features: DisabledFeatures,
     /// Sizes of long lists.
     pub totals: Totals,
@@ -65,9 +65,9 @@ pub struct AppState {
     pub metrics: Metrics,
     /// One line a request.
     pub access_log: AccessLog,
-    /// How many requests may run.
+    /// The limits on running requests.
     pub limits: Limits,
-    /// Why traffic should go elsewhere, if it should.
+    /// The reason why traffic should go elsewhere, if it should.
     pub readiness: Readiness,
     /// Set once the process is told to stop.
     pub draining: AtomicBool,
@@ -116,7 +116,7 @@ impl App {
         }))
     }
 
-    /// What hears invalidations.
+    /// The receivers of invalidations.
     #[must_use]
     pub fn caches(&self) -> Arc<impl Invalidate + use<>> {
         self.0.clone()

@@ -26,7 +26,7 @@ use crate::request_id::{RequestId, TraceContext};
 /// Lines that may wait for the disk; beyond that they are dropped rather than slow a request down.
 const BUFFERED_LINES: usize = 16_384;
 
-/// How logs are written.
+/// The format of logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// One JSON object a line.
@@ -62,24 +62,24 @@ pub struct AccessLog {
     sink: Option<(NonBlocking, Format)>,
 }
 
-/// What an access line says.
+/// The content of an access line.
 #[derive(Debug)]
 pub struct AccessLine<'a> {
     /// The request's method.
     pub method: &'a Method,
     /// The route's template, if the path was known.
     pub route: Option<&'a str>,
-    /// What was answered; `None` if the client hung up first.
+    /// The status of the answer; `None` if the client hung up first.
     pub status: Option<StatusCode>,
     /// From the head of the request to the head of the reply.
     pub took: Duration,
     /// The request's id.
     pub request_id: &'a RequestId,
-    /// Where it came from.
+    /// The address that it came from.
     pub client: Option<ClientAddress>,
     /// The caller's trace.
     pub trace: Option<TraceContext>,
-    /// Who called, once that was known.
+    /// The caller, once that was known.
     pub caller: Option<Caller>,
     /// The error's code.
     pub code: Option<&'static str>,

@@ -35,7 +35,7 @@ pub struct Workers {
     pairs: Arc<WorkQueue>,
 }
 
-/// Why work is not done.
+/// The reasons why work is not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refused {
     /// Too much of this org's waits, or it waited for too long behind its own.
@@ -44,12 +44,12 @@ enum Refused {
     Busy,
 }
 
-/// How busy one kind of work is.
+/// The load of one kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
     /// Threads that work.
     pub running: usize,
-    /// What waits for one.
+    /// The number of jobs that wait for a thread.
     pub waiting: usize,
 }
 
@@ -66,7 +66,7 @@ impl Workers {
         }
     }
 
-    /// How busy they are, in the order of [`WORK`].
+    /// The load of each kind, in the order of [`WORK`].
     #[must_use]
     pub fn load(&self) -> [Load; 2] {
         [self.short.load(), self.pairs.load()]
@@ -106,7 +106,7 @@ impl Workers {
 struct WorkQueue {
     admitted: Arc<Semaphore>,
     running: Arc<Semaphore>,
-    /// How the orgs divide the places, and the threads.
+    /// The shares that the orgs have of the admitted jobs, and of the threads.
     admitted_shares: Shares,
     running_shares: Shares,
     threads: usize,

@@ -31,7 +31,7 @@ use crate::telemetry::AccessLine;
 /// Headers in all, names and values (contract 0, step 1).
 pub const MAX_HEADER_BYTES: usize = 64 * 1024;
 
-/// What the layer knows.
+/// The layer's state.
 #[derive(Clone)]
 pub struct Edge {
     /// The service.
@@ -113,8 +113,8 @@ async fn limited(
     (permit, response)
 }
 
-/// What limits a request; `None` for probes and scrapes, which cost next to nothing and must be
-/// answered above all while the rest is not.
+/// The concurrency limit of a request; `None` for probes and scrapes, which cost next to nothing
+/// and must be answered above all while the rest is not.
 pub fn limit_of(listener: Listener, route: Option<&MatchedPath>) -> Option<Limit> {
     let route = route.map(MatchedPath::as_str).unwrap_or_default();
     if health::ALWAYS_ANSWERED.contains(&route) {
@@ -127,7 +127,8 @@ pub fn limit_of(listener: Listener, route: Option<&MatchedPath>) -> Option<Limit
     })
 }
 
-/// What a layer below put beside the error: which methods a 405 allows, and who called.
+/// Restores the parts that a layer below put beside the error: the methods a 405 allows, and the
+/// caller.
 fn with_kept_parts(mut rendered: Response, original: Response) -> Response {
     if let Some(allow) = original.headers().get(ALLOW) {
         rendered.headers_mut().insert(ALLOW, allow.clone());

@@ -17,14 +17,14 @@ use crate::limits::shares::{self, Share};
 use crate::limits::{Limit, Listener};
 use crate::state::App;
 
-/// What stands before one feature's routes.
+/// The checks before one feature's routes.
 #[derive(Clone)]
 pub struct Gate {
     /// The service.
     pub app: App,
     /// The feature the routes belong to; `None` for what is always on.
     pub feature: Option<Feature>,
-    /// Whom the routes take.
+    /// The callers that the routes take.
     pub access: Access,
 }
 

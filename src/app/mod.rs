@@ -45,8 +45,8 @@ pub fn internal(app: &App) -> Router {
     finish(app, Listener::Internal, health::probes().merge(health::metrics()).merge(gateway::routes()))
 }
 
-/// What a listener still answers once it has all the connections it may have: probes, and that
-/// the client should come back.
+/// The router of a listener that has all the connections it may have: it answers probes, and tells
+/// clients to come back.
 pub fn overloaded(app: &App, listener: Listener) -> Router {
     let router = health::probes().fallback(async || ApiError::new(Code::ServiceUnavailable));
     let router = if listener == Listener::Internal { router.merge(health::metrics()) } else { router };

@@ -1,6 +1,7 @@
-//! Who changed what. A row is written by the statement of the change, so neither is ever there
-//! without the other; `orgs.revision` numbers the rows of an org without gaps, and each carries a
-//! MAC that continues the [`chain`]. [`change!`](crate::changes) is the only way to write one.
+//! The log of changes and their authors. A row is written by the statement of the change, so
+//! neither is ever there without the other; `orgs.revision` numbers the rows of an org without
+//! gaps, and each carries a MAC that continues the [`chain`]. [`change!`](crate::changes) is the
+//! only way to write one.
 
 pub mod verify;
 
@@ -15,7 +16,7 @@ use crate::identity::client::ClientAddress;
 use crate::ids::OrgId;
 use crate::request_id::{RequestId, TraceContext};
 
-/// Who makes a change, and through which request.
+/// The author of a change, and the request it came with.
 #[derive(Clone, Debug)]
 pub struct Author {
     actor: Actor,
@@ -109,7 +110,7 @@ impl Actor {
 pub struct Entry {
     /// The tenant.
     pub org_id: OrgId,
-    /// What it says.
+    /// The row's content.
     pub row: AuditRow,
     /// The MAC that continues the chain.
     pub mac: RowMac,

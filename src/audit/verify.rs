@@ -11,10 +11,10 @@ use crate::ids::{OrgId, parse_uuid};
 
 /// Rows a statement reads.
 const PAGE: i64 = 1_000;
-/// What an org's log must end with once the org is gone.
+/// The action that an org's log must end with once the org is gone.
 const LAST_WORDS: &str = "org.deleted";
-/// What a row does whose subject is the number of a renewed audit key: from there on, no older one
-/// writes the log.
+/// The action of a row whose subject is the number of a renewed audit key: from there on, no older
+/// one writes the log.
 pub const HANDED_OVER: &str = "audit_key.renewed";
 
 /// An org that has a log, or had one.
@@ -26,19 +26,19 @@ pub struct VerifiedSubject {
     pub key: Option<String>,
 }
 
-/// What the walk along one org's chain found.
+/// The result of the walk along one org's chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Rows that were read.
     pub rows: i64,
     /// Of these, how many are from before chaining began, and prove nothing.
     pub unchained: i64,
-    /// Where the walk ended.
+    /// The end of the walk.
     pub head: Head,
-    /// Where the log was handed over to a renewed key.
+    /// The handovers of the log to a renewed key.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub handovers: Vec<Handover>,
-    /// What is wrong first, if anything is.
+    /// The first fault, if there is any.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub broken: Option<Broken>,
 }
@@ -57,11 +57,11 @@ pub struct Handover {
 pub struct Broken {
     /// At which row.
     pub seq: i64,
-    /// What it is.
+    /// The fault.
     pub problem: ChainProblem,
 }
 
-/// What can be wrong with a chain.
+/// The faults that a chain can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChainProblem {
@@ -195,7 +195,7 @@ struct Walk<'a> {
     chain: &'a ChainKey,
     org_id: OrgId,
     pinned: Option<Head>,
-    /// Whether the row before says that the org was deleted.
+    /// `true` if the row before says that the org was deleted.
     is_deleted: bool,
     /// No older key may have written what comes.
     oldest_key: i16,

@@ -57,7 +57,7 @@ pub async fn step(app: &App) -> Result<usize, ApiError> {
     Ok(written)
 }
 
-/// Whose event was written, and which.
+/// The org and the type of an event that was written.
 type Announced = (OrgId, EventType);
 
 /// Events of one kind about many rows, column by column.
@@ -91,9 +91,9 @@ impl Drafts {
     }
 }
 
-/// What of a table of keys is due to be announced: `ending!("keys", "id", "NOT dead", now)` gives org, id,
-/// end and step, the days that are left of the nearest one. A step of d days is announced only where the
-/// lifetime was set longer than 2 d.
+/// The keys of a table that are due to be announced: `ending!("keys", "id", "NOT dead", now)` gives
+/// org, id, end and step, the days that are left of the nearest one. A step of d days is announced
+/// only where the lifetime was set longer than 2 d.
 macro_rules! ending {
     ($table:tt, $id:tt, $is_alive:tt, $now:expr) => {
         sqlx::query!(

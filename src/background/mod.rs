@@ -1,4 +1,4 @@
-//! What runs beside the requests, for as long as the process lives; `serve` starts it.
+//! Tasks that run beside the requests, for as long as the process lives; `serve` starts them.
 
 pub mod expiry;
 pub mod outbox_depth;

@@ -1,4 +1,4 @@
-//! How full the outbox is, for the metrics: measured now and then by a task, not by whoever
+//! The depth of the outbox, for the metrics: measured now and then by a task, not by whoever
 //! scrapes. Every replica measures the same database, so all report the same numbers: take the
 //! maximum over replicas, not the sum.
 //!
@@ -23,7 +23,7 @@ const SHARE: u32 = 50;
 const COUNTED: i64 = 100_000;
 /// Due events counted of a queue.
 const COUNTED_OF_A_QUEUE: i64 = 20;
-/// How often it is asked what `reseal` has left: that reads whole, if small, tables.
+/// The interval of the question what `reseal` has left: it reads whole, if small, tables.
 const RESEAL_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Measures for as long as the process lives.

@@ -47,7 +47,7 @@ struct Credential {
     stream: String,
 }
 
-/// When a queue's credential ends, and what was noted of it.
+/// The end of a queue's credential, and what was noted of it.
 struct Ending {
     org: OrgState,
     expires_at: Option<DateTime<Utc>>,

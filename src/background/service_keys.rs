@@ -1,11 +1,11 @@
-//! How a replica hears that the service's own keys were renewed (`partner-api keys renew`): at once
-//! from the announcement, and by looking, should that have been lost.
+//! A replica's ear for renewals of the service's own keys (`partner-api keys renew`): it hears them
+//! at once from the announcement, and by looking, should that have been lost.
 
 use std::time::Duration;
 
 use crate::state::App;
 
-/// How long a renewal may go unseen where its announcement was lost.
+/// The time that a renewal may go unseen where its announcement was lost.
 pub const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Follows renewals for as long as the process lives.

@@ -23,9 +23,9 @@ use crate::error::{ApiError, Code};
 pub trait Changeable: Send + Sync + 'static {
     /// All that a rule looks at, at one revision of the org.
     type Snapshot: Send + Sync;
-    /// What a rule decides.
+    /// The decision of a rule.
     type Plan: Send;
-    /// What is told of a change; its default, where there was nothing to do.
+    /// The report of a change; its default, where there was nothing to do.
     type Done: Default + Send + 'static;
 
     /// Loads the snapshot in one statement; `None` if there is no such org.
@@ -76,7 +76,8 @@ impl Scope {
         Change { scope: self, clock: clock.clone(), of, rule }
     }
 
-    /// What a change would see now: for what must be known before costly work.
+    /// Reads the snapshot that a change would decide on now: for what must be known before costly
+    /// work.
     ///
     /// # Errors
     /// 403 if there is no such org, or that the database cannot be asked.

@@ -1,4 +1,4 @@
-//! Who changes which org, and how both stand when it is decided.
+//! The org and the author of a change, and how both stand when it is decided.
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
@@ -12,7 +12,7 @@ use crate::events::{Draft, EventType, Subject};
 use crate::identity::Partner;
 use crate::ids::{KeyId, OrgId};
 
-/// Who changes which org.
+/// The org and the author of a change.
 #[derive(Clone, Debug)]
 pub struct Scope {
     /// The tenant.
@@ -66,9 +66,9 @@ where
 /// An org at one revision: what every snapshot has.
 #[derive(Clone, Copy, Debug)]
 pub struct OrgState {
-    /// Where its audit log ends; its number is the revision.
+    /// The end of its audit log; its number is the revision.
     pub head: Head,
-    /// How the key stands that authenticated.
+    /// The state of the key that authenticated.
     pub caller: CallerState,
     /// The instant of the decision.
     pub now: DateTime<Utc>,
@@ -82,8 +82,8 @@ impl OrgState {
     }
 }
 
-/// How the key that authenticated a request stands when the change is decided: it may have ended,
-/// or have been rotated, since it authenticated.
+/// The state, when the change is decided, of the key that authenticated its request: it may have
+/// ended, or have been rotated, since it authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallerState {
     /// The key, if one authenticated.

@@ -52,7 +52,7 @@ struct BrokenLog {
     finding: Finding,
 }
 
-/// Where an org's log was handed over to renewed keys.
+/// The handovers of an org's log to renewed keys.
 #[derive(Debug, Serialize)]
 struct Handovers {
     org_id: OrgId,
@@ -60,7 +60,7 @@ struct Handovers {
     handovers: Vec<Handover>,
 }
 
-/// What was found in all.
+/// The sum of what was found.
 #[derive(Debug, Default)]
 struct Summary {
     orgs: u64,

@@ -1,6 +1,6 @@
-//! Which database a command works on: the operator's, the cluster of a running service, or a
-//! cluster started for as long as the command runs. What is wrong with it, or with the master
-//! key, is found out before anything is changed.
+//! The database that a command works on: the operator's, the cluster of a running service, or a
+//! cluster started for as long as the command runs. What is wrong with it, or with the master key,
+//! is found out before anything is changed.
 
 use super::CliError;
 use super::master::Master;

@@ -1,4 +1,4 @@
-//! What a newcomer finds on the embedded default: an org to try, and what to type first. Only what
+//! The demo org that a newcomer finds on the embedded default, and what to type first. Only what
 //! works is printed, on later starts as well.
 
 use std::fmt::Write as _;
@@ -56,7 +56,7 @@ async fn make(config: &Config, db: &Db, keyring: &Keyring, file: &Path) -> Resul
     org::create(db, &Clock::system(), keyring, config.key_env, [KEY, NAME], keep).await
 }
 
-/// Whether the key in the file is still good: it may have been rotated or revoked.
+/// Returns `true` if the key in the file is still good: it may have been rotated or revoked.
 async fn is_live(
     config: &Config,
     file: &Path,
@@ -82,7 +82,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// What to try, as far as it would work: `key_file` holds a key that is good.
+/// The text of what to try, as far as it would work: `key_file` holds a key that is good.
 fn text(config: &Config, address: SocketAddr, org: Option<&Org>, key_file: Option<&Path>) -> String {
     let url = format!("http://{address}");
     let mut text = String::from("\npartner-api is up, on a Postgres of its own");

@@ -169,7 +169,7 @@ fn described(key: &StoredTenantKey) -> String {
     format!("{}  {}  {end}  {}{}", key.id, key.prefix, key.name, uses(key))
 }
 
-/// What became of a key, after its name.
+/// Describes the uses of a key, to follow its name.
 fn uses(key: &StoredTenantKey) -> String {
     let last = key.last_used_at.map(|at| format!("last used {}", rfc3339(at)));
     let tokens = (key.tokens_issued > 0).then(|| format!("{} member tokens issued", key.tokens_issued));

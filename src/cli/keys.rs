@@ -67,7 +67,7 @@ pub async fn run(config: &Config, command: KeysCommand, output: Output) -> Resul
     .await
 }
 
-/// What a renewal did.
+/// The result of a renewal.
 #[derive(Debug, Serialize)]
 pub struct Renewed {
     /// The number of the newest keys; 0 is the first ones.
@@ -131,12 +131,12 @@ async fn announce(db: impl sqlx::PgExecutor<'_>) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// What depends on replaced keys.
+/// The dependents of replaced keys.
 #[derive(Debug, Serialize)]
 pub struct RenewalStatus {
     /// The number of the newest keys; 0 is the first ones.
     pub generation: i16,
-    /// When they were made, unless they are the first.
+    /// The time when they were made, unless they are the first.
     pub renewed_at: Option<DateTime<Utc>>,
     /// Replaced peppers that are kept for look-ups.
     pub older_peppers: usize,

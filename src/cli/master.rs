@@ -1,4 +1,4 @@
-//! Where a command gets the master key from.
+//! The source of a command's master key.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -139,8 +139,8 @@ fn embedded_key(data_dir: &Path) -> Result<MasterKeys, CliError> {
     MasterKeys::parse(text.trim()).map_err(|problem| format!("{}: {problem}", file.display()).into())
 }
 
-/// Whose `DATA_DIR` is: root may start a cluster that an ordinary user made, and the files beside it
-/// are then that user's as well.
+/// The owner of `DATA_DIR`: root may start a cluster that an ordinary user made, and the files
+/// beside it are then that user's as well.
 pub fn owner_of(data_dir: &Path) -> Option<u32> {
     fs::metadata(data_dir).ok().map(|found| found.uid())
 }

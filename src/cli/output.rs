@@ -1,4 +1,4 @@
-//! What commands print: with `--json` one JSON object on standard output, else lines for people.
+//! The output of commands: with `--json` one JSON object on standard output, else lines for people.
 //! Everything that is not the result goes to standard error.
 
 use std::fmt::Display;
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::CliError;
 
-/// How a command's result is printed.
+/// The form in which a command's result is printed.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
     /// As one JSON object.

@@ -22,7 +22,7 @@ use crate::identity::GatewaySecrets;
 use crate::identity::client::TrustedProxies;
 use crate::telemetry::{Format, LogFilter};
 
-/// What the service was told.
+/// The service's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `LISTEN_ADDR`: where partners (through the gateway) connect.
@@ -92,7 +92,7 @@ pub struct DatabaseAddress {
     pub direct: Option<PgConnectOptions>,
 }
 
-/// Where the master key comes from.
+/// The source of the master key.
 #[derive(Clone, Debug, Default)]
 pub struct MasterSource {
     /// `MASTER_KEYS`, or what `MASTER_KEYS_FILE` holds.

@@ -34,7 +34,7 @@ const IGNORED: [&str; 14] = [
 /// The longest name of a parameter that a message repeats; a longer one may be a value.
 const MAX_ECHOED_NAME: usize = 40;
 
-/// What a URL says, by the names that sqlx's own parser knows.
+/// The parts of a URL, by the names that sqlx's own parser knows.
 #[derive(Default)]
 struct UrlParts(Vec<(&'static str, Zeroizing<String>)>);
 

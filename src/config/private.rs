@@ -9,11 +9,11 @@ use zeroize::Zeroizing;
 
 /// No file of secrets is longer, in bytes.
 const LIMIT: u64 = 64 * 1024;
-/// Where container runtimes put secrets, readable for everybody in the container: nobody else is
-/// in there, and the mode is not the operator's to choose.
+/// The directories where container runtimes put secrets, readable for everybody in the container:
+/// nobody else is in there, and the mode is not the operator's to choose.
 const MOUNTED: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
 
-/// Why a file is not believed. The messages name the file and the fix, never the content.
+/// The reasons not to trust a file. The messages name the file and the fix, never the content.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The operating system refused.
@@ -21,7 +21,7 @@ pub enum FileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// Somebody else could have written what is in it.
@@ -32,7 +32,7 @@ pub enum FileError {
     Owner {
         /// The file.
         path: PathBuf,
-        /// Whose it is.
+        /// The owner's user id.
         owner: u32,
     },
     /// Others can change it, or read the secret in it.
@@ -42,15 +42,15 @@ pub enum FileError {
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
-        /// What others can do.
+        /// The access that others have.
         by: &'static str,
-        /// What `chmod` should do.
+        /// The argument for `chmod`.
         fix: &'static str,
     },
 }
 
 impl FileError {
-    /// Whether there is no such file.
+    /// Returns `true` if there is no such file.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)

@@ -1,4 +1,4 @@
-//! How a variable's text becomes a value, and what is said where it cannot.
+//! Parsing of variables' texts, and the messages where one cannot be parsed.
 
 use std::fmt::Display;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! What every sealed value is bound to: its table and its row. Moved to another row it does not open
-//! (architecture 6).
+//! The associated data of every sealed value: its table and its row. Moved to another row it does
+//! not open (architecture 6).
 
 use std::fmt::Display;
 

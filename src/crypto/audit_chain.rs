@@ -14,8 +14,8 @@ use uuid::Uuid;
 use crate::crypto::secret::Secret;
 use crate::ids::OrgId;
 
-/// What chains rows: a key of the service, never in clear in the database, and those that it
-/// replaced, by number and newest first.
+/// The key that chains rows: one of the service's own, never in clear in the database, and those
+/// that it replaced, by number and newest first.
 #[derive(Clone, Debug)]
 pub struct ChainKey(Arc<[(i16, Secret<Vec<u8>>)]>);
 
@@ -98,7 +98,7 @@ impl FromStr for RowMac {
     }
 }
 
-/// Where an org's log ends: what the next row follows. Read in the snapshot that a change is
+/// The end of an org's log, which the next row follows. Read in the snapshot that a change is
 /// decided on; the change applies only if it is still the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Head {
@@ -108,31 +108,31 @@ pub struct Head {
     pub mac: Option<RowMac>,
 }
 
-/// What a row says.
+/// The content of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRow {
     /// The number in the log of its org, without gaps.
     pub seq: i64,
-    /// When the change was made.
+    /// The time of the change.
     pub at: DateTime<Utc>,
-    /// Who made it: `tenant_key`, `gateway`, `operator` or `service`.
+    /// The kind of author: `tenant_key`, `gateway`, `operator` or `service`.
     pub actor: String,
     /// The key that authenticated, if one did.
     pub key_id: Option<Uuid>,
-    /// What was done.
+    /// The action, in the log's words.
     pub action: String,
     /// To what.
     pub subject: String,
     /// The request that did it.
     pub request_id: Option<String>,
-    /// Where the request came from.
+    /// The address that the request came from.
     pub client_address: Option<String>,
 }
 
-/// What the MAC is over. A JSON array of a fixed length: every string is quoted, and null is not
-/// a string, so that no two rows are written alike. Instants are microseconds, as Postgres keeps
-/// them. The first element names the form: a row with an address has the second, a row without one
-/// the first, which is also that of rows from before there were addresses.
+/// Encodes what the MAC is over. A JSON array of a fixed length: every string is quoted, and null
+/// is not a string, so that no two rows are written alike. Instants are microseconds, as Postgres
+/// keeps them. The first element names the form: a row with an address has the second, a row
+/// without one the first, which is also that of rows from before there were addresses.
 fn encode(org_id: OrgId, row: &AuditRow, previous: Option<RowMac>) -> Vec<u8> {
     let AuditRow { seq, at, actor, key_id, action, subject, request_id, client_address } = row;
     let form = if client_address.is_some() { "partner-api audit 2" } else { "partner-api audit 1" };

@@ -34,7 +34,7 @@ struct SealingKey {
     key: Secret<[u8; KEY_LENGTH]>,
 }
 
-/// Why a sealed value cannot be opened.
+/// The reasons why a sealed value cannot be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// Sealed under a master key that was not given.
@@ -80,7 +80,7 @@ impl MasterKeys {
         Ok(Self(vec![SealingKey::derive(&Secret::new(key))]))
     }
 
-    /// Whether a passphrase may be used at all.
+    /// Checks that a passphrase may be used at all.
     ///
     /// # Errors
     /// When it is too short or too regular.

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::secret::Secret;
 
-/// What a token says (contract 10). Instants in seconds, but for the user's.
+/// The claims of a token (contract 10). Instants in seconds, but for the user's.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// `PUBLIC_URL`.
@@ -26,13 +26,14 @@ pub struct Claims {
     pub aud: Uuid,
     /// The user, as the partner named it.
     pub sub: Uuid,
-    /// Who asked for the token (RFC 9068 2.2): the org again. Not in tokens of the version before.
+    /// The client that asked for the token (RFC 9068 2.2): the org again. Not in tokens of the
+    /// version before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<Uuid>,
     /// The tenant key that issued it, and with which it ends; none where the gateway named no key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<Uuid>,
-    /// What the bearer may do.
+    /// The bearer's rights.
     pub scope: String,
     /// Issued at, in seconds of Unix time.
     pub iat: i64,
@@ -49,7 +50,7 @@ pub struct TokenKey {
     pair: Ed25519KeyPair,
     public: ParsedPublicKey,
     jwk: Jwk,
-    /// What every token of this key starts with.
+    /// The header that every token of this key starts with.
     header: String,
 }
 
@@ -87,7 +88,7 @@ impl TokenKey {
         Ok(Self { pair, public, jwk, header: URL_SAFE_NO_PAD.encode(header) })
     }
 
-    /// What is published of the key.
+    /// The published half of the key.
     #[must_use]
     pub fn jwk(&self) -> &Jwk {
         &self.jwk
@@ -105,14 +106,14 @@ impl TokenKey {
         token
     }
 
-    /// Whether a token says that it is this key's.
+    /// Returns `true` if a token says that it is this key's.
     #[must_use]
     pub fn is_named_by(&self, token: &str) -> bool {
         token.strip_prefix(&self.header).is_some_and(|rest| rest.starts_with('.'))
     }
 
-    /// What a token of this key says; `None` if it is not its work. When it ends, and for whom it
-    /// is good, is the caller's to judge.
+    /// Returns the claims of a token of this key; `None` if the key did not sign it. When it ends,
+    /// and for whom it is good, is the caller's to judge.
     #[must_use]
     pub fn verify(&self, token: &str) -> Option<Claims> {
         if !self.is_named_by(token) {

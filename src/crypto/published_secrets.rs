@@ -85,7 +85,8 @@ static LIST: LazyLock<Vec<[u8; 32]>> = LazyLock::new(|| {
     list
 });
 
-/// Whether `secret` is one of them. Compared by hash, so that the time tells nothing of a good one.
+/// Returns `true` if `secret` is one of them. Compared by hash, so that the time tells nothing of a
+/// good one.
 pub fn contain(secret: &[u8]) -> bool {
     let wanted: [u8; 32] = Sha256::digest(secret).into();
     LIST.binary_search(&wanted).is_ok()

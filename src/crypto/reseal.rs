@@ -11,7 +11,7 @@ use crate::ids::OrgId;
 /// Values a statement reads.
 const BATCH: i64 = 500;
 
-/// Why not everything could be sealed again.
+/// The reasons why not everything could be sealed again.
 #[derive(Debug, thiserror::Error)]
 pub enum ResealError {
     /// The database failed.
@@ -20,11 +20,11 @@ pub enum ResealError {
     /// No master key opens a value.
     #[error("{table} {name}: {error}")]
     Unopened {
-        /// Where it is.
+        /// The table that holds it.
         table: String,
         /// Its row.
         name: String,
-        /// Why it does not open.
+        /// The reason why it does not open.
         error: OpenError,
     },
 }
@@ -34,7 +34,7 @@ struct SealedValue {
     table: String,
     /// None of the service's own keys.
     org_id: Option<OrgId>,
-    /// What names the row within its org, as text.
+    /// The row's name in its org, as text.
     name: String,
     sealed: Vec<u8>,
 }
@@ -157,7 +157,7 @@ async fn write(pool: &PgPool, value: &SealedValue, sealed: Vec<u8>) -> Result<u6
     Ok(done?.rows_affected())
 }
 
-/// How many values are not under the first master key.
+/// Counts the values that are not under the first master key.
 ///
 /// # Errors
 /// When the database cannot be asked.
@@ -171,8 +171,8 @@ pub async fn count_left(db: &PgPool, keys: &MasterKeys) -> Result<i64, sqlx::Err
     Ok(replies + count_lasting(db, keys).await?)
 }
 
-/// How many values are not under the first master key, but for stored replies, which are many and
-/// gone within minutes.
+/// Counts the values that are not under the first master key, but for stored replies, which are
+/// many and gone within minutes.
 ///
 /// # Errors
 /// When the database cannot be asked.
@@ -192,7 +192,7 @@ pub async fn count_lasting(db: &PgPool, keys: &MasterKeys) -> Result<i64, sqlx::
     .await
 }
 
-/// How everything starts that the first master key sealed.
+/// The prefix of everything that the first master key sealed.
 fn current(keys: &MasterKeys) -> String {
     hex::encode(keys.current_header())
 }

@@ -14,7 +14,7 @@ const MAX_BYTES: usize = 256;
 /// From this many characters on, text of hex digits is hex: 64 of them are 32 bytes.
 const MIN_HEX: usize = 64;
 
-/// Why a secret is refused. Never repeats it.
+/// The reasons to refuse a secret. Never repeats it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Neither hex nor base64.
@@ -116,7 +116,7 @@ fn refuse_other_prefix(text: &str) -> Result<(), Refusal> {
     if starts(PREFIX) || OTHERS.into_iter().any(starts) { Err(Refusal::OtherPrefix) } else { Ok(()) }
 }
 
-/// Whether `text` is hex.
+/// Returns `true` if `text` is hex.
 fn is_hex(text: &str) -> Result<bool, Refusal> {
     let digits = text.strip_prefix("0x").or(text.strip_prefix("0X")).unwrap_or(text);
     let dressed = digits.len() != text.len();

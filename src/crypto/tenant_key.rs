@@ -19,7 +19,7 @@ const CHECKSUM_LENGTH: usize = 6;
 /// Random characters shown in lists.
 const SHOWN: usize = 6;
 
-/// Which world a key belongs to, so that a test key in production is seen at a glance.
+/// The environment that a key belongs to, so that a test key in production is seen at a glance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyEnv {
     /// `tk_live_`
@@ -101,7 +101,7 @@ impl TenantKey {
         self.0
     }
 
-    /// What lists show: enough to tell keys apart, too little to guess one.
+    /// The part that lists show: enough to tell keys apart, too little to guess one.
     #[must_use]
     pub fn prefix(&self) -> &str {
         let text = self.expose();

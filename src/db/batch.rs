@@ -18,18 +18,18 @@ const QUEUED_BATCHES: usize = 8;
 
 /// A statement that answers many questions at once.
 pub trait Slice: Send + Sync + 'static {
-    /// Whether it changes nothing, and so may be run again where a connection had died while it was
-    /// not in use, as it does when Postgres restarts.
+    /// `true` if it changes nothing, and so may be run again where a connection had died while it
+    /// was not in use, as it does when Postgres restarts.
     const IS_READ: bool = false;
 
     /// A statement that takes longer is given up together with its connection.
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    /// What is asked.
+    /// A question.
     type In: Send + Sync + 'static;
-    /// What is answered.
+    /// Its answer.
     type Out: Send + 'static;
-    /// What a worker keeps between slices, such as its connection.
+    /// The state that a worker keeps between slices, such as its connection.
     type Worker: Default + Send;
 
     /// Answers in the order asked.
@@ -59,7 +59,7 @@ struct Asker<T> {
     _share: Option<Share>,
 }
 
-/// Why a question has no answer.
+/// The reasons why a question has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
     /// Too many wait already.
@@ -121,7 +121,7 @@ impl<S: Slice> Batcher<S> {
         share.map(Some).ok_or(BatchError::OverShare)
     }
 
-    /// How many questions wait.
+    /// The number of questions that wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
@@ -190,11 +190,12 @@ async fn work<S: Slice>(
 pub struct KeptConnection {
     /// The connection, and when it was made.
     connection: Option<(PgConnection, Instant)>,
-    /// When the last use ended well; else a statement may still run in the connection.
+    /// The time when the last use ended cleanly; without one a statement may still run in the
+    /// connection.
     well_since: Option<Instant>,
 }
 
-/// How long a connection that rested may take to answer.
+/// The time that a connection that rested may take to answer.
 const TEST_PATIENCE: Duration = Duration::from_millis(300);
 
 impl KeptConnection {

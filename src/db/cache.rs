@@ -10,8 +10,8 @@ use uuid::Uuid;
 use super::trust::Trust;
 use crate::metrics::CacheMetrics;
 
-/// How long "there is none" is remembered. No invalidation announces a new row, so this is also
-/// how long a new one may go unseen.
+/// The time for which "there is none" is remembered. No invalidation announces a new row, so this
+/// is also how long a new one may go unseen.
 const MISSING_FOR: Duration = Duration::from_secs(1);
 
 /// Answers by key. What was found and what was not are bounded apart, so that a flood of unknown
@@ -31,7 +31,7 @@ impl<K: Copy + Eq + Hash, V: Clone> LookupCache<K, V> {
         Self { found: Cache::new(found), missing: Cache::new(missing), trust, metrics }
     }
 
-    /// What memory knows: `None` is nothing, `Some(None)` that there is no such row.
+    /// The answer that memory has: `None` is nothing, `Some(None)` that there is no such row.
     pub fn peek(&self, key: &K) -> Option<Option<V>> {
         let known = self.recall(key)?;
         if known.is_some() { &self.metrics.hit } else { &self.metrics.refused }.inc();
@@ -114,7 +114,7 @@ impl<K: Copy + Eq + Hash, V: Clone> LookupCache<K, V> {
         Ok(value)
     }
 
-    /// How many answers are held, absences included.
+    /// The number of answers held, absences included.
     pub fn entries(&self) -> usize {
         self.found.len() + self.missing.len()
     }

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::crypto::keyring::KeyDigest;
 use crate::ids::{KeyId, OrgId};
 
-/// Where invalidations are announced, by the statement of the change: the payload is a
+/// The channel on which the statement of a change announces invalidations: the payload is a
 /// [`Changed`] as text. Only rare changes announce themselves, because such commits queue one
 /// behind the other (architecture 4).
 pub const CHANGES: &str = "partner_api_changes";
@@ -79,7 +79,7 @@ pub struct ChangeFeed {
     offset: watch::Sender<i64>,
 }
 
-/// What the caches do with news.
+/// A receiver of invalidations, such as the caches.
 pub trait Invalidate: Send + Sync + 'static {
     /// Forget what is known of an org or a key.
     fn forget(&self, changed: &Changed);

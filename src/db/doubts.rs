@@ -1,4 +1,4 @@
-//! Which connections are not used again. After a fail-over a connection may lead to a server that
+//! Connections that are not used again. After a fail-over a connection may lead to a server that
 //! only reads, or is on its way out, and work as far as it can tell for as long as it lives.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use sqlx::Error;
 
-/// What is connected this soon after a doubt arose is doubted too: it may have reached the same
-/// server. It also bounds how often a server that stays that way is connected to anew.
+/// The time after a suspicion in which new connections are suspect too: they may have reached the
+/// same server. It also bounds how often a server that stays that way is connected to anew.
 const LASTING: Duration = Duration::from_millis(250);
 
 /// The moment before which no connection is trusted, shared by all pools to one database.
@@ -42,7 +42,7 @@ impl Doubts {
         }
     }
 
-    /// Whether a connection made then should be closed.
+    /// Returns `true` if a connection made at `made` should be closed.
     #[must_use]
     pub fn cover(&self, made: Instant) -> bool {
         self.micros(made) < self.before.load(Ordering::Relaxed)
@@ -71,7 +71,7 @@ impl DatabaseFailure for Box<dyn std::error::Error + Send + Sync> {
     }
 }
 
-/// Whether the next connection may fare better.
+/// Returns `true` if the next connection may fare better.
 fn is_about_the_connection(error: &Error) -> bool {
     match error {
         Error::Io(_) | Error::Protocol(_) | Error::WorkerCrashed => true,

@@ -26,7 +26,7 @@ use crate::limits::shares;
 /// Every change of the schema, compiled in.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// How long a request waits for a connection before it is told to come back.
+/// The time that a request waits for a connection before it is told to come back.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Connections set aside for identity look-ups and the heartbeat, so that a crowd of ordinary
 /// requests can neither starve them nor be starved by a flood of unknown keys.
@@ -46,12 +46,12 @@ pub struct Db {
     doubts: Arc<Doubts>,
 }
 
-/// What the database is like at the moment.
+/// The state of the database at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DatabaseState {
-    /// How many migrations of this build it lacks.
+    /// The number of this build's migrations that it lacks.
     pub pending_migrations: usize,
-    /// Whether it takes no writes: a standby, or made read-only.
+    /// `true` if it takes no writes: a standby, or made read-only.
     pub is_read_only: bool,
 }
 
@@ -99,7 +99,7 @@ impl Db {
         outcome
     }
 
-    /// How many migrations of this build the database lacks.
+    /// Counts the migrations of this build that the database lacks.
     ///
     /// # Errors
     /// When the database cannot be asked.
@@ -107,7 +107,7 @@ impl Db {
         Ok(self.state().await?.pending_migrations)
     }
 
-    /// What the database is like. While it takes no writes, no connection is used for long: the
+    /// Reads the database's state. While it takes no writes, no connection is used for long: the
     /// next one may reach another server.
     ///
     /// # Errors

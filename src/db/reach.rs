@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const ATTEMPT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Why a database cannot be used.
+/// The reason why a database cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{variable}: {problem}")]
 pub struct ReachError {
@@ -26,7 +26,7 @@ pub struct ReachError {
 /// A database that answers.
 #[derive(Debug)]
 pub struct Reached {
-    /// How to connect to it.
+    /// The options to connect with.
     pub options: PgConnectOptions,
     /// Settings of the role, the database or the server that our SQL should not run under, as
     /// `name = value` of what they should be. Every connection sets them, but behind a pooler in
@@ -174,7 +174,7 @@ fn mode(mode: PgSslMode) -> &'static str {
     }
 }
 
-/// Whether the server may be about to come up.
+/// Returns `true` if the server may be about to come up.
 fn passes(error: &Error) -> bool {
     match error {
         Error::Io(error) => {

@@ -1,6 +1,6 @@
-//! What our SQL relies on, set on every connection. A role, a database or the server may carry a
-//! DBA's settings: a stricter isolation turns conflicts into serialization failures, a short
-//! `lock_timeout` a wait into an error, a `search_path` one table into another.
+//! The settings that our SQL relies on, made on every connection. A role, a database or the server
+//! may carry a DBA's settings: a stricter isolation turns conflicts into serialization failures, a
+//! short `lock_timeout` a wait into an error, a `search_path` one table into another.
 //!
 //! By one statement when a connection is made, and by the simple protocol: parameters of the
 //! connection are refused by PgBouncer, and a prepared statement is not carried by an old one. A
@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
-/// What a statement may take in the server, once nobody waits for it any more; as long as a
-/// request may by default.
+/// The time that a statement may take in the server, once nobody waits for it any more; as long as
+/// a request may by default.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a transaction of a process that stopped half-way may hold its locks.
+/// The time that a transaction of a process that stopped half-way may hold its locks.
 const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Short statements.
@@ -43,7 +43,7 @@ impl Purpose {
     }
 }
 
-/// What the SQL itself relies on.
+/// The settings that the SQL itself relies on.
 const RELIED_ON: [(&str, &str); 10] = [
     ("default_transaction_isolation", "read committed"),
     ("lock_timeout", "0"),

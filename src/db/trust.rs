@@ -1,4 +1,4 @@
-//! When memory may be believed.
+//! The conditions under which memory may be believed.
 //!
 //! A cached answer is only as good as the news of its end. [`Trust`] holds two facts: until when
 //! this process is known to have heard every invalidation (a heartbeat that went through Postgres
@@ -23,8 +23,8 @@ const REMEMBERED: usize = 1024;
 pub struct Trust {
     /// Base of the instants below.
     epoch: Instant,
-    /// When the newest heartbeat that came back was sent, in microseconds since `epoch` plus one;
-    /// 0 is never.
+    /// The time when the newest heartbeat that came back was sent, in microseconds since `epoch`
+    /// plus one; 0 is never.
     confirmed: AtomicU64,
     log: Mutex<InvalidationLog>,
 }
@@ -48,7 +48,7 @@ impl Default for Trust {
 }
 
 impl Trust {
-    /// Whether memory may be believed now.
+    /// Returns `true` if memory may be believed now.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
         let confirmed = self.confirmed.load(Ordering::Acquire);

@@ -1,4 +1,4 @@
-//! Which database failures are ours (500) and which pass by themselves (503).
+//! Classes of database failures: those that are ours (500) and those that pass by themselves (503).
 
 use super::{ApiError, Code};
 use crate::db::batch::BatchError;

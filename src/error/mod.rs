@@ -1,5 +1,5 @@
-//! What can go wrong, as a client sees it. The codes are a closed set (contract 1); the wire
-//! shapes are made in [`shape`], the mapping of database failures in [`database`].
+//! The errors that a client can see. The codes are a closed set (contract 1); the wire shapes are
+//! made in [`shape`], the mapping of database failures in [`database`].
 
 mod code;
 mod database;

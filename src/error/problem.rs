@@ -1,4 +1,4 @@
-//! What is wrong with one part of a request, in pydantic's words (contract 1).
+//! Problems with one part of a request, in pydantic's words (contract 1).
 
 use std::borrow::Cow;
 

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::{ApiError, Code, Detail, Failure};
 use crate::error::Problem;
 
-/// Which shape a path's errors take.
+/// The shape of the errors of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// `/v1` and everything that is not a public key route.

@@ -21,7 +21,7 @@ pub struct SignedHeaders {
     /// The event's id: the same for every attempt.
     #[serde(rename = "webhook-id")]
     pub id: String,
-    /// When it was signed, in seconds since 1970.
+    /// The time of signing, in seconds since 1970.
     #[serde(rename = "webhook-timestamp")]
     pub timestamp: String,
     /// One signature per live secret, newest first, separated by spaces.
@@ -36,13 +36,13 @@ pub struct Envelope<'a> {
     pub event_id: &'a str,
     /// The stream.
     pub stream: &'a str,
-    /// What happened.
+    /// The kind of event.
     #[serde(rename = "type")]
     pub kind: &'a str,
     /// To whom: the org.
     #[schema(value_type = Uuid)]
     pub org_id: OrgId,
-    /// When this message was signed.
+    /// The time when this message was signed.
     pub signed_at: String,
     /// To be passed to a Standard Webhooks library.
     pub headers: &'a SignedHeaders,
@@ -60,7 +60,7 @@ impl SignedHeaders {
         Self { id, timestamp, signature: signatures.join(" ") }
     }
 
-    /// Whether any of the signatures was made with `secret`.
+    /// Returns `true` if any of the signatures was made with `secret`.
     #[must_use]
     pub fn is_signed_with(&self, secret: &Secret<Vec<u8>>, body: &str) -> bool {
         let expected = signature(secret, &self.id, &self.timestamp, body);

@@ -24,9 +24,9 @@ use crate::request_id::TraceContext;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stream {
-    /// What happens to users.
+    /// Events about users.
     Users,
-    /// What happens to keys and secrets.
+    /// Events about keys and secrets.
     Credentials,
 }
 
@@ -63,7 +63,7 @@ impl FromStr for Stream {
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $name:literal on $stream:ident;)*) => {
-        /// What can happen. Names are `<subject>.<what>`, and never change.
+        /// The types of events. Names are `<subject>.<what>`, and never change.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[expect(missing_docs, reason = "the names say it, and docs/events.md the rest")]
         pub enum EventType { $($(#[$doc])* $variant),* }
@@ -120,7 +120,7 @@ kinds! {
 }
 
 impl EventType {
-    /// Whether it is about a queue.
+    /// Returns `true` if it is about a queue.
     #[must_use]
     pub fn is_of_a_queue(self) -> bool {
         matches!(self, Self::QueueReplaced | Self::QueueDeleted | Self::QueuePaused)
@@ -246,20 +246,20 @@ pub struct EventData<'a> {
 pub struct Draft {
     /// The id of the row; the wire adds `evt_`.
     pub id: Uuid,
-    /// What happened.
+    /// The type of event.
     pub kind: EventType,
     /// The stream that carries it.
     pub stream: Stream,
     /// The body up to the version; [`Draft::TAIL`] closes it.
     pub head: String,
-    /// When, in whole microseconds.
+    /// The time of the event, in whole microseconds.
     pub at: DateTime<Utc>,
     /// The trace of the request that causes it, as it is stored.
     pub traceparent: Option<String>,
 }
 
 impl Draft {
-    /// What follows the version.
+    /// The text that follows the version.
     pub const TAIL: &str = "}}";
 
     /// Drafts an event that happens at `now`.

@@ -44,7 +44,7 @@ pub struct WebhookEndpoint {
     pub url: String,
 }
 
-/// Where a stream's events go, unjudged.
+/// The address of a stream's events, not yet judged.
 #[derive(Clone, Debug)]
 pub enum QueueSettings {
     /// Amazon SQS.
@@ -75,7 +75,7 @@ impl QueueSettings {
         json.expect("plain data with string keys")
     }
 
-    /// Where to send, if the settings keep every rule.
+    /// Returns the target, if the settings keep every rule.
     pub fn target(&self, policy: Policy) -> Result<Target, InvalidSetting> {
         Ok(match self {
             Self::AwsSqs(AwsSqs { queue_url, region, role_arn }) => {
@@ -94,12 +94,12 @@ pub fn secret(target: &Target) -> Option<&Secret<String>> {
     if let Target::AzureStorageQueue(queue) = target { Some(queue.sas().query()) } else { None }
 }
 
-/// Whether the credential in a target, if there is one, can be used at `now`.
+/// Checks that the credential in a target, if there is one, can be used at `now`.
 pub fn require_live(target: &Target, now: DateTime<Utc>) -> Result<(), InvalidSetting> {
     if let Target::AzureStorageQueue(queue) = target { queue.require_live(now) } else { Ok(()) }
 }
 
-/// When a credential in a target ends by itself.
+/// The time when a credential in a target ends by itself.
 pub fn expires_at(target: &Target) -> Option<DateTime<Utc>> {
     if let Target::AzureStorageQueue(queue) = target { queue.sas().expires_at() } else { None }
 }
@@ -120,8 +120,8 @@ pub struct StoredQueue<'a> {
 }
 
 impl StoredQueue<'_> {
-    /// Where to send; opens what is sealed. The rules are asked again: they may be stricter than
-    /// when the queue was registered.
+    /// Returns the target; opens what is sealed. The rules are asked again: they may be stricter
+    /// than when the queue was registered.
     pub fn target(&self, master: &MasterKeys, policy: Policy) -> Result<Target, DeliveryError> {
         let unreadable = |_| Reason::Settings("the queue's settings cannot be read");
         let settings = match self.kind {

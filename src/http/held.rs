@@ -1,4 +1,4 @@
-//! What a request holds until its answer has been taken.
+//! The permits that a request holds until its answer has been taken.
 //!
 //! An answer that a client does not read stays in memory. If its place were free once the handler
 //! is done, whoever asks and never reads could make the service hold any number of answers; so the
@@ -24,7 +24,7 @@ pub struct Permits {
 }
 
 impl Permits {
-    /// What the edge took, and what the gate did.
+    /// Takes the edge's permit and the gate's share.
     #[must_use]
     pub fn new(permit: Option<OwnedSemaphorePermit>, share: Option<Arc<Share>>) -> Self {
         Self { _permit: permit, _share: share }

@@ -1,5 +1,5 @@
-//! What becomes of a request's body that nobody reads, because the answer was clear before: a
-//! refusal, or a database that is away.
+//! The rest of a request's body that nobody reads, because the answer was clear before: a refusal,
+//! or a database that is away.
 //!
 //! hyper would close the connection at once, and the client, still sending, would see a broken
 //! pipe in place of the answer. So the rest is read and dropped for a while, while the answer is

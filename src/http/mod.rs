@@ -1,4 +1,4 @@
-//! What every request passes through before it is a resource's business.
+//! The layers that every request passes before it is a resource's business.
 
 pub mod chunks;
 pub mod held;

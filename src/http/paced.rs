@@ -9,11 +9,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How long a client may take nothing. Three times the timeout of a request: a gateway that
-/// restarts or a phone that changes networks is back by then, and whoever is not does not read.
+/// The time for which a client may take nothing. Three times the timeout of a request: a gateway
+/// that restarts or a phone that changes networks is back by then, and whoever is not does not
+/// read.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-/// What it must take in that time, while there is more: 2 KiB a second, a modem's pace. Who takes a
-/// byte now and then holds an answer for no longer than its size allows.
+/// The bytes that it must take in that time, while there is more: 2 KiB a second, a modem's pace.
+/// Who takes a byte now and then holds an answer for no longer than its size allows.
 pub const PACE: usize = 64 * 1024;
 
 /// A stream that fails when its client does not take what is written.
@@ -47,8 +48,7 @@ impl<S> Paced<S> {
         &mut self.stream
     }
 
-    /// What became of a write: whether the client took something, or has taken too little for too
-    /// long.
+    /// Judges a write: whether the client took something, or has taken too little for too long.
     fn judge(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(Ok(taken)) => {

@@ -50,12 +50,13 @@ impl Page {
         Self { limit, offset, cursor: None }
     }
 
-    /// How many rows to read: by cursor one more than is shown, which tells whether there is more.
+    /// The number of rows to read: by cursor one more than is shown, which tells whether there is
+    /// more.
     pub fn rows(self) -> i64 {
         self.limit + i64::from(self.cursor.is_some())
     }
 
-    /// How many rows to skip.
+    /// The number of rows to skip.
     pub fn skip(self) -> i64 {
         self.offset
     }
@@ -88,7 +89,7 @@ pub struct CursorPosition {
 
 /// Something that lists show.
 pub trait Listed {
-    /// Where it stands.
+    /// Its position in the list.
     fn place(&self) -> CursorPosition;
 }
 

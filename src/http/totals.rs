@@ -1,4 +1,4 @@
-//! How long a list is, without counting a million rows for every page.
+//! The length of a list, without counting a million rows for every page.
 
 use std::time::{Duration, Instant};
 

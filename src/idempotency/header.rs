@@ -9,7 +9,8 @@ use crate::error::{ApiError, Code};
 pub static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 const MAX_LENGTH: usize = 255;
-/// Where the reply holds a secret, whoever guesses the key of a retry could read it.
+/// The least length where the reply holds a secret: whoever guesses the key of a retry could read
+/// it.
 pub const MIN_LENGTH_FOR_SECRETS: usize = 20;
 
 /// A key as the client meant it, without its quotes.

@@ -28,17 +28,17 @@ use crate::identity::{Caller, Partner};
 use crate::ids::OrgId;
 use crate::state::App;
 
-/// How long a reply is kept.
+/// The time for which a reply is kept.
 pub const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 
 /// POST routes that take no key: a token is cheap to make again, and bulk is idempotent by nature.
 pub const EXEMPT: &[&str] = &["/v1/auth/token", "/v1/users/bulk"];
 
-/// What a POST takes, which it takes once for each `Idempotency-Key`.
+/// The input of a POST, taken once for each `Idempotency-Key`.
 pub struct Once<T> {
     /// The input, which kept all the rules.
     pub input: T,
-    /// Where the reply is kept, if the request has a key.
+    /// The claim under which the reply is kept, if the request has a key.
     pub claim: Option<Claim>,
 }
 
@@ -74,7 +74,7 @@ impl<T: Input> Once<T> {
     }
 }
 
-/// What of a request decides whether it is the same one again, before its body is known.
+/// The parts of a request that decide, before its body is known, whether it is the same one again.
 struct Claimant {
     partner: Partner,
     key: IdempotencyKey,
@@ -127,7 +127,7 @@ impl Claim {
         *self.scopes.first().expect(AT_LEAST_ONE)
     }
 
-    /// Whether the request under which a reply was kept had this body.
+    /// Returns `true` if the request under which a reply was kept had this body.
     fn is_of(&self, request_mac: &[u8]) -> bool {
         let matches = |mac: &[u8; 32]| subtle::ConstantTimeEq::ct_eq(request_mac, &mac[..]).unwrap_u8();
         self.request_macs.iter().map(matches).sum::<u8>() == 1
@@ -192,9 +192,9 @@ fn gone(made: Option<serde_json::Value>) -> ApiError {
     })
 }
 
-/// What a POST does to the database.
+/// The work of a POST in the database.
 pub trait Work: Send + Sync + Sized + 'static {
-    /// What is told of it.
+    /// The report of it.
     type Done: Send + 'static;
 
     /// Does it within a transaction.

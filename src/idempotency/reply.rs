@@ -12,7 +12,7 @@ use crate::error::ApiError;
 /// Marks a reply that was given before.
 pub static IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// What a POST answers.
+/// The reply to a POST.
 pub struct Reply {
     status: StatusCode,
     body: Zeroizing<String>,
@@ -70,7 +70,7 @@ impl Reply {
         &self.body
     }
 
-    /// What it made, if it shows a secret.
+    /// The things that it made, if it shows a secret.
     pub fn made(&self) -> Option<&[Made]> {
         self.made.as_deref()
     }

@@ -20,7 +20,7 @@ pub struct KeptReply {
     pub sealed: Option<Vec<u8>>,
     /// Until when what is sealed is shown again.
     pub readable_until: Option<DateTime<Utc>>,
-    /// What the request made, for when its secret is no longer shown.
+    /// The things that the request made, for when its secret is no longer shown.
     pub made: Option<serde_json::Value>,
 }
 

@@ -1,4 +1,4 @@
-//! Where a request came from (contract 11): the connection's address, or what `X-Forwarded-For`
+//! The address that a request came from (contract 11): the connection's, or what `X-Forwarded-For`
 //! says where somebody vouches for it. Anybody may send that header, so without a voucher it means
 //! nothing; of what it says only the part counts that trusted hands wrote, from the right.
 
@@ -12,11 +12,11 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Proxies in a row; a longer chain is somebody's joke.
 const MAX_HOPS: usize = 32;
 
-/// Who is at the other end of the connection.
+/// The other end of the connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
 
-/// Where a request came from. IPv4 in its own form, also where it came embedded in IPv6.
+/// The address that a request came from. IPv4 in its own form, also where it came embedded in IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 

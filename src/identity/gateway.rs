@@ -33,7 +33,7 @@ impl GatewaySecrets {
         Ok(Self(secrets))
     }
 
-    /// Whether a proof is asked for at all.
+    /// Returns `true` if no proof is asked for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -47,7 +47,7 @@ impl GatewaySecrets {
         if self.is_empty() || self.prove(headers) { Ok(()) } else { Err(Code::Unauthorized.into()) }
     }
 
-    /// Whether exactly one good proof is there.
+    /// Returns `true` if exactly one good proof is there.
     #[must_use]
     pub fn prove(&self, headers: &HeaderMap) -> bool {
         let proof = only(headers, &GATEWAY_AUTH).map(HeaderValue::as_bytes).unwrap_or_default();

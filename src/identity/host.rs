@@ -1,4 +1,4 @@
-//! Which host a request is for (RFC 9110 7.2, RFC 9112 3.2).
+//! The host that a request is for (RFC 9110 7.2, RFC 9112 3.2).
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -40,8 +40,8 @@ impl<'h> Host<'h> {
         is_name.then(|| host.parse().map_or(Self::Name(host), Self::Address))
     }
 
-    /// Whether it is this machine's, whoever asks (RFC 6761 6.3): no DNS can make such a name lead
-    /// elsewhere, nor another one's page have it.
+    /// Returns `true` if it is this machine's, whoever asks (RFC 6761 6.3): no DNS can make such a
+    /// name lead elsewhere, nor another one's page have it.
     #[must_use]
     pub fn is_loopback(self) -> bool {
         match self.without_root() {
@@ -53,7 +53,8 @@ impl<'h> Host<'h> {
         }
     }
 
-    /// Whether both are the same host; names are so in any case, with or without the root's dot.
+    /// Returns `true` if both are the same host; names are so in any case, with or without the
+    /// root's dot.
     #[must_use]
     pub fn is(self, other: Host<'_>) -> bool {
         match (self.without_root(), other.without_root()) {

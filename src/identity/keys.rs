@@ -1,4 +1,4 @@
-//! Which tenant keys are alive, from memory where it may be believed (contract 4 and 8).
+//! The live tenant keys, from memory where it may be believed (contract 4 and 8).
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -35,7 +35,7 @@ pub struct KeyRecord {
     pub org_id: OrgId,
     /// The key's row.
     pub key_id: KeyId,
-    /// When it ends, if it does.
+    /// The time when it ends, if it does.
     pub expires_at: Option<DateTime<Utc>>,
     /// In its grace window, or dead: it administers nothing.
     pub is_superseded: bool,
@@ -45,13 +45,13 @@ pub struct KeyRecord {
     uses: OnceLock<Arc<Uses>>,
 }
 
-/// How a key ended.
+/// The way in which a key ended.
 enum End {
     Revoked,
     Expired,
 }
 
-/// What a well-formed key opens.
+/// The result of looking up a well-formed key.
 #[derive(Clone, Debug)]
 pub enum Verdict {
     /// The key is alive, and its org is served.
@@ -62,7 +62,7 @@ pub enum Verdict {
     Dead,
 }
 
-/// Why nothing can be said of a key.
+/// The reasons why nothing can be said of a key.
 #[derive(Debug, thiserror::Error)]
 pub enum LookupError {
     /// The database failed or is too busy.
@@ -84,7 +84,7 @@ pub struct KeyDirectory {
     by_id: LookupCache<(OrgId, KeyId), Arc<KeyRecord>>,
     lookups: Batcher<ByDigest>,
     refusals: Refusals,
-    /// What keys are used for.
+    /// The uses of keys.
     pub usage: KeyUses,
     /// Keys that are still hashed with an older pepper, and were used.
     pub rehashes: Rehashes,
@@ -107,7 +107,7 @@ impl KeyDirectory {
         }
     }
 
-    /// What `key` opens at `now`. A malformed key never gets here, so it costs no look-up.
+    /// Returns what `key` opens at `now`. A malformed key never gets here, so it costs no look-up.
     ///
     /// # Errors
     /// When memory does not know and the database cannot be asked in time.
@@ -152,7 +152,7 @@ impl KeyDirectory {
         self.by_digest.get_at_home(newest.digest, |record| record.digest, subjects, load).await
     }
 
-    /// What the key with this id opens at `now`, if it is the org's.
+    /// Returns what the key with this id opens at `now`, if it is the org's.
     ///
     /// # Errors
     /// When memory does not know and the database cannot be asked in time.
@@ -170,7 +170,7 @@ impl KeyDirectory {
         Ok(record)
     }
 
-    /// Whether the org's key with this id is alive at `now`; no use of it.
+    /// Returns `true` if the org's key with this id is alive at `now`; this is no use of it.
     ///
     /// # Errors
     /// When memory does not know and the database cannot be asked in time.
@@ -213,18 +213,18 @@ impl KeyDirectory {
         None
     }
 
-    /// Where the uses of a key are counted.
+    /// The counter of a key's uses.
     fn uses<'r>(&self, record: &'r KeyRecord) -> &'r Uses {
         record.uses.get_or_init(|| self.usage.of(record.org_id, record.key_id))
     }
 
-    /// How many answers memory holds: by digest, by id.
+    /// The number of answers that memory holds: by digest, by id.
     #[must_use]
     pub fn entries(&self) -> [usize; 2] {
         [self.by_digest.entries(), self.by_id.entries()]
     }
 
-    /// How many look-ups wait.
+    /// The number of look-ups that wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.lookups.waiting()
@@ -261,7 +261,7 @@ impl KeyDirectory {
 }
 
 impl KeyRecord {
-    /// How it ended, if it has; exact whatever the cache says (contract 4).
+    /// The way in which it ended, if it has; exact whatever the cache says (contract 4).
     fn end(&self, now: DateTime<Utc>) -> Option<End> {
         if self.is_revoked {
             return Some(End::Revoked);

@@ -12,9 +12,9 @@ use crate::crypto::member_token::Claims;
 use crate::error::{ApiError, Code};
 use crate::ids::{KeyId, OrgId};
 
-/// What a member may do: everything with its own user.
+/// The scope of a member: everything with its own user.
 pub const SCOPE: &str = "member";
-/// How far clocks may differ, in seconds.
+/// The difference that clocks may have, in seconds.
 const LEEWAY: i64 = 30;
 /// No token of ours is nearly as long.
 const MAX_TOKEN: usize = 4_096;

@@ -1,4 +1,4 @@
-//! Who is calling (contract 0, step 4). The order of the checks is the order of the code.
+//! The caller of a request (contract 0, step 4). The order of the checks is the order of the code.
 
 pub mod client;
 mod gateway;
@@ -52,7 +52,7 @@ pub struct Partner {
     pub org_id: OrgId,
     /// The key that authenticated, where one is known.
     pub key_id: Option<KeyId>,
-    /// Whether that key was rotated, as memory knows it: at most a second old.
+    /// `true` if that key was rotated, as memory knows it: at most a second old.
     pub is_superseded: bool,
 }
 
@@ -93,7 +93,7 @@ impl Caller {
     }
 }
 
-/// Whom a route takes.
+/// The callers that a route takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Partners' backends.
@@ -102,14 +102,14 @@ pub enum Access {
     PartnersAndMembers,
 }
 
-/// Whom the service knows: orgs, their keys and the tokens issued under them, from memory where it may be
-/// believed.
+/// The orgs that the service knows, their keys and the tokens issued under them, from memory where
+/// it may be believed.
 pub struct Identity {
-    /// Which orgs may be served.
+    /// The orgs, and whether they may be served.
     pub orgs: OrgDirectory,
-    /// Which tenant keys are alive.
+    /// The tenant keys, and whether they are alive.
     pub keys: KeyDirectory,
-    /// What signs member tokens.
+    /// The keys that sign member tokens.
     pub token_keys: TokenKeys,
     settings: IdentitySettings,
     own_host: OwnHost,
@@ -118,7 +118,7 @@ pub struct Identity {
     clock: Clock,
 }
 
-/// How callers are believed.
+/// The rules by which callers are believed.
 #[derive(Clone, Debug)]
 pub struct IdentitySettings {
     /// `GATEWAY_SECRETS`: whose word `OrgId` is.
@@ -220,7 +220,7 @@ impl Identity {
         if live.is_some() { Ok(live) } else { Err(Code::Unauthorized.into()) }
     }
 
-    /// What `key` opens now.
+    /// Returns what `key` opens now.
     ///
     /// # Errors
     /// When memory does not know and the database cannot be asked in time.

@@ -1,4 +1,4 @@
-//! Which orgs exist and may be served, from memory.
+//! The orgs, and whether they may be served, from memory.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub struct OrgDirectory {
     cache: LookupCache<OrgId, OrgStanding>,
 }
 
-/// Whether an org is served.
+/// The standing of an org: whether it is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrgStanding {
     /// Served.
@@ -45,7 +45,7 @@ impl OrgDirectory {
         self.cache.get(org_id, |_| vec![org_id.0], async || load(db, org_id).await).await
     }
 
-    /// How many answers memory holds.
+    /// The number of answers that memory holds.
     #[must_use]
     pub fn entries(&self) -> usize {
         self.cache.entries()

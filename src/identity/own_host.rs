@@ -1,4 +1,4 @@
-//! Whom a request must be meant for, while `OrgId` is believed without proof.
+//! The hosts that a request must be meant for, while `OrgId` is believed without proof.
 //!
 //! A page in a browser on this machine cannot send `OrgId` to us from its own origin; but its owner
 //! can make its name lead here (DNS rebinding), and then it is of our origin. What the browser still

@@ -21,17 +21,17 @@ use crate::crypto::member_token::{Claims, Jwk, TokenKey};
 use crate::db::Db;
 use crate::error::ApiError;
 
-/// How long a token is good, in seconds.
+/// The lifetime of a token, in seconds.
 pub const TOKEN_LIFETIME: i64 = 3_600;
-/// How long a key signs, in seconds.
+/// The time for which a key signs, in seconds.
 const PERIOD: i64 = 30 * 86_400;
 const PUBLISHED_AHEAD: TimeDelta = TimeDelta::days(1);
 /// A dead token's key is published this much longer: leeway, and clocks that differ.
 const MARGIN: i64 = 300;
-/// How old memory may be, and how old it must be before an unknown key is worth another look.
+/// The age that memory may have, and must have before an unknown key is worth another look.
 const FRESH_FOR: TimeDelta = TimeDelta::seconds(60);
 const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(5);
-/// How often a process that issues no tokens looks whether the next key is due.
+/// The interval at which a process that issues no tokens looks whether the next key is due.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(600);
 /// A key's name among the service's keys, before the period's number.
 pub const PREFIX: &str = "member_token_";
@@ -43,7 +43,7 @@ pub struct TokenKeys {
     clock: Clock,
     known: RwLock<Arc<KeySet>>,
     reading: Mutex<()>,
-    /// How often they were renewed while this process ran: what was being read meanwhile is void.
+    /// The number of renewals while this process ran: what was being read meanwhile is void.
     renewals: AtomicU64,
 }
 
@@ -78,7 +78,7 @@ impl TokenKeys {
         self.at_most(FRESH_FOR).await
     }
 
-    /// What a token says, if one of our keys signed it.
+    /// Returns the claims of a token, if one of our keys signed it.
     ///
     /// # Errors
     /// As [`TokenKeys::current`].

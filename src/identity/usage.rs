@@ -1,6 +1,6 @@
-//! What keys are used for: when last, how many member tokens they issued, and how often they were
-//! sent after their end. Counted in memory and written once a minute in batches, never on the
-//! request path; exact over a graceful stop, at most a minute is lost over `kill -9`.
+//! The uses of keys: the last one, how many member tokens they issued, and how often they were sent
+//! after their end. Counted in memory and written once a minute in batches, never on the request
+//! path; exact over a graceful stop, at most a minute is lost over `kill -9`.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -35,7 +35,7 @@ pub struct Uses {
     tokens: AtomicI64,
     dead: AtomicI64,
     dead_last: AtomicI64,
-    /// How much of it is in the database.
+    /// The part of it that is in the database.
     written: Mutex<Tally>,
 }
 
@@ -109,7 +109,7 @@ impl KeyUses {
         self.keys().retain(|_, uses| Arc::strong_count(uses) > 1 || uses.is_due());
     }
 
-    /// What is not written yet, in the order of keys, so that two replicas cannot deadlock.
+    /// Returns what is not written yet, in the order of keys, so that two replicas cannot deadlock.
     fn due(&self) -> Vec<UsageRow> {
         let row = |(&(org_id, key_id), uses): (&(OrgId, KeyId), &Arc<Uses>)| {
             let (seen, written) = (uses.tally(), *uses.written());
@@ -143,7 +143,7 @@ impl Identity {
     }
 }
 
-/// What is to be written of a key.
+/// The counts to be written of a key.
 struct UsageRow {
     org_id: OrgId,
     key_id: KeyId,

@@ -12,9 +12,9 @@ use self::shares::Shares;
 /// A listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listener {
-    /// Where partners connect.
+    /// The listener that partners connect to.
     Public,
-    /// Where the gateway asks and monitoring scrapes.
+    /// The listener that the gateway asks and monitoring scrapes.
     Internal,
 }
 
@@ -32,7 +32,7 @@ impl Listener {
     }
 }
 
-/// What is limited by itself.
+/// The kinds of requests that are limited by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// Partners' and members' requests.
@@ -59,7 +59,7 @@ impl Limit {
     }
 }
 
-/// How many requests may run, by what is limited.
+/// The limits on running requests, by what is limited.
 #[derive(Debug)]
 pub struct Limits {
     public: Divided,
@@ -97,13 +97,13 @@ impl Limits {
         }
     }
 
-    /// What a request under this limit takes one of.
+    /// The permits that requests under this limit take.
     #[must_use]
     pub fn permits(&self, limit: Limit) -> &Arc<Semaphore> {
         &self.of(limit).permits
     }
 
-    /// How the orgs divide them.
+    /// The shares that the orgs have of them.
     #[must_use]
     pub fn shares(&self, limit: Limit) -> &Shares {
         &self.of(limit).shares
@@ -117,7 +117,7 @@ impl Limits {
         }
     }
 
-    /// How many requests may run under this limit in all.
+    /// The number of requests that may run under this limit in all.
     #[must_use]
     pub fn capacity(&self, limit: Limit) -> usize {
         Self::capacity_of(limit, self.max_in_flight)

@@ -1,4 +1,4 @@
-//! What stands between requests and Postgres: memory, batches, connections; and the worker threads.
+//! The parts between requests and Postgres: memory, batches, connections; and the worker threads.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -10,13 +10,13 @@ use super::register::{Counters, Gauges, Histograms, duration, each, one, pairs, 
 /// The memories that answer in place of the database.
 const CACHES: [&str; 3] = ["keys_by_digest", "keys_by_id", "orgs"];
 const ANSWERS: [&str; 4] = ["hit", "refused", "miss", "untrusted"];
-/// What is asked in batches.
+/// The batchers' names.
 const BATCHES: [&str; 4] = ["user_inserts", "user_lookups", "key_lookups", "event_closings"];
 pub(super) const POOLS: [&str; 2] = ["requests", "lookups"];
 /// Work of worker threads.
 pub const WORK: [&str; 2] = ["judging", "key_pairs"];
 
-/// What memory, batches, connections and workers count.
+/// The counts of memory, batches, connections and workers.
 #[derive(Debug)]
 pub struct DatabaseMetrics {
     lookups: Counters<2>,
@@ -29,14 +29,14 @@ pub struct DatabaseMetrics {
     pub(super) connections_max: Gauges<1>,
     /// Requests that were refused because no connection came free in time.
     pub connection_timeouts: Counter,
-    /// How long the readiness probe's question took, waiting for a connection included.
+    /// The time that the readiness probe's question took, waiting for a connection included.
     pub probe: Histogram,
     pub(super) work_running: Gauges<1>,
     pub(super) work_waiting: Gauges<1>,
     work_refused: Counters<1>,
 }
 
-/// How one memory counts its answers.
+/// The counters of one cache.
 #[derive(Clone, Debug, Default)]
 pub struct CacheMetrics {
     /// Found.
@@ -49,7 +49,7 @@ pub struct CacheMetrics {
     pub untrusted: Counter,
 }
 
-/// How one batcher counts.
+/// The counters of one batcher.
 #[derive(Clone, Debug)]
 pub struct BatchMetrics {
     /// Questions in a statement.

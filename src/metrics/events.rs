@@ -20,8 +20,9 @@ const QUEUE_STATES: [&str; 3] = ["working", "failing", "dead"];
 const EVENT_STATES: [&str; 2] = ["pending", "failed"];
 const STREAMS: [&str; 2] = ["users", "credentials"];
 
-/// Which answered requests changed a credential, and how. Read off the route because every change
-/// is one request, and because a reply that is only repeated can be told from one that is new.
+/// The answered requests that changed a credential, and how. Read off the route because every
+/// change is one request, and because a reply that is only repeated can be told from one that is
+/// new.
 const CHANGES: &[(&str, &str, EventType)] = &[
     ("POST", "/v1/auth/tenant-key/rotate", EventType::TenantKeyRotated),
     ("POST", "/v1/admin/org/tenant-keys", EventType::TenantKeyCreated),
@@ -35,7 +36,7 @@ const CHANGES: &[(&str, &str, EventType)] = &[
     ("DELETE", "/api/v1/key/{UniqueId}", EventType::PublicKeyDeleted),
 ];
 
-/// What the event side counts.
+/// The counters of the event side.
 #[derive(Debug)]
 pub struct EventMetrics {
     deliveries: Counters<2>,
@@ -51,7 +52,7 @@ pub struct EventMetrics {
     measured: Seconds,
 }
 
-/// How an attempt to deliver ended.
+/// The result of an attempt to deliver.
 #[derive(Clone, Copy, Debug)]
 pub enum DeliveryResult {
     /// Acknowledged.
@@ -62,7 +63,7 @@ pub enum DeliveryResult {
     Failed,
 }
 
-/// How full the outbox is.
+/// The depth of the outbox.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OutboxDepth([StreamDepth; 2]);
 
@@ -86,7 +87,7 @@ pub struct StreamDepth {
 }
 
 impl OutboxDepth {
-    /// What was measured of a stream.
+    /// The measurements of a stream.
     #[must_use]
     pub fn of(&self, stream: Stream) -> &StreamDepth {
         &self.0[stream as usize]

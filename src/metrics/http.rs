@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 use super::register::{Counters, Gauges, durations, each};
 use crate::limits::{Limit, Listener};
 
-/// What the HTTP side counts.
+/// The counters of the HTTP side.
 #[derive(Debug)]
 pub struct HttpMetrics {
     requests: Family<RequestLabels, Counter>,

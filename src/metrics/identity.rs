@@ -1,4 +1,4 @@
-//! Who was turned away, and what was issued.
+//! Callers that were turned away, and credentials that were issued.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
@@ -7,7 +7,7 @@ use super::register::{Counters, each, one};
 
 const REASONS: [&str; 3] = ["unknown", "revoked", "expired"];
 
-/// What the identity side counts.
+/// The counters of the identity side.
 #[derive(Debug)]
 pub struct IdentityMetrics {
     refused: Counters<1>,

@@ -1,5 +1,5 @@
-//! What Prometheus scrapes; docs/observability.md says what to watch. Labels are from closed sets:
-//! route templates, never paths; names of streams and types, never ids.
+//! The metrics that Prometheus scrapes; docs/observability.md says what to watch. Labels are from
+//! closed sets: route templates, never paths; names of streams and types, never ids.
 //!
 //! Counters are counted where things happen. Gauges of what the process holds are read when it is
 //! scraped, those of the outbox by a task of their own (`background::outbox_depth`).

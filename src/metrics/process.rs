@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 
 use super::register::{Seconds, one};
 
-/// What /proc counts time in: 100 a second on every Linux, whatever the kernel ticks at.
+/// The unit of time in /proc: 100 a second on every Linux, whatever the kernel ticks at.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// The process's own numbers.

@@ -1,5 +1,5 @@
-//! How families are registered: with all their series from the start, so that a rate over a
-//! counter that has not moved is 0 and not a gap.
+//! Registration of families: with all their series from the start, so that a rate over a counter
+//! that has not moved is 0 and not a gap.
 
 use std::sync::atomic::AtomicU64;
 

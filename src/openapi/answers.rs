@@ -1,4 +1,4 @@
-//! What an operation can answer. What many share is a component of the document, made here and
+//! The answers of operations. Those that many share are components of the document, made here and
 //! nowhere else; each error has an example of its own, for every code that its description names.
 
 use utoipa::openapi::path::Operation;
@@ -15,11 +15,11 @@ struct Shared {
     name: &'static str,
     /// Names the codes, and when they come.
     description: &'static str,
-    /// Which operations give it.
+    /// The predicate of the operations that give it.
     is_given: fn(Facts) -> bool,
 }
 
-/// What decides which answers an operation shares.
+/// The facts that decide which answers an operation shares.
 #[derive(Clone, Copy)]
 struct Facts {
     /// It asks for credentials.
@@ -119,7 +119,7 @@ fn complete_one(response: &mut Response, status: &str, shape: Shape, invalid: &I
     }
 }
 
-/// What a POST that can be sent again answers besides (contract 7).
+/// Adds the answers of a POST that can be sent again (contract 7).
 pub fn add_idempotency(operation: &mut Operation, shape: Shape, shows_secrets: bool) {
     let responses = &mut operation.responses.responses;
     let in_progress = if shows_secrets {

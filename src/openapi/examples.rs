@@ -12,7 +12,7 @@ use crate::error::{ApiError, Code, Loc, Problem, ProblemKind};
 
 /// The request id of every example.
 const REQUEST_ID: &str = "0192f0c1-2345-7abc-8def-0123456789ab";
-/// When something ends in an example.
+/// The time when something ends in an example.
 const ENDS: &str = "2026-12-21T08:00:00.000000Z";
 
 /// A request that breaks a rule of its operation.

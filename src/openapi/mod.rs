@@ -36,7 +36,7 @@ resource of another organisation is answered exactly as one that does not exist.
 
 **Not live yet.** A feature that is planned or switched off answers 503 with `Retry-After: 86400`.";
 
-/// What each tag's operations are about, in the order that the page shows them.
+/// The tags and the subjects of their operations, in the order that the page shows them.
 const TAGS: &[(&str, &str)] = &[
     ("Users", "The partner's users."),
     ("Tenant keys", "The keys that authenticate the partner's backends."),
@@ -75,9 +75,9 @@ fn tag((name, description): &(&str, &str)) -> Tag {
     TagBuilder::new().name(*name).description(Some(*description)).build()
 }
 
-/// What clients can authenticate with. `OrgId` is not among them: it is the gateway's, and a client
-/// generated from this document would send it beside its key. The page offers it all the same
-/// where it is served from this machine (`routes/docs/assets/init.js`).
+/// The credentials that clients can authenticate with. `OrgId` is not among them: it is the
+/// gateway's, and a client generated from this document would send it beside its key. The page
+/// offers it all the same where it is served from this machine (`routes/docs/assets/init.js`).
 fn credentials() -> Components {
     let mut components = Components::new();
     let description = "The tenant's API key, checked by the gateway or by the service itself.";

@@ -1,4 +1,4 @@
-//! What is being delivered at the moment, so that no queue takes all the room.
+//! The deliveries that are running, so that no queue takes all the capacity.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::{MAX_PER_QUEUE, Outbox, QueueId, lock};
 pub struct InFlight {
     /// Events by queue.
     queues: HashMap<QueueId, usize>,
-    /// Which events, and by which claims.
+    /// The events, and the claims they are held by.
     pub held: HashSet<HeldClaim>,
     /// Queues that are probed with one event at a time.
     dead: HashSet<QueueId>,
@@ -35,8 +35,9 @@ impl InFlight {
         }
     }
 
-    /// Whether there is so much room for the queue again that it is worth a look: at half of what
-    /// it may have, so that it never runs dry, and when it is drained.
+    /// Ends a delivery. Returns `true` if so much capacity is free for the queue again that it is
+    /// worth a look: at half of what it may have, so that it never runs dry, and when it is
+    /// drained.
     fn finish(&mut self, queue: &QueueId, held: HeldClaim) -> bool {
         let left = count_down(&mut self.queues, queue);
         if left == 0 {

@@ -44,7 +44,7 @@ impl QueueId {
     }
 }
 
-/// What of the outbox this process is delivering, and what should be looked at.
+/// The events that this process is delivering, and the queues that should be looked at.
 #[derive(Debug)]
 pub struct Outbox {
     woken: Mutex<HashSet<QueueId>>,
@@ -88,13 +88,13 @@ impl Outbox {
         self.wake(org_id, stream);
     }
 
-    /// How many deliveries run.
+    /// The number of deliveries that run.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         MAX_IN_FLIGHT - self.slots.available_permits()
     }
 
-    /// How many attempts wait to be noted.
+    /// The number of attempts that wait to be noted.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.closer.waiting()
@@ -121,7 +121,7 @@ impl Outbox {
         lock(&self.woken).extend(queues);
     }
 
-    /// Whether queues were changed since this was asked last.
+    /// Returns `true` if queues were changed since this was asked last.
     pub(crate) fn take_changed(&self) -> bool {
         self.are_queues_changed.swap(false, Ordering::Relaxed)
     }

@@ -11,7 +11,7 @@ use crate::ids::OrgId;
 pub const DEAD_AFTER: i32 = 20;
 /// Between probes of a dead queue.
 const PROBE_INTERVAL: TimeDelta = TimeDelta::minutes(1);
-/// How long a claim holds without being renewed (contract 6).
+/// The time for which a claim holds without being renewed (contract 6).
 pub const LEASE: TimeDelta = TimeDelta::seconds(20);
 
 /// An event that is ours to deliver until its lease ends, and where it goes.
@@ -29,7 +29,7 @@ pub struct Claimed {
     pub settings: serde_json::Value,
     pub sealed: Option<Vec<u8>>,
     pub failures: i32,
-    /// When its queue was last put in place.
+    /// The time when its queue was last put in place.
     pub put_at: DateTime<Utc>,
 }
 
@@ -102,20 +102,20 @@ fn columns(queues: &[QueueId]) -> (Vec<Uuid>, Vec<String>) {
     queues.iter().map(|queue| (queue.org_id.0, queue.stream.clone())).unzip()
 }
 
-/// What became of an attempt.
+/// The record of an attempt.
 #[derive(Clone, Debug)]
 pub struct Closing {
     pub queue: QueueId,
     pub id: Uuid,
     pub lease: Uuid,
     pub at: DateTime<Utc>,
-    /// Whether the queue was known to fail when the event was claimed.
+    /// `true` if the queue was known to fail when the event was claimed.
     pub was_failing: bool,
     pub outcome: AttemptOutcome,
     pub health: Health,
 }
 
-/// What an attempt says about its queue.
+/// The health of a queue, as an attempt shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
     /// It answers: it took the event, or refused this one.
@@ -132,7 +132,7 @@ impl Health {
     }
 }
 
-/// How an attempt ended.
+/// The outcome of an attempt.
 #[derive(Clone, Debug)]
 pub enum AttemptOutcome {
     Delivered,

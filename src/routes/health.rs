@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it should get traffic (contract 11).
+//! Liveness, and readiness for traffic (contract 11).
 
 use std::sync::atomic::Ordering;
 
@@ -13,8 +13,8 @@ use crate::error::ApiError;
 use crate::readiness::NotReady;
 use crate::state::App;
 
-/// What is answered however much else runs: it costs next to nothing, and is never more important
-/// than when the rest is refused.
+/// The paths that are answered however much else runs: they cost next to nothing, and are never
+/// more important than when the rest is refused.
 pub const ALWAYS_ANSWERED: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
 /// `/livez` and `/readyz`, on both listeners.

@@ -9,7 +9,7 @@ use axum::http::header::{
 use axum::response::IntoResponse;
 use axum::routing::get;
 
-/// Where to read on, and what is there.
+/// The links to read on, and what is there.
 const LINKS: [(&str, &str, &str); 4] = [
     ("docs", "/docs", "All routes, to read and to try"),
     ("openapi", "/openapi.json", "The same as an OpenAPI document"),
@@ -69,12 +69,13 @@ fn page() -> String {
     )
 }
 
-/// Whether `accept` (RFC 9110 12.5.1) wants HTML rather than JSON; JSON where it does not care.
+/// Returns `true` if `accept` (RFC 9110 12.5.1) wants HTML rather than JSON; JSON where it does not
+/// care.
 fn prefers_html(accept: &str) -> bool {
     weight(accept, "text", "html") > weight(accept, "application", "json")
 }
 
-/// How much a type is wanted: its quality in thousandths, and how closely it is named.
+/// The weight of a type: its quality in thousandths, and how closely it is named.
 fn weight(accept: &str, kind: &str, subtype: &str) -> (u16, u8) {
     let ranges = accept.split(',').filter_map(|range| {
         let mut parts = range.split(';').map(str::trim);

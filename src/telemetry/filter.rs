@@ -1,11 +1,11 @@
-//! What is logged. `LOG` decides, but not alone: other crates print what passes through them at
-//! their lower levels, headers, bodies and credentials among it, so theirs are capped.
+//! The lines that are logged. `LOG` decides, but not alone: other crates print what passes through
+//! them at their lower levels, headers, bodies and credentials among it, so theirs are capped.
 
 use std::str::FromStr;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-/// Where our own lines come from: these alone may be as detailed as `LOG` wants.
+/// The targets of our own lines: these alone may be as detailed as `LOG` wants.
 const OURS: [&str; 2] = ["partner_api", "access"];
 /// The most that any other crate may log.
 const OTHERS: LevelFilter = LevelFilter::INFO;

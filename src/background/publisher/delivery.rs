@@ -58,7 +58,7 @@ const GONE: Reason = Reason::Status(410);
 /// The longest that a receiver can have its queue wait (contract 14).
 const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(1);
 
-/// What a failure says about the queue.
+/// The queue's health after a failure.
 fn health_after(error: &DeliveryError, now: DateTime<Utc>) -> Health {
     let until = || {
         let wait = TimeDelta::from_std(error.retry_after?).unwrap_or(LONGEST_PAUSE);

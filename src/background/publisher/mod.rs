@@ -26,11 +26,11 @@ use crate::state::App;
 const SHARE_OF_FREE: usize = 4;
 /// Events claimed by one statement.
 const CLAIM: usize = 256;
-/// How long a queue has to acknowledge (contract 6).
+/// The time that a queue has to acknowledge (contract 6).
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long wakes gather after a look that found nothing.
+/// The time that wakes gather after a look that found nothing.
 const GATHER: Duration = Duration::from_millis(20);
-/// How often other replicas' events are looked for, give or take a quarter.
+/// The interval between looks for other replicas' events, give or take a quarter.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const RENEW_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -130,7 +130,7 @@ async fn attend(app: &App, deliveries: &mut JoinSet<()>) {
     }
 }
 
-/// What a look found.
+/// The result of a look.
 struct Found {
     /// Queues that had something: they may have more.
     queues: HashSet<QueueId>,
@@ -194,7 +194,7 @@ async fn renew_leases(app: &App) {
     }
 }
 
-/// What is still claimed when the process stops is due for others at once.
+/// Hands back the claims that are held when the process stops: they are due for others at once.
 async fn hand_back(app: &App, mut deliveries: JoinSet<()>) {
     let held = app.outbox.held();
     deliveries.shutdown().await;

@@ -21,9 +21,9 @@ use crate::state::App;
 
 /// Notices that one look takes.
 const LIMIT: i64 = 16;
-/// How long a target has to acknowledge.
+/// The time that a target has to acknowledge.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a publisher has a notice in hand.
+/// The time that a publisher has a notice in hand.
 const HOLD: TimeDelta = TimeDelta::seconds(30);
 /// One that nobody could send for so long is of no use: the event tells the other stream.
 const KEPT: TimeDelta = TimeDelta::days(1);

@@ -11,10 +11,10 @@ const QUEUES: i64 = 32;
 /// Events that a statement wakes of each.
 const SLICE: i64 = 1_000;
 
-/// What was woken.
+/// The queues and events that were woken.
 #[derive(Debug, Default)]
 pub struct Woken {
-    /// Whose events.
+    /// The queues of those events.
     pub queues: Vec<QueueId>,
     /// There are more.
     pub is_behind: bool,

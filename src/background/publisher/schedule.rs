@@ -1,4 +1,4 @@
-//! When an event is tried again (contract 6).
+//! The schedule of retries (contract 6).
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ const GIVE_UP_AFTER: TimeDelta = TimeDelta::hours(48);
 /// A tenth earlier or later, so that what failed together does not come back together.
 const JITTER: f64 = 0.1;
 
-/// When to try again after the failed attempt number `attempt` (from 1), or `None` to give up.
-/// `luck` in 0..1 spreads the retries. A receiver may ask for more time, up to the next step.
+/// The time of the next try after the failed attempt number `attempt` (from 1), or `None` to give
+/// up. `luck` in 0..1 spreads the retries. A receiver may ask for more time, up to the next step.
 pub fn next_attempt(
     attempt: usize,
     first_attempt_at: DateTime<Utc>,

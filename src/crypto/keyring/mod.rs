@@ -54,7 +54,7 @@ const PEPPER: &str = "tenant_key_pepper";
 const FINGERPRINT_KEY: &str = "signing_secret_fingerprint";
 const IDEMPOTENCY_KEY: &str = "idempotency_mac";
 const AUDIT_KEY: &str = "audit_chain";
-/// What a renewal renews, beside the keys of member tokens.
+/// The families that a renewal renews, beside the keys of member tokens.
 pub const FAMILIES: [&str; 4] = [PEPPER, FINGERPRINT_KEY, IDEMPOTENCY_KEY, AUDIT_KEY];
 
 /// One of the service's keys.
@@ -62,7 +62,7 @@ pub const FAMILIES: [&str; 4] = [PEPPER, FINGERPRINT_KEY, IDEMPOTENCY_KEY, AUDIT
 pub struct Generation {
     /// 0 is the first; each renewal adds one.
     pub number: i16,
-    /// When it was renewed; none for the first.
+    /// The time of its renewal; none for the first.
     pub since: Option<DateTime<Utc>>,
     pub(crate) secret: Secret<Vec<u8>>,
 }
@@ -71,7 +71,7 @@ pub struct Generation {
 #[derive(Clone, Debug)]
 struct Generations(Vec<Generation>);
 
-/// Why the keyring cannot be opened.
+/// The reasons why the keyring cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
     /// The database failed.
@@ -105,7 +105,7 @@ impl Keyring {
         Ok(is_renewed)
     }
 
-    /// What chains the rows of the audit log.
+    /// The key that chains the rows of the audit log.
     #[must_use]
     pub fn audit(&self) -> ChainKey {
         self.keys().audit.clone()
@@ -129,7 +129,7 @@ impl Keyring {
         Ok(sealed.map(|sealed| self.master.open(&associated_data::service_key(name), &sealed)).transpose()?)
     }
 
-    /// Whether there is a service key whose name starts with `prefix`.
+    /// Returns `true` if there is a service key whose name starts with `prefix`.
     ///
     /// # Errors
     /// When the database cannot be asked.
@@ -152,20 +152,20 @@ impl Keyring {
         (keys.pepper.newest().clone(), keys.pepper.older().count())
     }
 
-    /// What a tenant key is looked up by, newest first.
+    /// The digests that a tenant key is looked up by, newest first.
     #[must_use]
     pub fn digests(&self, key: &TenantKey) -> Vec<KeyDigest> {
         self.keys().pepper.0.iter().map(|pepper| pepper.hash(key).digest).collect()
     }
 
-    /// What is stored of a tenant key. Keys are random, so a keyed hash is right; a slow one would
+    /// Hashes a tenant key for storage. Keys are random, so a keyed hash is right; a slow one would
     /// only let strangers burn our processors.
     #[must_use]
     pub fn hash(&self, key: &TenantKey) -> Hashed {
         self.keys().pepper.newest().hash(key)
     }
 
-    /// What was stored of a tenant key before the pepper was renewed, newest first; nothing where
+    /// The hashes stored of a tenant key before the pepper was renewed, newest first; empty where
     /// it never was.
     #[must_use]
     pub fn older_hashes(&self, key: &TenantKey) -> Vec<Hashed> {

@@ -1,4 +1,4 @@
-//! Whether a master key is the one of a database, found out before anything is changed.
+//! The test that a master key is the one of a database, before anything is changed.
 
 use sqlx::PgPool;
 
@@ -17,7 +17,7 @@ pub struct SealedSample {
 }
 
 impl SealedSample {
-    /// Whether these keys are those of the database.
+    /// Checks that these keys are those of the database.
     ///
     /// # Errors
     /// That they are not, or that the database has lost what they would open.
@@ -30,7 +30,7 @@ impl SealedSample {
     }
 }
 
-/// What there is to try a master key on; `None` before the first migration. Changes nothing.
+/// Reads what there is to try a master key on; `None` before the first migration. Changes nothing.
 ///
 /// # Errors
 /// When the database cannot be asked.

@@ -1,4 +1,4 @@
-//! Where the service's own keys are stored, and under which names: a key's name, and from its second
+//! The service's own keys as they are stored, and their names: a key's name, and from its second
 //! generation on the generation's number behind it.
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Why a delivery failed, in words that may be shown to the partner (contract 6): a class, or the
+//! Delivery failures, in words that may be shown to the partner (contract 6): a class, or the
 //! provider's error code and message; never a URL, a body, or a secret.
 
 use std::time::Duration;
@@ -16,9 +16,9 @@ const MAX_CODE: usize = 80;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{reason}")]
 pub struct DeliveryError {
-    /// What went wrong.
+    /// The cause.
     pub reason: Reason,
-    /// How long the receiver asks us to wait, if it said so.
+    /// The time that the receiver asks us to wait, if it said so.
     pub retry_after: Option<Duration>,
 }
 
@@ -113,8 +113,8 @@ impl Reason {
         }
     }
 
-    /// Whether the receiver works and refused this one event: another may fare better, and the same
-    /// one will not soon. Access, rate and missing queues are no event's fault.
+    /// Returns `true` if the receiver works and refused this one event: another may fare better,
+    /// and the same one will not soon. Access, rate and missing queues are no event's fault.
     #[must_use]
     pub fn is_events_fault(&self) -> bool {
         const MESSAGES: [&str; 7] = [

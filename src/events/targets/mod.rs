@@ -1,4 +1,4 @@
-//! Where events go: a partner's queue or endpoint, reached safely (contract 6).
+//! The targets of events: a partner's queue or endpoint, reached safely (contract 6).
 //!
 //! [`settings`] judges what a partner registers, [`Targets::send`] delivers one event once, and
 //! [`DeliveryError`] says what went wrong in words the partner may read. Retries, signatures and
@@ -36,7 +36,7 @@ use crate::crypto::secret::Secret;
 pub struct Delivery<'a> {
     /// Identity of the event, the same at every attempt.
     pub event_id: &'a str,
-    /// Whose event it is.
+    /// The event's org.
     pub org_id: Uuid,
     /// Name of its stream.
     pub stream: &'a str,
@@ -53,7 +53,7 @@ pub struct Delivery<'a> {
     pub anew: bool,
 }
 
-/// Where an org wants a stream's events.
+/// The place where an org wants a stream's events.
 #[derive(Clone, Debug)]
 pub enum Target {
     /// `aws_sqs`.
@@ -64,10 +64,10 @@ pub enum Target {
     Webhook(Webhook),
 }
 
-/// What the operator configures.
+/// The operator's configuration.
 #[derive(Clone, Debug, Default)]
 pub struct TargetsConfig {
-    /// What targets may be.
+    /// The rules for targets.
     pub policy: Policy,
     /// Our own identity at AWS.
     pub aws: Option<AwsCredentials>,

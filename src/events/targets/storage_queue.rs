@@ -25,8 +25,8 @@ use super::{Delivery, xml_safe};
 const MAX_MESSAGE: usize = 64 * 1024;
 /// The version of the REST protocol; SDKs, and Azurite, have known it for years.
 const API_VERSION: &str = "2021-12-02";
-/// How long the queue keeps a message nobody reads: 14 days, as long as an event waits with us
-/// and as SQS keeps one at most. Azure's default is 7.
+/// The time that the queue keeps a message nobody reads, in seconds: 14 days, as long as an event
+/// waits with us and as SQS keeps one at most. Azure's default is 7.
 const MESSAGE_TTL_SECS: u32 = 14 * 24 * 60 * 60;
 
 /// Puts a delivery's message on the queue; `endpoint` replaces the account's host (an operator's emulator).

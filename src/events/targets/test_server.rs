@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What a server does once it has read a request.
+/// The server's behaviour once it has read a request.
 #[derive(Clone, Copy, Debug)]
 pub enum StubAnswer {
     /// Writes these bytes and keeps the connection.

@@ -17,7 +17,7 @@ use crate::error::Code;
 use crate::error::{Loc, ProblemKind, Problems};
 use crate::ids::parse_uuid;
 
-/// What was sent.
+/// The value that was sent.
 pub enum Value {
     /// The enclosing object was broken, so nothing can be said.
     Unknown,
@@ -37,7 +37,7 @@ pub struct Field<'p> {
     place: FieldLocation<'p>,
 }
 
-/// Where a field stands, and where its problems go.
+/// The location of a field, and the list that its problems go to.
 struct FieldLocation<'p> {
     loc: Vec<Loc>,
     problems: &'p mut Problems,
@@ -50,7 +50,7 @@ impl FieldLocation<'_> {
     }
 }
 
-/// What a PATCH does to a field (contract 1: `null` clears).
+/// The effect of a PATCH on a field (contract 1: `null` clears).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Patch<T> {
     /// Absent: stays as it is.
@@ -62,7 +62,7 @@ pub enum Patch<T> {
 }
 
 impl<T> Patch<T> {
-    /// Whether the column is written at all.
+    /// Returns `true` if the column is written at all.
     pub fn is_change(&self) -> bool {
         !matches!(self, Self::Keep)
     }
@@ -273,7 +273,7 @@ impl<'p> Field<'p> {
         }
     }
 
-    /// What a PATCH does to this field; `read` judges a new value.
+    /// Returns the effect of a PATCH on this field; `read` judges a new value.
     pub fn change<T>(self, read: impl FnOnce(Self) -> Option<T>) -> Option<Patch<T>> {
         match self.value {
             Value::Absent => Some(Patch::Keep),

@@ -1,6 +1,6 @@
-//! What a request carries, judged as a whole: content type and size first, then path, query and
-//! body together (contract 0, steps 6 and 7). A route says what it takes by implementing
-//! [`Input`]; the handler receives [`Valid<T>`] and nothing unchecked.
+//! A request's input, judged as a whole: content type and size first, then path, query and body
+//! together (contract 0, steps 6 and 7). A route says what it takes by implementing [`Input`]; the
+//! handler receives [`Valid<T>`] and nothing unchecked.
 
 mod field;
 mod json;
@@ -24,12 +24,12 @@ use crate::workers::Workers;
 /// The largest body under `/v1` and `/api`, in bytes (contract 1).
 pub const BODY_LIMIT: usize = 64 * 1024;
 
-/// What a route takes.
+/// The input of a route.
 pub trait Input: Sized + Send + 'static {
-    /// Whether there is a body to read.
+    /// The body that is to be read, if any.
     const BODY: Body;
 
-    /// Whether reading is work for the processor, which the threads that serve must not wait for.
+    /// `true` if reading is work for the processor, which the threads that serve must not wait for.
     const IS_HEAVY: bool = false;
 
     /// Reads every field; `None` only where a problem was noted.
@@ -156,7 +156,7 @@ async fn receive(headers: &HeaderMap, body: axum::body::Body, rule: Body) -> Res
     }
 }
 
-/// What `Content-Length` says.
+/// The value of `Content-Length`.
 pub fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -95,7 +95,7 @@ impl Reader {
         self.problems.now
     }
 
-    /// Whether the body has a field, and not as `null`.
+    /// Returns `true` if the body has a field, and not as `null`.
     pub fn has_body(&self, field: &str) -> bool {
         self.body.has(field)
     }

@@ -1,4 +1,4 @@
-//! What the event routes take.
+//! The input of the event routes.
 
 use chrono::{DateTime, Utc};
 use utoipa::{IntoParams, ToSchema};
@@ -109,7 +109,7 @@ pub struct ReplayRange {
     to: DateTime<Utc>,
 }
 
-/// Which events to send again.
+/// The events to send again.
 pub enum ReplayEvents {
     /// These events.
     Ids(Vec<Uuid>),

@@ -120,7 +120,7 @@ struct Replay {
 }
 
 impl Work for Replay {
-    /// How many.
+    /// The number of events.
     type Done = u64;
 
     async fn within(&self, tx: &mut PgConnection) -> Result<u64, ApiError> {

@@ -11,7 +11,7 @@ use crate::http::paging::Page;
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
 
-/// Which of an org's events are meant.
+/// The filter on an org's events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Of this stream only.
@@ -103,7 +103,7 @@ pub async fn list(
     Ok((entries.collect(), total))
 }
 
-/// How many events of this kind the org has.
+/// Counts the org's events of this kind.
 pub async fn count(db: impl PgExecutor<'_>, org_id: OrgId, filter: Filter) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         r#"

@@ -183,7 +183,7 @@ struct Import {
     slice: Vec<Line>,
     /// The results so far, as they are sent.
     reply: Chunks,
-    /// What is left of [`TOLD_IN_FULL`].
+    /// The bytes that are left of [`TOLD_IN_FULL`].
     in_full: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What the user routes take.
+//! The input of the user routes.
 
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;

@@ -101,7 +101,7 @@ async fn one_by_one(
     Ok(outcomes)
 }
 
-/// Whether an insert failed because the org was deleted meanwhile.
+/// Returns `true` if an insert failed because the org was deleted meanwhile.
 pub fn is_missing_org(error: &sqlx::Error) -> bool {
     let constraint = error.as_database_error().and_then(|error| error.constraint());
     matches!(constraint, Some("users_org_id_fkey" | "events_org_id_fkey"))

@@ -108,7 +108,8 @@ async fn list_users(
     Ok(Json(page.of(users, total)))
 }
 
-/// How many users the org has, where they were `counted` to just above the limit for exact totals.
+/// The number of the org's users, where they were `counted` to just above the limit for exact
+/// totals.
 pub async fn total(app: &App, org_id: OrgId, counted: i64) -> Result<i64, ApiError> {
     let count_all = async || store::count_users(&app.db.pool, org_id).await;
     Ok(app.totals.total("users", org_id, counted, count_all).await?)
@@ -176,8 +177,8 @@ async fn delete_user(
     done(&app, caller, found)
 }
 
-/// Which row the caller may touch. A member has one: of another user, a good token learns what it
-/// would learn of none, and a dead user's token is as bad as any.
+/// Finds the row that the caller may touch. A member has one: of another user, a good token learns
+/// what it would learn of none, and a dead user's token is as bad as any.
 async fn wanted(app: &App, caller: Caller, user_id: Uuid) -> Result<UserKey, ApiError> {
     let Caller::Member(member) = caller else {
         return Ok(UserKey { org_id: caller.org_id(), user_id, created_at: None });

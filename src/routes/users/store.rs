@@ -43,7 +43,7 @@ pub struct UserKey {
     pub created_at: Option<DateTime<Utc>>,
 }
 
-/// What became of one row of a slice.
+/// The outcome of one row of a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InsertOutcome {
     Created,
@@ -141,7 +141,7 @@ pub async fn list_users(
     Ok((entries.collect(), total))
 }
 
-/// How many users the org has.
+/// Counts the org's users.
 pub async fn count_users(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM users WHERE org_id = $1"#, org_id.0)
         .fetch_one(db)

@@ -1,4 +1,4 @@
-//! Which addresses a partner's target may not have (contract 6).
+//! The addresses that a partner's target may not have (contract 6).
 //!
 //! IPv4 is what IANA's special-purpose registry does not call globally reachable. IPv6 is judged the
 //! other way round: only global unicast (2000::/3) may pass, less the blocks in it that are not.
@@ -65,7 +65,7 @@ const fn v6(a: u16, b: u16, c: u16) -> Ipv6Addr {
     Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0)
 }
 
-/// Whether a partner's target may not be at this address.
+/// Returns `true` if a partner's target may not be at this address.
 #[must_use]
 pub fn is_refused(address: IpAddr) -> bool {
     match address {

@@ -29,7 +29,7 @@ use crate::events::targets::error::Reason;
 
 /// One address gets this long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// When the next address is tried as well (RFC 8305 section 5).
+/// The delay until the next address is tried as well (RFC 8305 section 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// A host's further addresses are ignored.
 const MAX_ADDRESSES: usize = 8;
@@ -38,7 +38,7 @@ const TELL_INTERVAL: Duration = Duration::from_secs(1);
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// How far connections may go.
+/// The addresses that connections may go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// https to public addresses.

@@ -37,18 +37,18 @@ use record::{ConnectionRecord, Recording};
 use super::error::{DeliveryError, Reason};
 use crate::clock::Clock;
 
-/// How we name ourselves to receivers.
+/// Our name to receivers.
 pub const USER_AGENT: &str = concat!("partner-api/", env!("CARGO_PKG_VERSION"));
 
-/// What is read of an answer; the rest is not waited for.
+/// The bytes that are read of an answer; the rest is not waited for.
 const MAX_ANSWER: usize = 64 * 1024;
-/// How long the rest of an acknowledged answer may take before its connection is given up.
+/// The time that the rest of an acknowledged answer may take before its connection is given up.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(250);
 /// Shorter than what common servers grant (Node 5 s), so that we are the ones to close.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Idle connections kept for one host.
 const MAX_IDLE: usize = 128;
-/// How old a connection may be to be used again (contract 14): a minute, less what it may idle.
+/// The age up to which a connection is used again (contract 14): a minute, less what it may idle.
 const MAX_AGE: TimeDelta = TimeDelta::seconds(56);
 /// The largest head of an answer that is read. Of a larger one the status still counts.
 const MAX_HEAD: usize = 64 * 1024;

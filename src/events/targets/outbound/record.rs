@@ -1,4 +1,4 @@
-//! What is known of a connection while it serves: since when it stands, how many requests it
+//! The facts about a connection while it serves: since when it stands, how many requests it
 //! carried, and how the answer to the last one begins. The HTTP client tells none of this.
 
 use std::io;
@@ -18,10 +18,10 @@ use crate::clock::Clock;
 /// As much of an answer as holds its status: `HTTP/1.1 200` and what follows it.
 const STATUS_LINE: usize = 13;
 
-/// What is known of one connection; clones share it.
+/// The facts about one connection; clones share it.
 #[derive(Clone, Debug)]
 pub struct ConnectionRecord {
-    /// When the connection was ready to carry its first request.
+    /// The time when the connection was ready to carry its first request.
     pub born: DateTime<Utc>,
     seen: Arc<Mutex<SeenExchange>>,
 }
@@ -29,7 +29,7 @@ pub struct ConnectionRecord {
 #[derive(Debug, Default)]
 struct SeenExchange {
     requests: u32,
-    /// How the answer to the last request begins; empty while nothing has come.
+    /// The first bytes of the answer to the last request; empty while nothing has come.
     answer: Vec<u8>,
 }
 
@@ -38,13 +38,14 @@ impl ConnectionRecord {
         Self { born, seen: Arc::default() }
     }
 
-    /// Whether the last request was not the connection's first, and nothing came back for it.
+    /// Returns `true` if the last request was not the connection's first, and nothing came back for
+    /// it.
     pub fn is_reused_and_silent(&self) -> bool {
         let seen = self.seen();
         seen.requests > 1 && seen.answer.is_empty()
     }
 
-    /// Whether the last request was not the connection's first.
+    /// Returns `true` if the last request was not the connection's first.
     pub fn is_reused(&self) -> bool {
         self.seen().requests > 1
     }

@@ -17,7 +17,7 @@ use super::error::{DeliveryError, Reason};
 /// Longest ARN that IAM makes.
 const MAX_ARN: usize = 2048;
 
-/// What the operator's configuration says about targets.
+/// The operator's rules for targets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// `ALLOW_PRIVATE_TARGETS`: refused ranges and plain http are allowed.
@@ -32,7 +32,7 @@ pub struct Policy {
 pub struct InvalidSetting {
     /// The field's name inside the object of its type.
     pub field: &'static str,
-    /// What it must be, to follow the field's name.
+    /// The rule that it breaks, to follow the field's name.
     pub reason: &'static str,
 }
 
@@ -97,13 +97,13 @@ impl SqsQueue {
         self.role_arn.as_deref()
     }
 
-    /// Whether the queue orders and deduplicates.
+    /// Returns `true` if the queue orders and deduplicates.
     #[must_use]
     pub fn is_fifo(&self) -> bool {
         self.url.ends_with(".fifo")
     }
 
-    /// Where a service of the queue's region is, without a trailing slash.
+    /// The base URL of a service of the queue's region, without a trailing slash.
     #[cfg(feature = "aws")]
     pub(super) fn endpoint(&self, service: &str) -> String {
         endpoint(service, &self.region)
@@ -199,7 +199,7 @@ impl StorageQueue {
         &self.queue_name
     }
 
-    /// Whether the right to write to it runs at `now`.
+    /// Checks that the right to write to it runs at `now`.
     ///
     /// # Errors
     /// Why not.

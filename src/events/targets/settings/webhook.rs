@@ -8,7 +8,7 @@ use crate::events::targets::outbound::is_refused;
 
 /// Longest URL taken.
 const MAX_URL: usize = 2048;
-/// Where HTTPS is served. At any other port a registration would be a way to look for services.
+/// The ports that serve HTTPS. At any other a registration would be a way to look for services.
 const PORTS: [u16; 2] = [443, 8443];
 
 /// A URL that may be posted to. A name in it is judged again at every connection.

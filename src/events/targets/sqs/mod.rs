@@ -73,7 +73,7 @@ impl Sqs {
     }
 }
 
-/// Why a message was not taken.
+/// The reason why a message was not taken.
 struct Denied {
     reason: Reason,
     /// Another session may fare better.
@@ -94,7 +94,7 @@ async fn put(session: &OpenedSession, queue: &SqsQueue, delivery: &Delivery<'_>)
     })
 }
 
-/// What an SDK's error says that may be shown.
+/// Extracts what may be shown of an SDK's error.
 fn failure<E: ProvideErrorMetadata, B>(error: &SdkError<E, Response<B>>) -> Reason {
     match error {
         // The SDK takes an answer without a result for an error.

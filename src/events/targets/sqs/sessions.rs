@@ -32,7 +32,7 @@ const MAX_SESSIONS: usize = 2_000;
 /// A session is renewed this long before it ends.
 const RENEW_BEFORE: TimeDelta = TimeDelta::minutes(5);
 
-/// What a session is for.
+/// The purpose of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct SessionKey {
     org_id: Uuid,
@@ -53,7 +53,7 @@ struct Session {
 /// A session, as it is handed out.
 pub struct OpenedSession {
     pub client: Client,
-    /// Whether it was opened for whoever asked.
+    /// `true` if it was opened for this caller.
     pub is_new: bool,
     session: Arc<Session>,
     opening: u64,
@@ -88,7 +88,7 @@ pub struct Sessions {
     sts: Service,
 }
 
-/// How to reach one of AWS's services.
+/// The address of one of AWS's services.
 struct Service {
     transport: Transport,
     endpoint: Option<Url>,

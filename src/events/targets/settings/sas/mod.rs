@@ -57,7 +57,7 @@ impl SasToken {
         Ok(Self { query: Secret::new(query.replace('+', "%2B")), starts_at, expires_at })
     }
 
-    /// Whether it can be used at `now`, as far as it says so itself.
+    /// Checks that it can be used at `now`, as far as it says so itself.
     ///
     /// # Errors
     /// Why not.
@@ -71,7 +71,7 @@ impl SasToken {
         Ok(())
     }
 
-    /// When it ends, as far as it says so itself.
+    /// The time when it ends, as far as it says so itself.
     #[must_use]
     pub fn expires_at(&self) -> Option<DateTime<Utc>> {
         self.expires_at

@@ -1,6 +1,6 @@
 //! The forms in which people hold a shared access signature, and the query string in each.
 
-/// Where an account's queues are.
+/// The domain of accounts' queues.
 const QUEUE_HOST: &str = ".queue.core.windows.net";
 
 /// The query string in what was pasted: itself, with or without a leading `?`; the URL of the queue or
@@ -23,7 +23,8 @@ pub fn query<'a>(pasted: &'a str, account: &str, queue: &str) -> Result<&'a str,
     }
 }
 
-/// Whether the text is `Name=value;Name=value`; in a query string semicolons are never written out.
+/// Returns `true` if the text is `Name=value;Name=value`; in a query string semicolons are never
+/// written out.
 fn is_connection_string(text: &str) -> bool {
     text.contains(';') || ["SharedAccessSignature=", "AccountKey="].iter().any(|name| text.starts_with(name))
 }
