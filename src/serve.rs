@@ -127,7 +127,7 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
 
 /// Takes connections until told to close, then waits for those that are open.
 async fn accept(app: App, listener: Listener, socket: TcpListener, mut closed: watch::Receiver<bool>) {
-    let (room, reserve) = (places(app.config.max_client_connections), places(RESERVE));
+    let (connections, reserve) = (permits(app.config.max_client_connections), permits(RESERVE));
     let router = match listener {
         Listener::Public => app::public(&app),
         Listener::Internal => app::internal(&app),
@@ -145,7 +145,7 @@ async fn accept(app: App, listener: Listener, socket: TcpListener, mut closed: w
         };
         let Some((stream, peer)) = taken(accepted).await else { continue };
         let stream = TokioIo::new(Paced::new(stream));
-        if let Ok(place) = room.clone().try_acquire_owned() {
+        if let Ok(permit) = connections.clone().try_acquire_owned() {
             let service = TowerToHyperService::new(Extension(peer).layer(router.clone()));
             let connection = converse(http.serve_connection(stream, service), closed.clone());
             let counted = (app.metrics.http.connected(listener), open.clone());
@@ -154,18 +154,18 @@ async fn accept(app: App, listener: Listener, socket: TcpListener, mut closed: w
                 if connection.await == Ended::GivenUp {
                     app.metrics.http.gave_up(listener);
                 }
-                drop((place, counted));
+                drop((permit, counted));
             });
             continue;
         }
         app.metrics.http.connection_refused(listener);
-        if let Ok(place) = reserve.clone().try_acquire_owned() {
+        if let Ok(permit) = reserve.clone().try_acquire_owned() {
             let service = TowerToHyperService::new(Extension(peer).layer(overloaded.clone()));
             let connection = converse(brief.serve_connection(stream, service), closed.clone());
             let open = open.clone();
             tokio::spawn(async move {
                 let _ = tokio::time::timeout(RESERVE_TIMEOUT, connection).await;
-                drop((place, open));
+                drop((permit, open));
             });
         }
     }
@@ -186,7 +186,7 @@ async fn converse(mut connection: Connection, mut closed: watch::Receiver<bool>)
             (&mut connection).await
         }
     };
-    let Err(error) = ended else { return Ended::Well };
+    let Err(error) = ended else { return Ended::Closed };
     let parts = connection.into_parts();
     let mut stream = parts.io.into_inner();
     // Nothing of a head is not half a head: a client that keeps a connection open for later would
@@ -195,7 +195,7 @@ async fn converse(mut connection: Connection, mut closed: watch::Receiver<bool>)
         let _ = tokio::time::timeout(GOODBYE_TIMEOUT, stream.get_mut().write_all(TOO_SLOW)).await;
     }
     // Whatever else goes wrong with a connection is between hyper and the client.
-    let Some(stream) = stream.given_up() else { return Ended::Well };
+    let Some(stream) = stream.given_up() else { return Ended::Closed };
     // What the kernel still has for this client would stay in its memory for minutes.
     let _ = stream.set_zero_linger();
     Ended::GivenUp
@@ -204,8 +204,8 @@ async fn converse(mut connection: Connection, mut closed: watch::Receiver<bool>)
 /// The end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
-    /// Somehow.
-    Well,
+    /// In any other way.
+    Closed,
     /// The client did not take its answer.
     GivenUp,
 }
@@ -227,7 +227,7 @@ fn protocol(header_timeout: Duration) -> http1::Builder {
     http
 }
 
-fn places(count: usize) -> Arc<Semaphore> {
+fn permits(count: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(count))
 }
 

@@ -110,23 +110,23 @@ struct WorkQueue {
     admitted_shares: Shares,
     running_shares: Shares,
     threads: usize,
-    places: usize,
+    permits: usize,
     patience: Duration,
     refused: Counter,
 }
 
 impl WorkQueue {
-    fn new(threads: usize, places: usize, org_share: f64, patience: Duration, refused: Counter) -> Self {
+    fn new(threads: usize, permits: usize, org_share: f64, patience: Duration, refused: Counter) -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        let (admitted, running) = (semaphore(places), semaphore(threads));
+        let (admitted, running) = (semaphore(permits), semaphore(threads));
         let (admitted_shares, running_shares) =
-            (Shares::of(places, org_share), Shares::of(threads, org_share));
-        Self { admitted, running, admitted_shares, running_shares, threads, places, patience, refused }
+            (Shares::of(permits, org_share), Shares::of(threads, org_share));
+        Self { admitted, running, admitted_shares, running_shares, threads, permits, patience, refused }
     }
 
     fn load(&self) -> Load {
         let running = self.threads.saturating_sub(self.running.available_permits());
-        let admitted = self.places.saturating_sub(self.admitted.available_permits());
+        let admitted = self.permits.saturating_sub(self.admitted.available_permits());
         Load { running, waiting: admitted.saturating_sub(running) }
     }
 
@@ -151,7 +151,7 @@ impl WorkQueue {
         let until = Instant::now() + self.patience;
         let share = org_id.map(|org_id| self.admitted_shares.try_take(org_id).ok_or(Refused::OverShare));
         let share = share.transpose()?;
-        let place = self.admitted.clone().try_acquire_owned().map_err(|_| Refused::Busy)?;
+        let permit = self.admitted.clone().try_acquire_owned().map_err(|_| Refused::Busy)?;
         // First among the org's own, so that in the common queue it never stands with all it has.
         let own_turn = match org_id {
             None => None,
@@ -163,8 +163,8 @@ impl WorkQueue {
         let answered = async {
             let turn = self.running.clone().acquire_owned().await.map_err(|_| Refused::Busy)?;
             let done = spawn_blocking(move || {
-                // Held by the work and not by who waits for it: giving up makes no room.
-                let _held = (place, turn, share, own_turn);
+                // Held by the work and not by who waits for it: giving up frees no permit.
+                let _held = (permit, turn, share, own_turn);
                 work()
             });
             done.await.map_err(|stopped| match stopped.try_into_panic() {
@@ -187,50 +187,50 @@ mod tests {
     const ACME: Option<OrgId> = Some(OrgId(Uuid::from_u128(1)));
     const ZETA: Option<OrgId> = Some(OrgId(Uuid::from_u128(2)));
 
-    fn lane(threads: usize, places: usize, patience: u64) -> Arc<WorkQueue> {
-        Arc::new(WorkQueue::new(threads, places, 0.5, Duration::from_millis(patience), Counter::default()))
+    fn queue(threads: usize, permits: usize, patience: u64) -> Arc<WorkQueue> {
+        Arc::new(WorkQueue::new(threads, permits, 0.5, Duration::from_millis(patience), Counter::default()))
     }
 
     #[tokio::test]
-    async fn what_finds_no_room_is_refused_at_once_and_giving_up_makes_no_room() {
-        let lane = lane(1, 1, 20);
+    async fn what_finds_no_permit_is_refused_at_once_and_giving_up_frees_none() {
+        let queue = queue(1, 1, 20);
         let (finish, wait) = mpsc::channel::<()>();
-        assert_eq!(lane.run(None, move || wait.recv().is_ok()).await, Err(Refused::Busy));
-        assert_eq!(lane.run(None, || 1).await, Err(Refused::Busy), "the first still runs");
+        assert_eq!(queue.run(None, move || wait.recv().is_ok()).await, Err(Refused::Busy));
+        assert_eq!(queue.run(None, || 1).await, Err(Refused::Busy), "the first still runs");
         finish.send(()).expect("it waits for this");
-        while lane.admitted.available_permits() == 0 {
+        while queue.admitted.available_permits() == 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(lane.run(None, || 2).await, Ok(2));
+        assert_eq!(queue.run(None, || 2).await, Ok(2));
     }
 
     #[tokio::test]
     async fn an_org_that_floods_the_threads_holds_another_up_for_one_piece_of_work() {
-        let lane = lane(1, 8, 60_000);
+        let queue = queue(1, 8, 60_000);
         let (finish, wait) = mpsc::channel::<()>();
         let wait = Arc::new(std::sync::Mutex::new(wait));
         let order = Arc::new(std::sync::Mutex::new(Vec::new()));
         let flood: Vec<_> = (0..4)
             .map(|number| {
-                let (lane, wait, order) = (lane.clone(), wait.clone(), order.clone());
+                let (queue, wait, order) = (queue.clone(), wait.clone(), order.clone());
                 tokio::spawn(async move {
                     let work = move || {
                         wait.lock().expect("no panic").recv().expect("it is told to go on");
                         order.lock().expect("no panic").push(format!("acme {number}"));
                     };
-                    lane.run(ACME, work).await
+                    queue.run(ACME, work).await
                 })
             })
             .collect();
-        while lane.admitted.available_permits() > 4 {
+        while queue.admitted.available_permits() > 4 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(lane.run(ACME, || ()).await, Err(Refused::OverShare), "half of the places");
+        assert_eq!(queue.run(ACME, || ()).await, Err(Refused::OverShare), "half of the permits");
         let other = tokio::spawn({
-            let (lane, order) = (lane.clone(), order.clone());
-            async move { lane.run(ZETA, move || order.lock().expect("no panic").push("zeta".to_owned())).await }
+            let (queue, order) = (queue.clone(), order.clone());
+            async move { queue.run(ZETA, move || order.lock().expect("no panic").push("zeta".to_owned())).await }
         });
-        while lane.admitted.available_permits() > 3 {
+        while queue.admitted.available_permits() > 3 {
             tokio::task::yield_now().await;
         }
         for _ in 0..4 {
@@ -247,16 +247,16 @@ mod tests {
     #[tokio::test]
     async fn what_waits_too_long_for_its_turn_never_runs() {
         for (org_id, refused) in [(None, Refused::Busy), (ACME, Refused::OverShare), (ZETA, Refused::Busy)] {
-            let lane = lane(1, 4, 50);
+            let queue = queue(1, 4, 50);
             let (finish, wait) = mpsc::channel::<()>();
             let first = tokio::spawn({
-                let lane = lane.clone();
-                async move { lane.run(ACME, move || wait.recv().is_ok()).await }
+                let queue = queue.clone();
+                async move { queue.run(ACME, move || wait.recv().is_ok()).await }
             });
-            while lane.running.available_permits() == 1 {
+            while queue.running.available_permits() == 1 {
                 tokio::task::yield_now().await;
             }
-            assert_eq!(lane.run(org_id, || panic!("it has no turn")).await, Err::<(), _>(refused));
+            assert_eq!(queue.run(org_id, || panic!("it has no turn")).await, Err::<(), _>(refused));
             finish.send(()).expect("it waits for this");
             drop(first.await);
         }

@@ -1,7 +1,7 @@
 //! The outermost layer: everything that holds for every request, whatever it asks for.
 //!
 //! It gives the request its id, sheds load, limits time, turns an error into its wire shape, writes
-//! the one access line, and keeps the request's place until its answer was taken.
+//! the one access line, and keeps the request's permits until its answer was taken.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -45,19 +45,19 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
     if size(request.headers()) > MAX_HEADER_BYTES {
         return StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response();
     }
-    let record = Exchange::open(&edge.app, &request);
+    let record = AccessRecord::open(&edge.app, &request);
     let (shape, is_api) = (Shape::of(request.uri().path()), is_api(request.uri().path()));
     request.extensions_mut().insert(record.request_id.clone());
     record.trace.map(|trace| request.extensions_mut().insert(trace));
     record.client.map(|client| request.extensions_mut().insert(client));
 
-    let settled = host::settle(&mut request);
-    let is_misread = settled.is_err();
-    let (permit, mut response) = match settled {
+    let normalized = host::normalize(&mut request);
+    let is_misread = normalized.is_err();
+    let (permit, mut response) = match normalized {
         Ok(()) => limited(&edge, linger::wrap(request), next).await,
         Err(error) => (None, error.into_response()),
     };
-    let place = Permits::new(permit, response.extensions_mut().remove::<Arc<Share>>());
+    let permits = Permits::new(permit, response.extensions_mut().remove::<Arc<Share>>());
     let code = match response.extensions_mut().remove::<Arc<ApiError>>() {
         Some(error) => {
             let rendered = shape::render(&error, shape, record.request_id.as_str());
@@ -77,7 +77,7 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     record.close(&response, code);
-    held::until_sent(response, place)
+    held::until_sent(response, permits)
 }
 
 /// The headers as they were sent. hyper stops reading at its limit, but what came with the last
@@ -86,7 +86,7 @@ fn size(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum()
 }
 
-/// Runs the request if there is room, and for no longer than the timeout. A queue in front of a
+/// Runs the request if there is a permit, and for no longer than the timeout. A queue in front of a
 /// busy server only makes every answer late, so there is none: the client hears at once.
 async fn limited(
     Edge { app, listener }: &Edge,
@@ -156,7 +156,7 @@ fn code(error: &ApiError) -> &'static str {
 }
 
 /// One line for what is our fault, with its cause. A client's own mistake is in the access line.
-fn log_failure(error: &ApiError, status: StatusCode, record: &Exchange) {
+fn log_failure(error: &ApiError, status: StatusCode, record: &AccessRecord) {
     let ApiError::Failed(Failure { cause: Some(cause), .. }) = error else { return };
     let (request_id, route) = (record.request_id.as_str(), record.route());
     if status == StatusCode::INTERNAL_SERVER_ERROR {
@@ -175,7 +175,7 @@ fn count_failure(app: &App, error: &ApiError) {
 }
 
 /// Writes the access line even if the client hangs up, which drops this with the request.
-struct Exchange {
+struct AccessRecord {
     app: App,
     started: Instant,
     method: Method,
@@ -186,7 +186,7 @@ struct Exchange {
     is_closed: bool,
 }
 
-impl Exchange {
+impl AccessRecord {
     fn open(app: &App, request: &Request) -> Self {
         Self {
             app: app.clone(),
@@ -237,7 +237,7 @@ impl Exchange {
     }
 }
 
-impl Drop for Exchange {
+impl Drop for AccessRecord {
     fn drop(&mut self) {
         if !self.is_closed {
             let seconds = self.started.elapsed().as_secs_f64();

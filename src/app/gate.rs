@@ -41,7 +41,7 @@ pub async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) ->
                 request.extensions_mut().insert(key);
             }
             let mut response = shares::serving(caller.org_id(), next.run(request)).await;
-            // Until the answer was taken, as the request's place is.
+            // Until the answer was taken, as the request's permit is.
             response.extensions_mut().insert(Arc::new(share));
             response
         }

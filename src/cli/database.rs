@@ -8,8 +8,8 @@ use super::output::{Output, note};
 use crate::config::Config;
 use crate::crypto::keyring::Keyring;
 use crate::crypto::master::MasterKeys;
+use crate::db::connect::{CheckedDatabase, connect};
 use crate::db::embedded::{self, Embedded};
-use crate::db::reach::{Reached, reach};
 use crate::db::{DatabaseState, Db};
 
 /// An open database, the master key to it, and the cluster under it if this process runs it.
@@ -35,15 +35,15 @@ impl OpenedDatabase {
         let mut cluster = None;
         let db = match &config.database {
             Some(database) => {
-                let reached = reach("DATABASE_URL", database.options.clone()).await?;
+                let checked = connect("DATABASE_URL", database.options.clone()).await?;
                 let direct = match &database.direct {
-                    Some(direct) => Some(reach("DATABASE_DIRECT_URL", direct.clone()).await?.options),
+                    Some(direct) => Some(connect("DATABASE_DIRECT_URL", direct.clone()).await?.options),
                     None => None,
                 };
                 if direct.is_some() {
-                    warn_about_settings(&reached);
+                    warn_about_settings(&checked);
                 }
-                Db::new(reached.options, direct, config.max_connections)
+                Db::new(checked.options, direct, config.max_connections)
             }
             None => {
                 let running = if join { embedded::running(&config.data_dir) } else { None };
@@ -100,11 +100,11 @@ impl OpenedDatabase {
     }
 }
 
-fn warn_about_settings(reached: &Reached) {
-    if !reached.unfit.is_empty() {
-        let user = reached.options.get_username();
+fn warn_about_settings(checked: &CheckedDatabase) {
+    if !checked.unfit.is_empty() {
+        let user = checked.options.get_username();
         let lines: Vec<_> =
-            reached.unfit.iter().map(|setting| format!("ALTER ROLE \"{user}\" SET {setting};")).collect();
+            checked.unfit.iter().map(|setting| format!("ALTER ROLE \"{user}\" SET {setting};")).collect();
         note(format!(
             "partner-api: DATABASE_DIRECT_URL says that there is a pooler. In transaction mode it does not keep what \
              the service sets on its connections; then run: {}",

@@ -63,7 +63,7 @@ pub struct Config {
     pub max_in_flight: usize,
     /// `MAX_CONNECTIONS`: open client connections per listener.
     pub max_client_connections: usize,
-    /// `ORG_SHARE`: the part of every room that one org may have.
+    /// `ORG_SHARE`: the part of every limit that one org may have.
     pub org_share: f64,
     /// `ALLOW_PRIVATE_TARGETS`, `SQS_ALLOW_DIRECT`, the endpoint overrides, and our identity at AWS.
     pub targets: TargetsConfig,
@@ -75,7 +75,7 @@ pub struct Config {
     pub event_wait: TimeDelta,
     /// `IDEMPOTENCY_SECRET_SECONDS`: how long a retry is shown a secret again.
     pub idempotency_secrets_for: TimeDelta,
-    /// `SHUTDOWN_DELAY_SECONDS`: between failing readiness and closing the door.
+    /// `SHUTDOWN_DELAY_SECONDS`: between failing readiness and closing the listeners.
     pub shutdown_delay: Duration,
     /// `LOG_FORMAT`.
     pub log_format: Format,

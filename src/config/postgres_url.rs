@@ -78,7 +78,7 @@ pub(super) fn parse(url: &str) -> Result<PgConnectOptions, String> {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         read_parameter(&mut parts, &decode(name)?, value)?;
     }
-    settle_tls(&mut parts)?;
+    normalize_tls(&mut parts)?;
     to_options(&parts)
 }
 
@@ -205,7 +205,7 @@ fn add_option(parts: &mut UrlParts, option: &str) {
 }
 
 /// libpq's rules: no TLS on a socket; a root certificate is there to be checked against.
-fn settle_tls(parts: &mut UrlParts) -> Result<(), String> {
+fn normalize_tls(parts: &mut UrlParts) -> Result<(), String> {
     if let Some(mode) = parts.get("sslmode")
         && !SSL_MODES.contains(&mode)
     {

@@ -70,7 +70,7 @@ pub fn read_secret(path: &Path, also: Option<u32>) -> Result<Zeroizing<String>, 
     let file = File::open(path).map_err(FileError::io(path))?;
     let found = file.metadata().map_err(FileError::io(path))?;
     check_owner(path, &found, also)?;
-    let is_mounted = MOUNTED.iter().any(|place| path.starts_with(place));
+    let is_mounted = MOUNTED.iter().any(|directory| path.starts_with(directory));
     check_mode(path, found.mode(), !is_mounted)?;
     let mut text = Zeroizing::new(String::new());
     file.take(LIMIT).read_to_string(&mut text).map_err(FileError::io(path))?;

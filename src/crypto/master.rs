@@ -40,7 +40,7 @@ pub enum OpenError {
     /// Sealed under a master key that was not given.
     #[error("sealed under a master key that is not in MASTER_KEYS")]
     MasterMissing,
-    /// Not what was sealed, or not in that place.
+    /// Not what was sealed, or not with that associated data.
     #[error("a sealed value is damaged or in the wrong place")]
     Damaged,
 }
@@ -108,7 +108,7 @@ impl MasterKeys {
         self
     }
 
-    /// Seals under the first key. `place` is where the value is stored; it opens only there.
+    /// Seals under the first key. `associated_data` says where the value is stored; it opens only there.
     #[must_use]
     pub fn seal(&self, associated_data: &[u8], secret: &[u8]) -> Vec<u8> {
         let key = &self.0[0];
@@ -122,7 +122,7 @@ impl MasterKeys {
         out
     }
 
-    /// Opens what was sealed for `place`.
+    /// Opens what was sealed with `associated_data`.
     ///
     /// # Errors
     /// When the key is missing, or the value is not the one that was stored there.

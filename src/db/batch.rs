@@ -192,7 +192,7 @@ pub struct KeptConnection {
     connection: Option<(PgConnection, Instant)>,
     /// The time when the last use ended cleanly; without one a statement may still run in the
     /// connection.
-    well_since: Option<Instant>,
+    healthy_since: Option<Instant>,
 }
 
 /// The time that a connection that rested may take to answer.
@@ -213,10 +213,10 @@ impl KeptConnection {
     }
 
     async fn kept(&mut self, pool: &Pool) -> Option<(PgConnection, Instant)> {
-        let ((mut kept, made), well_since) = (self.connection.take()?, self.well_since.take()?);
-        let is_well = !pool.doubts().cover(made)
-            && (well_since.elapsed() < RESTED || answers(&mut kept, TEST_PATIENCE).await);
-        is_well.then_some((kept, made))
+        let ((mut kept, made), healthy_since) = (self.connection.take()?, self.healthy_since.take()?);
+        let is_healthy = !pool.doubts().cover(made)
+            && (healthy_since.elapsed() < RESTED || answers(&mut kept, TEST_PATIENCE).await);
+        is_healthy.then_some((kept, made))
     }
 
     /// Notes how the last use ended: only after a good end is the connection used again.
@@ -225,7 +225,7 @@ impl KeptConnection {
     /// As given.
     pub fn used<T>(&mut self, pool: &Pool, outcome: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
         match &outcome {
-            Ok(_) => self.well_since = Some(Instant::now()),
+            Ok(_) => self.healthy_since = Some(Instant::now()),
             Err(error) => pool.doubts().heed(error),
         }
         outcome
@@ -303,7 +303,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_org_that_asks_too_much_is_refused_and_the_others_are_answered() {
         let [acme, zeta] = [1, 2].map(|n| OrgId(Uuid::from_u128(n)));
-        // Eight places, four of them for an org.
+        // Eight permits, four of them for an org.
         let batcher = Arc::new(Batcher::spawn(1, 1, Doubles::default(), metrics()).shared(0.5));
         let ask = |org_id, number| {
             let batcher = batcher.clone();

@@ -83,13 +83,13 @@ impl<K: Copy + Eq + Hash, V: Clone> LookupCache<K, V> {
             self.metrics.untrusted.inc();
             return load().await;
         }
-        let place = match self.found.get_value_or_guard_async(&key).await {
+        let guard = match self.found.get_value_or_guard_async(&key).await {
             Ok(value) => {
                 // Somebody else asked at the same time.
                 self.metrics.hit.inc();
                 return Ok(Some(value));
             }
-            Err(place) => place,
+            Err(guard) => guard,
         };
         // The one before may have found that there is none.
         if let Some(known) = self.peek(&key) {
@@ -103,7 +103,7 @@ impl<K: Copy + Eq + Hash, V: Clone> LookupCache<K, V> {
                 let (subjects, home) = (subjects(value), home(value));
                 self.trust.store_unless_invalidated(mark, &subjects, || {
                     if home == key {
-                        drop(place.insert(value.clone()));
+                        drop(guard.insert(value.clone()));
                     } else {
                         self.found.insert(home, value.clone());
                     }

@@ -4,10 +4,10 @@
 pub mod batch;
 pub mod cache;
 pub mod change_feed;
+pub mod connect;
 pub mod doubts;
 pub mod embedded;
 pub mod pool;
-pub mod reach;
 pub mod session;
 pub mod trust;
 
@@ -169,7 +169,7 @@ impl Db {
         F: Future<Output = Result<T, E>> + Send,
     {
         let pool = self.pool.clone();
-        let task = tokio::spawn(shares::carried(async move {
+        let task = tokio::spawn(shares::inheriting(async move {
             let _held = pool.share().await?;
             #[expect(
                 clippy::disallowed_methods,

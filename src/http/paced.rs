@@ -1,5 +1,5 @@
 //! A connection whose client must take what it is sent: hyper has limits for reading and none for
-//! writing, and an answer that waits for its client holds memory and a place.
+//! writing, and an answer that waits for its client holds memory and a permit.
 
 use std::io;
 use std::pin::Pin;

@@ -77,7 +77,7 @@ fn is_of_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)
 }
 
-/// The host that the headers name, once [`settle`] has passed.
+/// The host that the headers name, once [`normalize`] has passed.
 #[must_use]
 pub fn of(headers: &HeaderMap) -> Option<Host<'_>> {
     Host::parse(headers.get(HOST)?.as_bytes())
@@ -88,7 +88,7 @@ pub fn of(headers: &HeaderMap) -> Option<Host<'_>> {
 ///
 /// # Errors
 /// 400 where there is none, more than one or a malformed one (RFC 9112 3.2).
-pub fn settle(request: &mut Request) -> Result<(), ApiError> {
+pub fn normalize(request: &mut Request) -> Result<(), ApiError> {
     let mut sent = request.headers().get_all(HOST).iter();
     let is_good = match (sent.next(), sent.next()) {
         (Some(host), None) => Host::parse(host.as_bytes()).is_some(),
@@ -190,13 +190,13 @@ mod tests {
         }
     }
 
-    fn settled(version: Version, target: &str, hosts: &[&str]) -> Option<Option<String>> {
+    fn normalized(version: Version, target: &str, hosts: &[&str]) -> Option<Option<String>> {
         let mut request = Request::new(axum::body::Body::empty());
         (*request.version_mut(), *request.uri_mut()) = (version, target.parse().unwrap());
         for host in hosts {
             request.headers_mut().append(HOST, host.parse().unwrap());
         }
-        settle(&mut request).ok()?;
+        normalize(&mut request).ok()?;
         Some(request.headers().get(HOST).map(|host| host.to_str().unwrap().to_owned()))
     }
 
@@ -204,8 +204,8 @@ mod tests {
     fn one_host_is_named_and_a_whole_url_decides_which() {
         let named = |host: &str| Some(Some(host.to_owned()));
         for version in [Version::HTTP_10, Version::HTTP_11] {
-            assert_eq!(settled(version, "/", &["a"]), named("a"));
-            assert_eq!(settled(version, "http://b:81/v1", &["a"]), named("b:81"));
+            assert_eq!(normalized(version, "/", &["a"]), named("a"));
+            assert_eq!(normalized(version, "http://b:81/v1", &["a"]), named("b:81"));
             for (target, hosts) in [
                 ("/", &["a", "a"][..]),
                 ("/", &[""]),
@@ -213,12 +213,12 @@ mod tests {
                 ("http://b/", &["a b"]),
                 ("http://u@b/", &["b"]),
             ] {
-                assert_eq!(settled(version, target, hosts), None, "{target} {hosts:?}");
+                assert_eq!(normalized(version, target, hosts), None, "{target} {hosts:?}");
             }
         }
-        assert_eq!(settled(Version::HTTP_11, "/", &[]), None);
-        assert_eq!(settled(Version::HTTP_11, "http://b/", &[]), None);
-        assert_eq!(settled(Version::HTTP_10, "/", &[]), Some(None));
-        assert_eq!(settled(Version::HTTP_10, "http://b/", &[]), named("b"));
+        assert_eq!(normalized(Version::HTTP_11, "/", &[]), None);
+        assert_eq!(normalized(Version::HTTP_11, "http://b/", &[]), None);
+        assert_eq!(normalized(Version::HTTP_10, "/", &[]), Some(None));
+        assert_eq!(normalized(Version::HTTP_10, "http://b/", &[]), named("b"));
     }
 }

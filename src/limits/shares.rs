@@ -1,11 +1,11 @@
-//! Fair shares (contract 13.5): of every room that the orgs have in common, such as requests,
+//! Fair shares (contract 13.5): of every capacity that the orgs have in common, such as requests,
 //! worker threads and connections, one of them has at most a part. Whatever it does, the others
-//! find a place.
+//! find a permit.
 //!
-//! Whom a task serves is said once, where its caller is known, by [`serving`]. Rooms that count by
-//! org look there, so that no route can forget to say it; what serves nobody, such as a background
-//! task, is not counted. A room counts in memory, under a lock that is held for a few
-//! instructions, and knows only the orgs that are in it.
+//! The org that a task serves is said once, where its caller is known, by [`serving`]. Limits that
+//! count by org look there, so that no route can forget to say it; what serves nobody, such as a
+//! background task, is not counted. A limit counts in memory, under a lock that is held for a few
+//! instructions, and knows only the orgs that have permits of it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ tokio::task_local! {
     static SERVED: OrgId;
 }
 
-/// Does `work` for an org: what it takes of the rooms is the org's.
+/// Does `work` for an org: the permits that it takes are the org's.
 pub async fn serving<T>(org_id: OrgId, work: impl Future<Output = T>) -> T {
     SERVED.scope(org_id, work).await
 }
@@ -30,7 +30,7 @@ pub fn served() -> Option<OrgId> {
 }
 
 /// The same work, which goes on serving whom the caller serves when it runs in a task of its own.
-pub fn carried<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+pub fn inheriting<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
     let served = served();
     async move {
         match served {
@@ -43,67 +43,67 @@ pub fn carried<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
 /// Locks by org, so that orgs on different processors seldom wait for each other.
 const SHARDS: usize = 16;
 
-/// How a room is divided. Cheap to clone; all clones are the same room.
+/// The division of a limit between orgs. Cheap to clone; all clones are the same limit.
 #[derive(Clone, Debug)]
-pub struct Shares(Arc<Limited>);
+pub struct Shares(Arc<SharedLimit>);
 
 #[derive(Debug)]
-struct Limited {
+struct SharedLimit {
     limit: usize,
     shards: [Mutex<HashMap<OrgId, OrgPermits>>; SHARDS],
 }
 
-/// What one org has of a room.
+/// The permits that one org has.
 #[derive(Debug, Default)]
 struct OrgPermits {
-    places: usize,
-    /// Who waits for one of them, in the order in which they came.
+    permits: usize,
+    /// The waiters for one of them, in the order in which they came.
     waiting: VecDeque<oneshot::Sender<Share>>,
 }
 
-/// One of an org's places, for as long as it lives.
+/// One of an org's permits, for as long as it lives.
 #[derive(Debug)]
 pub struct Share {
     /// `None` once it was passed on.
-    room: Option<Arc<Limited>>,
+    limited: Option<Arc<SharedLimit>>,
     org_id: OrgId,
 }
 
 impl Shares {
-    /// Of `places`, an org may have the part `share` (0 to 1), rounded down, and one at least.
+    /// Of `permits`, an org may have the part `share` (0 to 1), rounded down, and one at least.
     #[must_use]
-    pub fn of(places: usize, share: f64) -> Self {
+    pub fn of(permits: usize, share: f64) -> Self {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a usize")]
-        let limit = ((places as f64 * share) as usize).max(1);
-        Self(Arc::new(Limited { limit, shards: Default::default() }))
+        let limit = ((permits as f64 * share) as usize).max(1);
+        Self(Arc::new(SharedLimit { limit, shards: Default::default() }))
     }
 
-    /// How many places an org may have.
+    /// The number of permits that an org may have.
     #[must_use]
     pub fn limit(&self) -> usize {
         self.0.limit
     }
 
-    /// Takes a place, if the org has one left.
+    /// Takes a permit, if the org has one left.
     #[must_use]
     pub fn try_take(&self, org_id: OrgId) -> Option<Share> {
         let mut shard = self.0.shard(org_id);
         let taken = shard.entry(org_id).or_default();
-        if taken.places >= self.0.limit {
+        if taken.permits >= self.0.limit {
             return None;
         }
-        taken.places += 1;
+        taken.permits += 1;
         Some(self.share(org_id))
     }
 
-    /// Takes a place, once the org has one left.
+    /// Takes a permit, once the org has one left.
     pub async fn take(&self, org_id: OrgId) -> Share {
         loop {
             let passed = {
                 let mut shard = self.0.shard(org_id);
                 let taken = shard.entry(org_id).or_default();
-                if taken.places < self.0.limit {
-                    taken.places += 1;
+                if taken.permits < self.0.limit {
+                    taken.permits += 1;
                     return self.share(org_id);
                 }
                 taken.wait()
@@ -116,7 +116,7 @@ impl Shares {
     }
 
     fn share(&self, org_id: OrgId) -> Share {
-        Share { room: Some(self.0.clone()), org_id }
+        Share { limited: Some(self.0.clone()), org_id }
     }
 }
 
@@ -132,21 +132,21 @@ impl OrgPermits {
     }
 }
 
-impl Limited {
+impl SharedLimit {
     fn shard(&self, org_id: OrgId) -> MutexGuard<'_, HashMap<OrgId, OrgPermits>> {
         // Random in an id of ours.
         let [.., last] = org_id.0.into_bytes();
         self.shards[usize::from(last) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a place back: who waits for it, if anybody does; else there is one more.
+    /// Gives a permit back: who waits for it, if anybody does; else there is one more.
     fn give_back(&self, org_id: OrgId) -> Option<oneshot::Sender<Share>> {
         let mut shard = self.shard(org_id);
         let taken = shard.get_mut(&org_id)?;
         let next = taken.waiting.pop_front();
         if next.is_none() {
-            taken.places -= 1;
-            if taken.places == 0 {
+            taken.permits -= 1;
+            if taken.permits == 0 {
                 shard.remove(&org_id);
             }
         }
@@ -156,12 +156,12 @@ impl Limited {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let Some(room) = self.room.take() else { return };
-        while let Some(next) = room.give_back(self.org_id) {
+        let Some(limited) = self.limited.take() else { return };
+        while let Some(next) = limited.give_back(self.org_id) {
             // Outside the lock: a share that nobody takes any more is dropped here.
-            match next.send(Self { room: Some(room.clone()), org_id: self.org_id }) {
+            match next.send(Self { limited: Some(limited.clone()), org_id: self.org_id }) {
                 Ok(()) => return,
-                Err(mut refused) => refused.room = None,
+                Err(mut refused) => refused.limited = None,
             }
         }
     }
@@ -184,8 +184,9 @@ mod tests {
 
     #[test]
     fn a_share_is_rounded_down_and_never_nothing() {
-        for (places, share, limit) in [(1024, 0.5, 512), (5, 0.5, 2), (1, 0.5, 1), (4, 0.1, 1), (7, 1.0, 7)] {
-            assert_eq!(Shares::of(places, share).limit(), limit, "{share} of {places}");
+        for (permits, share, limit) in [(1024, 0.5, 512), (5, 0.5, 2), (1, 0.5, 1), (4, 0.1, 1), (7, 1.0, 7)]
+        {
+            assert_eq!(Shares::of(permits, share).limit(), limit, "{share} of {permits}");
         }
     }
 
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_gave_up_are_forgotten_while_the_place_is_held() {
+    fn those_who_gave_up_are_forgotten_while_the_permit_is_held() {
         let shares = Shares::of(1, 1.0);
         let _held = shares.try_take(ACME);
         for _ in 0..10_000 {
@@ -235,8 +236,8 @@ mod tests {
     async fn whom_a_task_serves_goes_with_the_work() {
         assert_eq!(served(), None);
         let inner =
-            serving(ACME, async { (served(), tokio::spawn(carried(async { served() })).await) }).await;
+            serving(ACME, async { (served(), tokio::spawn(inheriting(async { served() })).await) }).await;
         assert_eq!((inner.0, inner.1.expect("no panic")), (Some(ACME), Some(ACME)));
-        assert_eq!(carried(async { served() }).await, None);
+        assert_eq!(inheriting(async { served() }).await, None);
     }
 }

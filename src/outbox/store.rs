@@ -119,9 +119,9 @@ pub struct Closing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
     /// It answers: it took the event, or refused this one.
-    Well,
+    Healthy,
     /// It does not work.
-    Unwell,
+    Failing,
     /// It works, and has enough for now: until then, if it said so.
     Busy(Option<DateTime<Utc>>),
 }
@@ -195,7 +195,7 @@ pub async fn close(db: impl PgExecutor<'_>, closings: &[Closing]) -> Result<Vec<
 /// lets those stand still that are dead or asked for time.
 pub async fn note_health(db: impl PgExecutor<'_>, closings: &[Closing]) -> Result<(), sqlx::Error> {
     let concerned: Vec<_> =
-        closings.iter().filter(|closing| closing.was_failing || closing.health != Health::Well).collect();
+        closings.iter().filter(|closing| closing.was_failing || closing.health != Health::Healthy).collect();
     let Some(now) = concerned.iter().map(|closing| closing.at).max() else { return Ok(()) };
     sqlx::query!(
         r#"
@@ -221,8 +221,8 @@ pub async fn note_health(db: impl PgExecutor<'_>, closings: &[Closing]) -> Resul
         "#,
         &concerned.iter().map(|c| c.queue.org_id.0).collect::<Vec<_>>(),
         &concerned.iter().map(|c| c.queue.stream.clone()).collect::<Vec<_>>(),
-        &concerned.iter().map(|c| c.health == Health::Well).collect::<Vec<_>>(),
-        &concerned.iter().map(|c| c.health == Health::Unwell).collect::<Vec<_>>(),
+        &concerned.iter().map(|c| c.health == Health::Healthy).collect::<Vec<_>>(),
+        &concerned.iter().map(|c| c.health == Health::Failing).collect::<Vec<_>>(),
         &concerned.iter().map(|c| c.health.paused_until()).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
         DEAD_AFTER,
         now + PROBE_INTERVAL,

@@ -1,4 +1,4 @@
-//! One room per resource: URL, rules and SQL together. `app` mounts them.
+//! One module per resource: URL, rules and SQL together. `app` mounts them.
 
 pub mod audit;
 pub mod docs;

@@ -22,7 +22,7 @@ use crate::state::App;
 pub async fn deliver(app: &App, event: Claimed, lease: Uuid, secrets: &Secrets) {
     let began = Instant::now();
     let (outcome, health, error) = match send(app, &event, secrets).await {
-        Ok(()) => (AttemptOutcome::Delivered, Health::Well, None),
+        Ok(()) => (AttemptOutcome::Delivered, Health::Healthy, None),
         Err(error) => {
             (after_failure(app, &event, &error), health_after(&error, app.clock.now()), Some(error.reason))
         }
@@ -67,8 +67,8 @@ fn health_after(error: &DeliveryError, now: DateTime<Utc>) -> Health {
     match error.reason {
         Reason::Status(429) => Health::Busy(until()),
         Reason::Status(503) if error.retry_after.is_some() => Health::Busy(until()),
-        ref reason if reason.is_events_fault() => Health::Well,
-        _ => Health::Unwell,
+        ref reason if reason.is_events_fault() => Health::Healthy,
+        _ => Health::Failing,
     }
 }
 

@@ -22,7 +22,7 @@ use crate::events::secrets::secrets_of;
 use crate::outbox::{InFlightGuard, MAX_PER_QUEUE, QueueId, store};
 use crate::state::App;
 
-/// A queue may have a quarter as many in flight as there are free places.
+/// A queue may have a quarter as many in flight as there are free slots.
 const SHARE_OF_FREE: usize = 4;
 /// Events claimed by one statement.
 const CLAIM: usize = 256;
@@ -63,7 +63,7 @@ pub async fn run_until(app: App, mut stop: watch::Receiver<bool>, patience: Dura
     let mut look = tokio::time::interval(LOOK_INTERVAL);
     let mut renew = tokio::time::interval(RENEW_INTERVAL);
     renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    // The last look at all queues had no room for all that was due: look at all again.
+    // The last look at all queues had no slots for all that was due: look at all again.
     let mut is_behind = false;
     loop {
         while deliveries.try_join_next().is_some() {}
@@ -134,11 +134,11 @@ async fn attend(app: &App, deliveries: &mut JoinSet<()>) {
 struct Found {
     /// Queues that had something: they may have more.
     queues: HashSet<QueueId>,
-    /// There was no room for more.
+    /// There were no slots for more.
     is_all_that_fits: bool,
 }
 
-/// Claims some of what is due, as much as there is room for, and starts its delivery.
+/// Claims some of what is due, as much as there are slots for, and starts its delivery.
 async fn claim(
     app: &App,
     only: Option<&[QueueId]>,
@@ -146,24 +146,24 @@ async fn claim(
 ) -> Result<Found, sqlx::Error> {
     let outbox = &app.outbox;
     let free = outbox.slots.available_permits();
-    // Half of what is free, so that what comes next finds a place.
-    let room = free.div_ceil(2).min(CLAIM);
-    if room == 0 {
+    // Half of what is free, so that what comes next finds a slot.
+    let slots = free.div_ceil(2).min(CLAIM);
+    if slots == 0 {
         // Whoever lands next wakes the publisher, and finds these again.
         outbox.keep_woken(only.unwrap_or_default().iter().cloned());
         return Ok(Found { queues: HashSet::new(), is_all_that_fits: true });
     }
     let (now, lease) = (app.clock.now(), Uuid::new_v4());
-    // The fewer places are left, the fewer may a queue have: targets that hang cannot take them all.
+    // The fewer slots are left, the fewer may a queue have: targets that hang cannot take them all.
     let most = (free / SHARE_OF_FREE).clamp(1, MAX_PER_QUEUE);
-    let size = (most.div_ceil(2) as i64, room as i64);
+    let size = (most.div_ceil(2) as i64, slots as i64);
     let claimed =
         store::claim(&app.db.pool, now, lease, only, &outbox.full(most), &outbox.turn(), size).await?;
     let Some(last) = claimed.last() else {
         return Ok(Found { queues: HashSet::new(), is_all_that_fits: false });
     };
     outbox.set_turn(QueueId::of(last));
-    let is_all_that_fits = claimed.len() == room;
+    let is_all_that_fits = claimed.len() == slots;
     let org_ids: HashSet<_> = claimed.iter().map(|event| event.org_id).collect();
     let org_ids: Vec<_> = org_ids.into_iter().collect();
     let secrets = Arc::new(secrets_of(&app.db.pool, &app.keyring.master, &org_ids, now).await?);
@@ -173,7 +173,7 @@ async fn claim(
         queues.extend(only.unwrap_or_default().iter().cloned());
     }
     for event in claimed {
-        // There is room: nobody else takes slots.
+        // There is one: nobody else takes any.
         let Ok(slot) = outbox.slots.clone().acquire_owned().await else { break };
         let guard = InFlightGuard::start(app.outbox.clone(), &event, lease);
         let (app, secrets) = (app.clone(), secrets.clone());

@@ -25,7 +25,7 @@ use url::Url;
 use uuid::Uuid;
 
 pub use error::{DeliveryError, Reason};
-use outbound::{Outbound, Reach, Resolve, SystemResolver};
+use outbound::{AllowedAddresses, Outbound, Resolve, SystemResolver};
 use settings::{Policy, SqsQueue, StorageQueue, Webhook};
 
 use crate::clock::Clock;
@@ -113,9 +113,10 @@ impl Targets {
     }
 
     fn with_resolver(config: TargetsConfig, clock: Clock, resolver: Arc<dyn Resolve>) -> Self {
-        let reach = if config.policy.allow_private { Reach::Anywhere } else { Reach::Public };
-        let partner = Outbound::new(reach, Arc::clone(&resolver), clock.clone());
-        let operator = Outbound::new(Reach::Anywhere, resolver, clock.clone());
+        let allowed =
+            if config.policy.allow_private { AllowedAddresses::Anywhere } else { AllowedAddresses::Public };
+        let partner = Outbound::new(allowed, Arc::clone(&resolver), clock.clone());
+        let operator = Outbound::new(AllowedAddresses::Anywhere, resolver, clock.clone());
         Self(Arc::new(Inner {
             #[cfg(feature = "aws")]
             sqs: sqs::Sqs::new(&config, &partner, &operator, clock.clone()),

@@ -34,7 +34,7 @@ pub enum Value {
 #[must_use = "a field is only checked when it is read"]
 pub struct Field<'p> {
     value: Value,
-    place: FieldLocation<'p>,
+    location: FieldLocation<'p>,
 }
 
 /// The location of a field, and the list that its problems go to.
@@ -75,13 +75,13 @@ impl<T> Patch<T> {
 
 impl<'p> Field<'p> {
     pub(super) fn new(loc: Vec<Loc>, value: Value, problems: &'p mut Problems) -> Self {
-        Self { value, place: FieldLocation { loc, problems } }
+        Self { value, location: FieldLocation { loc, problems } }
     }
 
     /// Notes a missing field.
     pub fn required(mut self) -> Self {
         if matches!(self.value, Value::Absent | Value::Json(Json::Null)) {
-            let FieldLocation { loc, problems } = &mut self.place;
+            let FieldLocation { loc, problems } = &mut self.location;
             problems.note(loc.clone(), ProblemKind::Missing, "is required");
             self.value = Value::Unknown;
         }
@@ -110,7 +110,7 @@ impl<'p> Field<'p> {
 
     /// An instant that has not come yet, at most `limit` from now; `msg` says how far that is.
     pub fn future_within(self, limit: Option<Months>, msg: &'static str) -> Option<DateTime<Utc>> {
-        let Self { value, place: FieldLocation { loc, problems } } = self;
+        let Self { value, location: FieldLocation { loc, problems } } = self;
         let instant = Field::new(loc.clone(), value, problems).datetime()?;
         let latest = limit.and_then(|limit| problems.now.checked_add_months(limit));
         if instant <= problems.now {
@@ -125,7 +125,7 @@ impl<'p> Field<'p> {
     /// Refuses `null` where a field cannot be cleared.
     pub fn not_null(mut self) -> Self {
         if matches!(self.value, Value::Json(Json::Null)) {
-            let FieldLocation { loc, problems } = &mut self.place;
+            let FieldLocation { loc, problems } = &mut self.location;
             problems.note(loc.clone(), ProblemKind::ValueError, "cannot be cleared");
             self.value = Value::Unknown;
         }
@@ -149,15 +149,15 @@ impl<'p> Field<'p> {
 
     /// Text that `decode` makes something of, or says why not. The text is wiped afterwards.
     pub fn decoded<T>(self, decode: impl FnOnce(&str) -> Result<T, &'static str>) -> Option<T> {
-        let (value, place) = self.present()?;
+        let (value, location) = self.present()?;
         let decoded = match &value {
             Value::Text(text) => decode(text),
             Value::Json(Json::Text(text)) => decode(text.as_str()),
-            _ => return place.refuse(ProblemKind::StringType, "must be a string"),
+            _ => return location.refuse(ProblemKind::StringType, "must be a string"),
         };
         match decoded {
             Ok(decoded) => Some(decoded),
-            Err(msg) => place.refuse(ProblemKind::ValueError, msg),
+            Err(msg) => location.refuse(ProblemKind::ValueError, msg),
         }
     }
 
@@ -187,44 +187,44 @@ impl<'p> Field<'p> {
 
     /// A whole number in `range`. In a body `"60"` and `60.0` are not numbers of this kind.
     pub fn integer(self, range: RangeInclusive<i64>) -> Option<i64> {
-        let (value, place) = self.present()?;
+        let (value, location) = self.present()?;
         let number = match &value {
             Value::Text(text) => match parse_integer(text) {
                 Some(number) => number,
-                None => return place.refuse(ProblemKind::IntParsing, "must be a whole number"),
+                None => return location.refuse(ProblemKind::IntParsing, "must be a whole number"),
             },
             Value::Json(Json::Number(number)) if number.is_u64() => number.as_i64().unwrap_or(i64::MAX),
             Value::Json(Json::Number(number)) if number.is_i64() => number.as_i64().unwrap_or(i64::MIN),
-            _ => return place.refuse(ProblemKind::IntType, "must be a whole number"),
+            _ => return location.refuse(ProblemKind::IntType, "must be a whole number"),
         };
         if number < *range.start() {
-            return place
+            return location
                 .refuse(ProblemKind::GreaterThanEqual, format!("must be at least {}", range.start()));
         }
         if number > *range.end() {
-            return place.refuse(ProblemKind::LessThanEqual, format!("must be at most {}", range.end()));
+            return location.refuse(ProblemKind::LessThanEqual, format!("must be at most {}", range.end()));
         }
         Some(number)
     }
 
     /// `true` or `false`: a JSON boolean in a body, the word in a query.
     pub fn boolean(self) -> Option<bool> {
-        let (value, place) = self.present()?;
+        let (value, location) = self.present()?;
         match &value {
             Value::Json(Json::Bool(value)) => Some(*value),
             Value::Text(text) if text == "true" => Some(true),
             Value::Text(text) if text == "false" => Some(false),
-            _ => place.refuse(ProblemKind::ValueError, "must be true or false"),
+            _ => location.refuse(ProblemKind::ValueError, "must be true or false"),
         }
     }
 
     /// A nested object; `read` takes its fields, and what it leaves is refused.
     pub fn object<T>(self, read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Option<T> {
-        let (value, place) = self.present()?;
+        let (value, location) = self.present()?;
         let Value::Json(Json::Object(entries)) = value else {
-            return place.refuse(ProblemKind::ModelAttributesType, "must be a JSON object");
+            return location.refuse(ProblemKind::ModelAttributesType, "must be a JSON object");
         };
-        let FieldLocation { loc, problems } = place;
+        let FieldLocation { loc, problems } = location;
         let mut object = Object::new(loc, entries, problems);
         let inner = read(&mut Fields { object: &mut object, problems });
         object.close(problems);
@@ -237,15 +237,15 @@ impl<'p> Field<'p> {
         length: RangeInclusive<usize>,
         mut read: impl FnMut(Field<'_>) -> Option<T>,
     ) -> Option<Vec<T>> {
-        let (value, place) = self.present()?;
+        let (value, location) = self.present()?;
         let Value::Json(Json::List(items)) = value else {
-            return place.refuse(ProblemKind::ValueError, "must be a list");
+            return location.refuse(ProblemKind::ValueError, "must be a list");
         };
         if !length.contains(&items.len()) {
             let msg = format!("must have {} to {} items", length.start(), length.end());
-            return place.refuse(ProblemKind::ValueError, msg);
+            return location.refuse(ProblemKind::ValueError, msg);
         }
-        let FieldLocation { loc, problems } = place;
+        let FieldLocation { loc, problems } = location;
         let read_one = |(index, item)| {
             let mut loc = loc.clone();
             loc.push(Loc::Index(index));
@@ -262,7 +262,7 @@ impl<'p> Field<'p> {
     /// Refuses the field where another one excludes it.
     pub fn excluded(self, msg: &'static str) {
         if !matches!(self.value, Value::Absent | Value::Unknown | Value::Json(Json::Null)) {
-            self.place.refuse::<()>(ProblemKind::ValueError, msg);
+            self.location.refuse::<()>(ProblemKind::ValueError, msg);
         }
     }
 
@@ -285,7 +285,7 @@ impl<'p> Field<'p> {
     /// Refuses the field if it is there at all: it exists, but cannot be changed.
     pub fn immutable(self) {
         if !matches!(self.value, Value::Absent | Value::Unknown) {
-            self.place.refuse::<()>(ProblemKind::ImmutableField, "cannot be changed");
+            self.location.refuse::<()>(ProblemKind::ImmutableField, "cannot be changed");
         }
     }
 
@@ -295,30 +295,30 @@ impl<'p> Field<'p> {
         is_valid: impl FnOnce(&str) -> bool,
         msg: &'static str,
     ) -> Option<String> {
-        let (value, place) = self.present()?;
+        let (value, location) = self.present()?;
         let text = match value {
             Value::Text(text) => text,
             Value::Json(Json::Text(text)) => text.take(),
-            _ => return place.refuse(ProblemKind::StringType, "must be a string"),
+            _ => return location.refuse(ProblemKind::StringType, "must be a string"),
         };
         let count = text.chars().count();
         if text.contains('\0') {
-            return place.refuse(ProblemKind::ValueError, "must not contain a NUL character");
+            return location.refuse(ProblemKind::ValueError, "must not contain a NUL character");
         }
         if count < *length.start() {
-            return place.refuse(
+            return location.refuse(
                 ProblemKind::StringTooShort,
                 format!("must have at least {} characters", length.start()),
             );
         }
         if count > *length.end() {
-            return place.refuse(
+            return location.refuse(
                 ProblemKind::StringTooLong,
                 format!("must have at most {} characters", length.end()),
             );
         }
         if !is_valid(&text) {
-            return place.refuse(ProblemKind::ValueError, msg);
+            return location.refuse(ProblemKind::ValueError, msg);
         }
         Some(text)
     }
@@ -329,21 +329,21 @@ impl<'p> Field<'p> {
         msg: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
-        let (value, place) = self.present()?;
+        let (value, location) = self.present()?;
         let parsed = match &value {
             Value::Text(text) => parse(text),
             Value::Json(Json::Text(text)) => parse(text.as_str()),
             _ => None,
         };
-        parsed.or_else(|| place.refuse(kind, msg))
+        parsed.or_else(|| location.refuse(kind, msg))
     }
 
     /// The value, where there is one to judge. `null` is absent (contract 1).
     fn present(self) -> Option<(Value, FieldLocation<'p>)> {
         match self.value {
             Value::Unknown | Value::Absent | Value::Json(Json::Null) => None,
-            Value::Repeated => self.place.refuse(ProblemKind::ValueError, "is given more than once"),
-            value => Some((value, self.place)),
+            Value::Repeated => self.location.refuse(ProblemKind::ValueError, "is given more than once"),
+            value => Some((value, self.location)),
         }
     }
 }

@@ -81,7 +81,7 @@ const UNCHECKED: &[(&str, &str)] = &[
     ("src/crypto/keyring/sample.rs", "tries the master key before there may be any table"),
     ("src/db/embedded/mod.rs", "makes the database; there is none to check against"),
     ("src/db/mod.rs", "asks for migrations before there may be any"),
-    ("src/db/reach.rs", "asks for the server's encoding, before the service trusts it"),
+    ("src/db/connect.rs", "asks for the server's encoding, before the service trusts it"),
     ("src/db/session.rs", "sets and reads the session's settings; no table"),
 ];
 

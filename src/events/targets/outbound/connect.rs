@@ -40,7 +40,7 @@ type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The addresses that connections may go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum AllowedAddresses {
     /// https to public addresses.
     Public,
     /// Anywhere, plain http too: `ALLOW_PRIVATE_TARGETS`, or an endpoint the operator set.
@@ -68,13 +68,13 @@ impl Resolve for SystemResolver {
 /// Opens the TCP connections of a client.
 #[derive(Clone)]
 pub struct AddressGuard {
-    reach: Reach,
+    allowed: AllowedAddresses,
     resolver: Arc<dyn Resolve>,
 }
 
 impl AddressGuard {
-    pub fn new(reach: Reach, resolver: Arc<dyn Resolve>) -> Self {
-        Self { reach, resolver }
+    pub fn new(allowed: AllowedAddresses, resolver: Arc<dyn Resolve>) -> Self {
+        Self { allowed, resolver }
     }
 
     async fn connect(&self, uri: &Uri) -> Result<TokioIo<TcpStream>, Reason> {
@@ -90,7 +90,7 @@ impl AddressGuard {
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Reason> {
         let began = Instant::now();
         let judged = self.judge(host).await;
-        if judged.is_err() && self.reach == Reach::Public {
+        if judged.is_err() && self.allowed == AllowedAddresses::Public {
             let intervals = began.elapsed().as_millis() / TELL_INTERVAL.as_millis() + 1;
             sleep_until(began + TELL_INTERVAL * u32::try_from(intervals).unwrap_or(1)).await;
         }
@@ -103,7 +103,7 @@ impl AddressGuard {
             Err(_) => self.resolver.resolve(host).await.map_err(|_| Reason::Dns)?,
         };
         // One refused address condemns the host: it is either a mistake or an attempt.
-        if self.reach == Reach::Public && addresses.iter().copied().any(is_refused) {
+        if self.allowed == AllowedAddresses::Public && addresses.iter().copied().any(is_refused) {
             return Err(Reason::Blocked);
         }
         if addresses.is_empty() { Err(Reason::Dns) } else { Ok(addresses) }

@@ -31,7 +31,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 pub use addresses::is_refused;
 use connect::AddressGuard;
-pub use connect::{Reach, Resolve, SystemResolver};
+pub use connect::{AllowedAddresses, Resolve, SystemResolver};
 use record::{ConnectionRecord, Recording};
 
 use super::error::{DeliveryError, Reason};
@@ -69,28 +69,33 @@ pub enum Over {
     New,
 }
 
-/// An HTTP client with one [`Reach`]; clones share its connections.
+/// An HTTP client with one [`AllowedAddresses`]; clones share its connections.
 #[derive(Clone)]
 pub struct Outbound {
     kept: HttpClient,
     single: HttpClient,
-    reach: Reach,
+    allowed: AllowedAddresses,
     clock: Clock,
 }
 
 impl Outbound {
     /// A client that trusts Mozilla's roots; nothing is connected yet.
     #[must_use]
-    pub fn new(reach: Reach, resolver: Arc<dyn Resolve>, clock: Clock) -> Self {
-        Self::with_roots(reach, resolver, clock, webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect())
+    pub fn new(allowed: AllowedAddresses, resolver: Arc<dyn Resolve>, clock: Clock) -> Self {
+        Self::with_roots(allowed, resolver, clock, webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect())
     }
 
-    fn with_roots(reach: Reach, resolver: Arc<dyn Resolve>, clock: Clock, roots: RootCertStore) -> Self {
+    fn with_roots(
+        allowed: AllowedAddresses,
+        resolver: Arc<dyn Resolve>,
+        clock: Clock,
+        roots: RootCertStore,
+    ) -> Self {
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(tls(roots))
             .https_or_http()
             .enable_http1()
-            .wrap_connector(AddressGuard::new(reach, resolver));
+            .wrap_connector(AddressGuard::new(allowed, resolver));
         let connector = Recording { connector: https, clock: clock.clone() };
         let client = |max_idle| {
             Client::builder(TokioExecutor::new())
@@ -104,7 +109,7 @@ impl Outbound {
                 .http1_ignore_invalid_headers_in_responses(true)
                 .build(connector.clone())
         };
-        Self { kept: client(MAX_IDLE), single: client(0), reach, clock }
+        Self { kept: client(MAX_IDLE), single: client(0), allowed, clock }
     }
 
     /// Sends a request and waits for the head of its answer, whatever its status.
@@ -112,7 +117,7 @@ impl Outbound {
     /// # Errors
     /// Everything that goes wrong before that head is there.
     pub async fn send(&self, request: Request<Full<Bytes>>, over: Over) -> Result<Answer, Reason> {
-        if self.reach == Reach::Public && request.uri().scheme() != Some(&Scheme::HTTPS) {
+        if self.allowed == AllowedAddresses::Public && request.uri().scheme() != Some(&Scheme::HTTPS) {
             return Err(Reason::Settings("url must start with https://"));
         }
         if over == Over::New {

@@ -133,8 +133,8 @@ impl<T: Read + Unpin> Read for Recorded<T> {
     ) -> Poll<io::Result<()>> {
         // Through a buffer of our own: what a cursor was given cannot be read back from it.
         let mut space = [std::mem::MaybeUninit::uninit(); 8 * 1024];
-        let room = buffer.remaining().min(space.len());
-        let mut bytes = ReadBuf::uninit(&mut space[..room]);
+        let length = buffer.remaining().min(space.len());
+        let mut bytes = ReadBuf::uninit(&mut space[..length]);
         ready!(Pin::new(&mut self.stream).poll_read(cx, bytes.unfilled()))?;
         if !bytes.filled().is_empty() {
             self.record.read(bytes.filled());

@@ -53,7 +53,7 @@ async fn receiver() -> u16 {
 }
 
 async fn ask(host: &str, roots: RootCertStore) -> Result<u16, Reason> {
-    let outbound = Outbound::with_roots(Reach::Anywhere, Arc::new(Here), Clock::system(), roots);
+    let outbound = Outbound::with_roots(AllowedAddresses::Anywhere, Arc::new(Here), Clock::system(), roots);
     let uri = format!("https://{host}:{}/", receiver().await);
     let request = Request::post(uri).body(Full::default()).expect("a request");
     Ok(outbound.send(request, Over::Any).await?.status().as_u16())

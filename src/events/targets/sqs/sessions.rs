@@ -40,7 +40,7 @@ struct SessionKey {
     role_arn: Option<String>,
 }
 
-/// A session, or the place for one: the lock makes opening it a single flight.
+/// A session, or the slot for one: the lock makes opening it a single flight.
 #[derive(Default)]
 struct Session {
     state: Mutex<SessionState>,

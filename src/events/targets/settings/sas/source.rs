@@ -45,15 +45,15 @@ fn in_connection_string<'a>(text: &'a str, account: &str) -> Result<&'a str, &'s
 }
 
 fn in_url<'a>(rest: &'a str, account: &str, queue: &str) -> Result<&'a str, &'static str> {
-    let (place, query) = rest.split_once('?').ok_or("is a URL without a question mark")?;
-    let host = host(place);
+    let (base, query) = rest.split_once('?').ok_or("is a URL without a question mark")?;
+    let host = host(base);
     if !host.ends_with(QUEUE_HOST) {
         return Err("is the URL of another service; that of the queue service is needed");
     }
     if !is_host(host, account) {
         return Err("is for another account: its URL and account_name differ");
     }
-    let mut path = place.split('/').skip(1);
+    let mut path = base.split('/').skip(1);
     if path.next().is_some_and(|first| !first.is_empty() && first != queue) {
         return Err("is for another queue: its URL and queue_name differ");
     }

@@ -18,14 +18,14 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The reason why a database cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{variable}: {problem}")]
-pub struct ReachError {
+pub struct ConnectError {
     variable: &'static str,
     problem: String,
 }
 
 /// A database that answers.
 #[derive(Debug)]
-pub struct Reached {
+pub struct CheckedDatabase {
     /// The options to connect with.
     pub options: PgConnectOptions,
     /// Settings of the role, the database or the server that our SQL should not run under, as
@@ -38,20 +38,23 @@ pub struct Reached {
 ///
 /// # Errors
 /// Says what is wrong, and what to do.
-pub async fn reach(variable: &'static str, options: PgConnectOptions) -> Result<Reached, ReachError> {
-    let refuse = |problem| ReachError { variable, problem };
-    let place = ServerAddress::of(&options);
-    let (mut connection, options) = connect(&place, options).await.map_err(refuse)?;
-    let checked = check(&place, &mut connection).await;
+pub async fn connect(
+    variable: &'static str,
+    options: PgConnectOptions,
+) -> Result<CheckedDatabase, ConnectError> {
+    let refuse = |problem| ConnectError { variable, problem };
+    let address = ServerAddress::of(&options);
+    let (mut connection, options) = establish(&address, options).await.map_err(refuse)?;
+    let checked = check(&address, &mut connection).await;
     let unfit = session::missing_behind_a_pooler(&mut connection).await;
     let _ = connection.close().await;
     checked.map_err(refuse)?;
-    let unfit = unfit.map_err(|error| refuse(place.explain(&error, &options)))?;
-    Ok(Reached { options, unfit })
+    let unfit = unfit.map_err(|error| refuse(address.explain(&error, &options)))?;
+    Ok(CheckedDatabase { options, unfit })
 }
 
-async fn connect(
-    place: &ServerAddress,
+async fn establish(
+    address: &ServerAddress,
     options: PgConnectOptions,
 ) -> Result<(PgConnection, PgConnectOptions), String> {
     let deadline = Instant::now() + PATIENCE;
@@ -59,21 +62,21 @@ async fn connect(
     let mut without_tls = None;
     loop {
         let Ok(outcome) = tokio::time::timeout(ATTEMPT, PgConnection::connect_with(&options)).await else {
-            return Err(format!("no answer from {} within {} seconds", place.server, ATTEMPT.as_secs()));
+            return Err(format!("no answer from {} within {} seconds", address.server, ATTEMPT.as_secs()));
         };
         match outcome {
             Ok(connection) => return Ok((connection, options)),
             Err(error) if passes(&error) && Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
             // As libpq does: who only prefers TLS goes on without, if its certificate is no good.
             Err(error) if is_tls(&error) && matches!(options.get_ssl_mode(), PgSslMode::Prefer) => {
-                tracing::warn!(server = place.server, %error, "TLS failed and is only preferred: going on without");
+                tracing::warn!(server = address.server, %error, "TLS failed and is only preferred: going on without");
                 without_tls = Some(error);
                 options = options.ssl_mode(PgSslMode::Disable);
             }
             Err(error) => {
-                let explained = place.explain(&error, &options);
+                let explained = address.explain(&error, &options);
                 return Err(match without_tls {
-                    Some(tls) => format!("{}; and without TLS: {explained}", place.explain(&tls, &options)),
+                    Some(tls) => format!("{}; and without TLS: {explained}", address.explain(&tls, &options)),
                     None => explained,
                 });
             }
@@ -82,7 +85,7 @@ async fn connect(
 }
 
 /// Text is UTF-8 here; in another encoding some of it could not be stored, or not be read back.
-async fn check(place: &ServerAddress, connection: &mut PgConnection) -> Result<(), String> {
+async fn check(address: &ServerAddress, connection: &mut PgConnection) -> Result<(), String> {
     let encoding: Result<String, _> = sqlx::query_scalar("SELECT current_setting('server_encoding')")
         .persistent(false)
         .fetch_one(&mut *connection)
@@ -92,9 +95,9 @@ async fn check(place: &ServerAddress, connection: &mut PgConnection) -> Result<(
         Ok(encoding) => Err(format!(
             "{} has the encoding {encoding}, and the service needs UTF8: make another one with CREATE DATABASE ... \
              TEMPLATE template0 ENCODING 'UTF8'",
-            place.database
+            address.database
         )),
-        Err(error) => Err(format!("{} does not answer: {error}", place.database)),
+        Err(error) => Err(format!("{} does not answer: {error}", address.database)),
     }
 }
 
