@@ -187,7 +187,7 @@ pub fn random<const N: usize>() -> [u8; N] {
 mod tests {
     use super::*;
 
-    const PLACE: &[u8] = b"signing_secrets/org/id";
+    const ASSOCIATED_DATA: &[u8] = b"signing_secrets/org/id";
 
     fn key() -> MasterKeys {
         MasterKeys::parse(MasterKeys::generate().expose()).unwrap()
@@ -196,39 +196,42 @@ mod tests {
     #[test]
     fn a_sealed_value_opens_only_in_its_place_and_undamaged() {
         let keys = key();
-        let sealed = keys.seal(PLACE, b"secret");
-        assert_eq!(keys.open(PLACE, &sealed).unwrap().expose(), b"secret");
+        let sealed = keys.seal(ASSOCIATED_DATA, b"secret");
+        assert_eq!(keys.open(ASSOCIATED_DATA, &sealed).unwrap().expose(), b"secret");
         assert_eq!(keys.open(b"elsewhere", &sealed).unwrap_err(), OpenError::Damaged);
         for position in ID_LENGTH + 1..sealed.len() {
             let mut damaged = sealed.clone();
             damaged[position] ^= 1;
-            assert_eq!(keys.open(PLACE, &damaged).unwrap_err(), OpenError::Damaged);
+            assert_eq!(keys.open(ASSOCIATED_DATA, &damaged).unwrap_err(), OpenError::Damaged);
         }
         for length in 0..sealed.len() {
-            assert!(keys.open(PLACE, &sealed[..length]).is_err());
+            assert!(keys.open(ASSOCIATED_DATA, &sealed[..length]).is_err());
         }
-        assert_ne!(sealed, keys.seal(PLACE, b"secret"));
+        assert_ne!(sealed, keys.seal(ASSOCIATED_DATA, b"secret"));
     }
 
     #[test]
     fn masters_roll_without_losing_what_the_old_one_sealed() {
         let (old, new) = (key(), key());
-        let sealed = old.seal(PLACE, b"secret");
-        assert_eq!(new.open(PLACE, &sealed).unwrap_err(), OpenError::MasterMissing);
+        let sealed = old.seal(ASSOCIATED_DATA, b"secret");
+        assert_eq!(new.open(ASSOCIATED_DATA, &sealed).unwrap_err(), OpenError::MasterMissing);
         let both = new.clone().then(old.clone());
-        assert_eq!(both.open(PLACE, &sealed).unwrap().expose(), b"secret");
+        assert_eq!(both.open(ASSOCIATED_DATA, &sealed).unwrap().expose(), b"secret");
         assert!(!sealed.starts_with(&both.current_header()));
-        let resealed = both.seal(PLACE, b"secret");
+        let resealed = both.seal(ASSOCIATED_DATA, b"secret");
         assert!(resealed.starts_with(&both.current_header()));
-        assert_eq!(new.open(PLACE, &resealed).unwrap().expose(), b"secret");
+        assert_eq!(new.open(ASSOCIATED_DATA, &resealed).unwrap().expose(), b"secret");
     }
 
     #[test]
     fn a_passphrase_makes_the_same_key_for_the_same_salt() {
         let keys = |salt: &[u8]| MasterKeys::from_passphrase("correct horse battery", salt).unwrap();
-        let sealed = keys(b"salt-one-salt-one").seal(PLACE, b"secret");
-        assert!(keys(b"salt-one-salt-one").open(PLACE, &sealed).is_ok());
-        assert_eq!(keys(b"salt-two-salt-two").open(PLACE, &sealed).unwrap_err(), OpenError::MasterMissing);
+        let sealed = keys(b"salt-one-salt-one").seal(ASSOCIATED_DATA, b"secret");
+        assert!(keys(b"salt-one-salt-one").open(ASSOCIATED_DATA, &sealed).is_ok());
+        assert_eq!(
+            keys(b"salt-two-salt-two").open(ASSOCIATED_DATA, &sealed).unwrap_err(),
+            OpenError::MasterMissing
+        );
         assert!(MasterKeys::from_passphrase("fifteen letters", b"salt-one-salt-one").is_err());
     }
 

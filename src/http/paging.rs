@@ -1,5 +1,5 @@
 //! Pages of a list (contract 1): by `offset` for the first few thousand entries, by `cursor` for
-//! all of them. A cursor is the place of the entry before the page in the list's order, so that
+//! all of them. A cursor is the position of the entry before the page in the list's order, so that
 //! the last page costs what the first one costs.
 
 use base64::Engine as _;
@@ -61,7 +61,7 @@ impl Page {
         self.offset
     }
 
-    /// The place after which the page starts. Every list has this condition in its query, in both
+    /// The position after which the page starts. Every list has this condition in its query, in both
     /// ways of paging, so that there is one query with one plan.
     pub fn after(self) -> CursorPosition {
         self.cursor.unwrap_or(CursorPosition::START)
@@ -72,13 +72,13 @@ impl Page {
         let shown = usize::try_from(self.limit).unwrap_or_default();
         let is_last = data.len() <= shown;
         data.truncate(shown);
-        let next = data.last().filter(|_| !is_last).map(|entry| entry.place().encode());
+        let next = data.last().filter(|_| !is_last).map(|entry| entry.cursor_position().encode());
         let next_cursor = self.cursor.map(|_| next);
         List { data, pagination: Pagination { limit: self.limit, offset: self.offset, total, next_cursor } }
     }
 }
 
-/// An entry's place in the order of every list: by creation, ties by id.
+/// An entry's position in the order of every list: by creation, ties by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CursorPosition {
     /// The creation of the last entry.
@@ -90,7 +90,7 @@ pub struct CursorPosition {
 /// Something that lists show.
 pub trait Listed {
     /// Its position in the list.
-    fn place(&self) -> CursorPosition;
+    fn cursor_position(&self) -> CursorPosition;
 }
 
 impl CursorPosition {
@@ -98,13 +98,13 @@ impl CursorPosition {
     pub const START: Self = Self { created_at: DateTime::UNIX_EPOCH, id: Uuid::nil() };
     const VERSION: u8 = 1;
 
-    /// The place of an entry of a list whose entries are numbered, from 1 on: the number alone
+    /// The position of an entry of a list whose entries are numbered, from 1 on: the number alone
     /// decides, as clocks of replicas may differ.
     pub fn numbered(number: i64) -> Self {
         Self { created_at: DateTime::UNIX_EPOCH, id: Uuid::from_u128(number.unsigned_abs().into()) }
     }
 
-    /// The number; of a place in another list, one that has no entries after it.
+    /// The number; of a position in another list, one that has no entries after it.
     pub fn number(self) -> i64 {
         i64::try_from(self.id.as_u128()).unwrap_or(i64::MAX)
     }
@@ -118,7 +118,7 @@ impl CursorPosition {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads a cursor. Whatever it says, it is a place in the caller's own list.
+    /// Reads a cursor. Whatever it says, it is a position in the caller's own list.
     ///
     /// # Errors
     /// What a cursor of the lists under `/v1` must be.
@@ -181,12 +181,12 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_back_and_nothing_else_is() {
-        let place = CursorPosition {
+        let position = CursorPosition {
             created_at: DateTime::from_timestamp_micros(1_795_248_000_000_001).unwrap(),
             id: Uuid::from_u128(7),
         };
-        let cursor = place.encode();
-        assert_eq!(CursorPosition::decode(&cursor), Ok(place));
+        let cursor = position.encode();
+        assert_eq!(CursorPosition::decode(&cursor), Ok(position));
         assert_eq!(CursorPosition::decode(""), Ok(CursorPosition::START));
         for length in 1..cursor.len() {
             assert!(CursorPosition::decode(&cursor[..length]).is_err(), "{length}");
@@ -198,7 +198,7 @@ mod tests {
         }
         let number = CursorPosition::numbered(7);
         assert_eq!(CursorPosition::decode(&number.encode()).map(CursorPosition::number), Ok(7));
-        assert_eq!((CursorPosition::START.number(), place.number() > 0), (0, true));
+        assert_eq!((CursorPosition::START.number(), position.number() > 0), (0, true));
         assert!(
             CursorPosition::START < CursorPosition::numbered(1)
                 && CursorPosition::numbered(1) < CursorPosition::numbered(i64::MAX)

@@ -72,7 +72,7 @@ enum AuditActor {
 }
 
 impl Listed for AuditEntry {
-    fn place(&self) -> CursorPosition {
+    fn cursor_position(&self) -> CursorPosition {
         CursorPosition::numbered(self.seq)
     }
 }

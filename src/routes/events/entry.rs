@@ -43,7 +43,7 @@ pub struct EventEntry {
 
 /// Ids are made from the instant of creation, so they are the whole order.
 impl Listed for EventEntry {
-    fn place(&self) -> CursorPosition {
+    fn cursor_position(&self) -> CursorPosition {
         CursorPosition { created_at: self.created_at, id: self.id }
     }
 }

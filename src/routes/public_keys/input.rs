@@ -72,10 +72,10 @@ impl Input for PublicKeyFilter {
 
     fn read(request: &mut Reader) -> Option<Self> {
         let include_expired = request.query("includeExpired").boolean().unwrap_or(false);
-        let place = |text: &str| {
+        let position = |text: &str| {
             CursorPosition::decode(text).map_err(|_| "must be empty, or Next of the page before")
         };
-        Some(Self { include_expired, next: request.query("next").decoded(place) })
+        Some(Self { include_expired, next: request.query("next").decoded(position) })
     }
 }
 

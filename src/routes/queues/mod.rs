@@ -121,7 +121,7 @@ async fn list_queues(
     let (skip, take) = (page.skip() as usize, page.rows() as usize);
     let queues = rows.into_iter().map(|row| Queue::of(&app, partner.org_id, row));
     let mut queues = queues.collect::<Result<Vec<_>, _>>()?;
-    queues.retain(|queue| queue.place() > page.after());
+    queues.retain(|queue| queue.cursor_position() > page.after());
     Ok(Json(page.of(queues.into_iter().skip(skip).take(take).collect(), total)))
 }
 

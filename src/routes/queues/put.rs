@@ -62,9 +62,9 @@ impl Put<'_> {
         match judged {
             Ok(target) => Ok((settings, target)),
             Err(invalid) => {
-                let place = [settings.kind(), invalid.field];
+                let location = [settings.kind(), invalid.field];
                 Err(ApiError::Invalid(vec![Problem::within_body(
-                    place,
+                    location,
                     ProblemKind::ValueError,
                     invalid.reason,
                 )]))

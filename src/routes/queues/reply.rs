@@ -95,7 +95,7 @@ pub struct AzureStorageQueueReply {
 
 /// A queue's id is its name.
 impl Listed for Queue {
-    fn place(&self) -> CursorPosition {
+    fn cursor_position(&self) -> CursorPosition {
         let mut id = [0; 16];
         id.iter_mut().zip(self.queue_name.bytes()).for_each(|(to, byte)| *to = byte);
         CursorPosition { created_at: self.created_at, id: Uuid::from_bytes(id) }

@@ -93,7 +93,7 @@ pub struct TenantKeyEntry {
 }
 
 impl Listed for TenantKeyEntry {
-    fn place(&self) -> CursorPosition {
+    fn cursor_position(&self) -> CursorPosition {
         CursorPosition { created_at: self.created_at, id: self.id.0 }
     }
 }

@@ -166,11 +166,11 @@ pub async fn find_users(db: impl PgExecutor<'_>, keys: &[UserKey]) -> Result<Vec
     .await?;
     let mut found: Vec<_> = keys.iter().map(|_| None).collect();
     for row in rows {
-        let place = usize::try_from(row.position - 1).ok().and_then(|place| found.get_mut(place));
+        let slot = usize::try_from(row.position - 1).ok().and_then(|slot| found.get_mut(slot));
         let (created_at, updated_at) = (row.created_at, row.updated_at);
         let profile = Profile { first_name: row.first_name, last_name: row.last_name, email: row.email };
-        if let Some(place) = place {
-            *place = Some(User { user_id: row.user_id, profile, created_at, updated_at });
+        if let Some(slot) = slot {
+            *slot = Some(User { user_id: row.user_id, profile, created_at, updated_at });
         }
     }
     Ok(found)

@@ -19,7 +19,7 @@ pub struct UserEntry {
 }
 
 impl Listed for UserEntry {
-    fn place(&self) -> CursorPosition {
+    fn cursor_position(&self) -> CursorPosition {
         CursorPosition { created_at: self.created_at, id: self.user_id }
     }
 }
