@@ -6,7 +6,7 @@ use crate::changes::{Change, Rule, Scope};
 use crate::clock::Clock;
 use crate::error::ApiError;
 
-/// What is wanted of an org.
+/// The request for a change of an org.
 #[derive(Clone, Debug)]
 pub enum OrgChange {
     /// Gives it another name.
@@ -39,7 +39,7 @@ impl OrgChange {
     }
 }
 
-/// What is to be done, in one statement.
+/// The plan of a change, for one statement.
 #[derive(Clone, Debug)]
 pub struct OrgPlan {
     pub change: OrgChange,

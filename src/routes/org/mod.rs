@@ -19,7 +19,7 @@ use crate::error::ApiError;
 use crate::http::input::judge;
 use crate::ids::{OrgId, new_row_id};
 
-/// Why an operator's command on an org failed.
+/// The reasons why an operator's command on an org failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OrgError {
     /// Breaks the format of contract 9.

@@ -45,7 +45,7 @@ pub async fn insert(
     )
 }
 
-/// Whether there was no org ever: the audit log outlives them.
+/// Returns `true` if there was no org ever: the audit log outlives them.
 pub async fn was_never_any(db: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT NOT EXISTS (SELECT FROM orgs) AND NOT EXISTS (SELECT FROM audit_log) AS "never!""#
@@ -94,7 +94,7 @@ pub async fn find(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(Org,
     }))
 }
 
-/// What a change of an org is decided on.
+/// The state that a change of an org is decided on.
 pub struct Loaded {
     /// The org at one revision.
     pub org: OrgState,

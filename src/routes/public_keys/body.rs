@@ -1,5 +1,5 @@
-//! What the public key routes take, as the document describes it: which usages go with which type, and
-//! which together, so that tools do not send what is always refused. Read by
+//! The input of the public key routes, as the document describes it: which usages go with which
+//! type, and which together, so that tools do not send what is always refused. Read by
 //! [`RegisterPublicKey`](super::input::RegisterPublicKey) and
 //! [`GenerateKeyPair`](super::input::GenerateKeyPair).
 //!

@@ -1,5 +1,6 @@
-//! What other features do with registered keys: find the one that is in use, encrypt to it, check
-//! a signature with it; and `deliver_to`, by which a new secret is shown to nobody on the way.
+//! The uses that other features make of registered keys: find the one that is in use, encrypt to
+//! it, check a signature with it; and `deliver_to`, by which a new secret is shown to nobody on the
+//! way.
 
 use public_keys::accepted::{KeyType, check_signature, encrypt};
 use public_keys::encrypt::EncryptError;
@@ -28,7 +29,7 @@ pub struct LiveKey {
     text: String,
 }
 
-/// Which key is meant. A key is used for nothing that it was not registered for.
+/// The key that is meant. A key is used for nothing that it was not registered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
     /// The live one registered last for a usage.
@@ -139,7 +140,7 @@ pub struct Shown {
     pub encrypted_to: Option<EncryptedTo>,
 }
 
-/// How a reply shows a new secret.
+/// The way in which a reply shows a new secret.
 #[derive(Clone, Debug)]
 pub enum SecretDelivery {
     /// In clear.
@@ -177,7 +178,7 @@ impl SecretDelivery {
         }
     }
 
-    /// Who must still be there when the change is made.
+    /// The recipient who must still be there when the change is made.
     #[must_use]
     pub fn recipient(&self) -> Recipient {
         match self {
@@ -187,7 +188,7 @@ impl SecretDelivery {
         }
     }
 
-    /// What a reply has of `secret`, which was encrypted if it had to be.
+    /// Returns what a reply shows of `secret`, which was encrypted if it had to be.
     #[must_use]
     pub fn shown(self, secret: Secret<String>) -> Shown {
         match self {

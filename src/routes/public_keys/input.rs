@@ -1,4 +1,4 @@
-//! What the public key routes take; how the document describes the larger bodies is in
+//! The input of the public key routes; how the document describes the larger bodies is in
 //! [`body`](super::body).
 
 use std::borrow::Cow;
@@ -31,7 +31,7 @@ pub struct PublicKeyPath {
 impl Input for PublicKeyPath {
     const BODY: Body = Body::None;
 
-    /// What is no UUID names no key: 404, as for one that does not exist.
+    /// Reads the id. What is no UUID names no key: 404, as for one that does not exist.
     fn read(request: &mut Reader) -> Option<Self> {
         Some(Self { unique_id: parse_uuid(&request.path("UniqueId").looked_up()?) })
     }

@@ -10,7 +10,7 @@ use crate::ids::OrgId;
 
 /// Keys on a page.
 const PAGE: i64 = 100;
-/// What a page's keys have together, in bytes, unless one alone has more: so much is held in memory
+/// The bytes that a page's keys have together, unless one alone has more: so much is held in memory
 /// until the client has taken the page.
 const PAGE_BYTES: i64 = 1024 * 1024;
 

@@ -1,4 +1,4 @@
-//! Whether a new secret reaches somebody.
+//! The recipients of new secrets.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -9,7 +9,7 @@ use super::usage::Usage;
 use crate::error::{ApiError, Code};
 use crate::ids::OrgId;
 
-/// Who can read what a reply shows of a new secret.
+/// The party that can read what a reply shows of a new secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recipient {
     /// Whoever reads the reply.

@@ -1,4 +1,4 @@
-//! What the public key routes answer. No type here has a field for a private half.
+//! The replies of the public key routes. No type here has a field for a private half.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};

@@ -41,10 +41,10 @@ pub struct OrgPublicKeys {
     pub keys: Vec<StoredPublicKey>,
 }
 
-/// What is to be done, in one statement.
+/// The plan of a change, for one statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKeyPlan {
-    /// What the event says of it, and the audit log.
+    /// The type that the event and the audit log say.
     pub kind: EventType,
     /// The key's `UniqueId`.
     pub unique_id: Uuid,
@@ -55,14 +55,15 @@ pub struct PublicKeyPlan {
 }
 
 impl PublicKeyPlan {
-    /// Whom the event is about.
+    /// The subject of the event.
     pub fn subject(&self) -> Subject {
         Subject::PublicKey { unique_id: self.unique_id, expires_at: self.expires_at }
     }
 }
 
 impl OrgPublicKeys {
-    /// Whether one more key may be registered, whatever it will be: asked before a pair is made.
+    /// Checks that one more key may be registered, whatever it will be: asked before a pair is
+    /// made.
     pub fn may_register(&self, owner_code: &str) -> Result<(), ApiError> {
         self.org.caller.require_administrator()?;
         if self.owner_code != owner_code {

@@ -1,4 +1,4 @@
-//! What a public key is for (contract 9).
+//! The usages of public keys (contract 9).
 
 use public_keys::accepted::KeyType;
 use serde::Serialize;
@@ -64,7 +64,7 @@ pub fn folded(sent: Vec<Usage>) -> Vec<Usage> {
     usages
 }
 
-/// Whether usages go together, and with the type where that is known.
+/// Checks that usages go together, and with the type where that is known.
 ///
 /// # Errors
 /// Says what does not.

@@ -1,5 +1,5 @@
-//! What the queue routes take, as the document describes it: one schema a type of queue, told apart
-//! by `type`, so that tools do not send what is always refused. Read by
+//! The input of the queue routes, as the document describes it: one schema a type of queue, told
+//! apart by `type`, so that tools do not send what is always refused. Read by
 //! [`RegisterQueue`](super::input::RegisterQueue).
 
 use utoipa::ToSchema;

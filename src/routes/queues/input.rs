@@ -1,4 +1,4 @@
-//! What the queue routes take; how the document describes it is in [`body`](super::body).
+//! The input of the queue routes; how the document describes it is in [`body`](super::body).
 
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};

@@ -63,7 +63,7 @@ pub async fn list(db: &Db, org_id: OrgId) -> Result<Vec<QueueSummary>, ApiError>
     Ok(rows.into_iter().map(summary).collect())
 }
 
-/// What an operator does to a queue.
+/// The steps that an operator can take with a queue.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
     /// Later events wait for the next one.

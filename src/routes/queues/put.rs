@@ -25,7 +25,7 @@ pub struct Put<'a> {
     pub app: &'a App,
     pub scope: Scope,
     pub path: QueuePath,
-    /// Whether there must be one already, or none yet.
+    /// The kind of change: whether there must be a queue already, or none yet.
     pub kind: QueueAction,
 }
 

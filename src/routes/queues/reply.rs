@@ -1,4 +1,4 @@
-//! What the queue routes answer. There is no field for a write-only secret.
+//! The replies of the queue routes. There is no field for a write-only secret.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! When a stream's queue may be changed, as pure functions: what the org has in, a plan or a
+//! The rules for changes of a stream's queue, as pure functions: what the org has in, a plan or a
 //! refusal out.
 
 use chrono::{DateTime, Utc};
@@ -7,7 +7,7 @@ use crate::changes::OrgState;
 use crate::error::{ApiError, Code};
 use crate::events::{self, PauseReason, Stream, Subject};
 
-/// What is wanted of a stream's queue.
+/// The kinds of changes of a stream's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueAction {
     /// There must be none yet.
@@ -41,18 +41,19 @@ impl QueueAction {
         }
     }
 
-    /// Why it is to stand still.
+    /// The reason why it is to stand still.
     pub fn pause_reason(self) -> Option<PauseReason> {
         if let Self::Pause(reason) = self { Some(reason) } else { None }
     }
 
-    /// Whether the target that the queue had hears of it: a receiver that is gone hears nothing.
+    /// Returns `true` if the target that the queue had hears of it: a receiver that is gone hears
+    /// nothing.
     pub fn tells_the_target(self) -> bool {
         self.event().is_some() && self != Self::Pause(PauseReason::Gone)
     }
 }
 
-/// What is to be done, in one statement.
+/// The plan of a change, for one statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueuePlan {
     pub kind: QueueAction,
@@ -62,7 +63,7 @@ pub struct QueuePlan {
 }
 
 impl QueuePlan {
-    /// Whom the event is about.
+    /// The subject of the event.
     pub fn subject(&self) -> Subject {
         Subject::Queue { queue_name: self.stream, reason: self.kind.pause_reason() }
     }
@@ -71,13 +72,13 @@ impl QueuePlan {
 /// A stream's queue, as far as the rules look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueNow {
-    /// Which it is: every replacement has another instant.
+    /// The instant that identifies it: every replacement has another one.
     pub updated_at: DateTime<Utc>,
     /// Stands still until it is resumed.
     pub is_paused: bool,
 }
 
-/// How the caller, the org's secret and the stream's queue stand, at one revision.
+/// The state of the caller, the org's secret and the stream's queue, at one revision.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing {
     pub org: OrgState,
@@ -86,7 +87,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Whether it may be done; `stream` is `None` where the name is no stream's.
+    /// Decides whether it may be done; `stream` is `None` where the name is no stream's.
     pub fn decide(&self, kind: QueueAction, stream: Option<Stream>) -> Result<QueuePlan, ApiError> {
         self.org.caller.require_administrator()?;
         let stream = stream.ok_or(Code::UnknownStream)?;

@@ -75,7 +75,7 @@ const MAX_NOTICES: i64 = 50;
 pub struct StreamQueue {
     /// `None` where the name is no stream's.
     pub stream: Option<Stream>,
-    /// What is put in place.
+    /// The queue that is put in place.
     pub new: Option<NewQueue>,
 }
 

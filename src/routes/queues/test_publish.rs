@@ -14,7 +14,7 @@ use crate::ids::{OrgId, new_row_id};
 use crate::request_id::TraceContext;
 use crate::state::App;
 
-/// How long a queue has to acknowledge it.
+/// The time that a queue has to acknowledge it.
 const TIMEOUT: Duration = Duration::from_secs(5);
 const KIND: &str = "queue.test";
 

@@ -26,7 +26,7 @@ pub struct Rotated {
 }
 
 impl Rotated {
-    /// What came of a [`rotation`].
+    /// The outcome of a [`rotation`].
     ///
     /// # Errors
     /// The plan is another one's.

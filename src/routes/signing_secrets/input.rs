@@ -1,4 +1,4 @@
-//! What the signing secret routes take.
+//! The input of the signing secret routes.
 
 use chrono::TimeDelta;
 use utoipa::{IntoParams, ToSchema};

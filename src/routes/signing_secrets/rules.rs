@@ -46,10 +46,10 @@ pub struct OrgSecrets {
     pub secrets: Vec<SigningSecret>,
 }
 
-/// What is to be done, in one statement.
+/// The plan of a change, for one statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SigningSecretPlan {
-    /// What the event says of it, and the audit log.
+    /// The type that the event and the audit log say.
     pub kind: EventType,
     /// The instant of the decision.
     pub at: DateTime<Utc>,

@@ -27,7 +27,7 @@ pub struct SecretsChange {
     pub named: Option<Uuid>,
     /// The secret that it would put in place.
     pub new: Option<NewSigningSecret>,
-    /// Who reads that.
+    /// The party that reads it.
     pub recipient: Recipient,
 }
 
@@ -139,7 +139,8 @@ impl SecretsChange {
     }
 }
 
-/// Whether the org had this secret before the service's keys were renewed; asked only if they were.
+/// Returns `true` if the org had this secret before the service's keys were renewed; asked only if
+/// they were.
 async fn is_known(
     db: impl PgExecutor<'_>,
     org_id: OrgId,

@@ -1,4 +1,4 @@
-//! What the tenant key routes take.
+//! The input of the tenant key routes.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use utoipa::{IntoParams, ToSchema};

@@ -11,7 +11,7 @@ pub struct NewKey {
     pub fresh: Fresh,
     /// The key itself.
     pub key: TenantKey,
-    /// What is stored of it.
+    /// The parts of it that are stored.
     pub digest: Hashed,
 }
 

@@ -33,7 +33,7 @@ pub fn minting(
     scope.change(clock, keys, move |org: &OrgTenantKeys| org.mint(&name, expires_at, &fresh).map(Some))
 }
 
-/// What an operator works with.
+/// The means that an operator works with.
 pub struct Operator<'a> {
     /// Postgres.
     pub db: &'a Db,

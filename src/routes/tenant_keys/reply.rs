@@ -1,4 +1,4 @@
-//! What the tenant key routes answer. The type that lists a key has no field for its secret.
+//! The replies of the tenant key routes. The type that lists a key has no field for its secret.
 
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};

@@ -13,7 +13,7 @@ use crate::ids::KeyId;
 
 /// Live keys an org may have, counted after the change.
 pub const MAX_LIVE: usize = 10;
-/// How far a running grace window may be extended, from the rotation on.
+/// The time, from the rotation on, to which a running grace window may be extended.
 const MAX_GRACE: TimeDelta = TimeDelta::days(7);
 
 /// A key's row, as far as the rules and the lists go.
@@ -23,7 +23,7 @@ pub struct StoredTenantKey {
     pub id: KeyId,
     /// The name for people.
     pub name: String,
-    /// What is shown of the key.
+    /// The part of the key that is shown.
     pub prefix: String,
     /// The instant of its creation.
     pub created_at: DateTime<Utc>,
@@ -31,7 +31,7 @@ pub struct StoredTenantKey {
     pub last_used_at: Option<DateTime<Utc>>,
     /// Member tokens that were issued under it.
     pub tokens_issued: i64,
-    /// How often it was sent after it had ended.
+    /// The number of times that it was sent after it had ended.
     pub dead_uses: i64,
     /// The last time that it was sent after its end.
     pub dead_used_at: Option<DateTime<Utc>>,
@@ -46,7 +46,7 @@ pub struct StoredTenantKey {
 }
 
 impl StoredTenantKey {
-    /// Whether it authenticates at `now`.
+    /// Returns `true` if it authenticates at `now`.
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
@@ -65,10 +65,10 @@ pub struct OrgTenantKeys {
     pub keys: Vec<StoredTenantKey>,
 }
 
-/// What is to be done, in one statement.
+/// The plan of a change, for one statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantKeyPlan {
-    /// What the event says of it, and the audit log.
+    /// The type that the event and the audit log say.
     pub kind: EventType,
     /// A key's new state.
     pub changed: Option<StoredTenantKey>,
@@ -77,7 +77,7 @@ pub struct TenantKeyPlan {
 }
 
 impl TenantKeyPlan {
-    /// Whom the event is about: the new key if there is one.
+    /// The subject of the event: the new key if there is one.
     pub fn subject(&self) -> Option<Subject> {
         let old = self.changed.as_ref();
         let subject = self.added.as_ref().or(old)?;
@@ -94,11 +94,11 @@ impl TenantKeyPlan {
 pub struct Fresh {
     /// The id.
     pub id: KeyId,
-    /// What is shown of the key.
+    /// The part of the key that is shown.
     pub prefix: String,
 }
 
-/// What a rotation asks for.
+/// The request for a rotation.
 #[derive(Clone, Debug)]
 pub struct Rotation {
     /// The key to rotate; the one that authenticated where none is named.

@@ -40,7 +40,7 @@ pub struct TenantKeys {
     named: Option<KeyId>,
     /// Of the key that it would add.
     digest: Option<Hashed>,
-    /// Who reads the key that it would add.
+    /// The party that reads the key which it would add.
     recipient: Recipient,
 }
 
@@ -194,14 +194,14 @@ pub async fn list(
     Ok((rows.into_iter().filter_map(|row| key!(row)).collect(), total))
 }
 
-/// How many keys the org ever had.
+/// Counts the keys that the org ever had.
 pub async fn count(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM tenant_keys WHERE org_id = $1"#, org_id.0)
         .fetch_one(db)
         .await
 }
 
-/// Whether the key with one of these digests is the org's and works.
+/// Returns `true` if the key with one of these digests is the org's and works.
 pub async fn is_live(
     db: impl PgExecutor<'_>,
     org_id: OrgId,
