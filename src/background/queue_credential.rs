@@ -37,8 +37,7 @@ pub async fn note_one(app: &App) -> Result<Option<(OrgId, String, i16)>, ApiErro
     let Some(due) = due else { return Ok(None) };
     let credential = Credential { stream: due.stream.clone() };
     let scope = Scope::service(due.org_id, &app.keyring);
-    let noted =
-        scope.change(&app.clock, credential, |seen: &Ending| Ok(seen.due())).carry_out(&app.db).await?;
+    let noted = scope.change(&app.clock, credential, |seen: &Ending| Ok(seen.due())).execute(&app.db).await?;
     Ok(noted.map(|step| (due.org_id, due.stream, step)))
 }
 

@@ -94,11 +94,11 @@ impl Scope {
 }
 
 impl<C: Changeable, R: Rule<C>> Change<C, R> {
-    /// Carries the change out.
+    /// Executes the change.
     ///
     /// # Errors
     /// What the rule refuses, 403 if there is no such org, or that the database cannot be asked.
-    pub async fn carry_out(self, db: &Db) -> Result<C::Done, ApiError> {
+    pub async fn execute(self, db: &Db) -> Result<C::Done, ApiError> {
         let mut connection = db.pool.acquire().await?;
         if let Some(done) = db.heeded(self.attempt(&mut connection).await)? {
             return Ok(done);
@@ -112,12 +112,12 @@ impl<C: Changeable, R: Rule<C>> Change<C, R> {
         .await
     }
 
-    /// Carries a change out whose outcome is shown once and never again: it is shown before the
+    /// Executes a change whose outcome is shown once and never again: it is shown before the
     /// commit. If it could not be, nothing happened.
     ///
     /// # Errors
-    /// As [`carry_out`](Self::carry_out), and what `show` returns.
-    pub async fn carry_out_shown<E>(
+    /// As [`execute`](Self::execute), and what `show` returns.
+    pub async fn execute_shown<E>(
         self,
         db: &Db,
         show: impl FnOnce(C::Done) -> Result<(), E> + Send + 'static,
@@ -126,17 +126,17 @@ impl<C: Changeable, R: Rule<C>> Change<C, R> {
         E: From<ApiError> + From<sqlx::Error> + DatabaseFailure + Send + 'static,
     {
         db.transaction(async move |mut tx| {
-            show(self.within(&mut tx).await?)?;
+            show(self.execute_in(&mut tx).await?)?;
             Ok(tx.commit().await?)
         })
         .await
     }
 
-    /// Carries the change out within a transaction that does more.
+    /// Executes the change within a transaction that does more.
     ///
     /// # Errors
-    /// As [`carry_out`](Self::carry_out).
-    pub async fn within(&self, tx: &mut PgConnection) -> Result<C::Done, ApiError> {
+    /// As [`execute`](Self::execute).
+    pub async fn execute_in(&self, tx: &mut PgConnection) -> Result<C::Done, ApiError> {
         match self.attempt(&mut *tx).await? {
             Some(done) => Ok(done),
             None => self.alone(tx).await,

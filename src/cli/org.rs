@@ -166,10 +166,10 @@ pub async fn create(
         let scope = Scope::operator(org_id, &keyring);
         let first = NewKey::generate(&keyring, key_env);
         let minting = minting(&clock, scope.clone(), &first, "first key".to_owned(), None);
-        minting.within(&mut tx).await?;
+        minting.execute_in(&mut tx).await?;
         let secret = NewSecret::of(None);
         let rotation = rotation(&clock, &keyring, scope, &secret, TimeDelta::zero(), Recipient::Caller);
-        rotation.within(&mut tx).await?;
+        rotation.execute_in(&mut tx).await?;
         let signing_secret = secret.made().map(signing_secret::encode).ok_or("no signing secret was made")?;
         show(&Created { org_id, tenant_api_key: first.key, signing_secret })?;
         tx.commit().await?;

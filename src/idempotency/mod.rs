@@ -2,7 +2,7 @@
 //!
 //! The gate checks the header and puts it with the request. A handler takes its input as
 //! [`Once`], which answers a retry before the handler runs, and makes its change through
-//! [`carry_out`], which keeps the reply in the transaction of the change. Without the header
+//! [`execute`], which keeps the reply in the transaction of the change. Without the header
 //! neither does anything.
 
 pub mod header;
@@ -198,13 +198,13 @@ pub trait Work: Send + Sync + Sized + 'static {
     type Done: Send + 'static;
 
     /// Does it within a transaction.
-    fn within(&self, tx: &mut PgConnection) -> impl Future<Output = Result<Self::Done, ApiError>> + Send;
+    fn execute_in(&self, tx: &mut PgConnection) -> impl Future<Output = Result<Self::Done, ApiError>> + Send;
 
     /// Does it alone, as one statement.
     fn alone(self, db: &Db) -> impl Future<Output = Result<Self::Done, ApiError>> + Send {
         async move {
             let mut connection = db.pool.acquire().await?;
-            db.heeded(self.within(&mut connection).await)
+            db.heeded(self.execute_in(&mut connection).await)
         }
     }
 }
@@ -212,12 +212,12 @@ pub trait Work: Send + Sync + Sized + 'static {
 impl<C: Changeable, R: Rule<C>> Work for Change<C, R> {
     type Done = C::Done;
 
-    async fn within(&self, tx: &mut PgConnection) -> Result<C::Done, ApiError> {
-        self.within(tx).await
+    async fn execute_in(&self, tx: &mut PgConnection) -> Result<C::Done, ApiError> {
+        self.execute_in(tx).await
     }
 
     async fn alone(self, db: &Db) -> Result<C::Done, ApiError> {
-        self.carry_out(db).await
+        self.execute(db).await
     }
 }
 
@@ -226,7 +226,7 @@ impl<C: Changeable, R: Rule<C>> Work for Change<C, R> {
 ///
 /// # Errors
 /// What the work refuses; 409 `idempotency_in_progress` while another request has the claim.
-pub async fn carry_out<W: Work>(
+pub async fn execute<W: Work>(
     app: &App,
     claim: Option<Claim>,
     work: W,
@@ -240,7 +240,7 @@ pub async fn carry_out<W: Work>(
         if let Some(answered) = claim.take(&app, &mut tx).await? {
             return Ok(answered.replayed());
         }
-        let reply = reply(work.within(&mut tx).await?)?;
+        let reply = reply(work.execute_in(&mut tx).await?)?;
         claim.keep(&app, &mut tx, &reply).await?;
         tx.commit().await?;
         Ok(reply.into_response())
@@ -252,11 +252,11 @@ pub async fn carry_out<W: Work>(
 /// between leaves it done and without a reply: a retry does it again.
 ///
 /// # Errors
-/// As [`carry_out`].
+/// As [`execute`].
 pub async fn keep(app: &App, claim: Option<Claim>, reply: Reply) -> Result<Response, ApiError> {
     match claim {
         None => Ok(reply.into_response()),
-        claim => carry_out(app, claim, Nothing, |()| Ok(reply)).await,
+        claim => execute(app, claim, Nothing, |()| Ok(reply)).await,
     }
 }
 
@@ -265,7 +265,7 @@ struct Nothing;
 impl Work for Nothing {
     type Done = ();
 
-    async fn within(&self, _: &mut PgConnection) -> Result<(), ApiError> {
+    async fn execute_in(&self, _: &mut PgConnection) -> Result<(), ApiError> {
         Ok(())
     }
 }

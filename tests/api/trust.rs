@@ -61,7 +61,7 @@ async fn a_suspension_that_is_rolled_back_is_none() {
     let mut database = app.database.connect().await;
     let mut suspension = database.begin().await.unwrap();
     let scope = Scope::operator(OrgId(acme.id), &app.state.keyring);
-    OrgChange::Suspend.by(scope, &app.state.clock).within(&mut suspension).await.unwrap();
+    OrgChange::Suspend.by(scope, &app.state.clock).execute_in(&mut suspension).await.unwrap();
     suspension.rollback().await.unwrap();
     acme.get("/v1/features").await.expect(200);
 }

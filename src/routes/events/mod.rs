@@ -94,7 +94,7 @@ async fn replay_events(
     let ids = chosen(&app, org_id, input).await?;
     let replay = Replay { org_id, ids, now: app.clock.now() };
     let reply = |replayed| Reply::new(StatusCode::ACCEPTED, &Data { data: Replayed { replayed } });
-    let response = idempotency::carry_out(&app, claim, replay, reply).await?;
+    let response = idempotency::execute(&app, claim, replay, reply).await?;
     Stream::ALL.into_iter().for_each(|stream| app.outbox.wake(org_id, stream));
     Ok(response)
 }
@@ -123,7 +123,7 @@ impl Work for Replay {
     /// The number of events.
     type Done = u64;
 
-    async fn within(&self, tx: &mut PgConnection) -> Result<u64, ApiError> {
+    async fn execute_in(&self, tx: &mut PgConnection) -> Result<u64, ApiError> {
         Ok(store::replay(tx, self.org_id, &self.ids, self.now).await?)
     }
 }

@@ -76,7 +76,7 @@ pub async fn operate(
     change: OrgChange,
 ) -> Result<(), OrgError> {
     let scope = Scope::operator(by_key(db, key).await?.id, keyring);
-    Ok(change.by(scope, clock).carry_out(db).await?)
+    Ok(change.by(scope, clock).execute(db).await?)
 }
 
 /// The org with this key.

@@ -98,7 +98,7 @@ async fn update_org(
     // Also where nothing is to be changed.
     partner.require_administrator()?;
     if let Some(name) = changes.name {
-        OrgChange::Rename(name).by(scope, &app.clock).carry_out(&app.db).await?;
+        OrgChange::Rename(name).by(scope, &app.clock).execute(&app.db).await?;
     }
     show(&app, org_id).await
 }

@@ -18,7 +18,7 @@ const PAGE_BYTES: i64 = 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct KeyPage {
     pub rows: Vec<Row>,
-    /// The place after which the next page starts, if there is one.
+    /// The position after which the next page starts, if there is one.
     pub next: Option<CursorPosition>,
 }
 
@@ -57,7 +57,7 @@ impl ListedPublicKey {
 }
 
 /// A page of an org's keys, and the org's own row where it has none: `$1` org, `$2` whether dead ones
-/// count, `$3` now, `$4` and `$5` the place before it, `$6` keys, `$7` bytes.
+/// count, `$3` now, `$4` and `$5` the position before it, `$6` keys, `$7` bytes.
 macro_rules! listed {
     ($($argument:expr),*) => {
         sqlx::query_as!(
@@ -95,7 +95,7 @@ macro_rules! listed {
     };
 }
 
-/// The org's keys after a place, if `owner_code` is its `key`.
+/// The org's keys after a position, if `owner_code` is its `key`.
 pub async fn page(
     db: impl PgExecutor<'_>,
     org_id: OrgId,
@@ -104,8 +104,9 @@ pub async fn page(
     after: CursorPosition,
     now: DateTime<Utc>,
 ) -> Result<Option<KeyPage>, sqlx::Error> {
-    let (place, id) = (after.created_at, after.id);
-    let rows = listed!(org_id.0, include_expired, now, place, id, PAGE, PAGE_BYTES).fetch_all(db).await?;
+    let (created_at, id) = (after.created_at, after.id);
+    let rows =
+        listed!(org_id.0, include_expired, now, created_at, id, PAGE, PAGE_BYTES).fetch_all(db).await?;
     // Compared here: a path may hold text that Postgres cannot take.
     if rows.first().is_none_or(|row| row.owner_code != owner_code) {
         return Ok(None);

@@ -80,7 +80,7 @@ async fn register_public_key(
     let new = (unique_id, input.expiration_utc);
     let change = registration(&app.clock, scope, input.owner_code, new, key);
     let reply = move |()| Reply::new(StatusCode::OK, &RegisteredPublicKey { unique_id });
-    let response = idempotency::carry_out(&app, claim, change, reply).await?;
+    let response = idempotency::execute(&app, claim, change, reply).await?;
     app.outbox.wake(org_id, Stream::Credentials);
     Ok(response)
 }
@@ -163,7 +163,7 @@ async fn set_public_key_expiration(
         recheck(&app, row, expiration_utc).await?;
     }
     let rule = move |org: &OrgPublicKeys| org.set_expiration(unique_id, expiration_utc).map(Some);
-    scope.change(&app.clock, keys, rule).carry_out(&app.db).await?;
+    scope.change(&app.clock, keys, rule).execute(&app.db).await?;
     app.outbox.wake(org_id, Stream::Credentials);
     Ok(Json(PublicKeyExpiration { unique_id, expiration_utc }))
 }
@@ -186,7 +186,7 @@ async fn delete_public_key(
 ) -> Result<StatusCode, ApiError> {
     let (org_id, keys) = (scope.org_id, PublicKeys { named: unique_id, new: None });
     let change = scope.change(&app.clock, keys, move |org: &OrgPublicKeys| org.delete(unique_id));
-    change.carry_out(&app.db).await?;
+    change.execute(&app.db).await?;
     app.outbox.wake(org_id, Stream::Credentials);
     Ok(StatusCode::NO_CONTENT)
 }
@@ -225,7 +225,7 @@ async fn generate_key_pair(
     let change = registration(&app.clock, scope, input.owner_code, (unique_id, expiration_utc), key);
     let data = GeneratedKeyPair { unique_id, key: shown, expiration_utc, algorithm };
     let reply = move |()| Reply::new(StatusCode::OK, &data);
-    let response = idempotency::carry_out(&app, claim, change, reply).await?;
+    let response = idempotency::execute(&app, claim, change, reply).await?;
     app.outbox.wake(org_id, Stream::Credentials);
     Ok(response)
 }

@@ -76,7 +76,7 @@ async fn create_queue(
     scope: Scope,
     Once { input: (path, input), claim }: Once<(QueuePath, RegisterQueue)>,
 ) -> Result<Response, ApiError> {
-    Put { app: &app, scope, path, kind: QueueAction::Create }.carry_out(input, claim).await
+    Put { app: &app, scope, path, kind: QueueAction::Create }.execute(input, claim).await
 }
 
 /// Replace an event queue.
@@ -100,7 +100,7 @@ async fn replace_queue(
     scope: Scope,
     Valid((path, input)): Valid<(QueuePath, RegisterQueue)>,
 ) -> Result<Response, ApiError> {
-    Put { app: &app, scope, path, kind: QueueAction::Replace }.carry_out(input, None).await
+    Put { app: &app, scope, path, kind: QueueAction::Replace }.execute(input, None).await
 }
 
 /// List event queues.
@@ -163,7 +163,7 @@ async fn delete_queue(
     Valid(path): Valid<QueuePath>,
 ) -> Result<StatusCode, ApiError> {
     let org_id = scope.org_id;
-    step(&app.clock, scope, QueueAction::Delete, path.stream().ok()).carry_out(&app.db).await?;
+    step(&app.clock, scope, QueueAction::Delete, path.stream().ok()).execute(&app.db).await?;
     Stream::ALL.into_iter().for_each(|stream| app.outbox.queue_changed(org_id, stream));
     Ok(StatusCode::NO_CONTENT)
 }

@@ -91,6 +91,6 @@ pub async fn take(
         Step::Resume => QueueAction::Resume,
     };
     let scope = Scope::operator(org_id, keyring);
-    change::step(clock, scope, kind, stream.parse().ok()).carry_out(db).await?;
+    change::step(clock, scope, kind, stream.parse().ok()).execute(db).await?;
     Ok(())
 }

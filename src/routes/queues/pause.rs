@@ -77,7 +77,7 @@ async fn change(
         let row = row.ok_or(Code::QueueNotConfigured)?;
         Reply::new(StatusCode::OK, &Data { data: Queue::of(&shown, org_id, row)? })
     };
-    let response = idempotency::carry_out(app, claim, change, reply).await?;
+    let response = idempotency::execute(app, claim, change, reply).await?;
     Stream::ALL.into_iter().for_each(|stream| app.outbox.queue_changed(org_id, stream));
     Ok(response)
 }
@@ -97,7 +97,7 @@ pub async fn receiver_is_gone(
     let queue = StreamQueue { stream: Some(stream), new: None };
     let rule = move |org: &Standing| org.decide_for(put_at, kind, stream);
     let change = Scope::service(org_id, &app.keyring).change(&app.clock, queue, rule);
-    match change.carry_out(&app.db).await {
+    match change.execute(&app.db).await {
         Err(ApiError::Failed(failure)) if failure.code == Code::QueueNotConfigured => Ok(()),
         done => done.map(drop),
     }

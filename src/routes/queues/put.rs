@@ -32,7 +32,7 @@ pub struct Put<'a> {
 impl Put<'_> {
     /// Tests the queue and stores it. The conditions are asked before the test, which may take
     /// seconds, and again with the change.
-    pub async fn carry_out(self, input: RegisterQueue, claim: Option<Claim>) -> Result<Response, ApiError> {
+    pub async fn execute(self, input: RegisterQueue, claim: Option<Claim>) -> Result<Response, ApiError> {
         let (app, org_id, kind) = (self.app, self.scope.org_id, self.kind);
         let (settings, target) = self.judged(input)?;
         let stream = self.path.stream().ok();
@@ -44,7 +44,7 @@ impl Put<'_> {
         let change = self.scope.change(&app.clock, queue, rule);
         let status = if kind == QueueAction::Create { StatusCode::CREATED } else { StatusCode::OK };
         let shown = app.clone();
-        let response = idempotency::carry_out(app, claim, change, move |row| {
+        let response = idempotency::execute(app, claim, change, move |row| {
             let row = row.ok_or_else(|| ApiError::internal("a queue was stored and is not there"))?;
             Reply::new(status, &Data { data: Queue::of(&shown, org_id, row)? })
         });

@@ -48,7 +48,7 @@ impl QueueAction {
 
     /// Returns `true` if the target that the queue had hears of it: a receiver that is gone hears
     /// nothing.
-    pub fn tells_the_target(self) -> bool {
+    pub fn notifies_the_target(self) -> bool {
         self.event().is_some() && self != Self::Pause(PauseReason::Gone)
     }
 }
@@ -174,10 +174,11 @@ mod tests {
 
     #[test]
     fn the_old_target_hears_of_all_that_takes_events_from_it_unless_it_is_gone() {
-        let tells = [QueueAction::Replace, QueueAction::Delete, QueueAction::Pause(PauseReason::Requested)];
-        assert!(tells.into_iter().all(QueueAction::tells_the_target));
+        let notifying =
+            [QueueAction::Replace, QueueAction::Delete, QueueAction::Pause(PauseReason::Requested)];
+        assert!(notifying.into_iter().all(QueueAction::notifies_the_target));
         let silent = [QueueAction::Create, QueueAction::Resume, QueueAction::Pause(PauseReason::Gone)];
-        assert!(!silent.into_iter().any(QueueAction::tells_the_target));
+        assert!(!silent.into_iter().any(QueueAction::notifies_the_target));
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl StreamQueue {
                 "is_deleted": "boolean" = plan.kind == QueueAction::Delete,
                 "pause_reason": "text" = plan.kind.pause_reason().map(|reason| reason.name()),
                 "is_resumed": "boolean" = plan.kind == QueueAction::Resume,
-                "tells_target": "boolean" = plan.kind.tells_the_target(),
+                "tells_target": "boolean" = plan.kind.notifies_the_target(),
                 "max_notices": "bigint" = MAX_NOTICES,
             }
         )

@@ -153,7 +153,7 @@ async fn rotate_signing_secret(
         None => SecretDelivery::Clear,
     };
     let change = rotation(&app.clock, &app.keyring, scope, &new, grace, delivery.recipient());
-    let response = idempotency::carry_out(&app, claim, change, move |plan| {
+    let response = idempotency::execute(&app, claim, change, move |plan| {
         RotatedSigningSecret::of(&Rotated::of(plan)?, shown.map(|made| delivery.shown(made))).reply()
     });
     let response = response.await?;
@@ -209,7 +209,7 @@ async fn revoke_signing_secret(
     let org_id = scope.org_id;
     let secrets = store::SecretsChange::with(Some(secret_id));
     let change = scope.change(&app.clock, secrets, move |org: &OrgSecrets| org.revoke(secret_id));
-    change.carry_out(&app.db).await?;
+    change.execute(&app.db).await?;
     app.outbox.wake(org_id, Stream::Credentials);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -68,7 +68,7 @@ async fn rotate_tenant_key(
     let rotation = Rotation { key_id: input.key_id, grace: input.grace(), expires_at: input.expires_at };
     let fresh = new.fresh.clone();
     let change = scope.change(&app.clock, keys, move |org| org.rotate(&rotation, &fresh).map(Some));
-    let response = idempotency::carry_out(&app, claim, change, move |plan| {
+    let response = idempotency::execute(&app, claim, change, move |plan| {
         RotatedTenantKey::of(required(plan)?, new, delivery).ok_or_else(unplanned)?.reply()
     });
     let response = response.await?;
@@ -117,7 +117,7 @@ async fn create_tenant_key(
         SecretDelivery::prepare(&app, org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
     let (keys, fresh) = (TenantKeys::adding(&new, delivery.recipient()), new.fresh.clone());
     let rule = move |org: &OrgTenantKeys| org.mint(&input.name, input.expires_at, &fresh).map(Some);
-    let response = idempotency::carry_out(&app, claim, scope.change(&app.clock, keys, rule), move |plan| {
+    let response = idempotency::execute(&app, claim, scope.change(&app.clock, keys, rule), move |plan| {
         MintedTenantKey::of(required(plan)?, new, delivery).ok_or_else(unplanned)?.reply()
     });
     let response = response.await?;
@@ -146,7 +146,7 @@ async fn update_tenant_key(
     let (org_id, caller) = (scope.org_id, scope.caller);
     let rule =
         move |org: &OrgTenantKeys| org.update(key_id, input.name.as_deref(), &input.expires_at).map(Some);
-    let plan = scope.change(&app.clock, TenantKeys::with(key_id), rule).carry_out(&app.db).await?;
+    let plan = scope.change(&app.clock, TenantKeys::with(key_id), rule).execute(&app.db).await?;
     app.outbox.wake(org_id, Stream::Credentials);
     let key = required(plan)?.changed.ok_or_else(unplanned)?;
     Ok(Json(Data { data: TenantKeyEntry::of(key, caller) }))
@@ -172,7 +172,7 @@ async fn revoke_tenant_key(
 ) -> Result<StatusCode, ApiError> {
     let org_id = scope.org_id;
     let change = scope.change(&app.clock, TenantKeys::with(key_id), move |org| org.revoke(key_id));
-    change.carry_out(&app.db).await?;
+    change.execute(&app.db).await?;
     app.outbox.wake(org_id, Stream::Credentials);
     Ok(StatusCode::NO_CONTENT)
 }

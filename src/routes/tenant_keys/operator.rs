@@ -59,7 +59,7 @@ impl Operator<'_> {
     {
         let new = NewKey::generate(self.keyring, self.key_env);
         let change = minting(self.clock, self.scope(), &new, wanted.name, wanted.expires_at);
-        change.carry_out_shown(self.db, move |plan| show(&added(plan)?, &new.key)).await
+        change.execute_shown(self.db, move |plan| show(&added(plan)?, &new.key)).await
     }
 
     /// Replaces a key; `show` sees the old one, the new one and the new key itself before that
@@ -80,7 +80,7 @@ impl Operator<'_> {
         let rule = move |org: &OrgTenantKeys| org.rotate(&rotation, &fresh).map(Some);
         let change = self.scope().change(self.clock, keys, rule);
         change
-            .carry_out_shown(self.db, move |plan| {
+            .execute_shown(self.db, move |plan| {
                 let old = plan.as_ref().and_then(|plan| plan.changed.clone()).ok_or_else(super::unplanned)?;
                 show(&old, &added(plan)?, &new.key)
             })
@@ -91,7 +91,7 @@ impl Operator<'_> {
     pub async fn revoke(&self, key_id: KeyId) -> Result<(), ApiError> {
         let keys = TenantKeys::with(key_id);
         let change = self.scope().change(self.clock, keys, move |org: &OrgTenantKeys| org.revoke(key_id));
-        change.carry_out(self.db).await?;
+        change.execute(self.db).await?;
         Ok(())
     }
 

@@ -19,7 +19,7 @@ pub struct InsertOne {
 impl Work for InsertOne {
     type Done = InsertOutcome;
 
-    async fn within(&self, tx: &mut PgConnection) -> Result<InsertOutcome, ApiError> {
+    async fn execute_in(&self, tx: &mut PgConnection) -> Result<InsertOutcome, ApiError> {
         let inserted = store::insert_users(tx, self.clock.now(), std::slice::from_ref(&self.user)).await;
         match inserted {
             Ok(outcomes) => {

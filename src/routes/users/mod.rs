@@ -84,7 +84,7 @@ async fn create_user(
         None => reply(app.new_users.ask(user).await?)?.into_response(),
         claim => {
             let insert = InsertOne { user, clock: app.clock.clone() };
-            idempotency::carry_out(&app, claim, insert, reply).await?
+            idempotency::execute(&app, claim, insert, reply).await?
         }
     };
     app.outbox.wake(org_id, Stream::Users);
