@@ -2,14 +2,15 @@
 //! cluster started for as long as the command runs. What is wrong with it, or with the master key,
 //! is found out before anything is changed.
 
-use super::CliError;
+use embedded_postgres::Embedded;
+
 use super::master::Master;
 use super::output::{Output, note};
+use super::{CliError, cluster};
 use crate::config::Config;
 use crate::crypto::keyring::Keyring;
 use crate::crypto::master::MasterKeys;
 use crate::db::connect::{CheckedDatabase, connect};
-use crate::db::embedded::{self, Embedded};
 use crate::db::{DatabaseState, Db};
 
 /// An open database, the master key to it, and the cluster under it if this process runs it.
@@ -32,7 +33,7 @@ impl OpenedDatabase {
     }
 
     async fn open(config: &Config, master: Master, join: bool) -> Result<Self, CliError> {
-        let mut cluster = None;
+        let mut own = None;
         let db = match &config.database {
             Some(database) => {
                 let checked = connect("DATABASE_URL", database.options.clone()).await?;
@@ -46,19 +47,18 @@ impl OpenedDatabase {
                 Db::new(checked.options, direct, config.max_connections)
             }
             None => {
-                let running = if join { embedded::running(&config.data_dir) } else { None };
+                let running = if join { cluster::running(config) } else { None };
                 let options = match running {
                     Some(running) => running,
                     None => {
-                        let (data_dir, pg_bin) = (config.data_dir.clone(), config.pg_bin.clone());
-                        let started = Embedded::start(&embedded::Options { data_dir, pg_bin }).await?;
-                        cluster.insert(started).connect_options()
+                        let started = cluster::start(config).await?;
+                        own.insert(started).connect_options()
                     }
                 };
                 Db::new(options, None, config.max_connections)
             }
         };
-        let opened = Self { db, cluster, master };
+        let opened = Self { db, cluster: own, master };
         match opened.master.check(&opened.db).await {
             Ok(()) => Ok(opened),
             Err(error) => {

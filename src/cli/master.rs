@@ -8,11 +8,11 @@ use std::path::Path;
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
-use super::CliError;
+use super::{CliError, cluster};
 use crate::config::{Config, private};
 use crate::crypto::keyring;
 use crate::crypto::master::MasterKeys;
-use crate::db::{Db, embedded};
+use crate::db::Db;
 
 /// The master key as it is configured. It is looked for before a database is touched, and tried on
 /// what is sealed there before the schema is.
@@ -120,7 +120,7 @@ fn embedded_key(data_dir: &Path) -> Result<MasterKeys, CliError> {
     let owner = owner_of(data_dir);
     let text = match private::read_secret(&file, owner) {
         Err(error) if error.is_not_found() => {
-            if embedded::has_cluster(data_dir) {
+            if cluster::exists(data_dir) {
                 return Err(format!(
                     "{} is missing, and what the cluster beside it holds was sealed under it: nothing was changed. \
                      Put the file back from a backup, or move {} away to start over",
@@ -129,8 +129,7 @@ fn embedded_key(data_dir: &Path) -> Result<MasterKeys, CliError> {
                 )
                 .into());
             }
-            embedded::try_way(data_dir)?;
-            embedded::make_data_dir(data_dir)?;
+            cluster::make_data_dir(data_dir)?;
             make_private(&file, MasterKeys::generate().expose())?;
             private::read_secret(&file, owner)?
         }

@@ -2,6 +2,7 @@
 //! everything else goes to standard error.
 
 mod audit;
+mod cluster;
 mod database;
 mod demo;
 mod event;

@@ -6,7 +6,6 @@ pub mod cache;
 pub mod change_feed;
 pub mod connect;
 pub mod doubts;
-pub mod embedded;
 pub mod pool;
 pub mod session;
 pub mod trust;

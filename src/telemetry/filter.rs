@@ -6,7 +6,7 @@ use std::str::FromStr;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 /// The targets of our own lines: these alone may be as detailed as `LOG` wants.
-const OURS: [&str; 2] = ["partner_api", "access"];
+const OURS: [&str; 3] = ["partner_api", "embedded_postgres", "access"];
 /// The most that any other crate may log.
 const OTHERS: LevelFilter = LevelFilter::INFO;
 /// The most that these may log, by the begin of their names: they carry credentials and bodies.

@@ -22,7 +22,7 @@ async fn a_newcomer_has_a_service_with_an_org_and_can_manage_it_while_it_runs() 
     // A second service on the same data does not get in the way of the first.
     let message = program.run(&["serve"]).refused();
     assert!(
-        message.contains("another partner-api") && message.contains("already uses DATA_DIR"),
+        message.contains("already uses the data directory") && message.contains("set DATA_DIR"),
         "{message}"
     );
 

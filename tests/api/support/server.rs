@@ -3,16 +3,18 @@
 //! Tests come and go with runtimes of their own, and a connection dies with the runtime that
 //! opened it, so the server has a runtime too, which lives as long as the process.
 
+#![expect(clippy::disallowed_types, reason = "makes databases; nothing here is served")]
+
 use std::env;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use embedded_postgres::Embedded;
 use partner_api::crypto::keyring::Keyring;
 use partner_api::crypto::master::MasterKeys;
 use partner_api::db::Db;
-use partner_api::db::embedded::Embedded;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::runtime::{Builder, Runtime};
@@ -112,7 +114,7 @@ impl Server {
 }
 
 async fn start_cluster() -> (String, Option<Embedded>) {
-    let cluster = Embedded::start_ephemeral(None).await.expect("a throw-away cluster");
+    let cluster = Embedded::start_ephemeral("partner_api", None).await.expect("a throw-away cluster");
     let options = cluster.connect_options();
     let sockets = options.get_socket().expect("it listens on a socket").display();
     let url = format!("postgres://{}@localhost/postgres?host={sockets}", options.get_username());

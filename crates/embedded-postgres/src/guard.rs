@@ -1,4 +1,4 @@
-//! The process that cleans up after the service: destructors do not run when a process is
+//! The process that cleans up after its owner: destructors do not run when a process is
 //! killed, and statics are never dropped, but the end of a pipe always comes.
 
 use std::fs::{self, DirBuilder};
@@ -8,19 +8,19 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::EmbeddedError;
-use super::account::Account;
+use crate::EmbeddedError;
+use crate::account::Account;
 
 const SCRIPT: &str = include_str!("guard.sh");
 /// Of names in directories that all programs share.
-pub(super) const PREFIX: &str = "pa-";
+pub(crate) const PREFIX: &str = "pa-";
 /// A socket's path ends at 107 bytes on Linux and at 103 on macOS.
 const LONGEST_SOCKET: usize = 103;
 
 /// A child process that, once this value is gone or this process dead, stops Postgres and
 /// removes the directory of its sockets.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     child: Child,
     pipe: PipeWriter,
     sockets: PathBuf,
@@ -29,12 +29,12 @@ pub(super) struct Guard {
 impl Guard {
     /// Makes a directory for sockets, and guards it and what may be in `unfinished`. In the end
     /// Postgres writes a checkpoint and stops.
-    pub(super) fn over_cluster(account: &Account, unfinished: &Path) -> Result<Self, EmbeddedError> {
+    pub(crate) fn over_cluster(account: &Account, unfinished: &Path) -> Result<Self, EmbeddedError> {
         Self::over("INT", account, unfinished)
     }
 
     /// The same for a cluster in `data`, all of which goes: nothing there is worth a checkpoint.
-    pub(super) fn over_ephemeral(account: &Account, data: &Path) -> Result<Self, EmbeddedError> {
+    pub(crate) fn over_ephemeral(account: &Account, data: &Path) -> Result<Self, EmbeddedError> {
         Self::over("QUIT", account, data)
     }
 
@@ -59,7 +59,7 @@ impl Guard {
         let failed = || EmbeddedError::io("start", "/bin/sh");
         let (reader, pipe) = io::pipe().map_err(failed())?;
         let child = Command::new("/bin/sh")
-            .args(["-c", SCRIPT, "partner-api-guard", signal])
+            .args(["-c", SCRIPT, "embedded-postgres-guard", signal])
             .arg(&sockets)
             .arg(remove)
             .env_clear()
@@ -76,31 +76,31 @@ impl Guard {
     }
 
     /// The directory of the sockets.
-    pub(super) fn sockets(&self) -> &Path {
+    pub(crate) fn sockets(&self) -> &Path {
         &self.sockets
     }
 
     /// Tells the guard which process to stop.
-    pub(super) fn watch(&mut self, pid: u32) -> Result<(), EmbeddedError> {
+    pub(crate) fn watch(&mut self, pid: u32) -> Result<(), EmbeddedError> {
         writeln!(self.pipe, "{pid}").map_err(EmbeddedError::io("tell the guard process", ""))
     }
 
     /// Cleans up now, and waits for it.
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         let Self { mut child, pipe, .. } = self;
         drop(pipe);
         let _ = child.wait();
     }
 
     /// Gives up without touching a directory that turned out to be somebody else's.
-    pub(super) fn abandon(mut self) {
+    pub(crate) fn abandon(mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 /// Removes the sockets' directory of an owner whose guard was killed as well.
-pub(super) fn remove_leftover(sockets: &Path) {
+pub(crate) fn remove_leftover(sockets: &Path) {
     let ours = sockets.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()));
     if ours {
         for file in [".s.PGSQL.5432", ".s.PGSQL.5432.lock"] {
@@ -111,12 +111,12 @@ pub(super) fn remove_leftover(sockets: &Path) {
 }
 
 /// Makes a directory that must not exist yet, for its owner only.
-pub(super) fn make_private(path: &Path) -> io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
 }
 
 /// A name that nobody else has.
-pub(super) fn fresh_name(prefix: &str) -> String {
+pub(crate) fn fresh_name(prefix: &str) -> String {
     format!("{prefix}{:016x}", rand::random::<u64>())
 }
 

@@ -4,15 +4,39 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
+/// What a directory keeps the cluster's user from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blocked {
+    /// The cluster.
+    DataDir,
+    /// `initdb` and `postgres`.
+    Binaries,
+}
+
+impl Blocked {
+    const fn in_words(self) -> &'static str {
+        match self {
+            Self::DataDir => "a data directory",
+            Self::Binaries => "binaries in a directory",
+        }
+    }
+}
+
 /// Why the embedded Postgres did not start. The messages name what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
+    /// The name is not one that a role and a database of the cluster can have.
+    #[error("`{name}` cannot name a role and a database; take at most 63 of a-z, 0-9 and _, a letter first")]
+    InvalidName {
+        /// The name.
+        name: String,
+    },
     /// The machine has no Postgres server, or not where it was looked for.
     #[error(
         "no Postgres found (`initdb` and `postgres` in one directory), looked in: {looked}. \
          Install it (Debian, Ubuntu: `apt-get install postgresql`; Fedora: `dnf install \
-         postgresql-server`; macOS: `brew install postgresql@17`), set PG_BIN to the directory \
-         that has it, or set DATABASE_URL to use another database"
+         postgresql-server`; macOS: `brew install postgresql@17`), or name the \
+         directory that has it"
     )]
     NoBinaries {
         /// The directories, separated by commas.
@@ -21,7 +45,7 @@ pub enum EmbeddedError {
     /// The cluster was made by another major version.
     #[error(
         "the cluster in {} is of Postgres {cluster}, but the binaries found are of Postgres \
-         {found}: install Postgres {cluster} (or name its directory in PG_BIN), or upgrade the \
+         {found}: install Postgres {cluster} (or name its directory), or upgrade the \
          cluster with pg_upgrade", .path.display()
     )]
     WrongVersion {
@@ -32,9 +56,9 @@ pub enum EmbeddedError {
         /// Versions and their directories, separated by commas.
         found: String,
     },
-    /// Another living process holds the lock on `DATA_DIR`.
+    /// Another living process holds the lock on the data directory.
     #[error(
-        "another partner-api{} already uses DATA_DIR {}; stop it or set DATA_DIR",
+        "another process{} already uses the data directory {}; stop it or use another directory",
         .pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default(), .data_dir.display()
     )]
     InUse {
@@ -46,8 +70,8 @@ pub enum EmbeddedError {
     /// A directory above the cluster, or above the binaries, keeps the cluster's user out.
     #[error(
         "Postgres does not run as root, so the cluster runs as user `{user}`, and that user \
-         cannot enter {} (mode {mode:04o}): {fix}, or run `chmod o+x {}`",
-        .directory.display(), .directory.display()
+         cannot enter {} (mode {mode:04o}): choose {} that it can enter, or run `chmod o+x {}`",
+        .directory.display(), .blocked.in_words(), .directory.display()
     )]
     Unreachable {
         /// The unprivileged user.
@@ -56,13 +80,13 @@ pub enum EmbeddedError {
         directory: PathBuf,
         /// Its permission bits.
         mode: u32,
-        /// What to set instead.
-        fix: &'static str,
+        /// What lies behind it.
+        blocked: Blocked,
     },
     /// The cluster belongs to somebody else than the user that would run it.
     #[error(
-        "{} belongs to uid {owner}, but the cluster would run as `{user}` (uid {uid}): start the \
-         service as the owner, or run `chown -R {uid} {}`", .path.display(), .path.display()
+        "{} belongs to uid {owner}, but the cluster would run as `{user}` (uid {uid}): start as \
+         the owner, or run `chown -R {uid} {}`", .path.display(), .path.display()
     )]
     WrongOwner {
         /// The cluster's directory.
@@ -77,11 +101,11 @@ pub enum EmbeddedError {
     /// Root, and neither `postgres` nor `nobody` exists.
     #[error(
         "Postgres does not run as root, and there is neither a user `postgres` nor `nobody` to \
-         run it: start the service as an ordinary user"
+         run it: start as an ordinary user"
     )]
     NoAccount,
     /// Something else sits where the cluster belongs.
-    #[error("{} is not a Postgres cluster: move it away or set DATA_DIR", .path.display())]
+    #[error("{} is not a Postgres cluster: move it away or use another data directory", .path.display())]
     NotACluster {
         /// The directory.
         path: PathBuf,

@@ -1,12 +1,12 @@
-# Outlives the service and cleans up after it. Started with its standard input on a pipe that
-# only the service holds open; arguments: the signal that stops Postgres, the directory of its
+# Outlives its owner and cleans up after it. Started with its standard input on a pipe that
+# only the owner holds open; arguments: the signal that stops Postgres, the directory of its
 # sockets, another directory to remove.
 trap '' HUP INT QUIT TERM
 signal=$1
 sockets=$2
 shift
 
-# The service writes the pid of each Postgres that it starts; end of file means that it is gone.
+# The owner writes the pid of each Postgres that it starts; end of file means that it is gone.
 pid=
 while read -r line; do pid=$line; done
 

@@ -1,5 +1,5 @@
-//! Who owns `DATA_DIR`. The lock on `service.lock` goes away with its owner however that ends,
-//! so it tells a living service from what a dead one left; the file's content tells others how
+//! Who owns the data directory. The lock on `service.lock` goes away with its owner however that ends,
+//! so it tells a living owner from what a dead one left; the file's content tells others how
 //! to reach the living one.
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -10,42 +10,42 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::EmbeddedError;
+use crate::EmbeddedError;
 
 const FILE: &str = "service.lock";
 
 /// The content of the lock file: believed only while the lock is held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Record {
+pub(crate) struct Record {
     pid: u32,
     /// Where the sockets are; nothing while Postgres is not ready.
-    pub(super) sockets: Option<PathBuf>,
+    pub(crate) sockets: Option<PathBuf>,
     /// The directory to remove if the owner died before it could.
-    pub(super) leftover: Option<PathBuf>,
+    pub(crate) leftover: Option<PathBuf>,
 }
 
 impl Record {
     /// The directory of the sockets exists, but nobody should connect: not yet, or not any more.
-    pub(super) fn not_ready(sockets: &Path) -> Self {
+    pub(crate) fn not_ready(sockets: &Path) -> Self {
         Self { pid: std::process::id(), sockets: None, leftover: Some(sockets.to_path_buf()) }
     }
 
     /// Postgres accepts connections.
-    pub(super) fn ready(sockets: &Path) -> Self {
+    pub(crate) fn ready(sockets: &Path) -> Self {
         Self { sockets: Some(sockets.to_path_buf()), ..Self::not_ready(sockets) }
     }
 }
 
 /// Held for the owner's life. The descriptor closes on exec, so that no child prolongs it.
 #[derive(Debug)]
-pub(super) struct ServiceLock {
+pub(crate) struct OwnerLock {
     file: File,
     path: PathBuf,
 }
 
-impl ServiceLock {
+impl OwnerLock {
     /// Takes the lock, and hands out what the owner before wrote.
-    pub(super) fn take(data_dir: &Path) -> Result<(Self, Option<Record>), EmbeddedError> {
+    pub(crate) fn take(data_dir: &Path) -> Result<(Self, Option<Record>), EmbeddedError> {
         let path = data_dir.join(FILE);
         let mut file = OpenOptions::new()
             .read(true)
@@ -80,7 +80,7 @@ impl ServiceLock {
     }
 
     /// Replaces the content.
-    pub(super) fn write(&self, record: &Record) -> Result<(), EmbeddedError> {
+    pub(crate) fn write(&self, record: &Record) -> Result<(), EmbeddedError> {
         let text = serde_json::to_vec(record).unwrap_or_default();
         let mut file = &self.file;
         file.set_len(0)
@@ -91,7 +91,7 @@ impl ServiceLock {
 }
 
 /// What the living owner of `data_dir` wrote, if there is one.
-pub(super) fn read_if_held(data_dir: &Path) -> Option<Record> {
+pub(crate) fn read_if_held(data_dir: &Path) -> Option<Record> {
     let mut file = File::open(data_dir.join(FILE)).ok()?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => read(&mut file),
@@ -114,19 +114,19 @@ mod tests {
     fn one_owner_at_a_time_whose_record_others_can_read() {
         let directory = scratch();
         assert_eq!(read_if_held(&directory), None);
-        let (lock, before) = ServiceLock::take(&directory).expect("free");
+        let (lock, before) = OwnerLock::take(&directory).expect("free");
         assert_eq!(before, None);
         let record = Record::ready(Path::new("/tmp/pa-1"));
         lock.write(&Record::not_ready(Path::new("/tmp/pa-with-a-longer-name")))
             .and_then(|()| lock.write(&record))
             .expect("writes");
         assert_eq!(read_if_held(&directory), Some(record.clone()));
-        let refused = ServiceLock::take(&directory).expect_err("taken").to_string();
+        let refused = OwnerLock::take(&directory).expect_err("taken").to_string();
         let pid = format!("(pid {})", std::process::id());
         assert!(refused.contains(&pid), "{refused}");
         drop(lock);
         assert_eq!(read_if_held(&directory), None);
-        let (_lock, before) = ServiceLock::take(&directory).expect("free again");
+        let (_lock, before) = OwnerLock::take(&directory).expect("free again");
         assert_eq!(before, Some(record));
         std::fs::remove_dir_all(&directory).expect("cleans up");
     }

@@ -6,9 +6,9 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::EmbeddedError;
-use super::account::Account;
-use super::process::bare_command;
+use crate::EmbeddedError;
+use crate::account::Account;
+use crate::process::bare_command;
 
 /// Packages put a major version's directory under these: parent, prefix of the name, tail.
 const VERSIONED: [(&str, &str, &str); 7] = [
@@ -20,22 +20,22 @@ const VERSIONED: [(&str, &str, &str); 7] = [
     ("/usr/local/opt", "postgresql", "bin"),
     ("/Applications/Postgres.app/Contents/Versions", "", "bin"),
 ];
-/// For a service that was started with a poor PATH.
+/// For a process that was started with a poor PATH.
 const PLAIN: [&str; 4] = ["/usr/bin", "/usr/local/bin", "/usr/local/pgsql/bin", "/opt/homebrew/bin"];
 
 /// A directory with a working `initdb` and `postgres`.
 #[derive(Debug, Clone)]
-pub(super) struct Binaries {
-    pub(super) directory: PathBuf,
+pub(crate) struct Binaries {
+    pub(crate) directory: PathBuf,
 }
 
 impl Binaries {
     /// The binaries for the cluster in `cluster`: those of its major version if it exists, else
-    /// the first found (`PG_BIN` alone if given, else PATH, then the usual places).
+    /// the first found (the given directory alone, else PATH, then the usual places).
     ///
     /// Whatever is found is run as the cluster's user and without this process's environment: it
     /// may be anybody's program.
-    pub(super) fn find(
+    pub(crate) fn find(
         pg_bin: Option<&Path>,
         cluster: &Path,
         account: &Account,
@@ -77,15 +77,15 @@ impl Binaries {
     }
 
     /// The path of one of them.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 }
 
-fn in_words(looked: &[PathBuf], from_pg_bin: bool) -> String {
+fn in_words(looked: &[PathBuf], only_there: bool) -> String {
     let listed: Vec<_> = looked.iter().map(|p| p.display().to_string()).collect();
-    match from_pg_bin {
-        true => format!("PG_BIN={}", listed.join(", ")),
+    match only_there {
+        true => listed.join(", "),
         false => {
             let usual: Vec<_> =
                 VERSIONED.iter().map(|(parent, prefix, tail)| format!("{parent}/{prefix}*/{tail}")).collect();
@@ -164,7 +164,7 @@ fn leading_number(text: &str) -> Option<u32> {
 }
 
 /// The major version of the cluster in `directory`; `None` if that is no cluster.
-pub(super) fn cluster_version(directory: &Path) -> Option<u32> {
+pub(crate) fn cluster_version(directory: &Path) -> Option<u32> {
     let text = fs::read_to_string(directory.join("PG_VERSION")).ok()?;
     leading_number(text.trim())
 }
@@ -213,7 +213,7 @@ mod tests {
         let error = Binaries::find(Some(&empty), Path::new("/nowhere"), &account).expect_err("empty");
         fs::remove_dir(&empty).expect("cleans up");
         let message = error.to_string();
-        assert!(message.contains(&format!("PG_BIN={}", empty.display())), "{message}");
+        assert!(message.contains(&empty.display().to_string()), "{message}");
         assert!(message.contains("apt-get install postgresql"), "{message}");
     }
 

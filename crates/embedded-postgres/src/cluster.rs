@@ -11,68 +11,67 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::account::Account;
-use super::binaries::{Binaries, cluster_version};
-use super::guard::{self, Guard};
-use super::lock::{Record, ServiceLock};
-use super::process::{self, Holder, Log, Server};
-use super::{EmbeddedError, NAME, ORPHAN_PATIENCE, Options, PORT};
+use crate::account::Account;
+use crate::binaries::{Binaries, cluster_version};
+use crate::guard::{self, Guard};
+use crate::lock::{OwnerLock, Record};
+use crate::process::{self, Log, Server};
+use crate::{EmbeddedError, Name, PORT, Settings, orphan};
 
 /// Where a cluster is made, beside its final place; what follows is random.
 const UNFINISHED: &str = "postgres.new-";
 /// Writing and syncing some fifty megabytes; minutes only on a disk that is no good.
 const INITDB_PATIENCE: Duration = Duration::from_secs(120);
-/// An orphan that is still at its checkpoint by then is stopped without it.
-const CHECKPOINT_PATIENCE: Duration = Duration::from_secs(20);
-/// A postmaster writes its pid file right after it has made it.
-const PID_PATIENCE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(10);
 
 /// A cluster that is ready to be started, and the right to start it.
 #[derive(Debug)]
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
+    pub(crate) name: Name,
     directory: PathBuf,
     binaries: Binaries,
     account: Account,
     /// A directory for `initdb` to work in.
     unfinished: PathBuf,
     ephemeral: bool,
-    pub(super) guard: Guard,
-    pub(super) lock: ServiceLock,
+    pub(crate) guard: Guard,
+    pub(crate) lock: OwnerLock,
 }
 
 impl Cluster {
-    /// Takes the lock, waits for what a dead service left behind, makes the cluster if missing.
-    pub(super) fn prepare(options: &Options) -> Result<Self, EmbeddedError> {
-        let data_dir = make_data_dir(&options.data_dir)?;
+    /// Takes the lock, waits for what a dead owner left behind, makes the cluster if missing.
+    pub(crate) fn prepare(settings: &Settings) -> Result<Self, EmbeddedError> {
+        let name = Name::parse(&settings.name)?;
+        let data_dir = make_data_dir(&settings.data_dir)?;
         let directory = real(data_dir.join("postgres"));
         let account = Account::choose(&directory)?;
-        let binaries = Binaries::find(options.pg_bin.as_deref(), &directory, &account)?;
-        let (lock, before) = ServiceLock::take(&data_dir)?;
-        await_orphan(&directory)?;
+        let binaries = Binaries::find(settings.pg_bin.as_deref(), &directory, &account)?;
+        let (lock, before) = OwnerLock::take(&data_dir)?;
+        orphan::await_exit(&directory)?;
         if let Some(leftover) = before.and_then(|record| record.leftover) {
             guard::remove_leftover(&leftover);
         }
         remove_unfinished(&data_dir);
         let unfinished = data_dir.join(guard::fresh_name(UNFINISHED));
         let guard = Guard::over_cluster(&account, &unfinished)?;
-        Self { directory, binaries, account, unfinished, ephemeral: false, guard, lock }.initialized()
+        Self { name, directory, binaries, account, unfinished, ephemeral: false, guard, lock }.initialized()
     }
 
     /// The same in a fresh directory, which the guard removes in the end.
-    pub(super) fn prepare_ephemeral(pg_bin: Option<PathBuf>) -> Result<Self, EmbeddedError> {
+    pub(crate) fn prepare_ephemeral(name: &str, pg_bin: Option<&Path>) -> Result<Self, EmbeddedError> {
+        let name = Name::parse(name)?;
         let data_dir = real(std::env::temp_dir()).join(guard::fresh_name(guard::PREFIX));
         let directory = data_dir.join("postgres");
         let account = Account::choose(&directory)?;
-        let binaries = Binaries::find(pg_bin.as_deref(), &directory, &account)?;
+        let binaries = Binaries::find(pg_bin, &directory, &account)?;
         let guard = Guard::over_ephemeral(&account, &data_dir)?;
         if let Err(error) = guard::make_private(&data_dir).and_then(|()| let_through(&data_dir)) {
             guard.abandon();
             return Err(EmbeddedError::io("make", data_dir)(error));
         }
-        let (lock, _) = ServiceLock::take(&data_dir)?;
+        let (lock, _) = OwnerLock::take(&data_dir)?;
         let unfinished = data_dir.join(guard::fresh_name(UNFINISHED));
-        Self { directory, binaries, account, unfinished, ephemeral: true, guard, lock }.initialized()
+        Self { name, directory, binaries, account, unfinished, ephemeral: true, guard, lock }.initialized()
     }
 
     fn initialized(self) -> Result<Self, EmbeddedError> {
@@ -106,7 +105,7 @@ impl Cluster {
         command
             .arg("-D")
             .arg(target)
-            .arg(format!("--username={NAME}"))
+            .arg(format!("--username={}", self.name.as_str()))
             .args(["--encoding=UTF8", "--locale=C"])
             .args(["--auth-local=trust", "--auth-host=reject"])
             .args(self.ephemeral.then_some("--no-sync"))
@@ -148,7 +147,7 @@ impl Cluster {
     }
 
     /// Starts a postmaster and tells the guard about it. Does not wait until it is ready.
-    pub(super) fn spawn(mut self) -> Result<(Self, Server), EmbeddedError> {
+    pub(crate) fn spawn(mut self) -> Result<(Self, Server), EmbeddedError> {
         let path = self.directory.join("postgres.log");
         let log =
             Log::open(path.clone(), self.account.ownership()).map_err(EmbeddedError::io("open", &path))?;
@@ -156,7 +155,7 @@ impl Cluster {
         command
             .arg("-D")
             .arg(&self.directory)
-            .args(arguments(self.guard.sockets(), self.ephemeral))
+            .args(arguments(&self.name, self.guard.sockets(), self.ephemeral))
             .current_dir(&self.directory);
         self.account.apply(&mut command);
         let server = Server::spawn(command, log).map_err(|error| self.explain(error))?;
@@ -169,16 +168,17 @@ impl Cluster {
 }
 
 /// Given on the command line, they win over what the cluster's files say.
-fn arguments(sockets: &Path, ephemeral: bool) -> Vec<OsString> {
+fn arguments(name: &Name, sockets: &Path, ephemeral: bool) -> Vec<OsString> {
     let mut directories = OsString::from("unix_socket_directories=");
     directories.push(sockets);
     let port = format!("port={PORT}");
+    let cluster_name = format!("cluster_name={}", name.as_str());
     let mut settings = vec![
         // No TCP: the socket's directory is what keeps others out, so local trust is enough.
         "listen_addresses=",
         &port,
         "unix_socket_permissions=0700",
-        "cluster_name=partner_api",
+        &cluster_name,
         "max_connections=200",
         "shared_buffers=128MB",
         "timezone=UTC",
@@ -186,7 +186,7 @@ fn arguments(sockets: &Path, ephemeral: bool) -> Vec<OsString> {
         "log_destination=stderr",
         "logging_collector=off",
         // Personal data stands in statements, parameters and details. Errors of statements are
-        // the service's to log: here a client that repeats one would fill the disk.
+        // the caller's to log: here a client that repeats one would fill the disk.
         "log_min_messages=log",
         "log_min_error_statement=panic",
         "log_parameter_max_length=0",
@@ -207,7 +207,7 @@ fn arguments(sockets: &Path, ephemeral: bool) -> Vec<OsString> {
         .collect()
 }
 
-/// Makes `DATA_DIR`, so that others can pass through. A directory that exists is left as its owner
+/// Makes the data directory, so that others can pass through. A directory that exists is left as its owner
 /// wants it.
 ///
 /// # Errors
@@ -217,7 +217,7 @@ pub fn make_data_dir(path: &Path) -> Result<PathBuf, EmbeddedError> {
         true => Ok(()),
         false => fs::create_dir_all(path).and_then(|()| let_through(path)),
     };
-    made.and_then(|()| path.canonicalize()).map_err(EmbeddedError::io("make DATA_DIR", path))
+    made.and_then(|()| path.canonicalize()).map_err(EmbeddedError::io("make", path))
 }
 
 /// Lets the cluster's user through, and shows nobody a list.
@@ -264,67 +264,13 @@ fn wait(mut child: Child, patience: Duration) -> io::Result<Option<ExitStatus>> 
     Ok(None)
 }
 
-/// A dead service's Postgres is on its way out; wait for it, and press it if it lingers. A pid
-/// file that would keep Postgres from starting without reason is removed.
-fn await_orphan(cluster: &Path) -> Result<(), EmbeddedError> {
-    let began = Instant::now();
-    let mut sent = None;
-    while let Some(named) = pid_file(cluster) {
-        let pid = match named {
-            Some(pid) => pid,
-            // Created and not yet written; or never, because the machine lost power.
-            None if began.elapsed() < PID_PATIENCE => {
-                thread::sleep(POLL);
-                continue;
-            }
-            None => return remove_pid_file(cluster),
-        };
-        match process::holder(pid, cluster) {
-            // The pid file of a dead process is Postgres's own to judge: it knows to look for
-            // that process's children first.
-            Holder::Gone => return Ok(()),
-            Holder::Foreign => return remove_pid_file(cluster),
-            Holder::Orphan if began.elapsed() < ORPHAN_PATIENCE => {
-                let next = (pid, pressure(began.elapsed()));
-                if sent.replace(next) != Some(next) {
-                    process::send(pid, next.1);
-                }
-                thread::sleep(POLL);
-            }
-            Holder::Orphan | Holder::Unclear => {
-                return Err(EmbeddedError::Occupied { pid, path: cluster.to_path_buf() });
-            }
-        }
-    }
-    Ok(())
-}
-
-fn pressure(waited: Duration) -> Signal {
-    match waited < CHECKPOINT_PATIENCE {
-        true => Signal::INT,
-        false => Signal::QUIT,
-    }
-}
-
-fn remove_pid_file(cluster: &Path) -> Result<(), EmbeddedError> {
-    let file = cluster.join("postmaster.pid");
-    fs::remove_file(&file).map_err(EmbeddedError::io("remove", &file))
-}
-
-/// The pid in the pid file, if there is a file, and if there is a pid in it. A standalone backend
-/// writes its own with a minus sign.
-fn pid_file(cluster: &Path) -> Option<Option<u32>> {
-    let text = fs::read_to_string(cluster.join("postmaster.pid")).ok()?;
-    let line = text.lines().next().unwrap_or_default();
-    Some(line.trim().trim_start_matches('-').parse().ok())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn text(ephemeral: bool) -> String {
-        let arguments = arguments(Path::new("/tmp/pa-0"), ephemeral);
+        let name = Name::parse("acme").expect("a name");
+        let arguments = arguments(&name, Path::new("/tmp/pa-0"), ephemeral);
         let words: Vec<_> = arguments.iter().filter_map(|word| word.to_str()).collect();
         words.join(" ")
     }
@@ -341,20 +287,5 @@ mod tests {
         assert!(!text(false).contains("fsync"));
         assert!(!text(false).contains("synchronous_commit"));
         assert!(text(true).contains("-c fsync=off"));
-    }
-
-    #[test]
-    fn reads_the_pid_of_a_postmaster_and_of_a_standalone_backend() {
-        let directory = std::env::temp_dir().join(guard::fresh_name(guard::PREFIX));
-        guard::make_private(&directory).expect("makes a directory");
-        let file = directory.join("postmaster.pid");
-        let mut read = Vec::new();
-        for content in ["4711\n/data\n", "-4711\n", "", "x\n"] {
-            fs::write(&file, content).expect("writes");
-            read.push(pid_file(&directory));
-        }
-        fs::remove_dir_all(&directory).expect("cleans up");
-        assert_eq!(read, [Some(Some(4711)), Some(Some(4711)), Some(None), Some(None)]);
-        assert_eq!(pid_file(&directory), None);
     }
 }

@@ -8,14 +8,14 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::EmbeddedError;
-use super::process::bare_command;
+use crate::error::{Blocked, EmbeddedError};
+use crate::process::bare_command;
 
 /// The user that owns and runs the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Account {
-    pub(super) name: String,
-    pub(super) uid: u32,
+pub(crate) struct Account {
+    pub(crate) name: String,
+    pub(crate) uid: u32,
     gid: u32,
     /// Whether this process is root and has to become that user.
     change: bool,
@@ -23,7 +23,7 @@ pub(super) struct Account {
 
 impl Account {
     /// The user for the cluster in `cluster`, which may not exist yet.
-    pub(super) fn choose(cluster: &Path) -> Result<Self, EmbeddedError> {
+    pub(crate) fn choose(cluster: &Path) -> Result<Self, EmbeddedError> {
         let existing = fs::metadata(cluster).ok();
         let account = if rustix::process::geteuid().is_root() {
             Self::unprivileged(existing.as_ref())?
@@ -66,19 +66,19 @@ impl Account {
 
     /// Makes `command` run as this user. The standard library then drops the supplementary
     /// groups as well, and does all of it before `pre_exec`.
-    pub(super) fn apply(&self, command: &mut Command) {
+    pub(crate) fn apply(&self, command: &mut Command) {
         if self.change {
             command.uid(self.uid).gid(self.gid);
         }
     }
 
     /// User and group to give a file to; nothing if it is theirs anyway.
-    pub(super) fn ownership(&self) -> Option<(u32, u32)> {
+    pub(crate) fn ownership(&self) -> Option<(u32, u32)> {
         self.change.then_some((self.uid, self.gid))
     }
 
     /// Gives `path` to this user.
-    pub(super) fn own(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn own(&self, path: &Path) -> io::Result<()> {
         match self.ownership() {
             Some((uid, gid)) => lchown(path, Some(uid), Some(gid)),
             None => Ok(()),
@@ -90,7 +90,7 @@ impl Account {
     ///
     /// # Errors
     /// Names the directory that keeps that user out.
-    pub(super) fn try_way(&self, cluster: &Path) -> Result<(), EmbeddedError> {
+    pub(crate) fn try_way(&self, cluster: &Path) -> Result<(), EmbeddedError> {
         let nearest = cluster.ancestors().find(|directory| directory.is_dir());
         let Some(nearest) = nearest.filter(|_| self.change) else { return Ok(()) };
         let mut command = bare_command("/bin/sh");
@@ -106,15 +106,12 @@ impl Account {
 
     /// Turns "permission denied" into the name of the directory that denies, if one does.
     /// Judged by mode bits and only after the fact, as access lists can allow more.
-    pub(super) fn explain(&self, denied: io::Error, cluster: &Path, binaries: &Path) -> EmbeddedError {
+    pub(crate) fn explain(&self, denied: io::Error, cluster: &Path, binaries: &Path) -> EmbeddedError {
         if self.change && denied.kind() == io::ErrorKind::PermissionDenied {
-            let targets = [
-                (cluster, "set DATA_DIR to a path that it can enter"),
-                (binaries, "set PG_BIN to a path that it can enter"),
-            ];
-            for (target, fix) in targets {
+            let targets = [(cluster, Blocked::DataDir), (binaries, Blocked::Binaries)];
+            for (target, blocked) in targets {
                 if let Some((directory, mode)) = self.blocker(target) {
-                    return EmbeddedError::Unreachable { user: self.name.clone(), directory, mode, fix };
+                    return EmbeddedError::Unreachable { user: self.name.clone(), directory, mode, blocked };
                 }
             }
         }
