@@ -2,11 +2,11 @@
 //! of rows, so memory does not grow with the log, and changes nothing.
 
 use serde::Serialize;
-use sqlx::PgPool;
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
 use crate::crypto::audit_chain::{AuditRow, ChainKey, Head, RowMac};
+use crate::db::Pool;
 use crate::ids::{OrgId, parse_uuid};
 
 /// Rows a statement reads.
@@ -101,7 +101,7 @@ impl ChainProblem {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn next_org(db: &PgPool, previous: Option<OrgId>) -> Result<Option<VerifiedSubject>, sqlx::Error> {
+pub async fn next_org(db: &Pool, previous: Option<OrgId>) -> Result<Option<VerifiedSubject>, sqlx::Error> {
     let row = sqlx::query!(
         r#"
         SELECT next.id AS "id!: OrgId", o.key AS "key?"
@@ -126,7 +126,7 @@ pub async fn next_org(db: &PgPool, previous: Option<OrgId>) -> Result<Option<Ver
 /// # Errors
 /// When the database cannot be asked.
 pub async fn verify(
-    db: &PgPool,
+    db: &Pool,
     chain: &ChainKey,
     org_id: OrgId,
     pinned: Option<Head>,
@@ -153,7 +153,7 @@ struct LogPage {
     end: Option<(i64, Option<Vec<u8>>)>,
 }
 
-async fn read(db: &PgPool, org_id: OrgId, after: i64) -> Result<LogPage, sqlx::Error> {
+async fn read(db: &Pool, org_id: OrgId, after: i64) -> Result<LogPage, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
         SELECT o.revision AS "revision?", o.audit_mac AS "audit_mac?",
@@ -278,7 +278,7 @@ fn is_same_end(mac: Option<&[u8]>, expected: Option<RowMac>) -> bool {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn find_org(db: &PgPool, key_or_id: &str) -> Result<Option<VerifiedSubject>, sqlx::Error> {
+pub async fn find_org(db: &Pool, key_or_id: &str) -> Result<Option<VerifiedSubject>, sqlx::Error> {
     let row = sqlx::query!(
         r#"
         SELECT id AS "id!: OrgId", key AS "key?" FROM (

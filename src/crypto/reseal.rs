@@ -2,7 +2,7 @@
 //! while the service runs. Each value is a statement of its own that changes it only if it is still what
 //! was read, so it can be stopped and run again at any time.
 
-use sqlx::PgPool;
+use sqlx::PgExecutor;
 
 use super::associated_data;
 use super::master::{MasterKeys, OpenError};
@@ -52,7 +52,7 @@ impl SealedValue {
 ///
 /// # Errors
 /// Names the value that no master key opens.
-pub async fn reseal(db: &PgPool, keys: &MasterKeys) -> Result<u64, ResealError> {
+pub async fn reseal(db: impl PgExecutor<'_> + Copy, keys: &MasterKeys) -> Result<u64, ResealError> {
     let mut resealed = 0;
     loop {
         let stale = stale(db, keys).await?;
@@ -72,7 +72,7 @@ pub async fn reseal(db: &PgPool, keys: &MasterKeys) -> Result<u64, ResealError> 
 }
 
 /// Some of what is not under the first master key.
-async fn stale(db: &PgPool, keys: &MasterKeys) -> Result<Vec<SealedValue>, sqlx::Error> {
+async fn stale(db: impl PgExecutor<'_> + Copy, keys: &MasterKeys) -> Result<Vec<SealedValue>, sqlx::Error> {
     sqlx::query_as!(
         SealedValue,
         r#"
@@ -99,7 +99,7 @@ async fn stale(db: &PgPool, keys: &MasterKeys) -> Result<Vec<SealedValue>, sqlx:
     .await
 }
 
-async fn write(pool: &PgPool, value: &SealedValue, sealed: Vec<u8>) -> Result<u64, sqlx::Error> {
+async fn write(pool: impl PgExecutor<'_>, value: &SealedValue, sealed: Vec<u8>) -> Result<u64, sqlx::Error> {
     let org_id = value.org_id.map(|org_id| org_id.0);
     let (name, old) = (&value.name, &value.sealed);
     let done = match value.table.as_str() {
@@ -161,7 +161,7 @@ async fn write(pool: &PgPool, value: &SealedValue, sealed: Vec<u8>) -> Result<u6
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn count_left(db: &PgPool, keys: &MasterKeys) -> Result<i64, sqlx::Error> {
+pub async fn count_left(db: impl PgExecutor<'_> + Copy, keys: &MasterKeys) -> Result<i64, sqlx::Error> {
     let replies = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM idempotency_keys WHERE NOT starts_with(encode(sealed, 'hex'), $1)"#,
         current(keys),
@@ -176,7 +176,7 @@ pub async fn count_left(db: &PgPool, keys: &MasterKeys) -> Result<i64, sqlx::Err
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn count_lasting(db: &PgPool, keys: &MasterKeys) -> Result<i64, sqlx::Error> {
+pub async fn count_lasting(db: impl PgExecutor<'_> + Copy, keys: &MasterKeys) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         r#"
         SELECT count(*) AS "count!" FROM (

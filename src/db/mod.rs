@@ -13,12 +13,13 @@ pub mod trust;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[expect(clippy::disallowed_types, reason = "for `Db::direct` alone, which says why")]
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use self::doubts::{DatabaseFailure, Doubts};
-pub use self::pool::{Pool, is_over_share};
+pub use self::pool::{Pool, PoolUsage, is_over_share};
 use self::session::Purpose;
 use crate::limits::shares;
 
@@ -76,8 +77,10 @@ impl Db {
         Self { pool: self.pool.shared(org_share), ..self }
     }
 
-    /// A pool of one, past any pooler.
+    /// sqlx's own pool of one, past any pooler: the way out for what needs a session of its own, and no
+    /// limit on a statement. That is LISTEN, migrations, and looking at a database before it is one of ours.
     #[must_use]
+    #[expect(clippy::disallowed_types, reason = "LISTEN and the migrator take no other")]
     pub fn direct(&self) -> PgPool {
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).after_connect(
             |connection, _| {
@@ -170,12 +173,7 @@ impl Db {
         let pool = self.pool.clone();
         let task = tokio::spawn(shares::inheriting(async move {
             let _held = pool.share().await?;
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "this is the one place; the task outlives the client"
-            )]
-            let tx = pool.begin().await?;
-            work(tx).await
+            work(pool.begin().await?).await
         }));
         match task.await {
             Ok(outcome) => self.heeded(outcome),

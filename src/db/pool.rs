@@ -14,7 +14,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{
-    Connection as _, Describe, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr,
+    Connection as _, Describe, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr, Transaction,
 };
 
 use super::doubts::Doubts;
@@ -28,15 +28,37 @@ const RETURN_WITHIN: Duration = Duration::from_secs(1);
 pub const RESTED: Duration = Duration::from_secs(1);
 
 /// A pool of connections, made as they are needed.
+///
+/// It is an executor, and lends connections. It does not hand out sqlx's pool, whose connections know neither the
+/// limit of a statement nor the orgs' shares:
+///
+/// ```
+/// fn executor(pool: &partner_api::db::Pool) -> impl sqlx::PgExecutor<'_> { pool }
+/// ```
+/// ```compile_fail
+/// fn past_its_limits(pool: &partner_api::db::Pool) -> &sqlx::PgPool { pool }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Pool {
-    pool: PgPool,
+    #[expect(clippy::disallowed_types, reason = "the one that all limits are around")]
+    pool: sqlx::Pool<Postgres>,
     /// How long one statement may take, its wait for a connection included.
     limit: Duration,
     doubts: Arc<Doubts>,
     /// How the orgs divide the connections, if they do, and how long one waits for a connection.
     shares: Option<Shares>,
     patience: Duration,
+}
+
+/// How many connections a pool has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUsage {
+    /// Ready for the next statement.
+    pub idle: usize,
+    /// Lent out, or on their way back.
+    pub in_use: usize,
+    /// The most there may be.
+    pub max: u32,
 }
 
 /// An org has all the connections that it may have, and none came free in time.
@@ -88,7 +110,7 @@ impl Pool {
     /// An org has at most the part `org_share` of the connections; for more it waits its turn.
     #[must_use]
     pub fn shared(self, org_share: f64) -> Self {
-        let max = self.pool.options().get_max_connections() as usize;
+        let max = self.max() as usize;
         Self { shares: Some(Shares::of(max, org_share)), ..self }
     }
 
@@ -104,7 +126,7 @@ impl Pool {
     /// When there is none in time.
     pub async fn acquire(&self) -> Result<Lent, Error> {
         let share = self.share().await?;
-        Ok(Lent { connection: self.pool.acquire().await?, share })
+        Ok(Lent { connection: self.connection().await?, share })
     }
 
     /// Takes a connection's place in the share of the org that is served, if any is: to be held for
@@ -123,13 +145,50 @@ impl Pool {
     /// # Errors
     /// When there is none in time.
     pub async fn detach(&self) -> Result<PgConnection, Error> {
-        Ok(self.pool.acquire().await?.detach())
+        Ok(self.connection().await?.detach())
+    }
+
+    /// How the pool is used at the moment.
+    #[must_use]
+    pub fn usage(&self) -> PoolUsage {
+        let idle = self.pool.num_idle();
+        PoolUsage { idle, in_use: (self.pool.size() as usize).saturating_sub(idle), max: self.max() }
+    }
+
+    fn max(&self) -> u32 {
+        self.pool.options().get_max_connections()
+    }
+
+    /// Closes every connection; those that are lent out as they come back.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Begins a transaction. Only for a task that outlives the client (architecture 4): it is not returned
+    /// in time, and the caller holds the [`Pool::share`].
+    ///
+    /// # Errors
+    /// When there is no connection in time.
+    pub(super) async fn begin(&self) -> Result<Transaction<'static, Postgres>, Error> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "`Db::transaction` alone calls this, in a task of its own"
+        )]
+        self.pool.begin().await
     }
 
     /// Which connections are not used again.
     #[must_use]
     pub fn doubts(&self) -> &Doubts {
         &self.doubts
+    }
+
+    async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one place; what it gives goes back in time, or never"
+        )]
+        self.pool.acquire().await
     }
 
     /// Runs a statement in time, and heeds what its error says of the connection.
@@ -139,15 +198,6 @@ impl Pool {
             return Err(Error::PoolTimedOut);
         };
         outcome.inspect_err(|error| self.doubts.heed(error))
-    }
-}
-
-/// For what takes sqlx's own pool.
-impl Deref for Pool {
-    type Target = PgPool;
-
-    fn deref(&self) -> &PgPool {
-        &self.pool
     }
 }
 

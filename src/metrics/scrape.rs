@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use prometheus_client::encoding::text;
-use sqlx::PgPool;
 
 use super::register::set;
 use super::{Metrics, WORK, database};
+use crate::db::{Pool, PoolUsage};
 use crate::limits::{Limit, Listener};
 use crate::readiness::NotReady;
 use crate::state::App;
@@ -68,13 +68,11 @@ impl Metrics {
         }
     }
 
-    fn observe_pool(&self, name: &'static str, pool: &PgPool) {
-        let idle = pool.num_idle();
-        let in_use = (pool.size() as usize).saturating_sub(idle);
+    fn observe_pool(&self, name: &'static str, pool: &Pool) {
+        let PoolUsage { idle, in_use, max } = pool.usage();
         for (state, many) in [("idle", idle), ("in_use", in_use)] {
             set(&self.database.connections, [("pool", name), ("state", state)], many);
         }
-        let max = pool.options().get_max_connections();
         set(&self.database.connections_max, [("pool", name)], max);
     }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use sqlx::PgPool;
+use sqlx::PgExecutor;
 
 pub use self::sample::{SealedSample, sealed_sample};
 use self::stored::find_or_make;
@@ -88,7 +88,7 @@ impl Keyring {
     ///
     /// # Errors
     /// When the database cannot be asked, or was sealed under another master key.
-    pub async fn open(db: &PgPool, master: MasterKeys) -> Result<Self, KeyringError> {
+    pub async fn open(db: impl PgExecutor<'_> + Copy, master: MasterKeys) -> Result<Self, KeyringError> {
         let keys = Keys::read(db, &master).await?;
         Ok(Self { master, keys: Arc::new(RwLock::new(keys)) })
     }
@@ -97,7 +97,7 @@ impl Keyring {
     ///
     /// # Errors
     /// As [`Keyring::open`]; the keys stay as they were.
-    pub async fn reload(&self, db: &PgPool) -> Result<bool, KeyringError> {
+    pub async fn reload(&self, db: impl PgExecutor<'_> + Copy) -> Result<bool, KeyringError> {
         let read = Keys::read(db, &self.master).await?;
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         let is_renewed = read.pepper.newest().number != keys.pepper.newest().number;
@@ -117,7 +117,7 @@ impl Keyring {
     /// As [`Keyring::open`].
     pub async fn service_key(
         &self,
-        db: &PgPool,
+        db: impl PgExecutor<'_> + Copy,
         name: &str,
         make: bool,
     ) -> Result<Option<Secret<Vec<u8>>>, KeyringError> {
@@ -133,7 +133,11 @@ impl Keyring {
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub async fn has_service_keys(&self, db: &PgPool, prefix: &str) -> Result<bool, sqlx::Error> {
+    pub async fn has_service_keys(
+        &self,
+        db: impl PgExecutor<'_> + Copy,
+        prefix: &str,
+    ) -> Result<bool, sqlx::Error> {
         stored::is_any(db, prefix).await
     }
 
@@ -141,7 +145,12 @@ impl Keyring {
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub async fn forget_service_keys(&self, db: &PgPool, prefix: &str, end: &str) -> Result<(), sqlx::Error> {
+    pub async fn forget_service_keys(
+        &self,
+        db: impl PgExecutor<'_> + Copy,
+        prefix: &str,
+        end: &str,
+    ) -> Result<(), sqlx::Error> {
         stored::forget(db, prefix, end).await
     }
 
@@ -197,7 +206,7 @@ impl Keyring {
 
 impl Keys {
     /// Reads all generations; the first of a key that there is none of yet is made.
-    async fn read(db: &PgPool, master: &MasterKeys) -> Result<Self, KeyringError> {
+    async fn read(db: impl PgExecutor<'_> + Copy, master: &MasterKeys) -> Result<Self, KeyringError> {
         let [pepper, fingerprint, idempotency, audit] = match stored::generations(db, master).await? {
             Some(found) => found,
             None => {

@@ -1,6 +1,6 @@
 //! The test that a master key is the one of a database, before anything is changed.
 
-use sqlx::PgPool;
+use sqlx::PgExecutor;
 
 use super::super::associated_data;
 use super::PEPPER;
@@ -34,7 +34,7 @@ impl SealedSample {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn sealed_sample(db: &PgPool) -> Result<Option<SealedSample>, sqlx::Error> {
+pub async fn sealed_sample(db: impl PgExecutor<'_> + Copy) -> Result<Option<SealedSample>, sqlx::Error> {
     // Not checked at compile time: there may be no tables yet, or those of an older version.
     let tables: Vec<bool> = sqlx::query_scalar(
         "SELECT to_regclass(name) IS NOT NULL

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgExecutor, PgPool};
+use sqlx::PgExecutor;
 
 use super::{FAMILIES, Generation, KeyringError};
 use crate::crypto::associated_data;
@@ -19,7 +19,7 @@ pub fn name(family: &str, number: i16) -> String {
 
 /// Every generation of each of [`FAMILIES`], newest first. `None` where one has none.
 pub(super) async fn generations(
-    db: &PgPool,
+    db: impl PgExecutor<'_> + Copy,
     master: &MasterKeys,
 ) -> Result<Option<[Vec<Generation>; FAMILIES.len()]>, KeyringError> {
     let families = FAMILIES.map(str::to_owned);
@@ -78,11 +78,11 @@ pub async fn add(
     Ok(())
 }
 
-pub(super) async fn find(db: &PgPool, name: &str) -> Result<Option<Vec<u8>>, sqlx::Error> {
+pub(super) async fn find(db: impl PgExecutor<'_> + Copy, name: &str) -> Result<Option<Vec<u8>>, sqlx::Error> {
     sqlx::query_scalar!("SELECT sealed FROM service_keys WHERE name = $1", name).fetch_optional(db).await
 }
 
-pub(super) async fn is_any(db: &PgPool, prefix: &str) -> Result<bool, sqlx::Error> {
+pub(super) async fn is_any(db: impl PgExecutor<'_> + Copy, prefix: &str) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM service_keys WHERE starts_with(name, $1)) AS "exists!""#,
         prefix
@@ -91,7 +91,11 @@ pub(super) async fn is_any(db: &PgPool, prefix: &str) -> Result<bool, sqlx::Erro
     .await
 }
 
-pub(super) async fn forget(db: &PgPool, prefix: &str, end: &str) -> Result<(), sqlx::Error> {
+pub(super) async fn forget(
+    db: impl PgExecutor<'_> + Copy,
+    prefix: &str,
+    end: &str,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         r#"DELETE FROM service_keys WHERE starts_with(name, $1) AND name < $2 COLLATE "C""#,
         prefix,
@@ -107,7 +111,7 @@ pub(super) async fn forget(db: &PgPool, prefix: &str, end: &str) -> Result<(), s
 /// # Errors
 /// When the database cannot be asked.
 pub(super) async fn find_or_make(
-    db: &PgPool,
+    db: impl PgExecutor<'_> + Copy,
     name: &str,
     master: &MasterKeys,
 ) -> Result<Vec<u8>, sqlx::Error> {
@@ -129,7 +133,7 @@ pub(super) async fn find_or_make(
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn passphrase_salt(db: &PgPool) -> Result<Vec<u8>, sqlx::Error> {
+pub async fn passphrase_salt(db: impl PgExecutor<'_> + Copy) -> Result<Vec<u8>, sqlx::Error> {
     sqlx::query!(
         "INSERT INTO passphrase_salt (salt) VALUES ($1) ON CONFLICT ON CONSTRAINT passphrase_salt_pkey DO NOTHING",
         &random::<16>()[..],
