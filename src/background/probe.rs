@@ -24,7 +24,7 @@ pub async fn probe(app: &App, clock_offset_ms: i64) {
         app.metrics.migrations_pending.set(i64::try_from(state.pending_migrations).unwrap_or(i64::MAX));
         if !state.is_read_only && app.readiness.was_read_only() {
             // Others may still lead to the server that took no writes.
-            app.db.doubt();
+            app.db.suspect_connections();
         }
     }
     app.readiness.set(match state {

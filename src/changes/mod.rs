@@ -16,7 +16,7 @@ pub use self::scope::{CallerState, OrgState, Scope};
 pub(crate) use self::statement::{change, named, snapshot};
 use crate::clock::Clock;
 use crate::db::Db;
-use crate::db::doubts::DatabaseFailure;
+use crate::db::suspects::DatabaseFailure;
 use crate::error::{ApiError, Code};
 
 /// Something of an org that changes: how it is loaded, and how a plan is applied to it.
@@ -100,7 +100,7 @@ impl<C: Changeable, R: Rule<C>> Change<C, R> {
     /// What the rule refuses, 403 if there is no such org, or that the database cannot be asked.
     pub async fn execute(self, db: &Db) -> Result<C::Done, ApiError> {
         let mut connection = db.pool.acquire().await?;
-        if let Some(done) = db.heeded(self.attempt(&mut connection).await)? {
+        if let Some(done) = db.observed(self.attempt(&mut connection).await)? {
             return Ok(done);
         }
         drop(connection);

@@ -214,7 +214,7 @@ impl KeptConnection {
 
     async fn kept(&mut self, pool: &Pool) -> Option<(PgConnection, Instant)> {
         let ((mut kept, made), healthy_since) = (self.connection.take()?, self.healthy_since.take()?);
-        let is_healthy = !pool.doubts().cover(made)
+        let is_healthy = !pool.suspects().contains(made)
             && (healthy_since.elapsed() < RESTED || answers(&mut kept, TEST_PATIENCE).await);
         is_healthy.then_some((kept, made))
     }
@@ -226,7 +226,7 @@ impl KeptConnection {
     pub fn used<T>(&mut self, pool: &Pool, outcome: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
         match &outcome {
             Ok(_) => self.healthy_since = Some(Instant::now()),
-            Err(error) => pool.doubts().heed(error),
+            Err(error) => pool.suspects().observe(error),
         }
         outcome
     }

@@ -5,9 +5,9 @@ pub mod batch;
 pub mod cache;
 pub mod change_feed;
 pub mod connect;
-pub mod doubts;
 pub mod pool;
 pub mod session;
+pub mod suspects;
 pub mod trust;
 
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-use self::doubts::{DatabaseFailure, Doubts};
 pub use self::pool::{Pool, PoolUsage, is_over_share};
 use self::session::Purpose;
+use self::suspects::{DatabaseFailure, SuspectConnections};
 use crate::limits::shares;
 
 /// Every change of the schema, compiled in.
@@ -43,7 +43,7 @@ pub struct Db {
     pub lookups: Pool,
     /// Past any pooler: LISTEN and migrations need a session of their own.
     direct: PgConnectOptions,
-    doubts: Arc<Doubts>,
+    suspects: Arc<SuspectConnections>,
 }
 
 /// The state of the database at the moment.
@@ -61,13 +61,13 @@ impl Db {
     pub fn new(options: PgConnectOptions, direct: Option<PgConnectOptions>, max_connections: u32) -> Self {
         let options = options.application_name("partner-api");
         let direct = direct.map_or_else(|| options.clone(), |o| o.application_name("partner-api"));
-        let doubts = Arc::<Doubts>::default();
-        let lookups = Pool::new(options.clone(), LOOKUP_CONNECTIONS, LOOKUP_TIMEOUT, doubts.clone());
+        let suspects = Arc::<SuspectConnections>::default();
+        let lookups = Pool::new(options.clone(), LOOKUP_CONNECTIONS, LOOKUP_TIMEOUT, suspects.clone());
         Self {
-            pool: Pool::new(options, max_connections, ACQUIRE_TIMEOUT, doubts.clone()),
+            pool: Pool::new(options, max_connections, ACQUIRE_TIMEOUT, suspects.clone()),
             lookups: lookups.with_limit(LOOKUP_TIMEOUT),
             direct,
-            doubts,
+            suspects,
         }
     }
 
@@ -123,26 +123,26 @@ impl Db {
         .fetch_one(&self.lookups)
         .await?;
         if is_read_only {
-            self.doubts.raise();
+            self.suspects.suspect_all();
         }
         let pending_migrations = MIGRATIONS.iter().filter(|m| !applied.contains(&m.version)).count();
         Ok(DatabaseState { pending_migrations, is_read_only })
     }
 
     /// Closes what is connected now instead of using it again.
-    pub fn doubt(&self) {
-        self.doubts.raise();
+    pub fn suspect_connections(&self) {
+        self.suspects.suspect_all();
     }
 
-    /// Heeds what an error says of the connection that it came from.
+    /// Observes what an error says of the connection that it came from.
     ///
     /// # Errors
     /// As given.
-    pub fn heeded<T, E: DatabaseFailure>(&self, outcome: Result<T, E>) -> Result<T, E> {
+    pub fn observed<T, E: DatabaseFailure>(&self, outcome: Result<T, E>) -> Result<T, E> {
         if let Err(error) = &outcome
             && let Some(error) = error.of_database()
         {
-            self.doubts.heed(error);
+            self.suspects.observe(error);
         }
         outcome
     }
@@ -176,7 +176,7 @@ impl Db {
             work(pool.begin().await?).await
         }));
         match task.await {
-            Ok(outcome) => self.heeded(outcome),
+            Ok(outcome) => self.observed(outcome),
             Err(stopped) => match stopped.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => Err(sqlx::Error::WorkerCrashed.into()),

@@ -2,8 +2,8 @@
 //!
 //! What comes back to a pool of sqlx's is pinged first, however long that takes: a statement that
 //! hangs, because its asker gave up on it, or a server that froze or vanished from the network,
-//! would keep its place in the pool for as long as it hangs. Here a place is given back in time:
-//! a connection that is not ready again by then is closed. So is one that is doubted.
+//! would keep its permit in the pool for as long as it hangs. Here a permit is given back in time:
+//! a connection that is not ready again by then is closed. So is one that is suspect.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use sqlx::{
     Connection as _, Describe, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr, Transaction,
 };
 
-use super::doubts::Doubts;
 use super::session::{self, Purpose, STATEMENT_TIMEOUT};
+use super::suspects::SuspectConnections;
 use crate::limits::shares::{self, Share, Shares};
 
 /// How long a connection may take to get ready for the next use.
@@ -44,7 +44,7 @@ pub struct Pool {
     pool: sqlx::Pool<Postgres>,
     /// How long one statement may take, its wait for a connection included.
     limit: Duration,
-    doubts: Arc<Doubts>,
+    suspects: Arc<SuspectConnections>,
     /// How the orgs divide the connections, if they do, and how long one waits for a connection.
     shares: Option<Shares>,
     patience: Duration,
@@ -75,8 +75,13 @@ pub fn is_over_share(error: &Error) -> bool {
 impl Pool {
     /// At most `max` connections; whoever waits longer than `patience` for one is refused.
     #[must_use]
-    pub fn new(options: PgConnectOptions, max: u32, patience: Duration, doubts: Arc<Doubts>) -> Self {
-        let (trusted, told) = (doubts.clone(), doubts.clone());
+    pub fn new(
+        options: PgConnectOptions,
+        max: u32,
+        patience: Duration,
+        suspects: Arc<SuspectConnections>,
+    ) -> Self {
+        let (known, noted) = (suspects.clone(), suspects.clone());
         let pool = PgPoolOptions::new()
             .max_connections(max)
             .acquire_timeout(patience)
@@ -84,16 +89,16 @@ impl Pool {
             .max_lifetime(Duration::from_secs(1800))
             .test_before_acquire(false)
             .before_acquire(move |connection, rest| {
-                let is_doubted = Instant::now().checked_sub(rest.age).is_none_or(|made| trusted.cover(made));
+                let is_suspect = Instant::now().checked_sub(rest.age).is_none_or(|made| known.contains(made));
                 Box::pin(async move {
-                    Ok(!is_doubted && (rest.idle_for < RESTED || answers(connection, patience / 2).await))
+                    Ok(!is_suspect && (rest.idle_for < RESTED || answers(connection, patience / 2).await))
                 })
             })
             .after_connect(move |connection, _| {
-                let told = told.clone();
+                let noted = noted.clone();
                 Box::pin(async move {
                     if session::set_up(connection, Purpose::Requests).await? {
-                        told.raise();
+                        noted.suspect_all();
                     }
                     Ok(())
                 })
@@ -101,7 +106,7 @@ impl Pool {
         Self {
             pool: pool.connect_lazy_with(options),
             limit: STATEMENT_TIMEOUT,
-            doubts,
+            suspects,
             shares: None,
             patience,
         }
@@ -129,7 +134,7 @@ impl Pool {
         Ok(Lent { connection: self.connection().await?, share })
     }
 
-    /// Takes a connection's place in the share of the org that is served, if any is: to be held for
+    /// Takes a connection's permit in the share of the org that is served, if any is: to be held for
     /// as long as the connection.
     ///
     /// # Errors
@@ -179,8 +184,8 @@ impl Pool {
 
     /// Which connections are not used again.
     #[must_use]
-    pub fn doubts(&self) -> &Doubts {
-        &self.doubts
+    pub fn suspects(&self) -> &SuspectConnections {
+        &self.suspects
     }
 
     async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
@@ -191,13 +196,13 @@ impl Pool {
         self.pool.acquire().await
     }
 
-    /// Runs a statement in time, and heeds what its error says of the connection.
+    /// Runs a statement in time, and observes what its error says of the connection.
     async fn run<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let Ok(outcome) = tokio::time::timeout(self.limit, work).await else {
-            self.doubts.raise();
+            self.suspects.suspect_all();
             return Err(Error::PoolTimedOut);
         };
-        outcome.inspect_err(|error| self.doubts.heed(error))
+        outcome.inspect_err(|error| self.suspects.observe(error))
     }
 }
 

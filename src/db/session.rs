@@ -62,7 +62,7 @@ const RELIED_ON: [(&str, &str); 10] = [
 /// `search_path` becomes the one schema that our tables are in, so that nothing comes between;
 /// before there are any, the first that exists of what is configured. What the URL itself says
 /// (`options`) stays. A role or database that is read-only by default is not meant for a service
-/// that writes, while a server that is says that it cannot now: that is left, and heeded.
+/// that writes, while a server that is says that it cannot now: that is left, and observed.
 ///
 /// # Errors
 /// When the server cannot be asked.

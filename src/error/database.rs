@@ -2,8 +2,8 @@
 
 use super::{ApiError, Code};
 use crate::db::batch::BatchError;
-use crate::db::doubts::DatabaseFailure;
 use crate::db::is_over_share;
+use crate::db::suspects::DatabaseFailure;
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {

@@ -202,7 +202,7 @@ async fn a_refused_row_costs_no_connection() {
     let user = serde_json::json!({"user_id": "3f2b8c1e-9d4a-4c6b-8f1e-2a7d5c9b0e13"});
     acme.post("/v1/users", user.clone()).await.expect(201);
     acme.post("/v1/users", user).await.expect(409);
-    assert!(!app.state.db.pool.doubts().cover(Instant::now()));
+    assert!(!app.state.db.pool.suspects().contains(Instant::now()));
 }
 
 /// Keeps every request about users waiting.

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::crypto::keyring::Keyring;
 use crate::crypto::tenant_key::{KeyEnv, TenantKey};
 use crate::db::Db;
-use crate::db::doubts::DatabaseFailure;
+use crate::db::suspects::DatabaseFailure;
 use crate::error::ApiError;
 use crate::http::paging::Page;
 use crate::ids::{KeyId, OrgId};

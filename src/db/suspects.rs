@@ -12,22 +12,22 @@ const LASTING: Duration = Duration::from_millis(250);
 
 /// The moment before which no connection is trusted, shared by all pools to one database.
 #[derive(Debug)]
-pub struct Doubts {
+pub struct SuspectConnections {
     /// Base of the instant below.
     epoch: Instant,
     /// Connections made before this are closed instead of used, in microseconds since `epoch`.
     before: AtomicU64,
 }
 
-impl Default for Doubts {
+impl Default for SuspectConnections {
     fn default() -> Self {
         Self { epoch: Instant::now(), before: AtomicU64::new(0) }
     }
 }
 
-impl Doubts {
-    /// From now on no connection is used that was made up to now, or in the next moment.
-    pub fn raise(&self) {
+impl SuspectConnections {
+    /// Suspects all connections made up to now, or in the next moment: none of them is used any more.
+    pub fn suspect_all(&self) {
         let now = self.micros(Instant::now());
         if now >= self.before.load(Ordering::Relaxed) {
             let lasting = u64::try_from(LASTING.as_micros()).unwrap_or(u64::MAX);
@@ -35,16 +35,16 @@ impl Doubts {
         }
     }
 
-    /// Raises doubts if that is what an error is about.
-    pub fn heed(&self, error: &Error) {
+    /// Suspects the connections so far if that is what an error is about.
+    pub fn observe(&self, error: &Error) {
         if is_about_the_connection(error) {
-            self.raise();
+            self.suspect_all();
         }
     }
 
     /// Returns `true` if a connection made at `made` should be closed.
     #[must_use]
-    pub fn cover(&self, made: Instant) -> bool {
+    pub fn contains(&self, made: Instant) -> bool {
         self.micros(made) < self.before.load(Ordering::Relaxed)
     }
 
@@ -96,28 +96,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_doubt_covers_what_was_connected_up_to_it_and_a_moment_longer() {
-        let doubts = Doubts::default();
+    fn what_was_connected_up_to_a_suspicion_is_suspect_and_a_moment_longer() {
+        let suspects = SuspectConnections::default();
         let before = Instant::now();
-        assert!(!doubts.cover(before));
-        doubts.raise();
+        assert!(!suspects.contains(before));
+        suspects.suspect_all();
         let after = Instant::now();
-        assert!(doubts.cover(before) && doubts.cover(after));
-        assert!(!doubts.cover(after + LASTING));
+        assert!(suspects.contains(before) && suspects.contains(after));
+        assert!(!suspects.contains(after + LASTING));
     }
 
     #[test]
-    fn a_refused_row_raises_no_doubt_and_a_standby_does() {
+    fn a_refused_row_makes_no_connection_suspect_and_a_standby_does() {
         for state in ["25006", "57P01", "57P02", "57P03", "08006", "08P01", "26000"] {
             assert!(is_state_of_the_connection(state), "{state}");
         }
         for state in ["23505", "40001", "40P01", "55P03", "57014", "53300", "42601"] {
             assert!(!is_state_of_the_connection(state), "{state}");
         }
-        let doubts = Doubts::default();
-        doubts.heed(&Error::RowNotFound);
-        assert!(!doubts.cover(Instant::now()));
-        doubts.heed(&Error::Io(std::io::ErrorKind::ConnectionReset.into()));
-        assert!(doubts.cover(Instant::now()));
+        let suspects = SuspectConnections::default();
+        suspects.observe(&Error::RowNotFound);
+        assert!(!suspects.contains(Instant::now()));
+        suspects.observe(&Error::Io(std::io::ErrorKind::ConnectionReset.into()));
+        assert!(suspects.contains(Instant::now()));
     }
 }
