@@ -19,7 +19,7 @@ pub fn running(config: &Config) -> Option<PgConnectOptions> {
     embedded_postgres::running(&settings(config))
 }
 
-/// Whether a cluster was made in `DATA_DIR`.
+/// Returns `true` if a cluster was made in `DATA_DIR`.
 pub fn exists(data_dir: &Path) -> bool {
     embedded_postgres::has_cluster(data_dir)
 }

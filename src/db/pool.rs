@@ -21,7 +21,7 @@ use super::session::{self, Purpose, STATEMENT_TIMEOUT};
 use super::suspects::SuspectConnections;
 use crate::limits::shares::{self, Share, Shares};
 
-/// How long a connection may take to get ready for the next use.
+/// The time that a connection may take to get ready for the next use.
 const RETURN_WITHIN: Duration = Duration::from_secs(1);
 /// A connection that rested longer is tested before it is used: whatever befell it was not
 /// noticed. A busy one is not, as that costs a fifth of the throughput (docs/performance.md).
@@ -42,15 +42,16 @@ pub const RESTED: Duration = Duration::from_secs(1);
 pub struct Pool {
     #[expect(clippy::disallowed_types, reason = "the one that all limits are around")]
     pool: sqlx::Pool<Postgres>,
-    /// How long one statement may take, its wait for a connection included.
+    /// The time that one statement may take, its wait for a connection included.
     limit: Duration,
     suspects: Arc<SuspectConnections>,
-    /// How the orgs divide the connections, if they do, and how long one waits for a connection.
+    /// The orgs' shares of the connections, if they divide them, and how long one waits for a
+    /// connection.
     shares: Option<Shares>,
     patience: Duration,
 }
 
-/// How many connections a pool has.
+/// The number of connections that a pool has, by use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolUsage {
     /// Ready for the next statement.
@@ -66,7 +67,7 @@ pub struct PoolUsage {
 #[error("the org's share of the connections is in use")]
 pub struct OverShare;
 
-/// Whether a statement was refused for the org's own sake.
+/// Returns `true` if a statement was refused for the org's own sake.
 #[must_use]
 pub fn is_over_share(error: &Error) -> bool {
     matches!(error, Error::AnyDriverError(error) if error.is::<OverShare>())
@@ -153,7 +154,7 @@ impl Pool {
         Ok(self.connection().await?.detach())
     }
 
-    /// How the pool is used at the moment.
+    /// The use of the pool at the moment.
     #[must_use]
     pub fn usage(&self) -> PoolUsage {
         let idle = self.pool.num_idle();
@@ -182,7 +183,7 @@ impl Pool {
         self.pool.begin().await
     }
 
-    /// Which connections are not used again.
+    /// The connections that are not used again.
     #[must_use]
     pub fn suspects(&self) -> &SuspectConnections {
         &self.suspects
@@ -206,7 +207,7 @@ impl Pool {
     }
 }
 
-/// Whether a connection that was not used for a while still answers.
+/// Returns `true` if a connection that was not used for a while still answers.
 pub async fn answers(connection: &mut PgConnection, patience: Duration) -> bool {
     matches!(tokio::time::timeout(patience, connection.ping()).await, Ok(Ok(())))
 }

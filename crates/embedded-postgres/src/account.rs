@@ -1,4 +1,4 @@
-//! Whom the cluster runs as. Postgres refuses to run as root, so root hands it to an
+//! The account that the cluster runs as. Postgres refuses to run as root, so root hands it to an
 //! unprivileged user, who owns the cluster's directory and nothing around it.
 
 use std::fs::{self, Metadata};
@@ -17,7 +17,7 @@ pub(crate) struct Account {
     pub(crate) name: String,
     pub(crate) uid: u32,
     gid: u32,
-    /// Whether this process is root and has to become that user.
+    /// `true` if this process is root and has to become that user.
     change: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Where the Postgres of this machine is.
+//! The location of this machine's Postgres.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -18,7 +18,7 @@ use crate::lock::{OwnerLock, Record};
 use crate::process::{self, Log, Server};
 use crate::{EmbeddedError, Name, PORT, Settings, orphan};
 
-/// Where a cluster is made, beside its final place; what follows is random.
+/// The name under which a cluster is made, beside its final place; what follows is random.
 const UNFINISHED: &str = "postgres.new-";
 /// Writing and syncing some fifty megabytes; minutes only on a disk that is no good.
 const INITDB_PATIENCE: Duration = Duration::from_secs(120);
@@ -230,7 +230,7 @@ fn real(path: PathBuf) -> PathBuf {
     path.canonicalize().unwrap_or(path)
 }
 
-/// What an owner before left whose guard was killed as well.
+/// Removes what an owner before left whose guard was killed as well.
 fn remove_unfinished(data_dir: &Path) {
     for entry in fs::read_dir(data_dir).into_iter().flatten().flatten() {
         let name = entry.file_name();

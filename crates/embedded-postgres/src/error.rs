@@ -1,10 +1,10 @@
-//! What can go wrong, in words for the operator at the terminal.
+//! The embedded Postgres's errors, in words for the operator at the terminal.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
-/// What a directory keeps the cluster's user from.
+/// The thing that a directory keeps the cluster's user from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blocked {
     /// The cluster.
@@ -22,7 +22,7 @@ impl Blocked {
     }
 }
 
-/// Why the embedded Postgres did not start. The messages name what to do.
+/// The reasons why the embedded Postgres did not start. The messages name what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
     /// The name is not one that a role and a database of the cluster can have.
@@ -62,7 +62,7 @@ pub enum EmbeddedError {
         .pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default(), .data_dir.display()
     )]
     InUse {
-        /// Who, as far as known.
+        /// The owner's process id, as far as known.
         pid: Option<u32>,
         /// The directory.
         data_dir: PathBuf,
@@ -80,7 +80,7 @@ pub enum EmbeddedError {
         directory: PathBuf,
         /// Its permission bits.
         mode: u32,
-        /// What lies behind it.
+        /// The thing that lies behind it.
         blocked: Blocked,
     },
     /// The cluster belongs to somebody else than the user that would run it.
@@ -127,7 +127,7 @@ pub enum EmbeddedError {
     /// Postgres exited before it was ready.
     #[error("Postgres did not start ({status}): {log}")]
     Exited {
-        /// How it exited.
+        /// The status that it exited with.
         status: ExitStatus,
         /// The last lines of its log.
         log: String,
@@ -164,11 +164,11 @@ pub enum EmbeddedError {
     /// The operating system refused something.
     #[error("cannot {action}{}: {source}", in_words(.path))]
     Io {
-        /// What was tried.
+        /// The action that was tried.
         action: &'static str,
         /// On what; may be empty.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
 }

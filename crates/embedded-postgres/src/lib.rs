@@ -31,12 +31,12 @@ use process::Server;
 
 /// Only a file name here, as nothing listens on TCP.
 const PORT: u16 = 5432;
-/// How long a dead owner's Postgres may take to go away.
+/// The time that a dead owner's Postgres may take to go away.
 const ORPHAN_PATIENCE: Duration = Duration::from_secs(30);
 /// A fast shutdown that takes longer is cut short; the next start then recovers from the log.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Where the cluster lives and what runs it.
+/// The cluster's name, the directory that it lives in, and that of the binaries that run it.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The name of the cluster's role and of its database: at most 63 of a-z, 0-9 and `_`, a letter first.
@@ -81,7 +81,7 @@ impl Embedded {
         readiness::launch(blocking(prepare).await?).await
     }
 
-    /// How to connect to the database.
+    /// The options to connect to the database with.
     #[must_use]
     pub fn connect_options(&self) -> PgConnectOptions {
         connect_options(&self.name, self.guard.sockets(), self.name.as_str())
@@ -123,14 +123,14 @@ pub fn try_way(data_dir: &Path) -> Result<(), EmbeddedError> {
     Account::choose(&cluster)?.try_way(&cluster)
 }
 
-/// Whether a cluster was made under `data_dir`.
+/// Returns `true` if a cluster was made under `data_dir`.
 #[must_use]
 pub fn has_cluster(data_dir: &Path) -> bool {
     binaries::cluster_version(&data_dir.join("postgres")).is_some()
 }
 
-/// How to connect to the cluster of a living owner, in this process or another, if there is one that
-/// accepts connections.
+/// The options to connect with to the cluster of a living owner, in this process or another, if there
+/// is one that accepts connections.
 #[must_use]
 pub fn running(settings: &Settings) -> Option<PgConnectOptions> {
     let name = Name::parse(&settings.name).ok()?;

@@ -1,6 +1,6 @@
-//! Who owns the data directory. The lock on `service.lock` goes away with its owner however that ends,
-//! so it tells a living owner from what a dead one left; the file's content tells others how
-//! to reach the living one.
+//! The ownership of the data directory. The lock on `service.lock` goes away with its owner however
+//! that ends, so it tells a living owner from what a dead one left; the file's content tells others
+//! how to reach the living one.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -18,7 +18,7 @@ const FILE: &str = "service.lock";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
     pid: u32,
-    /// Where the sockets are; nothing while Postgres is not ready.
+    /// The directory of the sockets; `None` while Postgres is not ready.
     pub(crate) sockets: Option<PathBuf>,
     /// The directory to remove if the owner died before it could.
     pub(crate) leftover: Option<PathBuf>,
@@ -90,7 +90,7 @@ impl OwnerLock {
     }
 }
 
-/// What the living owner of `data_dir` wrote, if there is one.
+/// Reads what the living owner of `data_dir` wrote, if there is one.
 pub(crate) fn read_if_held(data_dir: &Path) -> Option<Record> {
     let mut file = File::open(data_dir.join(FILE)).ok()?;
     match file.try_lock_shared() {

@@ -1,4 +1,4 @@
-//! What the cluster's role and its database are called.
+//! The name of the cluster's role and of its database.
 
 use crate::EmbeddedError;
 
@@ -9,7 +9,7 @@ pub(crate) struct Name(String);
 impl Name {
     /// Postgres cuts off longer ones.
     const LONGEST: usize = 63;
-    /// What `initdb` makes itself, or reserves by its begin.
+    /// The names that `initdb` makes itself, or reserves by its begin.
     const TAKEN: [&str; 3] = ["postgres", "template0", "template1"];
 
     /// Reads a name.

@@ -73,7 +73,7 @@ fn pid_file(cluster: &Path) -> Option<Option<u32>> {
     Some(line.trim().trim_start_matches('-').parse().ok())
 }
 
-/// What the process named in `postmaster.pid` is to the cluster.
+/// The relation of the process named in `postmaster.pid` to the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Holder {
     /// No such process.
