@@ -108,10 +108,13 @@ impl Component {
             return Err(Problem::NotAscii(self.identifier.clone()));
         }
         match &self.form {
-            Form::Structured => reserialised(&joined).ok_or_else(|| Problem::NotStructured(self.identifier.clone())),
+            Form::Structured => {
+                reserialised(&joined).ok_or_else(|| Problem::NotStructured(self.identifier.clone()))
+            }
             Form::Member(key) => {
-                let dictionary: Dictionary =
-                    Parser::new(&joined).parse().map_err(|_| Problem::NotStructured(self.identifier.clone()))?;
+                let dictionary: Dictionary = Parser::new(&joined)
+                    .parse()
+                    .map_err(|_| Problem::NotStructured(self.identifier.clone()))?;
                 dictionary.get(key.as_str()).and_then(serialised).ok_or_else(|| self.absent())
             }
             _ => String::from_utf8(joined).map_err(|_| Problem::NotAscii(self.identifier.clone())),
@@ -165,7 +168,8 @@ fn encoded(decoded: &str) -> String {
 /// Nearly always all types that it could be have the same form. Where they have not (a key that comes twice),
 /// two verifiers could read two things, so there is none.
 fn reserialised(text: &[u8]) -> Option<String> {
-    let dictionary = Parser::new(text).parse::<Dictionary>().ok().map(|it| it.serialize().unwrap_or_default());
+    let dictionary =
+        Parser::new(text).parse::<Dictionary>().ok().map(|it| it.serialize().unwrap_or_default());
     let list = Parser::new(text).parse::<List>().ok().map(|it| it.serialize().unwrap_or_default());
     let item = Parser::new(text).parse::<Item>().ok().map(|it| it.serialize());
     let mut forms = [dictionary, list, item].into_iter().flatten();

@@ -23,7 +23,8 @@ pub fn check(headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
         let Some(member) = digests.get(name) else { continue };
         // Of public bytes: the comparison need not take constant time.
         match member {
-            ListEntry::Item(item) if item.bare_item == BareItem::from(digest(algorithm, body).as_ref().to_vec()) => {}
+            ListEntry::Item(item)
+                if item.bare_item == BareItem::from(digest(algorithm, body).as_ref().to_vec()) => {}
             _ => return Err(Problem::Digest(name)),
         }
         known = true;

@@ -4,9 +4,7 @@ use std::fmt;
 
 use http::{HeaderMap, HeaderValue};
 use sfv::visitor::{DictionaryVisitor, EntryVisitor, InnerListVisitor, ItemVisitor, ParameterVisitor};
-use sfv::{
-    BareItemFromInput, Dictionary, InnerList, Item, KeyRef, ListEntry, Parameters, Parser,
-};
+use sfv::{BareItemFromInput, Dictionary, InnerList, Item, KeyRef, ListEntry, Parameters, Parser};
 
 use crate::{MAX_FIELD, Problem};
 

@@ -53,7 +53,9 @@ pub enum Problem {
     #[error("component {0} is not a field name in lower case")]
     FieldName(String),
     /// A parameter of a component that does not fit it.
-    #[error("component {0} has a parameter that it cannot have; there may be one of `sf`, `bs`, `key` or `name`")]
+    #[error(
+        "component {0} has a parameter that it cannot have; there may be one of `sf`, `bs`, `key` or `name`"
+    )]
     ComponentParameter(String),
     /// The same component twice (RFC 9421 2).
     #[error("component {0} is covered twice")]

@@ -145,7 +145,7 @@ impl Signed {
             return Err(Problem::Late(age));
         }
         if age < -WINDOW {
-            return Err(Problem::Early(-age));
+            return Err(Problem::Early(age.saturating_neg()));
         }
         match self.parameters.expires {
             Some(expires) if now >= expires => Err(Problem::Expired(now.saturating_sub(expires))),
@@ -310,7 +310,8 @@ fn text(
     match parameters.get(name) {
         None => Ok(None),
         Some(BareItem::String(text))
-            if length.contains(&text.as_str().len()) && text.as_str().bytes().all(|byte| byte.is_ascii_graphic()) =>
+            if length.contains(&text.as_str().len())
+                && text.as_str().bytes().all(|byte| byte.is_ascii_graphic()) =>
         {
             Ok(Some(text.as_str().to_owned()))
         }
