@@ -12,13 +12,23 @@ pub enum Problem {
     Missing(&'static str),
     /// A field of ours is longer than is read.
     #[error("`{field}` is longer than {limit} bytes")]
-    FieldTooLong { field: &'static str, limit: usize },
+    FieldTooLong {
+        /// Its name.
+        field: &'static str,
+        /// In bytes.
+        limit: usize,
+    },
     /// A field of ours is no dictionary (RFC 9651 3.2), or says one thing twice.
     #[error("`{0}` is not a dictionary of structured fields, or has a label or a parameter twice")]
     NotADictionary(&'static str),
     /// More than one signature, and not exactly one of them is meant for us.
     #[error("{tagged} of {labels} signatures have `tag=\"{tag}\"`; exactly one must", tag = crate::TAG)]
-    Label { labels: usize, tagged: usize },
+    Label {
+        /// How many there are.
+        labels: usize,
+        /// How many of them have our tag.
+        tagged: usize,
+    },
     /// The member of `signature-input` is not a list of components.
     #[error("`{0}` in `signature-input` is not a list of components in parentheses")]
     NotAList(String),
@@ -33,7 +43,12 @@ pub enum Problem {
     NoParameter(&'static str),
     /// A parameter with a value of another type, or outside its bounds.
     #[error("parameter `{name}` must be {must}")]
-    Parameter { name: &'static str, must: &'static str },
+    Parameter {
+        /// Its name.
+        name: &'static str,
+        /// What it must be, in words.
+        must: &'static str,
+    },
     /// A parameter whose meaning is not known, and so cannot be honoured.
     #[error("parameter `{0}` is not known")]
     UnknownParameter(String),
