@@ -35,5 +35,5 @@ pub const MAX_FIELD: usize = 8 * 1024;
 /// Most components that one signature may cover.
 pub const MAX_COMPONENTS: usize = 64;
 
-/// Longest signature base, in bytes.
+/// Longest signature base, and most that is parsed to make it, in bytes.
 pub const MAX_BASE: usize = 64 * 1024;

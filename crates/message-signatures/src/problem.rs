@@ -56,7 +56,7 @@ pub enum Problem {
     #[error("algorithm `{0}` is neither `rsa-pss-sha512` nor `rsa-v1_5-sha256`")]
     Algorithm(String),
     /// More components, or more bytes in them, than are read.
-    #[error("more than {components} components, or more than {bytes} bytes to sign", components = crate::MAX_COMPONENTS, bytes = crate::MAX_BASE)]
+    #[error("more than {components} components, or more than {bytes} bytes to sign or to parse", components = crate::MAX_COMPONENTS, bytes = crate::MAX_BASE)]
     TooMuch,
     /// A component that is not a quoted name.
     #[error("component {0} is not a quoted name")]

@@ -239,7 +239,13 @@ fn signature_base(
     head: &RequestHead<'_>,
 ) -> Result<String, Problem> {
     let mut base = String::with_capacity(1024);
+    // Sixty-four components may parse one long field sixty-four times, for anybody who asks.
+    let mut parsed = 0;
     for component in components {
+        parsed += component.parses(head);
+        if parsed > MAX_BASE {
+            return Err(Problem::TooMuch);
+        }
         let value = component.value(head)?;
         if base.len() + component.identifier().len() + value.len() > MAX_BASE {
             return Err(Problem::TooMuch);

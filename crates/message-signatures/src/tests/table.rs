@@ -215,6 +215,21 @@ fn more_than_can_be_signed_is_refused() {
     assert_eq!(sign_and_judge(&head("GET", "/", &fields), &input), Err(Problem::TooMuch));
 }
 
+/// Each component parses its field anew, so there is a limit to how often a long one may be named.
+#[test]
+fn a_long_field_is_not_parsed_again_and_again() {
+    let long = format!("a=1, b=2, c=\"{}\"", "x".repeat(30_000));
+    let fields = headers(&[("x-long", &long)]);
+    for (components, expected) in [
+        ("\"x-long\";key=\"a\" \"x-long\";key=\"b\"", Ok(())),
+        ("\"x-long\";key=\"a\" \"x-long\";key=\"b\" \"x-long\";key=\"c\"", Err(Problem::TooMuch)),
+        ("\"x-long\";key=\"a\" \"x-long\";key=\"b\" \"x-long\";sf", Err(Problem::TooMuch)),
+    ] {
+        let input = format!("(\"@method\" \"@target-uri\" {components});created={NOW};keyid=\"k\"");
+        assert_eq!(sign_and_judge(&head("GET", "/", &fields), &input), expected, "{components}");
+    }
+}
+
 #[test]
 fn no_part_of_the_head_breaks_out_of_its_line() {
     let input = r#"sig=("@method" "@target-uri");created=1;keyid="k""#;
@@ -262,7 +277,7 @@ fn problems_are_words_for_an_engineer() {
             Problem::Label { labels: 2, tagged: 0 },
             "0 of 2 signatures have `tag=\"partner-api\"`; exactly one must",
         ),
-        (Problem::TooMuch, "more than 64 components, or more than 65536 bytes to sign"),
+        (Problem::TooMuch, "more than 64 components, or more than 65536 bytes to sign or to parse"),
         (Problem::NoParameter("nonce"), "parameter `nonce` is missing"),
         (Problem::Absent("\"date\"".into()), "\"date\" is covered and not in the request"),
     ] {
