@@ -4,12 +4,14 @@
 //!
 //! - [`rsa`] reads and screens RSA keys, [`pgp`] OpenPGP certificates; both say why they refuse.
 //! - [`encrypt`] seals bytes to an accepted key, [`verify`] checks what its holder signed.
+//! - [`jwe`] is what passes over the wire: messages to a key, and what comes back for one made here.
 //! - [`generate`] makes an RSA pair whose private half the caller seals.
 //! - [`accepted`] speaks of a key without its type, as a database does.
 
 pub mod accepted;
 pub mod encrypt;
 pub mod generate;
+pub mod jwe;
 pub mod pgp;
 pub mod rsa;
 pub mod verify;

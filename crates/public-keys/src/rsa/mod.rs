@@ -3,6 +3,7 @@
 mod blocked;
 mod form;
 mod numbers;
+mod private_key;
 mod refusal;
 mod screen;
 
@@ -13,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::encoding;
 
 pub use numbers::prepare;
+pub use private_key::{NotAPrivateKey, PrivateKey};
 pub use refusal::RsaRefusal;
 pub(super) use screen::{Modulus, screen, screen_closely};
 

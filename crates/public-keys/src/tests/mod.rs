@@ -16,7 +16,7 @@ fn path(name: &str) -> std::path::PathBuf {
 }
 
 /// A committed key, as text.
-fn fixture(name: &str) -> String {
+pub(crate) fn fixture(name: &str) -> String {
     std::fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -34,6 +34,6 @@ fn now() -> DateTime<Utc> {
 }
 
 /// The base64 between the lines of a block.
-fn body(block: &str) -> String {
+pub(crate) fn body(block: &str) -> String {
     block.lines().filter(|line| !line.starts_with("-----") && !line.contains(':')).collect()
 }
