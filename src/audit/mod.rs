@@ -1,6 +1,6 @@
 //! The log of changes and their authors. A row is written by the statement of the change, so
 //! neither is ever there without the other; `orgs.revision` numbers the rows of an org without
-//! gaps, and each carries a MAC that continues the [`chain`]. [`change!`](crate::changes) is the
+//! gaps, and each carries a MAC that continues the `chain`. [`change!`](crate::changes) is the
 //! only way to write one.
 
 pub mod verify;

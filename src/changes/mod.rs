@@ -3,8 +3,8 @@
 //! at the revision that was loaded**. Usually that is two statements and no lock; if somebody else
 //! was faster, the second attempt queues behind the org's row.
 //!
-//! A resource that changes implements [`Changeable`] in its `store.rs`, with [`snapshot!`] and
-//! [`change!`]; a handler says [`Scope::change`] and carries it out.
+//! A resource that changes implements [`Changeable`] in its `store.rs`, with `snapshot!` and
+//! `change!`; a handler says [`Scope::change`] and carries it out.
 
 mod scope;
 mod statement;

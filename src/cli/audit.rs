@@ -23,7 +23,7 @@ pub enum AuditCommand {
         /// Only this org: its key, or, of a deleted one, its id
         #[arg(long)]
         org: Option<String>,
-        /// A head that was kept, as <seq>:<mac>: the log must still contain it
+        /// A head that was kept, as `<seq>:<mac>`: the log must still contain it
         #[arg(long, requires = "org")]
         head: Option<Pinned>,
     },

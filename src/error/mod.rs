@@ -1,5 +1,5 @@
 //! The errors that a client can see. The codes are a closed set (contract 1); the wire shapes are
-//! made in [`shape`], the mapping of database failures in [`database`].
+//! made in [`shape`], the mapping of database failures in `database`.
 
 mod code;
 mod database;

@@ -1,6 +1,6 @@
 //! Partners' public keys (contract 9): registered and screened, listed, ended, or generated here.
 //! The naming and the error shape are this contract section's own. What a key must be is judged in
-//! [`public_keys`](::public_keys), the org's rules are in [`rules`], and what other features
+//! [`public_keys`], the org's rules are in [`rules`], and what other features
 //! do with keys is in [`delivery`].
 
 mod body;

@@ -1,5 +1,5 @@
 //! The rules of contract 9 as pure functions: an org's keys in, a change or a refusal out. What a
-//! key itself must be is judged before, in [`public_keys`](::public_keys).
+//! key itself must be is judged before, in [`public_keys`].
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;

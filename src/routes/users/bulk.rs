@@ -29,7 +29,7 @@ use crate::identity::Partner;
 use crate::request_id::TraceContext;
 use crate::state::App;
 
-/// The route, which has [`IDLE_TIMEOUT`] in place of the timeout of all others.
+/// The route, which has `IDLE_TIMEOUT` in place of the timeout of all others.
 pub const PATH: &str = "/v1/users/bulk";
 const NDJSON: &str = "application/x-ndjson";
 const MAX_BODY: usize = 10 * 1024 * 1024;

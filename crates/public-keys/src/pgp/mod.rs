@@ -1,4 +1,4 @@
-//! OpenPGP certificates (RFC 9580): read, verified against the [`policy`], and kept in canonical armor
+//! OpenPGP certificates (RFC 9580): read, verified against the `policy`, and kept in canonical armor
 //! with nothing in it that the primary key did not sign. No private operation exists here.
 
 mod certificate;

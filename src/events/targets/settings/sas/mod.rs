@@ -19,7 +19,7 @@ pub struct SasToken {
 
 impl SasToken {
     /// Reads a token for a queue of an account, in whichever form the portal or an SDK hands it out:
-    /// see [`source::query`].
+    /// see `source::query`.
     ///
     /// It is not asked whether it runs today: that changes, and this is asked again at each delivery.
     ///
