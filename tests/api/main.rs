@@ -8,6 +8,7 @@ mod client_address;
 mod command_line;
 mod connection;
 mod conventions;
+mod docs_width;
 mod events;
 mod features;
 mod gateway_key;

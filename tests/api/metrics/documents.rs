@@ -1,4 +1,4 @@
-//! The dashboard, the alerts and the table of metrics speak of what there is, and of all of it.
+//! The dashboard, the alerts and the list of metrics speak of what there is, and of all of it.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::support::exposition::Exposition;
 
 const DASHBOARD: &str = include_str!("../../../docs/grafana-dashboard.json");
 const ALERTS: &str = include_str!("../../../docs/alerts.yml");
-const TABLE: &str = include_str!("../../../docs/observability.md");
+const LIST: &str = include_str!("../../../docs/observability.md");
 
 #[tokio::test]
 async fn every_metric_of_the_dashboard_and_the_alerts_is_exposed() {
@@ -41,12 +41,12 @@ async fn every_label_of_the_dashboard_and_the_alerts_is_one_of_ours() {
 }
 
 #[tokio::test]
-async fn the_table_lists_every_family_and_no_other() {
+async fn the_list_names_every_family_and_no_other() {
     let seen = everything().await;
     let exposed: BTreeSet<_> = seen.families.keys().map(|name| bare(name)).collect();
-    let (_, table) = TABLE.split_once("\n## Metrics\n").expect("the table");
-    let (table, _) = table.split_once("\n## ").expect("its end");
-    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let (_, list) = LIST.split_once("\n## Metrics\n").expect("the list");
+    let (list, _) = list.split_once("\n## ").expect("its end");
+    let rows = list.lines().filter_map(|line| line.strip_prefix("- `")?.split_once('`'));
     let listed: BTreeSet<_> = rows.map(|(name, _)| bare(name)).collect();
     let missing: Vec<_> = exposed.difference(&listed).collect();
     let unknown: Vec<_> = listed.difference(&exposed).collect();
@@ -79,7 +79,7 @@ fn words(text: &str) -> BTreeSet<&str> {
     words.filter(|word| word.starts_with("partner_api_") || word.starts_with("process_")).collect()
 }
 
-/// As the table writes it: without the service's name, and a counter with its suffix or not.
+/// As the list writes it: without the service's name, and a counter with its suffix or not.
 fn bare(name: &str) -> &str {
     let name = name.strip_prefix("partner_api_").unwrap_or(name);
     name.strip_suffix("_total").or(name.strip_suffix("_info")).unwrap_or(name)
