@@ -79,7 +79,9 @@ impl Claims {
             }
         }
         // Four bytes a character at most: what is longer need not be counted.
-        if self.jti.is_empty() || self.jti.len() > 4 * MAX_ID || self.jti.chars().count() > MAX_ID {
+        let is_long = self.jti.len() > 4 * MAX_ID || self.jti.chars().count() > MAX_ID;
+        // Postgres cannot keep a NUL, and who names something with control characters has other plans.
+        if self.jti.is_empty() || is_long || self.jti.contains(char::is_control) {
             return Err(Problem::Id);
         }
         Ok(Verified { client: self.iss, id: self.jti, expires_at })

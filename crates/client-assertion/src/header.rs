@@ -4,10 +4,10 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA384, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
     RsaParameters,
 };
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 use crate::Problem;
+use crate::object::Object;
 
 /// Longest `kid`, in bytes.
 const MAX_KID: usize = 256;
@@ -59,20 +59,6 @@ pub struct Header {
     pub algorithm: Algorithm,
 }
 
-/// The members that may be there. Others are refused: keys and links to keys (`jwk`, `jku`, `x5u`, `x5c`), which would
-/// let the sender choose the key, and whatever else changes what the rest means.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Members {
-    alg: String,
-    #[serde(default, deserialize_with = "present")]
-    kid: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    typ: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    crit: Option<IgnoredAny>,
-}
-
 /// A member that may be absent, but not `null`.
 pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
@@ -82,27 +68,31 @@ pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 
 impl Header {
     /// Reads the decoded header.
+    ///
+    /// Members that are not named here are ignored, as RFC 7515 4 wants: libraries send `x5t` and `x5c` unasked.
+    /// Keys and ways to keys among them (`jwk`, `jku`) change nothing, for the key is the one that is registered.
     pub fn parse(header: &[u8]) -> Result<Self, Problem> {
-        // A derived struct would take an array as well.
-        if header.trim_ascii_start().first() != Some(&b'{') {
-            return Err(Problem::Header);
-        }
-        let members: Members = serde_json::from_slice(header).map_err(|_| Problem::Header)?;
-        if members.crit.is_some() {
+        let members = Object::read(header).ok_or(Problem::Header)?;
+        if members.get("crit").is_some() {
             return Err(Problem::Critical);
         }
-        let algorithm = Algorithm::named(&members.alg).ok_or(Problem::Algorithm)?;
-        if !members.typ.is_none_or(|typ| is_our_type(&typ)) {
+        let text = |name| members.get(name).map(|value| value.as_str().ok_or(Problem::Header)).transpose();
+        let algorithm = Algorithm::named(text("alg")?.ok_or(Problem::Header)?).ok_or(Problem::Algorithm)?;
+        if !text("typ")?.is_none_or(is_our_type) {
             return Err(Problem::Type);
         }
-        match members.kid {
-            Some(kid) if (1..=MAX_KID).contains(&kid.len()) => Ok(Self { kid, algorithm }),
+        match text("kid")? {
+            Some(kid) if (1..=MAX_KID).contains(&kid.len()) => Ok(Self { kid: kid.to_owned(), algorithm }),
             _ => Err(Problem::KeyId),
         }
     }
 }
 
-/// Media types have no case (RFC 7515 4.1.9).
+/// Media types have no case, and `application/` may stand before them (RFC 7515 4.1.9).
 fn is_our_type(typ: &str) -> bool {
+    let typ = match typ.split_at_checked("application/".len()) {
+        Some((prefix, bare)) if prefix.eq_ignore_ascii_case("application/") => bare,
+        _ => typ,
+    };
     typ.eq_ignore_ascii_case("JWT") || typ.eq_ignore_ascii_case("client-authentication+jwt")
 }

@@ -2,6 +2,7 @@
 
 mod claims;
 mod header;
+mod object;
 mod problem;
 #[cfg(test)]
 mod tests;

@@ -11,8 +11,8 @@ pub enum Problem {
     /// Not three parts of base64url without padding (RFC 7515 7.1).
     #[error("the assertion is not a compact JWS")]
     NotCompact,
-    /// A header that is no JSON object, or with a member that is repeated, unknown or of the wrong type.
-    #[error("the header is not a JSON object with `alg`, `kid` and at most `typ`, each once")]
+    /// A header that is no JSON object, or with a member that is repeated or of the wrong type.
+    #[error("the header is not a JSON object with `alg` and `kid`, each name once")]
     Header,
     /// `none`, an HMAC, a curve, or RSA with a scheme that is not taken.
     #[error("`alg` must be RS384, PS256, PS384 or PS512")]
@@ -50,7 +50,7 @@ pub enum Problem {
     /// `iat` ahead by more than [`crate::LEEWAY`].
     #[error("the assertion was issued in the future")]
     Future,
-    /// Empty, or longer than 256 bytes.
-    #[error("`jti` must be a string of 1 to 256 characters")]
+    /// Empty, longer than 256 characters, or with a control character.
+    #[error("`jti` must be a string of 1 to 256 characters, none a control character")]
     Id,
 }

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::{Assertion, Expected, Problem, Verified};
 
+mod foreign;
 mod hostile;
 mod table;
 
