@@ -102,6 +102,12 @@ pub enum Problem {
     /// Sound, and not made by this key over these bytes.
     #[error("the signature is not that of this key over this signature base")]
     Signature,
+    /// Made by this key over these bytes, with another salt than RFC 9421 3.3.1 has.
+    #[error(
+        "the salt of the signature is as long as it can be, and must have 64 bytes (RFC 9421 3.3.1): in Node \
+         `saltLength: 64`, in Go `SaltLength: rsa.PSSSaltLengthEqualsHash`, with openssl `rsa_pss_saltlen:64`"
+    )]
+    Salt,
     /// There is no `Content-Digest` to compare the body with.
     #[error("`content-digest` is missing")]
     NoDigest,

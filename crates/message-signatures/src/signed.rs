@@ -1,7 +1,7 @@
 //! The signature of a request: read first, verified when the key is known.
 
 use aws_lc_rs::signature::{
-    RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA512, RsaParameters, UnparsedPublicKey,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPssSaltLength, UnparsedPublicKey,
 };
 use sfv::{BareItem, Dictionary, FieldType as _, InnerList, ListEntry, Parameters};
 
@@ -171,16 +171,28 @@ impl Signed {
     /// is the digest of the body ([`crate::digest::check`]).
     ///
     /// # Errors
-    /// Too little covered, or [`Problem::Signature`] without saying what is wrong with it.
+    /// Too little covered; [`Problem::Salt`]; or [`Problem::Signature`] without saying what is wrong with it.
     pub fn verify(&self, public_key: &[u8]) -> Result<(), Problem> {
         self.check_coverage()?;
         self.verify_signature(public_key)
     }
 
     pub(crate) fn verify_signature(&self, public_key: &[u8]) -> Result<(), Problem> {
-        UnparsedPublicKey::new(self.algorithm().parameters(), public_key)
-            .verify(self.base.as_bytes(), &self.signature)
-            .map_err(|_| Problem::Signature)
+        let is_good = |parameters: &'static RsaParameters| {
+            UnparsedPublicKey::new(parameters, public_key)
+                .verify(self.base.as_bytes(), &self.signature)
+                .is_ok()
+        };
+        let parameters = self.algorithm().parameters();
+        if is_good(parameters) {
+            return Ok(());
+        }
+        // What Node, Go and OpenSSL make unless told otherwise: refused, but its maker is told why.
+        let longest = const { &RSA_PSS_2048_8192_SHA512.with_pss_salt_length(RsaPssSaltLength::Max) };
+        if self.algorithm() == Algorithm::RsaPssSha512 && is_good(longest) {
+            return Err(Problem::Salt);
+        }
+        Err(Problem::Signature)
     }
 }
 

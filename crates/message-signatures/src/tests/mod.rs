@@ -14,6 +14,7 @@ mod components;
 mod hostile;
 mod responses;
 mod rfc;
+mod salt;
 mod table;
 
 /// An instant, and the `created` of most signatures here.
