@@ -24,6 +24,7 @@ pub enum Feature {
     PublicKeys,
     MemberTokens,
     AuditLog,
+    RequestSignatures,
     HealthProfile,
     PrivacySettings,
     Devices,
@@ -37,7 +38,7 @@ use Feature::*;
 
 impl Feature {
     /// Every feature, in the order that partners see.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Users,
         UserBulk,
         TenantKeyRotation,
@@ -47,6 +48,7 @@ impl Feature {
         PublicKeys,
         MemberTokens,
         AuditLog,
+        RequestSignatures,
         HealthProfile,
         PrivacySettings,
         Devices,
@@ -68,6 +70,7 @@ impl Feature {
             PublicKeys => "public_keys",
             MemberTokens => "member_tokens",
             AuditLog => "audit_log",
+            RequestSignatures => "request_signatures",
             HealthProfile => "health_profile",
             PrivacySettings => "privacy_settings",
             Devices => "devices",

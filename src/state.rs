@@ -17,6 +17,8 @@ use crate::db::trust::Trust;
 use crate::events::targets::Targets;
 use crate::features::DisabledFeatures;
 use crate::http::totals::Totals;
+use crate::identity::nonces::Nonces;
+use crate::identity::signatures::SignedBase;
 use crate::identity::{self, Identity};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -43,6 +45,8 @@ pub struct AppState {
     pub trust: Arc<Trust>,
     /// The orgs, and their callers' credentials.
     pub identity: Identity,
+    /// Nonces of signed requests.
+    pub nonces: Batcher<Nonces>,
     /// Inserts users that come at the same time in one statement.
     pub new_users: Batcher<Inserts>,
     /// Finds users that are asked for at the same time in one statement.
@@ -87,6 +91,7 @@ impl App {
                 identity::IdentitySettings {
                     gateway_secrets: config.gateway_secrets.clone(),
                     public_url: config.public_url.clone(),
+                    signed_base: SignedBase::of(config.is_public_url_set.then_some(&config.public_url)),
                 },
                 trust.clone(),
                 keyring.clone(),
@@ -94,6 +99,8 @@ impl App {
                 clock.clone(),
                 &metrics,
             ),
+            nonces: Nonces::spawn(db.clone(), clock.clone(), metrics.database.batch("signature_nonces"))
+                .shared(share),
             new_users: Inserts::spawn(db.clone(), clock.clone(), metrics.database.batch("user_inserts"))
                 .shared(share),
             users: Lookups::spawn(db.clone(), metrics.database.batch("user_lookups")).shared(share),

@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::error::ApiError;
 use crate::features::Feature;
 use crate::openapi::NOT_LIVE_YET;
-use crate::routes::{audit, events, member_tokens, public_keys, queues, signing_secrets, tenant_keys, users};
+use crate::routes::{audit, events, member_tokens, public_keys, queues, signatures, signing_secrets, tenant_keys, users};
 use crate::state::App;
 
 /// Method, path, operation id and summary of a route to come.
@@ -32,6 +32,7 @@ pub fn routes(feature: Feature) -> Option<OpenApiRouter<App>> {
         Feature::PublicKeys => public_keys::routes(),
         Feature::MemberTokens => member_tokens::routes(),
         Feature::AuditLog => audit::routes(),
+        Feature::RequestSignatures => signatures::routes(),
         planned => match planned_routes(planned) {
             [] => return None,
             routes => routes.iter().fold(OpenApiRouter::new(), |router, route| mount(planned, router, route)),

@@ -9,12 +9,15 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::edge::limit_of;
+use super::signed;
 use crate::error::{ApiError, Code};
 use crate::features::Feature;
 use crate::idempotency::header::IdempotencyKey;
-use crate::identity::{Access, Caller};
+use crate::identity::orgs::SignaturePolicy;
+use crate::identity::{Access, Caller, Identified, Partner};
 use crate::limits::shares::{self, Share};
 use crate::limits::{Limit, Listener};
+use crate::routes::signatures;
 use crate::state::App;
 
 /// The checks before one feature's routes.
@@ -30,17 +33,32 @@ pub struct Gate {
 
 /// Passes a request on, or refuses it before the body is read.
 pub async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    let caller = match gate.app.identity.identify(request.headers(), gate.access).await {
-        Ok(caller) => caller,
+    let signature = gate.app.identity.signature(&request);
+    let identified = gate.app.identity.identify(request.headers(), signature, gate.access).await;
+    let Identified { caller, signer } = match identified {
+        Ok(identified) => identified,
         Err(error) => return error.into_response(),
     };
-    let mut response = match admit(&gate, caller, &request) {
+    let policy = match policy(&gate.app, caller).await {
+        Ok(policy) => policy,
+        Err(error) => return error.into_response(),
+    };
+    let mut response = match admit(&gate, caller, policy, &request) {
         Ok((share, key)) => {
             request.extensions_mut().insert(caller);
             if let Some(key) = key {
                 request.extensions_mut().insert(key);
             }
-            let mut response = shares::serving(caller.org_id(), next.run(request)).await;
+            let served = async {
+                match signer {
+                    None => next.run(request).await,
+                    Some(signer) => match signed::settle(&gate.app, request, signer).await {
+                        Ok(request) => next.run(request).await,
+                        Err(error) => error.into_response(),
+                    },
+                }
+            };
+            let mut response = shares::serving(caller.org_id(), served).await;
             // Until the answer was taken, as the request's permit is.
             response.extensions_mut().insert(Arc::new(share));
             response
@@ -55,6 +73,7 @@ pub async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) ->
 fn admit(
     Gate { app, feature, .. }: &Gate,
     caller: Caller,
+    policy: SignaturePolicy,
     request: &Request,
 ) -> Result<(Share, Option<IdempotencyKey>), ApiError> {
     let limit = limit_of(Listener::Public, request.extensions().get()).unwrap_or(Limit::Public);
@@ -65,6 +84,64 @@ fn admit(
     if let Some(feature) = *feature {
         app.features.require(feature, &app.config.integration_contact)?;
     }
+    if requires_signature(policy, request.method(), request.uri().path()) {
+        return Err(Code::SignatureRequired.into());
+    }
     let shows_secrets = *request.method() == Method::POST && feature.is_some_and(Feature::shows_secrets);
     Ok((share, IdempotencyKey::of(request.headers(), shows_secrets)?))
+}
+
+/// What the org asks of this caller: of a request that is signed, and of members, nothing.
+async fn policy(app: &App, caller: Caller) -> Result<SignaturePolicy, ApiError> {
+    let Caller::Partner(Partner { org_id, signed_by: None, .. }) = caller else {
+        return Ok(SignaturePolicy::Optional);
+    };
+    // Between the look-ups it can only have been deleted, which refuses it elsewhere.
+    Ok(app.identity.org(org_id).await?.map_or(SignaturePolicy::Optional, |org| org.signature_policy))
+}
+
+/// What changes credentials, queues and the org itself (contract 12.1).
+const ADMINISTRATION: [&str; 4] =
+    ["/v1/auth/tenant-key", "/v1/auth/signing-secret", "/v1/admin", "/api/v1/key"];
+
+fn requires_signature(policy: SignaturePolicy, method: &Method, path: &str) -> bool {
+    match policy {
+        SignaturePolicy::Optional => false,
+        SignaturePolicy::Administration => {
+            let is_below = |root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            !matches!(*method, Method::GET | Method::HEAD) && ADMINISTRATION.into_iter().any(is_below)
+        }
+        // Whoever cannot sign yet is told here what is wrong.
+        SignaturePolicy::Required => path != signatures::CHECK_PATH,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn administration_is_what_changes_credentials_queues_and_the_org() {
+        let requires = |method, path| requires_signature(SignaturePolicy::Administration, &method, path);
+        for path in [
+            "/v1/auth/tenant-key/rotate",
+            "/v1/auth/signing-secret/rotate",
+            "/v1/admin/org",
+            "/api/v1/key",
+            "/api/v1/key/generate",
+        ] {
+            assert!(requires(Method::POST, path) && requires(Method::DELETE, path), "{path}");
+            assert!(!requires(Method::GET, path) && !requires(Method::HEAD, path), "{path}");
+        }
+        for path in ["/v1/users", "/v1/auth/token", "/v1/auth/signature/check", "/v1/administer", "/api/v1/keys"] {
+            assert!(!requires(Method::POST, path), "{path}");
+        }
+    }
+
+    #[test]
+    fn required_is_everything_but_the_check_that_helps_to_sign() {
+        let requires = |method, path| requires_signature(SignaturePolicy::Required, &method, path);
+        assert!(requires(Method::GET, "/v1/users") && requires(Method::POST, "/v1/auth/token"));
+        assert!(!requires(Method::POST, "/v1/auth/signature/check"));
+    }
 }

@@ -11,6 +11,7 @@
 mod edge;
 mod features;
 mod gate;
+mod signed;
 
 use std::any::Any;
 

@@ -32,6 +32,7 @@ enum Actor {
     Service,
     Gateway,
     TenantKey(Uuid),
+    PublicKey(Uuid),
 }
 
 impl Author {
@@ -52,7 +53,11 @@ impl Author {
     #[must_use]
     pub fn partner(keyring: &Keyring, partner: Partner, parts: &Parts) -> Self {
         Self {
-            actor: partner.key_id.map_or(Actor::Gateway, |key_id| Actor::TenantKey(key_id.0)),
+            actor: match (partner.key_id, partner.signed_by) {
+                (Some(key_id), _) => Actor::TenantKey(key_id.0),
+                (None, Some(unique_id)) => Actor::PublicKey(unique_id),
+                (None, None) => Actor::Gateway,
+            },
             request_id: parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned()),
             client: parts.extensions.get().copied(),
             trace: parts.extensions.get().copied(),
@@ -97,11 +102,12 @@ impl Actor {
             Self::Service => "service",
             Self::Gateway => "gateway",
             Self::TenantKey(_) => "tenant_key",
+            Self::PublicKey(_) => "public_key",
         }
     }
 
     fn key_id(self) -> Option<Uuid> {
-        if let Self::TenantKey(id) = self { Some(id) } else { None }
+        if let Self::TenantKey(id) | Self::PublicKey(id) = self { Some(id) } else { None }
     }
 }
 

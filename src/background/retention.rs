@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::db::Db;
+use crate::identity::nonces;
 use crate::idempotency::{KEPT_FOR, store as idempotency};
 use crate::state::App;
 
@@ -33,6 +34,7 @@ pub async fn run(app: App) {
 pub async fn step(app: &App) -> Result<u64, sqlx::Error> {
     let now = app.clock.now();
     forget_replies(app).await?;
+    forget_nonces(app).await?;
     while delete_closed(&app.db, now - app.config.event_retention).await? == BATCH as u64 {}
     let mut lost = 0;
     loop {
@@ -50,6 +52,11 @@ async fn forget_replies(app: &App) -> Result<(), sqlx::Error> {
     let now = app.clock.now();
     while idempotency::wipe_secrets(&app.db, now, BATCH).await? == BATCH as u64 {}
     while idempotency::delete_old(&app.db, now - KEPT_FOR, BATCH).await? == BATCH as u64 {}
+    Ok(())
+}
+
+async fn forget_nonces(app: &App) -> Result<(), sqlx::Error> {
+    while nonces::forget_old(&app.db.pool, app.clock.now(), BATCH).await? == BATCH as u64 {}
     Ok(())
 }
 

@@ -31,6 +31,8 @@ pub struct Config {
     pub internal_listen_addr: SocketAddr,
     /// `PUBLIC_URL`: under which name clients reach the public listener; the issuer of member tokens.
     pub public_url: String,
+    /// Whether it was; if not, signed requests are for their `Host`.
+    pub is_public_url_set: bool,
     /// `DATABASE_URL`; without it the service runs a Postgres of its own.
     pub database: Option<DatabaseAddress>,
     /// `DATABASE_MAX_CONNECTIONS`, for requests.
@@ -173,6 +175,7 @@ impl Config {
             listen_addr: vars.parsed("LISTEN_ADDR", LISTEN_ADDR)?,
             internal_listen_addr: vars.parsed("INTERNAL_LISTEN_ADDR", "127.0.0.1:8081")?,
             public_url: vars.public_url()?,
+            is_public_url_set: vars.optional("PUBLIC_URL").is_some(),
             database: vars.database()?,
             max_connections: vars.in_range("DATABASE_MAX_CONNECTIONS", 16, 1..=1_000)?,
             data_dir: vars.optional("DATA_DIR").unwrap_or_else(|| "./.data".to_owned()).into(),

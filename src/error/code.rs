@@ -58,6 +58,9 @@ codes! {
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "This Idempotency-Key was used for another request.";
     SecretNoLongerAvailable = "secret_no_longer_available", CONFLICT, "The request was carried out, and its secret was shown; details name what it made.";
     KeySuperseded = "key_superseded", FORBIDDEN, "This key was rotated and administers nothing any more; use its successor.";
+    /// The org asks for it (contract 12.1).
+    SignatureRequired = "signature_required", FORBIDDEN, "This request must be signed by a registered key of the usage Authentication.";
+    LastAuthenticationKey = "last_authentication_key", BAD_REQUEST, "This is the last key that can sign, and signatures are required; relax the policy first.";
     AmbiguousTenantKey = "ambiguous_tenant_key", CONFLICT, "There is more than one key to rotate, or none; name it in key_id.";
     KeyAlreadyRotated = "key_already_rotated", CONFLICT, "This key was rotated already; rotate its successor.";
     KeyNotLive = "key_not_live", CONFLICT, "This key has expired or was revoked, and does not come back.";

@@ -77,6 +77,12 @@ fn is_of_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)
 }
 
+/// `Host` as it was sent.
+#[must_use]
+pub fn text(headers: &HeaderMap) -> Option<&str> {
+    headers.get(HOST)?.to_str().ok()
+}
+
 /// The host that the headers name, once [`normalize`] has passed.
 #[must_use]
 pub fn of(headers: &HeaderMap) -> Option<Host<'_>> {

@@ -5,9 +5,11 @@ mod gateway;
 pub mod host;
 pub mod keys;
 pub mod members;
+pub mod nonces;
 pub mod orgs;
 mod own_host;
 mod rehash;
+pub mod signatures;
 pub mod token_keys;
 pub mod usage;
 
@@ -16,6 +18,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
+use message_signatures::Signed;
 use uuid::Uuid;
 
 pub use self::gateway::GatewaySecrets;
@@ -24,6 +27,7 @@ use self::keys::{KeyDirectory, KeyRecord, LookupError, Verdict};
 use self::members::Member;
 use self::orgs::{OrgDirectory, OrgStanding};
 use self::own_host::OwnHost;
+use self::signatures::{SignedBase, Signer, SignerDirectory};
 use self::token_keys::TokenKeys;
 use crate::clock::Clock;
 use crate::crypto::keyring::Keyring;
@@ -54,6 +58,8 @@ pub struct Partner {
     pub key_id: Option<KeyId>,
     /// `true` if that key was rotated, as memory knows it: at most a second old.
     pub is_superseded: bool,
+    /// The public key that verified the request's signature, if it was signed.
+    pub signed_by: Option<Uuid>,
 }
 
 impl Partner {
@@ -93,6 +99,15 @@ impl Caller {
     }
 }
 
+/// A caller, and what its signature leaves to be settled.
+#[derive(Clone, Debug)]
+pub struct Identified {
+    /// Whoever calls.
+    pub caller: Caller,
+    /// Whoever signed.
+    pub signer: Option<Signer>,
+}
+
 /// The callers that a route takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -111,6 +126,8 @@ pub struct Identity {
     pub keys: KeyDirectory,
     /// The keys that sign member tokens.
     pub token_keys: TokenKeys,
+    /// Whose public keys are.
+    pub signers: SignerDirectory,
     settings: IdentitySettings,
     own_host: OwnHost,
     keyring: Keyring,
@@ -125,6 +142,8 @@ pub struct IdentitySettings {
     pub gateway_secrets: GatewaySecrets,
     /// `PUBLIC_URL`: the issuer of member tokens, and the host that requests are for.
     pub public_url: String,
+    /// What signed requests are for.
+    pub signed_base: SignedBase,
 }
 
 impl Identity {
@@ -140,6 +159,7 @@ impl Identity {
     ) -> Self {
         Self {
             orgs: OrgDirectory::new(trust.clone(), metrics.database.cache("orgs")),
+            signers: SignerDirectory::new(trust.clone(), metrics.database.cache("signers")),
             keys: KeyDirectory::new(trust, db.clone(), metrics),
             token_keys: TokenKeys::new(keyring.clone(), db.clone(), clock.clone()),
             own_host: OwnHost::of(&settings.public_url),
@@ -154,12 +174,44 @@ impl Identity {
     ///
     /// # Errors
     /// 400, 401 or 403 as contract 0 orders them; 503 when the org cannot be looked up.
-    pub async fn identify(&self, headers: &HeaderMap, access: Access) -> Result<Caller, ApiError> {
+    pub async fn identify(
+        &self,
+        headers: &HeaderMap,
+        signature: Result<Option<Signed>, ApiError>,
+        access: Access,
+    ) -> Result<Identified, ApiError> {
+        if !signatures::is_signed(headers) {
+            let caller = self.unsigned(headers, access).await?;
+            return Ok(Identified { caller, signer: None });
+        }
+        if has_bearer(headers) {
+            return Err(Code::ConflictingCredentials.into());
+        }
+        let signed = signature?.ok_or(Code::Unauthorized)?;
+        let has_other = headers.contains_key(TENANT_KEY) || headers.contains_key(ORG_ID);
+        let partner = if has_other { self.by_key_or_org_id(headers).await.map(Some) } else { Ok(None) };
+        // Whatever is wrong with the signature comes first, whatever other credential was sent.
+        let org_id = partner.as_ref().ok().and_then(|partner| Some(partner.as_ref()?.org_id));
+        let signer = self.signer(signed, org_id).await?;
+        let signed_by = Some(signer.unique_id);
+        let partner = partner?.unwrap_or(Partner {
+            org_id: signer.org_id,
+            key_id: None,
+            is_superseded: false,
+            signed_by,
+        });
+        let caller = Caller::Partner(Partner { signed_by, ..partner });
+        Ok(Identified { caller, signer: Some(signer) })
+    }
+
+    async fn by_key_or_org_id(&self, headers: &HeaderMap) -> Result<Partner, ApiError> {
+        if headers.contains_key(TENANT_KEY) { self.by_key(headers).await } else { self.by_org_id(headers).await }
+    }
+
+    async fn unsigned(&self, headers: &HeaderMap, access: Access) -> Result<Caller, ApiError> {
         let has_key = headers.contains_key(TENANT_KEY);
         let has_org = headers.contains_key(ORG_ID);
-        let has_bearer =
-            headers.get_all(header::AUTHORIZATION).iter().any(|value| is_bearer(value.as_bytes()));
-        match (has_bearer, has_key, has_org) {
+        match (has_bearer(headers), has_key, has_org) {
             (true, true, _) | (true, _, true) => Err(Code::ConflictingCredentials.into()),
             (false, true, _) => self.by_key(headers).await.map(Caller::Partner),
             (false, false, true) => self.by_org_id(headers).await.map(Caller::Partner),
@@ -182,7 +234,7 @@ impl Identity {
             return Err(Code::Unauthorized.into());
         }
         let key = live.ok_or(Code::Forbidden)?;
-        Ok(Partner { org_id, key_id: Some(key.key_id), is_superseded: key.is_superseded })
+        Ok(Partner { org_id, key_id: Some(key.key_id), is_superseded: key.is_superseded, signed_by: None })
     }
 
     async fn by_org_id(&self, headers: &HeaderMap) -> Result<Partner, ApiError> {
@@ -198,7 +250,7 @@ impl Identity {
         }
         let key = self.gateways_key(headers, org_id).await?;
         let is_superseded = key.as_ref().is_some_and(|key| key.is_superseded);
-        Ok(Partner { org_id, key_id: key.map(|key| key.key_id), is_superseded })
+        Ok(Partner { org_id, key_id: key.map(|key| key.key_id), is_superseded, signed_by: None })
     }
 
     /// The key that the gateway had checked, if it says which. It may have been revoked while the
@@ -218,6 +270,12 @@ impl Identity {
             .await
             .map_err(ApiError::unavailable)?;
         if live.is_some() { Ok(live) } else { Err(Code::Unauthorized.into()) }
+    }
+
+    /// What signed requests are for.
+    #[must_use]
+    pub fn signed_base(&self) -> &SignedBase {
+        &self.settings.signed_base
     }
 
     /// Returns what `key` opens now.
@@ -241,6 +299,7 @@ impl Identity {
     pub fn forget_all(&self) {
         self.orgs.clear();
         self.keys.clear();
+        self.signers.clear();
     }
 }
 
@@ -258,6 +317,10 @@ fn sent_org(headers: &HeaderMap) -> Result<OrgId, ApiError> {
 
 fn sent_uuid(headers: &HeaderMap, name: &HeaderName) -> Option<Uuid> {
     parse_uuid(only(headers, name)?.to_str().ok()?)
+}
+
+fn has_bearer(headers: &HeaderMap) -> bool {
+    headers.get_all(header::AUTHORIZATION).iter().any(|value| is_bearer(value.as_bytes()))
 }
 
 /// The scheme is case-insensitive (RFC 9110 11.1).

@@ -1,6 +1,10 @@
-//! The orgs, and whether they may be served, from memory.
+//! Which orgs exist, whether they are served and how their requests must be signed, from memory.
 
 use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use public_keys::rsa::RsaKey;
+use uuid::Uuid;
 
 use crate::db::Db;
 use crate::db::cache::LookupCache;
@@ -8,14 +12,25 @@ use crate::db::trust::Trust;
 use crate::ids::OrgId;
 use crate::metrics::CacheMetrics;
 
-/// Orgs held in memory; at about a hundred bytes each.
+/// Orgs held in memory; at about two hundred bytes each, and a public key at half a kilobyte.
 const KNOWN_ORGS: usize = 50_000;
 const UNKNOWN_ORGS: usize = 10_000;
 
 /// The orgs, looked up once and then remembered.
 #[derive(Debug)]
 pub struct OrgDirectory {
-    cache: LookupCache<OrgId, OrgStanding>,
+    cache: LookupCache<OrgId, Arc<OrgRecord>>,
+}
+
+/// An org, as far as its requests go. Every change of it announces the org.
+#[derive(Clone, Debug)]
+pub struct OrgRecord {
+    /// Whether it is served.
+    pub standing: OrgStanding,
+    /// Which of its requests must be signed.
+    pub signature_policy: SignaturePolicy,
+    /// The keys that verify its signatures.
+    pub authentication_keys: Vec<AuthenticationKey>,
 }
 
 /// The standing of an org: whether it is served.
@@ -27,6 +42,64 @@ pub enum OrgStanding {
     Suspended,
 }
 
+/// Which requests of an org must be signed (contract 12.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignaturePolicy {
+    /// None.
+    #[default]
+    Optional,
+    /// What changes its credentials, its queues and itself.
+    Administration,
+    /// All of the partner's.
+    Required,
+}
+
+impl SignaturePolicy {
+    /// Every policy.
+    pub const ALL: [Self; 3] = [Self::Optional, Self::Administration, Self::Required];
+
+    /// The name on the wire and in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Optional => "optional",
+            Self::Administration => "administration",
+            Self::Required => "required",
+        }
+    }
+
+    /// The policy as it was stored; a later version's, which this one does not know, asks for everything.
+    #[must_use]
+    pub fn stored(name: &str) -> Self {
+        Self::parse(name).unwrap_or(Self::Required)
+    }
+
+    /// The policy of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.name() == name)
+    }
+}
+
+/// A public key of the usage `Authentication`, whose private half the partner holds.
+#[derive(Clone, Debug)]
+pub struct AuthenticationKey {
+    /// The `keyid` of its signatures.
+    pub unique_id: Uuid,
+    /// Its end.
+    pub expires_at: DateTime<Utc>,
+    /// The DER of its `SubjectPublicKeyInfo`.
+    pub spki: Vec<u8>,
+}
+
+impl OrgRecord {
+    /// The live key with this id.
+    #[must_use]
+    pub fn authentication_key(&self, unique_id: Uuid, now: DateTime<Utc>) -> Option<&AuthenticationKey> {
+        self.authentication_keys.iter().find(|key| key.unique_id == unique_id && now < key.expires_at)
+    }
+}
+
 impl OrgDirectory {
     /// An empty memory.
     #[must_use]
@@ -34,18 +107,26 @@ impl OrgDirectory {
         Self { cache: LookupCache::new(KNOWN_ORGS, UNKNOWN_ORGS, trust, metrics) }
     }
 
-    /// The org's standing; `None` if there is no such org.
+    /// The org; `None` if there is no such org.
     ///
     /// # Errors
     /// When memory does not know and the database cannot be asked.
-    pub async fn standing(&self, db: &Db, org_id: OrgId) -> Result<Option<OrgStanding>, sqlx::Error> {
+    pub async fn find(&self, db: &Db, org_id: OrgId) -> Result<Option<Arc<OrgRecord>>, sqlx::Error> {
         if let Some(known) = self.cache.peek(&org_id) {
             return Ok(known);
         }
         self.cache.get(org_id, |_| vec![org_id.0], async || load(db, org_id).await).await
     }
 
-    /// The number of answers that memory holds.
+    /// The org's standing; `None` if there is no such org.
+    ///
+    /// # Errors
+    /// As [`OrgDirectory::find`].
+    pub async fn standing(&self, db: &Db, org_id: OrgId) -> Result<Option<OrgStanding>, sqlx::Error> {
+        Ok(self.find(db, org_id).await?.map(|org| org.standing))
+    }
+
+    /// How many answers memory holds.
     #[must_use]
     pub fn entries(&self) -> usize {
         self.cache.entries()
@@ -62,12 +143,32 @@ impl OrgDirectory {
     }
 }
 
-async fn load(db: &Db, org_id: OrgId) -> Result<Option<OrgStanding>, sqlx::Error> {
-    let suspended = sqlx::query_scalar!(
-        r#"SELECT suspended_at IS NOT NULL AS "suspended!" FROM orgs WHERE id = $1"#,
+async fn load(db: &Db, org_id: OrgId) -> Result<Option<Arc<OrgRecord>>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT o.suspended_at IS NOT NULL AS "is_suspended!", o.signature_policy, k.unique_id AS "unique_id?",
+               k.expires_at AS "expires_at?", k.public_key AS "public_key?"
+        FROM orgs o
+        LEFT JOIN public_keys k ON k.org_id = o.id AND k.type = 'RSA' AND k.sealed IS NULL AND k.deleted_at IS NULL
+            AND 'Authentication' = ANY (k.usages)
+        WHERE o.id = $1
+        "#,
         org_id.0
     )
-    .fetch_optional(&db.lookups)
+    .fetch_all(&db.lookups)
     .await?;
-    Ok(suspended.map(|suspended| if suspended { OrgStanding::Suspended } else { OrgStanding::Active }))
+    let Some(org) = rows.first() else { return Ok(None) };
+    let standing = if org.is_suspended { OrgStanding::Suspended } else { OrgStanding::Active };
+    let signature_policy = SignaturePolicy::stored(&org.signature_policy);
+    let keys = rows.into_iter().filter_map(|row| {
+        let (unique_id, expires_at) = (row.unique_id?, row.expires_at?);
+        match RsaKey::stored(&row.public_key?) {
+            Ok(key) => Some(AuthenticationKey { unique_id, expires_at, spki: key.spki().to_vec() }),
+            Err(error) => {
+                tracing::error!(%org_id, %unique_id, %error, "a public key cannot be read");
+                None
+            }
+        }
+    });
+    Ok(Some(Arc::new(OrgRecord { standing, signature_policy, authentication_keys: keys.collect() })))
 }

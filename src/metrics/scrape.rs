@@ -45,7 +45,7 @@ impl Metrics {
         database.trusted.set(i64::from(app.trust.is_fresh()));
         let [by_digest, by_id] = app.identity.keys.entries();
         let entries =
-            [("keys_by_digest", by_digest), ("keys_by_id", by_id), ("orgs", app.identity.orgs.entries())];
+            [("keys_by_digest", by_digest), ("keys_by_id", by_id), ("orgs", app.identity.orgs.entries()), ("signers", app.identity.signers.entries())];
         for (cache, held) in entries {
             set(&database.entries, [("cache", cache)], held);
         }
@@ -54,6 +54,7 @@ impl Metrics {
             ("user_lookups", app.users.waiting()),
             ("key_lookups", app.identity.keys.waiting()),
             ("event_closings", app.outbox.waiting()),
+            ("signature_nonces", app.nonces.waiting()),
         ];
         for (batch, many) in waiting {
             set(&database.waiting, [("batch", batch)], many);

@@ -4,7 +4,8 @@ use super::store::{Loaded, OrgRow};
 use crate::audit::verify::HANDED_OVER;
 use crate::changes::{Change, Rule, Scope};
 use crate::clock::Clock;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
+use crate::identity::orgs::SignaturePolicy;
 
 /// The request for a change of an org.
 #[derive(Clone, Debug)]
@@ -17,6 +18,14 @@ pub enum OrgChange {
     Resume,
     /// Deletes it with everything but its audit log.
     Delete,
+    /// Says which requests must be signed (contract 12.1). A request that does must be signed itself, in either
+    /// direction: nobody locks themselves out untested, and no thief of a tenant key loosens it.
+    SetSignaturePolicy {
+        /// From now on.
+        policy: SignaturePolicy,
+        /// `true` for a signed request, and for an operator.
+        is_signed: bool,
+    },
     /// Goes on with the renewed audit key of this number.
     HandOver(i16),
 }
@@ -29,6 +38,7 @@ impl OrgChange {
             Self::Suspend => "org.suspended",
             Self::Resume => "org.resumed",
             Self::Delete => "org.deleted",
+            Self::SetSignaturePolicy { .. } => "org.signature_policy_changed",
             Self::HandOver(_) => HANDED_OVER,
         }
     }
@@ -51,6 +61,14 @@ impl Loaded {
     /// Whoever may change anything may do this.
     fn decide(&self, change: &OrgChange) -> Result<Option<OrgPlan>, ApiError> {
         self.org.caller.require_administrator()?;
+        if let OrgChange::SetSignaturePolicy { policy, is_signed } = change {
+            if *policy == self.signature_policy {
+                return Ok(None);
+            }
+            if !is_signed {
+                return Err(Code::SignatureRequired.into());
+            }
+        }
         let subject =
             if let OrgChange::HandOver(number) = change { number.to_string() } else { self.key.clone() };
         Ok(Some(OrgPlan { change: change.clone(), subject }))

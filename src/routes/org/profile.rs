@@ -16,6 +16,7 @@ use crate::error::{ApiError, Code};
 use crate::http::input::{Body, Input, Reader, Valid};
 use crate::http::paging::Data;
 use crate::identity::Partner;
+use crate::identity::orgs::SignaturePolicy;
 use crate::ids::OrgId;
 use crate::routes::users;
 use crate::state::App;
@@ -43,6 +44,22 @@ pub struct OrgProfile {
     member_count: i64,
     /// When it was made.
     created_at: DateTime<Utc>,
+    /// Which of the org's requests must be signed.
+    #[schema(value_type = SignaturePolicyName)]
+    signature_policy: String,
+}
+
+/// Which requests must be signed (RFC 9421) by a registered key of the usage `Authentication`.
+#[derive(ToSchema)]
+#[schema(as = SignaturePolicy, rename_all = "snake_case")]
+#[expect(dead_code, reason = "documents what the database holds")]
+enum SignaturePolicyName {
+    /// None.
+    Optional,
+    /// Whatever changes credentials, queues or the org.
+    Administration,
+    /// All, but `POST /v1/auth/signature/check`.
+    Required,
 }
 
 /// Changes to the org.
@@ -51,6 +68,9 @@ pub struct UpdateOrg {
     /// For people. Cannot be cleared.
     #[schema(value_type = String, required = false, min_length = 1, max_length = 200, example = "Acme")]
     pub name: Option<String>,
+    /// Which requests must be signed from now on. Changing it takes a signed request.
+    #[schema(value_type = SignaturePolicyName, required = false)]
+    pub signature_policy: Option<SignaturePolicy>,
 }
 
 impl Input for UpdateOrg {
@@ -59,7 +79,11 @@ impl Input for UpdateOrg {
     fn read(request: &mut Reader) -> Option<Self> {
         request.body("id").immutable();
         request.body("key").immutable();
-        Some(Self { name: request.body("name").not_null().text(1..=200) })
+        let name = request.body("name").not_null().text(1..=200);
+        let policy = request.body("signature_policy").not_null();
+        let signature_policy =
+            policy.choice("must be optional, administration or required", SignaturePolicy::parse);
+        Some(Self { name, signature_policy })
     }
 }
 
@@ -97,6 +121,11 @@ async fn update_org(
     let org_id = scope.org_id;
     // Also where nothing is to be changed.
     partner.require_administrator()?;
+    if let Some(policy) = changes.signature_policy {
+        let change = OrgChange::SetSignaturePolicy { policy, is_signed: partner.signed_by.is_some() };
+        change.by(scope.clone(), &app.clock).carry_out(&app.db).await?;
+        app.identity.orgs.forget(org_id);
+    }
     if let Some(name) = changes.name {
         OrgChange::Rename(name).by(scope, &app.clock).execute(&app.db).await?;
     }
@@ -107,6 +136,6 @@ async fn show(app: &App, org_id: OrgId) -> Result<Json<Data<OrgProfile>>, ApiErr
     // It can only have been deleted since the gate: then it is refused as the gate would.
     let (org, users) = store::find(&app.db.pool, org_id).await?.ok_or(Code::Forbidden)?;
     let member_count = users::total(app, org_id, users).await?;
-    let store::Org { id, key, name, created_at, .. } = org;
-    Ok(Json(Data { data: OrgProfile { id, name, key, member_count, created_at } }))
+    let store::Org { id, key, name, created_at, signature_policy, .. } = org;
+    Ok(Json(Data { data: OrgProfile { id, name, key, member_count, created_at, signature_policy } }))
 }

@@ -10,6 +10,7 @@ use crate::changes::{Changeable, OrgState, Scope, change, snapshot};
 use crate::db::change_feed::CHANGES;
 use crate::error::ApiError;
 use crate::http::totals::EXACT_UP_TO;
+use crate::identity::orgs::SignaturePolicy;
 use crate::ids::OrgId;
 
 /// An org as operators see it.
@@ -25,6 +26,8 @@ pub struct Org {
     pub created_at: DateTime<Utc>,
     /// The instant of its suspension.
     pub suspended_at: Option<DateTime<Utc>>,
+    /// Which of its requests must be signed.
+    pub signature_policy: String,
 }
 
 /// Inserts an org, whose first audit row is `entry`; `false` if the key is taken.
@@ -58,7 +61,7 @@ pub async fn was_never_any(db: impl PgExecutor<'_>) -> Result<bool, sqlx::Error>
 pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Org>, sqlx::Error> {
     sqlx::query_as!(
         Org,
-        r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at FROM orgs ORDER BY created_at, id"#
+        r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at, signature_policy FROM orgs ORDER BY created_at, id"#
     )
     .fetch_all(db)
     .await
@@ -68,7 +71,7 @@ pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Org>, sqlx::Error> {
 pub async fn find_by_key(db: impl PgExecutor<'_>, key: &str) -> Result<Option<Org>, sqlx::Error> {
     sqlx::query_as!(
         Org,
-        r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at FROM orgs WHERE key = $1"#,
+        r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at, signature_policy FROM orgs WHERE key = $1"#,
         key
     )
     .fetch_optional(db)
@@ -79,7 +82,7 @@ pub async fn find_by_key(db: impl PgExecutor<'_>, key: &str) -> Result<Option<Or
 pub async fn find(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(Org, i64)>, sqlx::Error> {
     let row = sqlx::query!(
         r#"
-        SELECT key, name, created_at, suspended_at,
+        SELECT key, name, created_at, suspended_at, signature_policy,
                (SELECT count(*) FROM (SELECT FROM users WHERE org_id = $1 LIMIT $2) AS first) AS "users!"
         FROM orgs WHERE id = $1
         "#,
@@ -90,7 +93,8 @@ pub async fn find(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(Org,
     .await?;
     Ok(row.map(|row| {
         let (created_at, suspended_at) = (row.created_at, row.suspended_at);
-        (Org { id: org_id, key: row.key, name: row.name, created_at, suspended_at }, row.users)
+        let (key, name, signature_policy) = (row.key, row.name, row.signature_policy);
+        (Org { id: org_id, key, name, created_at, suspended_at, signature_policy }, row.users)
     }))
 }
 
@@ -100,6 +104,8 @@ pub struct Loaded {
     pub org: OrgState,
     /// The public name.
     pub key: String,
+    /// Which of its requests must be signed.
+    pub signature_policy: SignaturePolicy,
 }
 
 /// An org's own row, as a change is made to it.
@@ -116,9 +122,20 @@ impl Changeable for OrgRow {
         scope: &Scope,
         now: DateTime<Utc>,
     ) -> Result<Option<Loaded>, sqlx::Error> {
-        let loaded = snapshot!(db, scope, now, columns = r#"o.key AS "key!""#, from = "", {})?;
+        let columns = snapshot!(
+            db,
+            scope,
+            now,
+            columns = r#"o.key AS "key!", o.signature_policy AS "signature_policy!""#,
+            from = "",
+            {}
+        );
+        let loaded = columns?;
         let Some((org, rows)) = loaded else { return Ok(None) };
-        Ok(rows.into_iter().next().map(|row| Loaded { org, key: row.key }))
+        Ok(rows.into_iter().next().map(|row| {
+            let signature_policy = SignaturePolicy::stored(&row.signature_policy);
+            Loaded { org, key: row.key, signature_policy }
+        }))
     }
 
     async fn apply(
@@ -134,6 +151,7 @@ impl Changeable for OrgRow {
             OrgChange::Suspend => set_suspended(db, true, &entry).await?,
             OrgChange::Resume => set_suspended(db, false, &entry).await?,
             OrgChange::Delete => delete(db, &entry).await?,
+            OrgChange::SetSignaturePolicy { policy, .. } => set_signature_policy(db, policy, &entry).await?,
             OrgChange::HandOver(_) => hand_over(db, &entry).await?,
         };
         Ok(happened.then_some(()))
@@ -157,6 +175,21 @@ async fn set_suspended(
         set = "suspended_at = CASE WHEN given.is_suspended THEN coalesce(o.suspended_at, given.at) END",
         announce = "pg_notify(channel, format('org %s', org_id))::text",
         { "is_suspended": "boolean" = is_suspended, "channel": "text" = CHANGES }
+    )
+}
+
+/// Whoever serves the org hears of it.
+async fn set_signature_policy(
+    db: &mut PgConnection,
+    policy: SignaturePolicy,
+    entry: &Entry,
+) -> Result<bool, sqlx::Error> {
+    change!(
+        db,
+        entry,
+        set = "signature_policy = given.signature_policy",
+        announce = "pg_notify(channel, format('org %s', org_id))::text",
+        { "signature_policy": "text" = policy.name(), "channel": "text" = CHANGES }
     )
 }
 

@@ -81,7 +81,7 @@ async fn register_public_key(
     let change = registration(&app.clock, scope, input.owner_code, new, key);
     let reply = move |()| Reply::new(StatusCode::OK, &RegisteredPublicKey { unique_id });
     let response = idempotency::execute(&app, claim, change, reply).await?;
-    app.outbox.wake(org_id, Stream::Credentials);
+    changed(&app, org_id);
     Ok(response)
 }
 
@@ -164,7 +164,7 @@ async fn set_public_key_expiration(
     }
     let rule = move |org: &OrgPublicKeys| org.set_expiration(unique_id, expiration_utc).map(Some);
     scope.change(&app.clock, keys, rule).execute(&app.db).await?;
-    app.outbox.wake(org_id, Stream::Credentials);
+    changed(&app, org_id);
     Ok(Json(PublicKeyExpiration { unique_id, expiration_utc }))
 }
 
@@ -187,7 +187,7 @@ async fn delete_public_key(
     let (org_id, keys) = (scope.org_id, PublicKeys { named: unique_id, new: None });
     let change = scope.change(&app.clock, keys, move |org: &OrgPublicKeys| org.delete(unique_id));
     change.execute(&app.db).await?;
-    app.outbox.wake(org_id, Stream::Credentials);
+    changed(&app, org_id);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -226,8 +226,14 @@ async fn generate_key_pair(
     let data = GeneratedKeyPair { unique_id, key: shown, expiration_utc, algorithm };
     let reply = move |()| Reply::new(StatusCode::OK, &data);
     let response = idempotency::execute(&app, claim, change, reply).await?;
-    app.outbox.wake(org_id, Stream::Credentials);
+    changed(&app, org_id);
     Ok(response)
+}
+
+/// This process knows at once what others hear of: the event that waits, and which keys verify.
+fn changed(app: &App, org_id: OrgId) {
+    app.identity.orgs.forget(org_id);
+    app.outbox.wake(org_id, Stream::Credentials);
 }
 
 /// Judges a stored key as if it were registered now with this end.

@@ -22,6 +22,8 @@ pub struct StoredPublicKey {
     pub expires_at: DateTime<Utc>,
     /// The instant of its deletion.
     pub deleted_at: Option<DateTime<Utc>>,
+    /// `true` if the org signs requests with it (contract 12.1).
+    pub authenticates: bool,
 }
 
 impl StoredPublicKey {
@@ -37,6 +39,8 @@ pub struct OrgPublicKeys {
     pub org: OrgState,
     /// The org's `key`.
     pub owner_code: String,
+    /// `true` while some requests of the org must be signed.
+    pub must_sign: bool,
     /// The keys that the rule looks at.
     pub keys: Vec<StoredPublicKey>,
 }
@@ -123,7 +127,14 @@ impl OrgPublicKeys {
             // Immediate ends are states, so that no clock can disagree.
             deleted_at: Some(end),
         };
-        Ok(key.is_live(self.org.now).then_some(plan))
+        if !key.is_live(self.org.now) {
+            return Ok(None);
+        }
+        let signs_too = |other: &StoredPublicKey| other.authenticates && other.unique_id != key.unique_id;
+        if self.must_sign && key.authenticates && !self.live().any(signs_too) {
+            return Err(Code::LastAuthenticationKey.into());
+        }
+        Ok(Some(plan))
     }
 
     fn live(&self) -> impl Iterator<Item = &StoredPublicKey> {

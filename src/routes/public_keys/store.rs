@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::rules::{OrgPublicKeys, PublicKeyPlan, StoredPublicKey};
 use crate::changes::{Changeable, Scope, change, snapshot};
+use crate::db::change_feed::CHANGES;
 use crate::error::ApiError;
 use crate::ids::OrgId;
 
@@ -76,23 +77,25 @@ impl Changeable for PublicKeys {
             scope,
             now,
             columns = r#"
-                o.key AS "owner_code!", k.unique_id AS "unique_id?", k.fingerprint AS "fingerprint?",
-                k.expires_at AS "expires_at?", k.deleted_at"#,
+                o.key AS "owner_code!", o.signature_policy <> 'optional' AS "must_sign!",
+                k.unique_id AS "unique_id?", k.fingerprint AS "fingerprint?", k.expires_at AS "expires_at?", k.deleted_at,
+                k.type = 'RSA' AND k.sealed IS NULL AND 'Authentication' = ANY (k.usages) AS authenticates"#,
             from = "LEFT JOIN public_keys k ON k.org_id = o.id
                 AND (k.unique_id = given.named OR (k.deleted_at IS NULL AND k.expires_at > given.now))",
             { "named": "uuid" = self.named }
         )?;
         let Some((org, rows)) = loaded else { return Ok(None) };
-        let owner_code = rows[0].owner_code.clone();
+        let (owner_code, must_sign) = (rows[0].owner_code.clone(), rows[0].must_sign);
         let keys = rows.into_iter().filter_map(|row| {
             Some(StoredPublicKey {
                 unique_id: row.unique_id?,
                 fingerprint: row.fingerprint?,
                 expires_at: row.expires_at?,
                 deleted_at: row.deleted_at,
+                authenticates: row.authenticates.unwrap_or(false),
             })
         });
-        Ok(Some(OrgPublicKeys { org, owner_code, keys: keys.collect() }))
+        Ok(Some(OrgPublicKeys { org, owner_code, must_sign, keys: keys.collect() }))
     }
 
     async fn apply(
@@ -137,7 +140,10 @@ impl PublicKeys {
                        expires_at, at
                 FROM change WHERE type IS NOT NULL
             )",
+            // What verifies signatures is remembered with the org.
+            announce = "pg_notify(channel, format('org %s', org_id))::text",
             {
+                "channel": "text" = CHANGES,
                 "unique_id": "uuid" = plan.unique_id,
                 "expires_at": "timestamptz" = plan.expires_at,
                 "deleted_at": "timestamptz" = plan.deleted_at,

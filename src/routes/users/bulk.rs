@@ -32,7 +32,7 @@ use crate::state::App;
 /// The route, which has `IDLE_TIMEOUT` in place of the timeout of all others.
 pub const PATH: &str = "/v1/users/bulk";
 const NDJSON: &str = "application/x-ndjson";
-const MAX_BODY: usize = 10 * 1024 * 1024;
+pub const MAX_BODY: usize = 10 * 1024 * 1024;
 const MAX_LINES: usize = 10_000;
 const MAX_LINE: usize = 16 * 1024;
 /// Lines in one statement.
@@ -299,7 +299,11 @@ fn extend(line: &mut Vec<u8>, more: &[u8]) -> Result<(), ApiError> {
     Ok(())
 }
 
-async fn next_chunk(body: &mut HttpBody) -> Result<Option<Bytes>, ApiError> {
+/// The next piece of a body, which may come slowly but must come.
+///
+/// # Errors
+/// 400 where it pauses for too long or cannot be read.
+pub async fn next_chunk(body: &mut HttpBody) -> Result<Option<Bytes>, ApiError> {
     let refuse = |message| ApiError::with_message(Code::InvalidRequest, message);
     loop {
         let frame = tokio::time::timeout(IDLE_TIMEOUT, body.frame()).await;

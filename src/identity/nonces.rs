@@ -1,0 +1,99 @@
+//! Nonces of signed requests pass once, over all replicas (contract 12.1). Those that come at the same time share a
+//! statement, as users do.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use super::signatures::Nonce;
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::db::batch::{Batcher, KeptConnection, Slice};
+use crate::metrics::BatchMetrics;
+
+/// Slices on their way at the same time, and nonces in one.
+const WORKERS: usize = 2;
+const SLICE: usize = 128;
+
+/// Takes nonces in slices; answers whether each was fresh.
+#[derive(Debug)]
+pub struct Nonces {
+    db: Db,
+    clock: Clock,
+}
+
+impl Nonces {
+    /// Starts the workers, inside a tokio runtime.
+    #[must_use]
+    pub fn spawn(db: Db, clock: Clock, metrics: BatchMetrics) -> Batcher<Self> {
+        Batcher::spawn(WORKERS, SLICE, Self { db, clock }, metrics)
+    }
+}
+
+impl Slice for Nonces {
+    type In = Nonce;
+    type Out = bool;
+    type Worker = KeptConnection;
+
+    async fn run(&self, kept: &mut KeptConnection, nonces: &[Nonce]) -> Result<Vec<bool>, sqlx::Error> {
+        let taken = take(kept.get(&self.db.pool).await?, nonces, self.clock.now()).await;
+        kept.used(&self.db.pool, taken)
+    }
+}
+
+/// Of equal ones in a slice the first may be fresh.
+async fn take(
+    db: &mut PgConnection,
+    nonces: &[Nonce],
+    now: DateTime<Utc>,
+) -> Result<Vec<bool>, sqlx::Error> {
+    // In one order, so that two slices cannot deadlock.
+    let distinct: BTreeSet<_> = nonces.iter().map(|nonce| (nonce.org_id.0, nonce.unique_id, nonce.digest)).collect();
+    let ends: Vec<_> = distinct
+        .iter()
+        .map(|key| nonces.iter().filter(|n| (n.org_id.0, n.unique_id, n.digest) == *key).map(|n| n.expires_at).max())
+        .collect();
+    let (mut org_ids, mut unique_ids, mut digests) = (Vec::new(), Vec::new(), Vec::new());
+    for (org_id, unique_id, digest) in &distinct {
+        org_ids.push(*org_id);
+        unique_ids.push(*unique_id);
+        digests.push(digest.to_vec());
+    }
+    let rows = sqlx::query!(
+        "INSERT INTO signature_nonces AS n (org_id, unique_id, nonce, expires_at)
+         SELECT sent.org_id, sent.unique_id, sent.nonce, sent.expires_at
+         FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::timestamptz[]) AS sent (org_id, unique_id, nonce, expires_at)
+         ON CONFLICT ON CONSTRAINT signature_nonces_pkey
+             -- One that is too old to pass may be used anew.
+             DO UPDATE SET expires_at = excluded.expires_at WHERE n.expires_at <= $5
+         RETURNING org_id, unique_id, nonce",
+        &org_ids,
+        &unique_ids,
+        &digests,
+        &ends as &[Option<DateTime<Utc>>],
+        now,
+    )
+    .fetch_all(db)
+    .await?;
+    let mut fresh: BTreeSet<(Uuid, Uuid, Vec<u8>)> =
+        rows.into_iter().map(|row| (row.org_id, row.unique_id, row.nonce)).collect();
+    Ok(nonces.iter().map(|n| fresh.remove(&(n.org_id.0, n.unique_id, n.digest.to_vec()))).collect())
+}
+
+/// Forgets some of the nonces whose signatures are too old to pass; gives how many.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn forget_old(db: impl PgExecutor<'_>, now: DateTime<Utc>, limit: i64) -> Result<u64, sqlx::Error> {
+    let deleted = sqlx::query!(
+        "DELETE FROM signature_nonces WHERE ctid = ANY (ARRAY(
+             SELECT ctid FROM signature_nonces WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
+        now,
+        limit,
+    )
+    .execute(db)
+    .await?;
+    Ok(deleted.rows_affected())
+}

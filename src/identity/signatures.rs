@@ -1,0 +1,248 @@
+//! Signed requests (contract 12.1, RFC 9421): whose key signed this head, and that it did. The body and the nonce
+//! are settled at the gate, once it is known how much of a body may be read.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::HeaderMap;
+use axum::http::uri::PathAndQuery;
+use chrono::{DateTime, Utc};
+use http_body::Body as _;
+use message_signatures::{Base, Problem, RequestHead, Signed};
+use sha2::{Digest as _, Sha256};
+use url::Url;
+use uuid::Uuid;
+
+use super::Identity;
+use super::host;
+use super::orgs::{OrgRecord, OrgStanding};
+use crate::db::cache::LookupCache;
+use crate::db::trust::Trust;
+use crate::error::{ApiError, Code};
+use crate::ids::{OrgId, parse_uuid};
+use crate::metrics::CacheMetrics;
+
+/// Public keys whose org is remembered, and ids that are no key's.
+const KNOWN_KEYS: usize = 50_000;
+const UNKNOWN_KEYS: usize = 10_000;
+
+/// Who signed a request.
+#[derive(Clone, Debug)]
+pub struct Signer {
+    /// The tenant.
+    pub org_id: OrgId,
+    /// The public key that verifies the signature.
+    pub unique_id: Uuid,
+    /// What must not pass a second time; a request that changes nothing may have none.
+    pub nonce: Option<Nonce>,
+}
+
+/// A nonce, as it is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nonce {
+    /// The tenant.
+    pub org_id: OrgId,
+    /// The key that signed it.
+    pub unique_id: Uuid,
+    /// SHA-256 of what was sent.
+    pub digest: [u8; 32],
+    /// From then on the signature is too old to pass.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Where requests are sent to, as their signatures name it: `PUBLIC_URL`, or `Host` where that is not set.
+#[derive(Clone, Debug)]
+pub struct SignedBase(Option<Public>);
+
+#[derive(Clone, Debug)]
+struct Public {
+    scheme: String,
+    authority: String,
+    /// What stands before the service's own paths; mostly nothing.
+    path: String,
+}
+
+impl SignedBase {
+    /// Reads `PUBLIC_URL`, which was checked with the configuration.
+    #[must_use]
+    pub fn of(public_url: Option<&str>) -> Self {
+        let url: Option<Url> = public_url.and_then(|url| url.parse().ok());
+        Self(url.and_then(|url| {
+            let host = url.host_str()?;
+            let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+            let path = url.path().trim_end_matches('/').to_owned();
+            Some(Public { scheme: url.scheme().to_owned(), authority, path })
+        }))
+    }
+
+    /// The head as its signer saw it.
+    ///
+    /// # Errors
+    /// What `judge` returns; [`Problem`] only comes from there.
+    fn head<T>(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &HeaderMap,
+        has_body: bool,
+        judge: impl FnOnce(&RequestHead<'_>) -> T,
+    ) -> T {
+        match &self.0 {
+            Some(Public { scheme, authority, path }) => {
+                let base = Base { scheme, authority };
+                let whole;
+                let target = if path.is_empty() {
+                    target
+                } else {
+                    whole = format!("{path}{target}");
+                    &whole
+                };
+                judge(&RequestHead { method, target, headers, base, has_body })
+            }
+            None => {
+                let authority = host::text(headers).unwrap_or_default();
+                judge(&RequestHead { method, target, headers, base: Base { scheme: "http", authority }, has_body })
+            }
+        }
+    }
+
+    /// Whether an absolute URI is one of the service's, and if so its path and query.
+    #[must_use]
+    pub fn target_of<'u>(&self, uri: &'u str) -> Option<&'u str> {
+        let (scheme, rest) = uri.split_once("://")?;
+        let at = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, target) = rest.split_at(at);
+        match &self.0 {
+            Some(public) => {
+                let own = Base { scheme: &public.scheme, authority: &public.authority };
+                let named = Base { scheme: &public.scheme, authority };
+                let is_own = scheme.eq_ignore_ascii_case(&public.scheme)
+                    && own.normal_authority() == named.normal_authority();
+                target.strip_prefix(public.path.as_str()).filter(|_| is_own)
+            }
+            None => scheme.eq_ignore_ascii_case("http").then_some(target),
+        }
+    }
+
+    /// Reads the signature of a request.
+    ///
+    /// # Errors
+    /// What keeps it from being one.
+    pub fn signed(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &HeaderMap,
+        has_body: bool,
+    ) -> Result<Option<Signed>, Problem> {
+        self.head(method, target, headers, has_body, Signed::parse)
+    }
+}
+
+/// Whose a public key is, by the id that signatures name.
+#[derive(Debug)]
+pub struct SignerDirectory(LookupCache<Uuid, OrgId>);
+
+impl SignerDirectory {
+    /// An empty memory.
+    #[must_use]
+    pub fn new(trust: Arc<Trust>, metrics: CacheMetrics) -> Self {
+        Self(LookupCache::new(KNOWN_KEYS, UNKNOWN_KEYS, trust, metrics))
+    }
+
+    /// How many answers memory holds.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        self.0.entries()
+    }
+
+    /// Forgets all.
+    pub fn clear(&self) {
+        self.0.clear();
+    }
+}
+
+impl Identity {
+    /// The signature of a request, if it carries one. Nothing of it is verified yet.
+    ///
+    /// # Errors
+    /// 401 where it is not well-formed.
+    pub fn signature(&self, request: &Request) -> Result<Option<Signed>, ApiError> {
+        if !is_signed(request.headers()) {
+            return Ok(None);
+        }
+        let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+        let has_body = !request.body().is_end_stream();
+        let base = &self.settings.signed_base;
+        base.signed(request.method().as_str(), target, request.headers(), has_body).map_err(refused)
+    }
+
+    /// Who signed a request: the holder of a key of this org, or of any.
+    ///
+    /// # Errors
+    /// 401 for whatever is wrong with the signature or its key, 403 for a suspended org; 503 when neither memory
+    /// nor the database knows.
+    pub(super) async fn signer(&self, signed: Signed, org_id: Option<OrgId>) -> Result<Signer, ApiError> {
+        let now = self.clock.now();
+        signed.check_time(now.timestamp()).map_err(refused)?;
+        signed.check_coverage().map_err(refused)?;
+        let unique_id = parse_uuid(signed.keyid()).ok_or(Code::Unauthorized)?;
+        let org_id = match org_id {
+            Some(org_id) => org_id,
+            None => self.org_of(unique_id).await?.ok_or(Code::Unauthorized)?,
+        };
+        let org = self.orgs.find(&self.db, org_id).await?.ok_or(Code::Unauthorized)?;
+        let key = org.authentication_key(unique_id, now).ok_or(Code::Unauthorized)?;
+        signed.verify(&key.spki).map_err(refused)?;
+        if org.standing == OrgStanding::Suspended {
+            return Err(Code::Forbidden.into());
+        }
+        let nonce = signed.nonce().map(|nonce| Nonce {
+            org_id,
+            unique_id,
+            digest: Sha256::digest(nonce).into(),
+            // It passes in its last second as well.
+            expires_at: DateTime::from_timestamp(signed.usable_until() + 1, 0)
+                .unwrap_or(DateTime::<Utc>::MAX_UTC),
+        });
+        Ok(Signer { org_id, unique_id, nonce })
+    }
+
+    /// The org's record, for its policy.
+    ///
+    /// # Errors
+    /// When neither memory nor the database knows.
+    pub async fn org(&self, org_id: OrgId) -> Result<Option<Arc<OrgRecord>>, ApiError> {
+        Ok(self.orgs.find(&self.db, org_id).await?)
+    }
+
+    async fn org_of(&self, unique_id: Uuid) -> Result<Option<OrgId>, ApiError> {
+        let load = async || {
+            let orgs = sqlx::query_scalar!(
+                r#"
+                SELECT org_id AS "org_id: OrgId" FROM public_keys
+                WHERE unique_id = $1 AND type = 'RSA' AND sealed IS NULL AND deleted_at IS NULL
+                    AND 'Authentication' = ANY (usages)
+                LIMIT 2
+                "#,
+                unique_id
+            )
+            .fetch_all(&self.db.lookups)
+            .await?;
+            // Ids are random: two of one would be somebody's doing, and are nobody's.
+            Ok::<_, sqlx::Error>(if let [org_id] = orgs[..] { Some(org_id) } else { None })
+        };
+        Ok(self.signers.0.get(unique_id, |org_id| vec![org_id.0], load).await?)
+    }
+}
+
+/// Whether a request carries a signature, good or bad.
+#[must_use]
+pub fn is_signed(headers: &HeaderMap) -> bool {
+    headers.contains_key("signature-input") || headers.contains_key("signature")
+}
+
+/// One body for every signature that is not good; the log of the request has the code, `signature/check` the reason.
+fn refused(_: Problem) -> ApiError {
+    Code::Unauthorized.into()
+}
