@@ -10,7 +10,9 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::error::ApiError;
 use crate::features::Feature;
 use crate::openapi::NOT_LIVE_YET;
-use crate::routes::{audit, events, member_tokens, public_keys, queues, signatures, signing_secrets, tenant_keys, users};
+use crate::routes::{
+    audit, events, member_tokens, public_keys, queues, signatures, signing_secrets, tenant_keys, users,
+};
 use crate::state::App;
 
 /// Method, path, operation id and summary of a route to come.

@@ -108,7 +108,8 @@ fn requires_signature(policy: SignaturePolicy, method: &Method, path: &str) -> b
     match policy {
         SignaturePolicy::Optional => false,
         SignaturePolicy::Administration => {
-            let is_below = |root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            let is_below =
+                |root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
             !matches!(*method, Method::GET | Method::HEAD) && ADMINISTRATION.into_iter().any(is_below)
         }
         // Whoever cannot sign yet is told here what is wrong.
@@ -133,7 +134,9 @@ mod tests {
             assert!(requires(Method::POST, path) && requires(Method::DELETE, path), "{path}");
             assert!(!requires(Method::GET, path) && !requires(Method::HEAD, path), "{path}");
         }
-        for path in ["/v1/users", "/v1/auth/token", "/v1/auth/signature/check", "/v1/administer", "/api/v1/keys"] {
+        for path in
+            ["/v1/users", "/v1/auth/token", "/v1/auth/signature/check", "/v1/administer", "/api/v1/keys"]
+        {
             assert!(!requires(Method::POST, path), "{path}");
         }
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::db::Db;
-use crate::identity::nonces;
 use crate::idempotency::{KEPT_FOR, store as idempotency};
+use crate::identity::nonces;
 use crate::state::App;
 
 const INTERVAL: Duration = Duration::from_secs(60);

@@ -205,7 +205,11 @@ impl Identity {
     }
 
     async fn by_key_or_org_id(&self, headers: &HeaderMap) -> Result<Partner, ApiError> {
-        if headers.contains_key(TENANT_KEY) { self.by_key(headers).await } else { self.by_org_id(headers).await }
+        if headers.contains_key(TENANT_KEY) {
+            self.by_key(headers).await
+        } else {
+            self.by_org_id(headers).await
+        }
     }
 
     async fn unsigned(&self, headers: &HeaderMap, access: Access) -> Result<Caller, ApiError> {

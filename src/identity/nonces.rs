@@ -44,16 +44,15 @@ impl Slice for Nonces {
 }
 
 /// Of equal ones in a slice the first may be fresh.
-async fn take(
-    db: &mut PgConnection,
-    nonces: &[Nonce],
-    now: DateTime<Utc>,
-) -> Result<Vec<bool>, sqlx::Error> {
+async fn take(db: &mut PgConnection, nonces: &[Nonce], now: DateTime<Utc>) -> Result<Vec<bool>, sqlx::Error> {
     // In one order, so that two slices cannot deadlock.
-    let distinct: BTreeSet<_> = nonces.iter().map(|nonce| (nonce.org_id.0, nonce.unique_id, nonce.digest)).collect();
+    let distinct: BTreeSet<_> =
+        nonces.iter().map(|nonce| (nonce.org_id.0, nonce.unique_id, nonce.digest)).collect();
     let ends: Vec<_> = distinct
         .iter()
-        .map(|key| nonces.iter().filter(|n| (n.org_id.0, n.unique_id, n.digest) == *key).map(|n| n.expires_at).max())
+        .map(|key| {
+            nonces.iter().filter(|n| (n.org_id.0, n.unique_id, n.digest) == *key).map(|n| n.expires_at).max()
+        })
         .collect();
     let (mut org_ids, mut unique_ids, mut digests) = (Vec::new(), Vec::new(), Vec::new());
     for (org_id, unique_id, digest) in &distinct {

@@ -38,7 +38,7 @@ pub struct Signer {
 }
 
 /// A nonce, as it is remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nonce {
     /// The tenant.
     pub org_id: OrgId,
@@ -101,7 +101,13 @@ impl SignedBase {
             }
             None => {
                 let authority = host::text(headers).unwrap_or_default();
-                judge(&RequestHead { method, target, headers, base: Base { scheme: "http", authority }, has_body })
+                judge(&RequestHead {
+                    method,
+                    target,
+                    headers,
+                    base: Base { scheme: "http", authority },
+                    has_body,
+                })
             }
         }
     }

@@ -10,7 +10,7 @@ use super::register::{Counters, Gauges, Histograms, duration, each, one, pairs, 
 /// The memories that answer in place of the database.
 const CACHES: [&str; 4] = ["keys_by_digest", "keys_by_id", "orgs", "signers"];
 const ANSWERS: [&str; 4] = ["hit", "refused", "miss", "untrusted"];
-/// What is asked in batches.
+/// The batchers' names.
 const BATCHES: [&str; 5] =
     ["user_inserts", "user_lookups", "key_lookups", "event_closings", "signature_nonces"];
 pub(super) const POOLS: [&str; 2] = ["requests", "lookups"];

@@ -44,8 +44,12 @@ impl Metrics {
         let database = &self.database;
         database.trusted.set(i64::from(app.trust.is_fresh()));
         let [by_digest, by_id] = app.identity.keys.entries();
-        let entries =
-            [("keys_by_digest", by_digest), ("keys_by_id", by_id), ("orgs", app.identity.orgs.entries()), ("signers", app.identity.signers.entries())];
+        let entries = [
+            ("keys_by_digest", by_digest),
+            ("keys_by_id", by_id),
+            ("orgs", app.identity.orgs.entries()),
+            ("signers", app.identity.signers.entries()),
+        ];
         for (cache, held) in entries {
             set(&database.entries, [("cache", cache)], held);
         }

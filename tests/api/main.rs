@@ -31,6 +31,7 @@ mod references;
 mod resilience;
 mod schema;
 mod shares;
+mod signatures;
 mod signing_secrets;
 mod statements;
 mod support;

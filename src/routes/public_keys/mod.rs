@@ -43,7 +43,7 @@ use crate::http::input::Valid;
 use crate::http::paging::CursorPosition;
 use crate::idempotency::{self, Once, Reply};
 use crate::identity::Partner;
-use crate::ids::new_row_id;
+use crate::ids::{OrgId, new_row_id};
 use crate::state::App;
 
 /// `/api/v1/key`.

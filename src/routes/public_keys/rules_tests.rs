@@ -18,11 +18,13 @@ fn key(n: u128, ends: i64) -> StoredPublicKey {
         fingerprint: format!("print {n}"),
         expires_at: at(ends),
         deleted_at: None,
+        authenticates: false,
     }
 }
 
 fn org(keys: Vec<StoredPublicKey>) -> OrgPublicKeys {
-    OrgPublicKeys { org: OrgState::new(Head::default(), at(0)), owner_code: "acme".to_owned(), keys }
+    let org = OrgState::new(Head::default(), at(0));
+    OrgPublicKeys { org, owner_code: "acme".to_owned(), must_sign: false, keys }
 }
 
 fn code<T>(outcome: Result<T, ApiError>) -> &'static str {
@@ -87,4 +89,18 @@ fn a_superseded_key_changes_nothing_and_learns_nothing() {
     assert_eq!(code(org.register("zeta", id(1), "new", at(9))), "key_superseded");
     assert_eq!(code(org.set_expiration(id(9), at(9))), "key_superseded");
     assert_eq!(code(org.delete(None)), "key_superseded");
+}
+
+#[test]
+fn the_last_key_that_signs_is_not_ended_while_signatures_are_required() {
+    let signs = |n, ends| StoredPublicKey { authenticates: true, ..key(n, ends) };
+    let mut org = OrgPublicKeys { must_sign: true, ..org(vec![signs(1, 5), key(2, 5), signs(3, -1)]) };
+    assert_eq!(code(org.delete(Some(id(1)))), "last_authentication_key");
+    assert_eq!(code(org.delete(Some(id(2)))), "ok", "it signs nothing");
+    assert_eq!(code(org.delete(Some(id(3)))), "ok", "it had ended already");
+    org.keys.push(signs(4, 5));
+    assert_eq!(code(org.delete(Some(id(1)))), "ok", "there is another");
+    org.keys.pop();
+    org.must_sign = false;
+    assert_eq!(code(org.delete(Some(id(1)))), "ok");
 }

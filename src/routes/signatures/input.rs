@@ -47,7 +47,12 @@ impl Input for CheckSignature {
             }
             headers
         });
-        Some(Self { method: method?, target_uri: target_uri?, headers: headers?, body: body.unwrap_or_default() })
+        Some(Self {
+            method: method?,
+            target_uri: target_uri?,
+            headers: headers?,
+            body: body.unwrap_or_default(),
+        })
     }
 }
 

@@ -104,7 +104,8 @@ fn judge(
     signed.check_time(now.timestamp()).map_err(told)?;
     signed.check_coverage().map_err(told)?;
     let key = parse_uuid(signed.keyid()).and_then(|unique_id| org.authentication_key(unique_id, now));
-    let key = key.ok_or("`keyid` is not the UniqueId of a live key of yours with the usage Authentication")?;
+    let key =
+        key.ok_or("`keyid` is not the UniqueId of a live key of yours with the usage Authentication")?;
     signed.verify(&key.spki).map_err(told)?;
     if !body.is_empty() || headers.contains_key("content-digest") {
         digest::check(headers, body).map_err(told)?;

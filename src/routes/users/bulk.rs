@@ -32,6 +32,7 @@ use crate::state::App;
 /// The route, which has `IDLE_TIMEOUT` in place of the timeout of all others.
 pub const PATH: &str = "/v1/users/bulk";
 const NDJSON: &str = "application/x-ndjson";
+/// The largest body, in bytes.
 pub const MAX_BODY: usize = 10 * 1024 * 1024;
 const MAX_LINES: usize = 10_000;
 const MAX_LINE: usize = 16 * 1024;
