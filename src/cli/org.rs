@@ -17,6 +17,7 @@ use crate::crypto::secret::Secret;
 use crate::crypto::signing_secret;
 use crate::crypto::tenant_key::{KeyEnv, TenantKey};
 use crate::db::Db;
+use crate::identity::orgs::SignaturePolicy;
 use crate::ids::OrgId;
 use crate::routes::org::{self, OrgChange, UpdateOrg};
 use crate::routes::public_keys::recipient::Recipient;
@@ -55,6 +56,14 @@ pub enum OrgCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Say which of an org's requests must be signed
+    Policy {
+        #[arg(long)]
+        key: String,
+        /// optional, administration or required
+        #[arg(long, value_parser = policy)]
+        signatures: SignaturePolicy,
+    },
     /// List an org's event queues, or remove, pause or resume one
     Queues(queues::QueuesCommand),
 }
@@ -84,8 +93,16 @@ pub async fn run(config: &Config, command: OrgCommand, output: Output) -> Result
             }
             operate(config, &key, OrgChange::Delete, "Deleted", output).await
         }
+        OrgCommand::Policy { key, signatures } => {
+            let change = OrgChange::SetSignaturePolicy { policy: signatures, is_signed: true };
+            operate(config, &key, change, "Changed", output).await
+        }
         OrgCommand::Queues(command) => queues::run(config, command, output).await,
     }
+}
+
+fn policy(name: &str) -> Result<SignaturePolicy, &'static str> {
+    SignaturePolicy::parse(name).ok_or("must be optional, administration or required")
 }
 
 async fn operate(

@@ -43,6 +43,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Signing secret", "The secrets that sign events."),
     ("Events", "What happened, and the partner's own queues that hear of it."),
     ("Public keys", "The partner's public keys, and pairs that are generated here."),
+    ("Signatures", "Requests that a registered public key signs (RFC 9421)."),
     ("Member tokens", "Tokens with which the partner's users call for themselves."),
     ("Org", "The org, and the log of what was changed in it."),
     ("Features", "What is live."),

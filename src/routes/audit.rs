@@ -36,7 +36,7 @@ pub struct AuditEntry {
     /// Who.
     #[schema(value_type = AuditActor)]
     actor: String,
-    /// The key that authenticated, of `tenant_key`.
+    /// The key that authenticated, of `tenant_key` and `public_key`.
     #[schema(required)]
     key_id: Option<Uuid>,
     /// What: `<kind of thing>.<what was done>`.
@@ -63,6 +63,8 @@ pub struct AuditEntry {
 enum AuditActor {
     /// The partner's backend, with the key that `key_id` names.
     TenantKey,
+    /// The partner's backend, by a signature of the public key that `key_id` names.
+    PublicKey,
     /// The partner's backend, through a gateway that named no key.
     Gateway,
     /// By hand, on our side.

@@ -6,7 +6,6 @@ use thiserror::Error;
 ///
 /// The words name parts of the request, so they are for whoever sent it and for nobody else.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[expect(missing_docs, reason = "each variant's message says what its fields are")]
 pub enum Problem {
     /// One of the two fields came without the other.
     #[error("`{0}` is missing: `signature-input` and `signature` belong together")]

@@ -123,7 +123,7 @@ async fn update_org(
     partner.require_administrator()?;
     if let Some(policy) = changes.signature_policy {
         let change = OrgChange::SetSignaturePolicy { policy, is_signed: partner.signed_by.is_some() };
-        change.by(scope.clone(), &app.clock).carry_out(&app.db).await?;
+        change.by(scope.clone(), &app.clock).execute(&app.db).await?;
         app.identity.orgs.forget(org_id);
     }
     if let Some(name) = changes.name {

@@ -128,10 +128,7 @@ impl<'k> Request<'k> {
         if self.body.is_empty() {
             signed.bodyless(self.method, self.path).await
         } else {
-            signed
-                
-                .raw(self.method, self.path, self.body.clone())
-                .await
+            signed.raw(self.method, self.path, self.body.clone()).await
         }
     }
 }

@@ -119,9 +119,7 @@ async fn what_was_changed_on_the_way_does_not_pass() {
     caller.raw("POST", "/v1/users", signed.body.clone()).await.expect(201);
     // A body that no signature covers.
     let bare = Request::new("POST", "/v1/users", &ALICE, &keyid).by(&app.anyone());
-    refused(
-        bare.raw("POST", "/v1/users", signed.body.clone()).await,
-    );
+    refused(bare.raw("POST", "/v1/users", signed.body.clone()).await);
     for header in ["signature", "signature-input"] {
         refused(signed.by(&app.anyone()).without(header).raw("POST", "/v1/users", signed.body.clone()).await);
     }

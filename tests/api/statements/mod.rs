@@ -17,7 +17,11 @@ use crate::support::{Database, tenants};
 /// statement is known, and why. This list may only shrink; an entry that excuses nothing is refused.
 const ACROSS_ORGS: &[(&str, &str, &str)] = &[
     ("tenant_keys", "WHERE digest = ANY($1::bytea[])", "a key is looked up to learn whose it is"),
-    ("public_keys", "WHERE unique_id = $1 AND type = 'RSA'", "a signature's key is looked up to learn whose it is"),
+    (
+        "public_keys",
+        "WHERE unique_id = $1 AND type = 'RSA'",
+        "a signature's key is looked up to learn whose it is",
+    ),
     ("signature_nonces", "SELECT ctid FROM signature_nonces", "retention"),
     (
         "tenant_keys",
