@@ -102,6 +102,7 @@ fn features() -> Vec<Value> {
         ("public_keys", "live"),
         ("member_tokens", "live"),
         ("audit_log", "live"),
+        ("request_signatures", "live"),
         ("health_profile", "planned"),
         ("privacy_settings", "planned"),
         ("devices", "planned"),
