@@ -14,6 +14,7 @@ use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
 use sqlx::PgConnection;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use self::header::IdempotencyKey;
@@ -91,8 +92,8 @@ impl Claimant {
     }
 
     fn claim(&self, app: &App, body: &[u8]) -> Claim {
-        let Partner { org_id, key_id, .. } = self.partner;
-        let credential = key_id.map(|id| id.0.into_bytes());
+        let Partner { org_id, key_id, signed_by, .. } = self.partner;
+        let credential = key_id.map(|id| id.0).or(signed_by).map(Uuid::into_bytes);
         let credential = credential.as_ref().map_or(&[][..], |id| &id[..]);
         let (method, path) = (self.method.as_str().as_bytes(), self.path.as_bytes());
         let macs = |parts: &[&[u8]]| app.keyring.idempotency_macs(org_id, parts);

@@ -121,7 +121,10 @@ fn whatever_comes_from_a_closed_set_is_an_enum() {
         let field = document.followed(&schema(name)["properties"][field]);
         assert!(field["enum"].as_array().is_some_and(|set| !set.is_empty()), "{name}: {field}");
     }
-    assert_eq!(schema("AuditActor")["enum"], json!(["tenant_key", "public_key", "gateway", "operator", "service"]));
+    assert_eq!(
+        schema("AuditActor")["enum"],
+        json!(["tenant_key", "public_key", "gateway", "operator", "service"])
+    );
     assert_eq!(schema("SecretSource")["enum"], json!(["server", "partner"]));
     assert_eq!(schema("EventStatus")["enum"], json!(["pending", "delivered", "failed"]));
 }
