@@ -39,11 +39,7 @@ pub async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) ->
         Ok(identified) => identified,
         Err(error) => return error.into_response(),
     };
-    let policy = match policy(&gate.app, caller).await {
-        Ok(policy) => policy,
-        Err(error) => return error.into_response(),
-    };
-    let mut response = match admit(&gate, caller, policy, &request) {
+    let mut response = match admit(&gate, caller, &request) {
         Ok((share, key)) => {
             request.extensions_mut().insert(caller);
             if let Some(key) = key {
@@ -73,7 +69,6 @@ pub async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) ->
 fn admit(
     Gate { app, feature, .. }: &Gate,
     caller: Caller,
-    policy: SignaturePolicy,
     request: &Request,
 ) -> Result<(Share, Option<IdempotencyKey>), ApiError> {
     let limit = limit_of(Listener::Public, request.extensions().get()).unwrap_or(Limit::Public);
@@ -84,20 +79,13 @@ fn admit(
     if let Some(feature) = *feature {
         app.features.require(feature, &app.config.integration_contact)?;
     }
-    if requires_signature(policy, request.method(), request.uri().path()) {
+    if let Caller::Partner(Partner { signed_by: None, signature_policy, .. }) = caller
+        && requires_signature(signature_policy, request.method(), request.uri().path())
+    {
         return Err(Code::SignatureRequired.into());
     }
     let shows_secrets = *request.method() == Method::POST && feature.is_some_and(Feature::shows_secrets);
     Ok((share, IdempotencyKey::of(request.headers(), shows_secrets)?))
-}
-
-/// What the org asks of this caller: of a request that is signed, and of members, nothing.
-async fn policy(app: &App, caller: Caller) -> Result<SignaturePolicy, ApiError> {
-    let Caller::Partner(Partner { org_id, signed_by: None, .. }) = caller else {
-        return Ok(SignaturePolicy::Optional);
-    };
-    // Between the look-ups it can only have been deleted, which refuses it elsewhere.
-    Ok(app.identity.org(org_id).await?.map_or(SignaturePolicy::Optional, |org| org.signature_policy))
 }
 
 /// What changes credentials, queues and the org itself (contract 12.1).

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::orgs::{OrgDirectory, OrgStanding};
+use super::orgs::{OrgDirectory, OrgStanding, SignaturePolicy};
 use super::rehash::Rehashes;
 use super::usage::{KeyUses, Uses};
 use crate::crypto::keyring::{Hashed, KeyDigest, Keyring};
@@ -54,8 +54,8 @@ enum End {
 /// The result of looking up a well-formed key.
 #[derive(Clone, Debug)]
 pub enum Verdict {
-    /// The key is alive, and its org is served.
-    Live(Arc<KeyRecord>),
+    /// The key is alive, and its org is served, and has these requests signed.
+    Live(Arc<KeyRecord>, SignaturePolicy),
     /// The key is alive, but its org is suspended.
     Suspended(OrgId),
     /// Unknown, expired or revoked; which of them is nobody's business.
@@ -249,13 +249,13 @@ impl KeyDirectory {
         record: Arc<KeyRecord>,
         now: DateTime<Utc>,
     ) -> Result<Verdict, LookupError> {
-        Ok(match orgs.standing(db, record.org_id).await? {
-            Some(OrgStanding::Active) => {
+        let Some(org) = orgs.find(db, record.org_id).await? else { return Ok(Verdict::Dead) };
+        Ok(match org.standing {
+            OrgStanding::Active => {
                 self.uses(&record).opened(now);
-                Verdict::Live(record)
+                Verdict::Live(record, org.signature_policy)
             }
-            Some(OrgStanding::Suspended) => Verdict::Suspended(record.org_id),
-            None => Verdict::Dead,
+            OrgStanding::Suspended => Verdict::Suspended(record.org_id),
         })
     }
 }

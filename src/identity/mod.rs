@@ -25,7 +25,7 @@ pub use self::gateway::GatewaySecrets;
 use self::gateway::only;
 use self::keys::{KeyDirectory, KeyRecord, LookupError, Verdict};
 use self::members::Member;
-use self::orgs::{OrgDirectory, OrgStanding};
+use self::orgs::{OrgDirectory, OrgStanding, SignaturePolicy};
 use self::own_host::OwnHost;
 use self::signatures::{SignedBase, Signer, SignerDirectory};
 use self::token_keys::TokenKeys;
@@ -60,6 +60,8 @@ pub struct Partner {
     pub is_superseded: bool,
     /// The public key that verified the request's signature, if it was signed.
     pub signed_by: Option<Uuid>,
+    /// The requests of its org that must be signed, as memory knows it: at most a second old.
+    pub signature_policy: SignaturePolicy,
 }
 
 impl Partner {
@@ -199,6 +201,7 @@ impl Identity {
             key_id: None,
             is_superseded: false,
             signed_by,
+            signature_policy: SignaturePolicy::Optional,
         });
         let caller = Caller::Partner(Partner { signed_by, ..partner });
         Ok(Identified { caller, signer: Some(signer) })
@@ -230,15 +233,16 @@ impl Identity {
     async fn by_key(&self, headers: &HeaderMap) -> Result<Partner, ApiError> {
         let key = sent_key(headers).ok_or(Code::Unauthorized)?;
         let (org_id, live) = match self.verify(&key).await.map_err(ApiError::unavailable)? {
-            Verdict::Live(key) => (key.org_id, Some(key)),
+            Verdict::Live(key, policy) => (key.org_id, Some((key, policy))),
             Verdict::Suspended(org_id) => (org_id, None),
             Verdict::Dead => return Err(Code::Unauthorized.into()),
         };
         if headers.contains_key(ORG_ID) && sent_org(headers)? != org_id {
             return Err(Code::Unauthorized.into());
         }
-        let key = live.ok_or(Code::Forbidden)?;
-        Ok(Partner { org_id, key_id: Some(key.key_id), is_superseded: key.is_superseded, signed_by: None })
+        let (key, signature_policy) = live.ok_or(Code::Forbidden)?;
+        let (key_id, is_superseded) = (Some(key.key_id), key.is_superseded);
+        Ok(Partner { org_id, key_id, is_superseded, signed_by: None, signature_policy })
     }
 
     async fn by_org_id(&self, headers: &HeaderMap) -> Result<Partner, ApiError> {
@@ -248,13 +252,14 @@ impl Identity {
             self.settings.gateway_secrets.check(headers)?;
         }
         let org_id = sent_org(headers)?;
-        match self.orgs.standing(&self.db, org_id).await? {
-            Some(OrgStanding::Active) => {}
-            Some(OrgStanding::Suspended) | None => return Err(Code::Forbidden.into()),
+        let org = self.orgs.find(&self.db, org_id).await?.ok_or(Code::Forbidden)?;
+        if org.standing == OrgStanding::Suspended {
+            return Err(Code::Forbidden.into());
         }
         let key = self.gateways_key(headers, org_id).await?;
         let is_superseded = key.as_ref().is_some_and(|key| key.is_superseded);
-        Ok(Partner { org_id, key_id: key.map(|key| key.key_id), is_superseded, signed_by: None })
+        let (key_id, signature_policy) = (key.map(|key| key.key_id), org.signature_policy);
+        Ok(Partner { org_id, key_id, is_superseded, signed_by: None, signature_policy })
     }
 
     /// The key that the gateway had checked, if it says which. It may have been revoked while the

@@ -27,7 +27,7 @@ pub fn routes() -> Router<App> {
 async fn verify(State(app): State<App>, headers: HeaderMap) -> Result<Response<Body>, ApiError> {
     let key = sent_key(&headers).ok_or(Code::Unauthorized)?;
     match app.identity.verify(&key).await.map_err(ApiError::unavailable)? {
-        Verdict::Live(record) => Ok(allow(&record, app.clock.now(), app.config.gateway_cache_seconds)),
+        Verdict::Live(record, _) => Ok(allow(&record, app.clock.now(), app.config.gateway_cache_seconds)),
         Verdict::Suspended(_) => Err(Code::Forbidden.into()),
         Verdict::Dead => Err(Code::Unauthorized.into()),
     }
