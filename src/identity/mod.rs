@@ -1,5 +1,6 @@
 //! The caller of a request (contract 0, step 4). The order of the checks is the order of the code.
 
+mod callers;
 pub mod client;
 mod gateway;
 pub mod host;
@@ -15,19 +16,17 @@ pub mod usage;
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 use message_signatures::Signed;
 use uuid::Uuid;
 
+pub use self::callers::{Access, Caller, Identified, Partner};
 pub use self::gateway::GatewaySecrets;
 use self::gateway::only;
 use self::keys::{KeyDirectory, KeyRecord, LookupError, Verdict};
-use self::members::Member;
 use self::orgs::{OrgDirectory, OrgStanding, SignaturePolicy};
 use self::own_host::OwnHost;
-use self::signatures::{SignedBase, Signer, SignerDirectory};
+use self::signatures::{SignedBase, SignerDirectory};
 use self::token_keys::TokenKeys;
 use crate::clock::Clock;
 use crate::crypto::keyring::Keyring;
@@ -47,77 +46,6 @@ pub const ORG_ID: HeaderName = HeaderName::from_static("orgid");
 pub const KEY_ID: HeaderName = HeaderName::from_static("x-tenant-key-id");
 /// The proof that the gateway sent the request.
 pub const GATEWAY_AUTH: HeaderName = HeaderName::from_static("x-gateway-auth");
-
-/// A partner's backend. As a handler's argument it is the proof that the gate was passed: a
-/// route mounted outside the gate fails on its first request.
-#[derive(Clone, Copy, Debug)]
-pub struct Partner {
-    /// The tenant.
-    pub org_id: OrgId,
-    /// The key that authenticated, where one is known.
-    pub key_id: Option<KeyId>,
-    /// `true` if that key was rotated, as memory knows it: at most a second old.
-    pub is_superseded: bool,
-    /// The public key that verified the request's signature, if it was signed.
-    pub signed_by: Option<Uuid>,
-    /// The requests of its org that must be signed, as memory knows it: at most a second old.
-    pub signature_policy: SignaturePolicy,
-}
-
-impl Partner {
-    /// Passes who may do what a key in its grace window may not (contract 4), where a second makes
-    /// no difference. What changes an org decides on what it reads of the key.
-    ///
-    /// # Errors
-    /// 403 `key_superseded`.
-    pub fn require_administrator(self) -> Result<(), ApiError> {
-        if self.is_superseded { Err(Code::KeySuperseded.into()) } else { Ok(()) }
-    }
-}
-
-/// Whoever may call a route that takes members as well; see [`Access`].
-#[derive(Clone, Copy, Debug)]
-pub enum Caller {
-    /// A partner's backend.
-    Partner(Partner),
-    /// One of its users.
-    Member(Member),
-}
-
-impl Caller {
-    /// The tenant.
-    #[must_use]
-    pub fn org_id(&self) -> OrgId {
-        match self {
-            Self::Partner(partner) => partner.org_id,
-            Self::Member(member) => member.org_id,
-        }
-    }
-
-    /// The key that authenticated, where one did.
-    #[must_use]
-    pub fn key_id(&self) -> Option<KeyId> {
-        if let Self::Partner(partner) = self { partner.key_id } else { None }
-    }
-}
-
-/// A caller, and what its signature leaves to be settled.
-#[derive(Clone, Debug)]
-pub struct Identified {
-    /// Whoever calls.
-    pub caller: Caller,
-    /// Whoever signed.
-    pub signer: Option<Signer>,
-}
-
-/// The callers that a route takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Partners' backends.
-    Partners,
-    /// And their users, with a token.
-    PartnersAndMembers,
-}
 
 /// The orgs that the service knows, their keys and the tokens issued under them, from memory where
 /// it may be believed.
@@ -336,24 +264,4 @@ fn has_bearer(headers: &HeaderMap) -> bool {
 fn is_bearer(authorization: &[u8]) -> bool {
     let scheme = authorization.split(|b| *b == b' ').next().unwrap_or_default();
     scheme.eq_ignore_ascii_case(b"bearer")
-}
-
-impl<S: Sync> FromRequestParts<S> for Partner {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        match Caller::from_request_parts(parts, state).await? {
-            Caller::Partner(partner) => Ok(partner),
-            Caller::Member(_) => Err(ApiError::internal("a route that takes members expects a partner")),
-        }
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for Caller {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let caller = parts.extensions.get().copied();
-        caller.ok_or_else(|| ApiError::internal("a route is mounted outside the gate"))
-    }
 }
