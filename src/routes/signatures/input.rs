@@ -9,6 +9,8 @@ use crate::http::input::{Body, Field, Input, Reader};
 
 /// Header lines that one request may have (contract 0, step 1).
 const MAX_HEADERS: usize = 200;
+/// Characters of a body in base64, which leave room for the rest of the request.
+const MAX_BODY: usize = 49_152;
 
 /// A request as it was signed.
 #[derive(ToSchema)]
@@ -24,12 +26,18 @@ pub struct CheckSignature {
     #[schema(min_length = 1, max_length = 8192, example = "https://api.example.com/v1/users")]
     pub target_uri: String,
     /// Names and values of the headers, in order.
-    #[schema(value_type = Vec<Vec<String>>, max_items = 200)]
+    #[schema(value_type = Vec<HeaderLine>, max_items = 200)]
     pub headers: HeaderMap,
     /// The body in base64, if there is one.
-    #[schema(rename = "body_base64", value_type = Option<String>, max_length = 65536, example = "")]
+    #[schema(rename = "body_base64", value_type = Option<String>, max_length = 49152, example = "")]
     pub body: Vec<u8>,
 }
+
+/// A header's name and its value.
+#[derive(ToSchema)]
+#[schema(min_items = 2, max_items = 2)]
+#[expect(dead_code, reason = "documents a pair")]
+struct HeaderLine(Vec<String>);
 
 impl Input for CheckSignature {
     const BODY: Body = Body::Required;
@@ -38,7 +46,6 @@ impl Input for CheckSignature {
         let method = request.body("method").required().text(1..=32);
         let target_uri = request.body("target_uri").required().text(1..=8_192);
         let pairs = request.body("headers").required().list(0..=MAX_HEADERS, pair);
-        let decode = |text: &str| STANDARD.decode(text).map_err(|_| "must be base64");
         let body = request.body("body_base64").decoded(decode);
         let headers = pairs.and_then(|pairs| {
             let headers = pairs.into_iter().map(header).collect::<Option<HeaderMap>>();
@@ -54,6 +61,14 @@ impl Input for CheckSignature {
             body: body.unwrap_or_default(),
         })
     }
+}
+
+/// Base64 of at most [`MAX_BODY`] characters.
+fn decode(text: &str) -> Result<Vec<u8>, &'static str> {
+    if text.len() > MAX_BODY {
+        return Err("must have at most 49152 characters");
+    }
+    STANDARD.decode(text).map_err(|_| "must be base64")
 }
 
 fn pair(field: Field<'_>) -> Option<[String; 2]> {
