@@ -1,7 +1,7 @@
 //! Nonces of signed requests pass once, over all replicas (contract 12.1). Those that come at the same time share a
 //! statement, as users do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
@@ -46,20 +46,15 @@ impl Slice for Nonces {
 /// Of equal ones in a slice the first may be fresh.
 async fn take(db: &mut PgConnection, nonces: &[Nonce], now: DateTime<Utc>) -> Result<Vec<bool>, sqlx::Error> {
     // In one order, so that two slices cannot deadlock.
-    let distinct: BTreeSet<_> =
-        nonces.iter().map(|nonce| (nonce.org_id.0, nonce.unique_id, nonce.digest)).collect();
-    let ends: Vec<_> = distinct
-        .iter()
-        .map(|key| {
-            nonces.iter().filter(|n| (n.org_id.0, n.unique_id, n.digest) == *key).map(|n| n.expires_at).max()
-        })
-        .collect();
-    let (mut org_ids, mut unique_ids, mut digests) = (Vec::new(), Vec::new(), Vec::new());
-    for (org_id, unique_id, digest) in &distinct {
-        org_ids.push(*org_id);
-        unique_ids.push(*unique_id);
-        digests.push(digest.to_vec());
+    let mut distinct = BTreeMap::new();
+    for nonce in nonces {
+        let end = distinct.entry(key(nonce)).or_insert(nonce.expires_at);
+        *end = nonce.expires_at.max(*end);
     }
+    let org_ids: Vec<_> = distinct.keys().map(|key| key.0).collect();
+    let unique_ids: Vec<_> = distinct.keys().map(|key| key.1).collect();
+    let digests: Vec<_> = distinct.keys().map(|key| key.2.clone()).collect();
+    let ends: Vec<_> = distinct.into_values().collect();
     let rows = sqlx::query!(
         "INSERT INTO signature_nonces AS n (org_id, unique_id, nonce, expires_at)
          SELECT sent.org_id, sent.unique_id, sent.nonce, sent.expires_at
@@ -71,14 +66,18 @@ async fn take(db: &mut PgConnection, nonces: &[Nonce], now: DateTime<Utc>) -> Re
         &org_ids,
         &unique_ids,
         &digests,
-        &ends as &[Option<DateTime<Utc>>],
+        &ends,
         now,
     )
     .fetch_all(db)
     .await?;
-    let mut fresh: BTreeSet<(Uuid, Uuid, Vec<u8>)> =
-        rows.into_iter().map(|row| (row.org_id, row.unique_id, row.nonce)).collect();
-    Ok(nonces.iter().map(|n| fresh.remove(&(n.org_id.0, n.unique_id, n.digest.to_vec()))).collect())
+    let mut fresh: BTreeSet<_> = rows.into_iter().map(|row| (row.org_id, row.unique_id, row.nonce)).collect();
+    Ok(nonces.iter().map(|nonce| fresh.remove(&key(nonce))).collect())
+}
+
+/// The row of a nonce.
+fn key(nonce: &Nonce) -> (Uuid, Uuid, Vec<u8>) {
+    (nonce.org_id.0, nonce.unique_id, nonce.digest.to_vec())
 }
 
 /// Forgets some of the nonces whose signatures are too old to pass; gives how many.
