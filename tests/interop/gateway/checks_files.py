@@ -49,7 +49,7 @@ KNOWN = {
     "file": {"_format_version", "upstreams", "services", "plugins"},
     "upstreams": {"name", "targets", "healthchecks"},
     "services": {"name", "protocol", "host", "connect_timeout", "read_timeout", "write_timeout", "retries", "routes", "plugins"},
-    "routes": {"name", "paths", "strip_path", "request_buffering", "regex_priority", "plugins"},
+    "routes": {"name", "paths", "strip_path", "preserve_host", "request_buffering", "regex_priority", "plugins"},
     "plugins": {"name", "config"},
 }
 
@@ -74,7 +74,8 @@ def kong_settings():
     assert upstream["healthchecks"]["active"]["healthy"]["interval"] > 0, "a target that fell out would never come back"
     for route in service["routes"]:
         known("routes", route)
-        assert route["strip_path"] is False, route["name"]
+        # What a signature covers goes on as it came.
+        assert route["strip_path"] is False and route["preserve_host"] is True and "path" not in service, route["name"]
         assert "partner-api-auth" in [each["name"] for each in route["plugins"]], f"{route['name']} is not guarded"
     for plugin in (*read["plugins"], *service["plugins"], *(each for route in service["routes"] for each in route["plugins"])):
         known("plugins", plugin)

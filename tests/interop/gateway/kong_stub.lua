@@ -65,8 +65,27 @@ local function drop_listed_by_connection()
   end
 end
 
+-- What Kong's router makes of a path, and passes on unless a plugin sets another: without dots and double slashes,
+-- nothing encoded that need not be, digits of the rest in upper case.
+local function normal(path)
+  path = path:gsub("%%(%x%x)", function(hex)
+    local char = string.char(tonumber(hex, 16))
+    return char:find("^[%w._~-]$") and char or "%" .. hex:upper()
+  end)
+  local kept = {}
+  for segment in path:gmatch("/([^/]*)") do
+    if segment == ".." then
+      kept[#kept] = nil
+    elseif segment ~= "." and segment ~= "" then
+      kept[#kept + 1] = segment
+    end
+  end
+  return "/" .. table.concat(kept, "/") .. (#kept > 0 and path:sub(-1) == "/" and "/" or "")
+end
+
 function Kong.access(plugin, conf, route)
   contexts[ngx.var.request_id] = ngx.ctx
+  ngx.var.upstream_uri = normal(ngx.var.request_uri:match("^[^?]*"))
   ngx.ctx.neighbours = wanted()
   correlation_id.access()
   plugin:access(conf)
@@ -74,6 +93,8 @@ function Kong.access(plugin, conf, route)
     each.access(route)
   end
   drop_listed_by_connection()
+  -- An empty query keeps its question mark, as in Kong.
+  ngx.var.upstream_uri = ngx.var.upstream_uri .. (ngx.var.request_uri:match("%?.*$") or "")
   ngx.ctx.proxied = true
 end
 

@@ -142,7 +142,17 @@ return {
     set_header = function(name, value) ngx.header[name] = value end,
     set_headers = set_headers,
   },
-  service = { request = { set_header = ngx.req.set_header, clear_header = ngx.req.clear_header } },
+  router = {
+    get_route = function() return { strip_path = false } end,
+    get_service = function() return { host = "partner-api.upstream" } end,
+  },
+  service = { request = {
+    set_header = ngx.req.set_header, clear_header = ngx.req.clear_header,
+    set_path = function(path)
+      assert(path:sub(1, 1) == "/", "path must start with /")
+      ngx.var.upstream_uri = path
+    end,
+  } },
   client = {
     authenticate = authenticate,
     get_consumer = function() return ngx.ctx.consumer end,

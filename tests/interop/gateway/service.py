@@ -7,19 +7,27 @@ import wire
 from lib.service import Service
 from stubs import Credential
 
+try:
+    from lib import signing
+except ImportError:
+    signing = None
+
 
 class RealService(Service):
     CACHE_SECONDS = 1
+    # Where partners find it, behind whichever gateway; what signatures are made and judged for.
+    PUBLIC_URL = "https://api.example.test"
 
     def __init__(self, binary, directory, ports, secret, children):
         super().__init__(binary, directory, ports=ports, environment={
             "GATEWAY_SECRETS": secret,
             "GATEWAY_CACHE_SECONDS": str(self.CACHE_SECONDS),
+            "PUBLIC_URL": self.PUBLIC_URL,
         })
         children.append(self)
         self.wait_until_ready()
         self.main = self.make_org("acme")
-        self.of_suspended_org = None
+        self.of_suspended_org = self.signers_key = None
 
     def call(self, method, path, body=None, key=None, expect=200):
         return super().call(method, path, body, key=key or self.main.key, expect=expect)
@@ -54,6 +62,15 @@ class RealService(Service):
         user = str(uuid.uuid4())
         self.call("POST", "/v1/users", {"user_id": user}, expect=201)
         return user, self.call("POST", "/v1/auth/token", {"user_id": user})["access_token"]
+
+    def signer(self):
+        """Whoever holds a key of the main org that was registered to sign requests."""
+        if self.signers_key is None:
+            key = signing.new_key()
+            body = signing.registration("acme", key)
+            made = super().call("POST", "/api/v1/key", body, key=self.main.key, whole=True)
+            self.signers_key = signing.Signer(made["UniqueId"], key, self.PUBLIC_URL)
+        return self.signers_key
 
     def member_token(self):
         """For gateways, which pass any token on; the service is another matter."""

@@ -98,12 +98,19 @@ class Server(ThreadingHTTPServer):
 
 
 class Echo(Server):
-    """Answers with the request line and the headers as they arrived."""
+    """Answers with the request line and the headers as they arrived; for `X-Echo: body` with the body."""
 
     def answer(self, request):
         body = request.read_body()
-        seen = {"method": request.command, "path": request.path, "body_length": len(body),
+        # Not `request.path`, which http.server tidies up.
+        seen = {"method": request.command, "path": request.requestline.split()[1], "body_length": len(body),
                 "headers": [[name, value] for name, value in request.headers.items()]}
+        if request.headers.get("x-echo") == "body":
+            self.last = seen
+            signed = [("Content-Type", "application/jose"), ("Content-Digest", "sha-256=:c2FtZQ==:"),
+                      ("Signature-Input", 'partner-api=("@status" "content-digest");created=1;keyid="k"'),
+                      ("Signature", "partner-api=:c2FtZQ==:")]
+            return request.reply(200, signed, b"" if request.command == "HEAD" else body)
         request.reply(200, [("Content-Type", "application/json")], json.dumps(seen).encode())
 
 

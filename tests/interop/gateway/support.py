@@ -25,6 +25,7 @@ class Check:
     stage: str = "running"
     only: tuple = ()
     end_to_end: bool = False
+    signs: bool = False
 
 
 def check(name, **more):
@@ -44,8 +45,12 @@ def with_token(token, *more):
 def arrived(reply):
     """What the echo saw, by lower-case name."""
     assert reply.status == 200, f"{reply.status} {reply.body[:300]}"
+    return by_name(reply.json()["headers"])
+
+
+def by_name(headers):
     seen = {}
-    for name, value in reply.json()["headers"]:
+    for name, value in headers:
         seen.setdefault(name.lower(), []).append(value)
     return seen
 

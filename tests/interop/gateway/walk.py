@@ -12,13 +12,14 @@ sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")) 
 import checks_identity  # noqa: F401 (lists its checks)
 import checks_neighbours  # noqa: F401
 import checks_refusals  # noqa: F401
+import checks_signatures  # noqa: F401
 import checks_verdicts  # noqa: F401
 import support
 from checks_files import kong_paths, kong_settings, logs_hold_no_secret, yaml
 from gateways import Gateway, PACKAGES, missing
 from lib.service import free_ports
 from lib.tally import Tally
-from service import RealService
+from service import RealService, signing
 from stubs import Echo, ScriptedVerify, StubService
 
 SECRET = "walk-gateway-secret-0123456789abcdef-ABCDEF"
@@ -28,7 +29,7 @@ class Walk:
     """One gateway kind in front of its upstreams, and what the checks need to know."""
 
     def __init__(self, kind, directory, service, echo, script, children):
-        self.kind, self.service, self.script, self.secret = kind, service, script, SECRET
+        self.kind, self.service, self.script, self.echo, self.secret = kind, service, script, echo, SECRET
         self.gateways = []
 
         def start(public, internal, **more):
@@ -49,6 +50,8 @@ def run_checks(tally, walk, stage):
             continue
         if check.end_to_end and not walk.whole:
             tally.skip(walk.kind, check.name, "needs the real service (PARTNER_API_BIN)")
+        elif check.signs and not signing:
+            tally.skip(walk.kind, check.name, "pip install http-message-signatures")
         else:
             tally.run(walk.kind, check.name, check.function, walk)
 

@@ -15,7 +15,7 @@ local kong = kong
 local ngx = ngx
 
 local Plugin = {
-  VERSION = "1.1.0",
+  VERSION = "1.2.0",
   -- Before request-size-limiting (951), rate-limiting (910) and proxy-cache (100), which go by the caller and
   -- so need to know it. On the way out after correlation-id (100001), whose header it sets right.
   PRIORITY = 1240,
@@ -35,6 +35,8 @@ local OURS = {
 }
 
 local TENANT_HEADER = "taih-tenant-key"
+-- Either makes a request a signed one, good or bad, as for the service.
+local SIGNATURE_HEADERS = { "signature-input", "signature" }
 -- A prefix of 2 to 10 characters (KEY_PREFIX), the environment, 43 random characters and 6 of the checksum.
 local TENANT_SHAPE, TENANT_TAIL = "^(%l[%l%d]+)_%l+_(%w+)$", 49
 local BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -103,6 +105,17 @@ end
 -- As sent, without the query; unset where nginx could not read the request.
 local function path()
   return (ngx.var.request_uri or "/"):match("^[^?]*")
+end
+
+
+-- Kong's router makes paths normal (`//`, `%2f`, `%61`) and would pass on what it made: the service is told what
+-- the client sent, and may have signed. Not where the route takes a part of the path away, or the service adds one.
+local function keep_path()
+  local route, service = kong.router.get_route(), kong.router.get_service()
+  local sent, base = path(), service and service.path or "/"
+  if route and not route.strip_path and base == "/" and sent:sub(1, 1) == "/" then
+    kong.service.request.set_path(sent)
+  end
 end
 
 
@@ -198,23 +211,50 @@ local function by_tenant_key(conf, headers)
 end
 
 
--- A member's token is the service's to check; it goes on without any OrgId. Without a credential, so that
--- rate limiting by credential counts such callers by address: anybody can make up any number of tokens.
+-- A caller whom the service checks, by what they sent for it. Without a credential, so that rate limiting by
+-- credential counts such callers by address: anybody can make up any number of them.
+local function introduce_unchecked(name, sent)
+  local digest = sha256:new()
+  digest:update(sent)
+  local hex = to_hex(digest:final())
+  -- Kong takes only UUIDs for ids of consumers.
+  local id = ("%s-%s-8%s-8%s-%s"):format(hex:sub(1, 8), hex:sub(9, 12), hex:sub(13, 15), hex:sub(16, 18), hex:sub(19, 30))
+  introduce(id, name, nil)
+end
+
+
+-- A token is the service's to check; it goes on without any OrgId.
 local function by_bearer(_, headers)
   local token = headers["authorization"]
   if type(token) ~= "string" then
     return refuse("unauthorized")
   end
-  local digest = sha256:new()
-  digest:update(token)
-  local hex = to_hex(digest:final())
-  -- Kong takes only UUIDs for ids of consumers.
-  local id = ("%s-%s-8%s-8%s-%s"):format(hex:sub(1, 8), hex:sub(9, 12), hex:sub(13, 15), hex:sub(16, 18), hex:sub(19, 30))
-  return introduce(id, "bearer", nil)
+  return introduce_unchecked("bearer", token)
 end
 
 
--- The ways to say who one is. Exactly one of them must have been sent; it decides what happens.
+-- So is a signature, which names its org by its key (contract 12.1).
+local function by_signature(headers)
+  local sent = {}
+  for _, name in ipairs(SIGNATURE_HEADERS) do
+    sent[#sent + 1] = table.concat(values(headers[name]), ", ")
+  end
+  return introduce_unchecked("signature", table.concat(sent, "\0"))
+end
+
+
+local function is_signed(headers)
+  for _, name in ipairs(SIGNATURE_HEADERS) do
+    if headers[name] ~= nil then
+      return true
+    end
+  end
+  return false
+end
+
+
+-- The ways to say who one is. At most one of them may have been sent; it decides what happens. A signature may stand
+-- beside a key, which then decides, and beside a token, which the service refuses.
 -- Not kong.request.get_header(): it takes the first of several, and `taih_tenant_key` as well.
 local CREDENTIALS = {
   { is_sent = function(headers) return headers[TENANT_HEADER] ~= nil end, admit = by_tenant_key },
@@ -232,17 +272,20 @@ local function authenticate(conf, headers)
       sent = credential
     end
   end
-  if not sent then
-    return refuse("unauthorized")
+  if sent then
+    return sent.admit(conf, headers)
+  elseif is_signed(headers) then
+    return by_signature(headers)
   end
-  return sent.admit(conf, headers)
+  return refuse("unauthorized")
 end
 
 
 function Plugin:access(conf)
-  -- Kong's log plugins redact `authorization` only.
-  kong.log.set_serialize_value("request.headers.taih-tenant-key", nil)
-  kong.log.set_serialize_value("request.headers.x-gateway-auth", nil)
+  -- Kong's log plugins redact `authorization` only. A signed GET may be sent again for five minutes.
+  for _, name in ipairs({ TENANT_HEADER, "x-gateway-auth", "signature" }) do
+    kong.log.set_serialize_value("request.headers." .. name, nil)
+  end
 
   local headers = kong.request.get_headers(MAX_HEADERS + 1)
   local id = request_id(headers)
@@ -257,6 +300,7 @@ function Plugin:access(conf)
     return refuse("invalid_request")
   end
   if conf.mode == "authenticate" then
+    keep_path()
     return authenticate(conf, headers)
   end
 end

@@ -1,0 +1,75 @@
+"""Signs requests as a partner does, with Python's http-message-signatures, which must be installed."""
+
+import datetime
+import json
+import secrets
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from http_message_signatures import HTTPMessageSigner, HTTPSignatureKeyResolver, algorithms
+
+PSS, V1_5 = algorithms.RSA_PSS_SHA512, algorithms.RSA_V1_5_SHA256
+
+
+@dataclass
+class Request:
+    """What the library signs: `url` is the one that the partner asked for."""
+
+    method: str
+    url: str
+    headers: dict = field(default_factory=dict)
+
+
+def new_key(bits=2048):
+    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+
+def public_pem(key):
+    public = key.public_key()
+    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def private_pem(key):
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                             serialization.NoEncryption()).decode()
+
+
+def registration(owner, key, usage=("Authentication",)):
+    """The body of POST /api/v1/key for the public half, for a year."""
+    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=365)
+    return {"OwnerCode": owner, "Usage": list(usage), "Type": "RSA", "PublicKey": public_pem(key),
+            "ExpirationUtc": end.isoformat()}
+
+
+class Signer(HTTPSignatureKeyResolver):
+    """A partner's key, registered under `unique_id`; `base` is the service's address, as the partner knows it."""
+
+    def __init__(self, unique_id, key, base):
+        self.unique_id, self.key, self.base = unique_id, key, base
+
+    def resolve_private_key(self, key_id):
+        return self.key
+
+    def resolve_public_key(self, key_id):
+        return self.key.public_key()
+
+    def sign(self, method, target, body=None, headers=(), covered=("@method", "@target-uri"), algorithm=PSS, **more):
+        """The header lines of a signed request. `body` is bytes, or something to be sent as JSON."""
+        request = Request(method, self.base + target, dict(headers))
+        if body is not None:
+            request.headers.setdefault("Content-Type", "application/json")
+        more = {"label": "sig1", "key_id": self.unique_id, **more}
+        if method not in ("GET", "HEAD"):
+            more.setdefault("nonce", secrets.token_urlsafe(18))
+        signer = HTTPMessageSigner(signature_algorithm=algorithm, key_resolver=self)
+        signer.sign(request, body=as_bytes(body), covered_component_ids=covered, **more)
+        return list(request.headers.items())
+
+
+def as_bytes(body):
+    return body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+
+
+def ago(seconds):
+    return datetime.datetime.now() - datetime.timedelta(seconds=seconds)
