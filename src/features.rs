@@ -25,6 +25,8 @@ pub enum Feature {
     MemberTokens,
     AuditLog,
     RequestSignatures,
+    ResponseSignatures,
+    MessageEncryption,
     HealthProfile,
     PrivacySettings,
     Devices,
@@ -38,7 +40,7 @@ use Feature::*;
 
 impl Feature {
     /// Every feature, in the order that partners see.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Users,
         UserBulk,
         TenantKeyRotation,
@@ -49,6 +51,8 @@ impl Feature {
         MemberTokens,
         AuditLog,
         RequestSignatures,
+        ResponseSignatures,
+        MessageEncryption,
         HealthProfile,
         PrivacySettings,
         Devices,
@@ -71,6 +75,8 @@ impl Feature {
             MemberTokens => "member_tokens",
             AuditLog => "audit_log",
             RequestSignatures => "request_signatures",
+            ResponseSignatures => "response_signatures",
+            MessageEncryption => "message_encryption",
             HealthProfile => "health_profile",
             PrivacySettings => "privacy_settings",
             Devices => "devices",

@@ -110,7 +110,7 @@ impl App {
             keys_renewed: Notify::new(),
             features: config.disabled_features.clone(),
             totals: Totals::default(),
-            workers: Workers::new(&metrics.database, share),
+            workers: Workers::new(&metrics.database, share, config.max_in_flight),
             metrics,
             limits: Limits::new(config.max_in_flight, share),
             readiness: Readiness::default(),

@@ -22,6 +22,8 @@ use crate::metrics::{self, WORK};
 /// Work that is judged in milliseconds: how much of it may be waiting, and for how long.
 const QUEUED: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Signatures and encryption of messages that are being served.
+const MESSAGE_PATIENCE: Duration = Duration::from_secs(8);
 /// Pairs that may be in the making, those that wait included: few, because one takes up to a
 /// second or two, and whoever wants many can ask again.
 const PAIRS: usize = 4;
@@ -33,6 +35,7 @@ const PAIR_PATIENCE: Duration = Duration::from_secs(8);
 pub struct Workers {
     short: Arc<WorkQueue>,
     pairs: Arc<WorkQueue>,
+    messages: Arc<WorkQueue>,
 }
 
 /// The reasons why work is not done.
@@ -55,21 +58,24 @@ pub struct Load {
 
 impl Workers {
     /// Half of the processors for each kind of work; none is taken while there is nothing to do. An
-    /// org has the part `org_share` of them.
+    /// org has the part `org_share` of them. `max_in_flight` requests may be served at a time.
     #[must_use]
-    pub fn new(metrics: &metrics::DatabaseMetrics, org_share: f64) -> Self {
+    pub fn new(metrics: &metrics::DatabaseMetrics, org_share: f64, max_in_flight: usize) -> Self {
         let threads = available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
-        let [judging, key_pairs] = WORK.map(|work| metrics.work_refused(work));
+        // Whoever is being served, bulk bodies included, has room for the one message that it has.
+        let room = max_in_flight * 2;
+        let [judging, key_pairs, messages] = WORK.map(|work| metrics.work_refused(work));
         Self {
             short: Arc::new(WorkQueue::new(threads, threads + QUEUED, org_share, PATIENCE, judging)),
             pairs: Arc::new(WorkQueue::new(threads, threads.max(PAIRS), org_share, PAIR_PATIENCE, key_pairs)),
+            messages: Arc::new(WorkQueue::new(threads, room, org_share, MESSAGE_PATIENCE, messages)),
         }
     }
 
     /// The load of each kind, in the order of [`WORK`].
     #[must_use]
-    pub fn load(&self) -> [Load; 2] {
-        [self.short.load(), self.pairs.load()]
+    pub fn load(&self) -> [Load; 3] {
+        [self.short.load(), self.pairs.load(), self.messages.load()]
     }
 
     /// Runs work of milliseconds, for the org that is served.
@@ -84,6 +90,20 @@ impl Workers {
             Refused::OverShare => Code::RateLimited.into(),
             Refused::Busy => ApiError::unavailable("the worker threads are busy"),
         })
+    }
+
+    /// Signs, opens or encrypts a message of an org's. What is refused here may have been carried out already, so
+    /// that it is refused for want of time only.
+    ///
+    /// # Errors
+    /// 503 where it takes too long.
+    pub async fn message<T: Send + 'static>(
+        &self,
+        org_id: OrgId,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let done = self.messages.run(Some(org_id), work).await;
+        done.map_err(|_| ApiError::unavailable("the worker threads are busy with messages"))
     }
 
     /// Makes a key pair for an org.

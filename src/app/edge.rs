@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::signed_response::SignerSlot;
 use crate::error::shape::{self, Shape};
 use crate::error::{ApiError, Code, Failure};
 use crate::http::held::{self, Permits};
@@ -50,6 +51,10 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
     request.extensions_mut().insert(record.request_id.clone());
     record.trace.map(|trace| request.extensions_mut().insert(trace));
     record.client.map(|client| request.extensions_mut().insert(client));
+    let slot = SignerSlot::default();
+    if edge.listener == Listener::Public {
+        request.extensions_mut().insert(slot.clone());
+    }
 
     let normalized = host::normalize(&mut request);
     let is_misread = normalized.is_err();
@@ -58,16 +63,23 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
         Err(error) => (None, error.into_response()),
     };
     let permits = Permits::new(permit, response.extensions_mut().remove::<Arc<Share>>());
-    let code = match response.extensions_mut().remove::<Arc<ApiError>>() {
-        Some(error) => {
-            let rendered = shape::render(&error, shape, record.request_id.as_str());
-            log_failure(&error, rendered.status(), &record);
-            count_failure(&edge.app, &error);
-            response = with_kept_parts(rendered, response);
-            Some(code(&error))
-        }
-        None => None,
-    };
+    let mut code = None;
+    if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
+        code = Some(self::code(&error));
+        response = rendered(&error, shape, response, &record);
+    }
+    if let Some(signer) = slot.signer() {
+        let extensions = response.extensions().clone();
+        response = match Box::pin(signer.sign(&edge.app, response)).await {
+            Ok(signed) => signed,
+            Err(error) => {
+                code = Some(self::code(&error));
+                let mut lost = Response::default();
+                *lost.extensions_mut() = extensions;
+                rendered(&error, shape, lost, &record)
+            }
+        };
+    }
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, record.request_id.header());
     if is_misread {
@@ -125,6 +137,14 @@ pub fn limit_of(listener: Listener, route: Option<&MatchedPath>) -> Option<Limit
         Listener::Public if route == bulk::PATH => Limit::Bulk,
         Listener::Public => Limit::Public,
     })
+}
+
+/// Gives an error its shape, and says what was wrong where that is our fault.
+fn rendered(error: &ApiError, shape: Shape, original: Response, record: &AccessRecord) -> Response {
+    let rendered = shape::render(error, shape, record.request_id.as_str());
+    log_failure(error, rendered.status(), record);
+    count_failure(&record.app, error);
+    with_kept_parts(rendered, original)
 }
 
 /// Restores the parts that a layer below put beside the error: the methods a 405 allows, and the

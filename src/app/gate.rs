@@ -3,18 +3,22 @@
 
 use std::sync::Arc;
 
+use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::edge::limit_of;
-use super::signed;
+use super::encrypted::{self, Wanted};
+use super::{signed, signed_response};
 use crate::error::{ApiError, Code};
 use crate::features::Feature;
 use crate::idempotency::header::IdempotencyKey;
 use crate::identity::orgs::SignaturePolicy;
+use crate::identity::signatures::{Signer, is_signed};
 use crate::identity::{Access, Caller, Identified, Partner};
+use crate::ids::OrgId;
 use crate::limits::shares::{self, Share};
 use crate::limits::{Limit, Listener};
 use crate::routes::signatures;
@@ -32,13 +36,23 @@ pub struct Gate {
 }
 
 /// Passes a request on, or refuses it before the body is read.
-pub async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    let signature = gate.app.identity.signature(&request);
-    let identified = gate.app.identity.identify(request.headers(), signature, gate.access).await;
+pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let app = &gate.app;
+    let (head, body) = request.into_parts();
+    if is_signed(&head.headers)
+        && let Err(error) = app.features.require(Feature::RequestSignatures, &app.config.integration_contact)
+    {
+        return error.into_response();
+    }
+    let signature = app.identity.signature(&head, !body.is_end_stream());
+    let signed = signature.as_ref().ok().cloned().flatten();
+    let identified = app.identity.identify(&head.headers, signature, gate.access).await;
     let Identified { caller, signer } = match identified {
         Ok(identified) => identified,
         Err(error) => return error.into_response(),
     };
+    let agreed = signed_response::agree(app, &caller, &head, signed.as_ref()).await;
+    let mut request = Request::from_parts(head, body);
     let mut response = match admit(&gate, caller, &request) {
         Ok((share, key)) => {
             request.extensions_mut().insert(caller);
@@ -46,12 +60,9 @@ pub async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) ->
                 request.extensions_mut().insert(key);
             }
             let served = async {
-                match signer {
-                    None => next.run(request).await,
-                    Some(signer) => match signed::settle(&gate.app, request, signer).await {
-                        Ok(request) => next.run(request).await,
-                        Err(error) => error.into_response(),
-                    },
+                match agreed {
+                    Ok(()) => serve(app, caller.org_id(), signer, request, next).await.into_response(),
+                    Err(error) => error.into_response(),
                 }
             };
             let mut response = shares::serving(caller.org_id(), served).await;
@@ -64,6 +75,32 @@ pub async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) ->
     // For the access line.
     response.extensions_mut().insert(caller);
     response
+}
+
+/// Runs the handler on the request as it was meant, and makes of its reply what was asked for. Each step but the
+/// handler is rare: on the heap it does not make every request's future larger.
+async fn serve(
+    app: &App,
+    org_id: OrgId,
+    signer: Option<Signer>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let recipient = match Wanted::of(request.headers()) {
+        Some(wanted) => Some(Box::pin(encrypted::recipient(app, org_id, wanted)).await?),
+        None => None,
+    };
+    if let Some(signer) = signer {
+        request = Box::pin(signed::settle(app, request, signer)).await?;
+    }
+    if encrypted::is_encrypted(&request) {
+        request = Box::pin(encrypted::open(app, org_id, request)).await?;
+    }
+    let response = next.run(request).await;
+    match recipient {
+        Some(recipient) => Box::pin(encrypted::seal(app, org_id, recipient, response)).await,
+        None => Ok(response),
+    }
 }
 
 fn admit(
@@ -79,8 +116,8 @@ fn admit(
     if let Some(feature) = *feature {
         app.features.require(feature, &app.config.integration_contact)?;
     }
-    if let Caller::Partner(Partner { signed_by: None, signature_policy, .. }) = caller
-        && requires_signature(signature_policy, request.method(), request.uri().path())
+    if let Caller::Partner(Partner { signed_by: None, policy, .. }) = caller
+        && requires_signature(policy.requests, request.method(), request.uri().path())
     {
         return Err(Code::SignatureRequired.into());
     }

@@ -7,15 +7,22 @@
 //! 3. the router: 404 and 405 need no credentials, the routes are public knowledge.
 //! 4. `gate`: identity, then the feature table. On matched routes only.
 //! 5. the handler: media type, size, then all problems of path, query and body.
+//!
+//! Around the handler the gate opens and makes encrypted bodies (`encrypted`), and settles signatures of requests
+//! (`signed`); responses are signed at the edge (`signed_response`), where they are what will be sent.
 
+mod body;
 mod edge;
+mod encrypted;
 mod features;
 mod gate;
 mod signed;
+mod signed_response;
 
 use std::any::Any;
 
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -94,9 +101,17 @@ fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
 /// The layers that are the same for all routes, around `router`.
 pub fn finish(app: &App, listener: Listener, router: Router<App>) -> Router {
     let router = router
-        .fallback(async || ApiError::new(Code::NotFound))
-        .method_not_allowed_fallback(async || ApiError::new(Code::MethodNotAllowed));
+        .fallback(async |state, request| unrouted(state, request, Code::NotFound).await)
+        .method_not_allowed_fallback(async |state, request| {
+            unrouted(state, request, Code::MethodNotAllowed).await
+        });
     edged(app, listener, router)
+}
+
+/// Refuses what no route takes: to anybody, and signed to whom that was promised.
+async fn unrouted(State(app): State<App>, request: Request, code: Code) -> ApiError {
+    signed_response::agree_without_a_route(&app, request).await;
+    code.into()
 }
 
 fn edged(app: &App, listener: Listener, router: Router<App>) -> Router {

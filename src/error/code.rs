@@ -61,6 +61,11 @@ codes! {
     /// The org asks for it (contract 12.1).
     SignatureRequired = "signature_required", FORBIDDEN, "This request must be signed by a registered key of the usage Authentication.";
     LastAuthenticationKey = "last_authentication_key", BAD_REQUEST, "This is the last key that can sign, and signatures are required; relax the policy first.";
+    /// Contract 12.2.
+    NoResponseKey = "no_response_key", CONFLICT, "There is no live pair of the usage ResponseSignature to sign responses with; generate one.";
+    /// Contract 12.3. One answer whatever is wrong.
+    DecryptionFailed = "decryption_failed", BAD_REQUEST, "The body cannot be decrypted.";
+    NoEncryptionKey = "no_encryption_key", CONFLICT, "There is no such live public key of yours, of the usage MessageLevelEncryption, to encrypt to.";
     AmbiguousTenantKey = "ambiguous_tenant_key", CONFLICT, "There is more than one key to rotate, or none; name it in key_id.";
     KeyAlreadyRotated = "key_already_rotated", CONFLICT, "This key was rotated already; rotate its successor.";
     KeyNotLive = "key_not_live", CONFLICT, "This key has expired or was revoked, and does not come back.";

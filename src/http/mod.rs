@@ -1,6 +1,7 @@
 //! The layers that every request passes before it is a resource's business.
 
 pub mod chunks;
+pub mod content_digest;
 pub mod held;
 pub mod input;
 pub mod linger;

@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use uuid::Uuid;
 
 use super::members::Member;
-use super::orgs::SignaturePolicy;
+use super::orgs::MessagePolicy;
 use super::signatures::Signer;
 use crate::error::{ApiError, Code};
 use crate::ids::{KeyId, OrgId};
@@ -22,8 +22,8 @@ pub struct Partner {
     pub is_superseded: bool,
     /// The public key that verified the request's signature, if it was signed.
     pub signed_by: Option<Uuid>,
-    /// The requests of its org that must be signed, as memory knows it: at most a second old.
-    pub signature_policy: SignaturePolicy,
+    /// What its org wants of signatures, as memory knows it: at most a second old.
+    pub policy: MessagePolicy,
 }
 
 impl Partner {
@@ -53,6 +53,15 @@ impl Caller {
         match self {
             Self::Partner(partner) => partner.org_id,
             Self::Member(member) => member.org_id,
+        }
+    }
+
+    /// What its org wants of signatures.
+    #[must_use]
+    pub fn policy(&self) -> MessagePolicy {
+        match self {
+            Self::Partner(partner) => partner.policy,
+            Self::Member(member) => member.policy,
         }
     }
 

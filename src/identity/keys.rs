@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::orgs::{OrgDirectory, OrgStanding, SignaturePolicy};
+use super::orgs::{MessagePolicy, OrgDirectory, OrgStanding};
 use super::rehash::Rehashes;
 use super::usage::{KeyUses, Uses};
 use crate::crypto::keyring::{Hashed, KeyDigest, Keyring};
@@ -54,8 +54,8 @@ enum End {
 /// The result of looking up a well-formed key.
 #[derive(Clone, Debug)]
 pub enum Verdict {
-    /// The key is alive, and its org is served, and has these requests signed.
-    Live(Arc<KeyRecord>, SignaturePolicy),
+    /// The key is alive, and its org is served, and wants this of signatures.
+    Live(Arc<KeyRecord>, MessagePolicy),
     /// The key is alive, but its org is suspended.
     Suspended(OrgId),
     /// Unknown, expired or revoked; which of them is nobody's business.
@@ -253,7 +253,7 @@ impl KeyDirectory {
         Ok(match org.standing {
             OrgStanding::Active => {
                 self.uses(&record).opened(now);
-                Verdict::Live(record, org.signature_policy)
+                Verdict::Live(record, org.policy)
             }
             OrgStanding::Suspended => Verdict::Suspended(record.org_id),
         })

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Identity;
 use super::gateway::only;
-use super::orgs::OrgStanding;
+use super::orgs::{MessagePolicy, OrgStanding};
 use super::token_keys::TOKEN_LIFETIME;
 use crate::crypto::member_token::Claims;
 use crate::error::{ApiError, Code};
@@ -29,6 +29,8 @@ pub struct Member {
     pub user_id: Uuid,
     /// Tells the user from one that was made later under the same id.
     pub user_created_at: DateTime<Utc>,
+    /// What its org wants of signatures.
+    pub policy: MessagePolicy,
 }
 
 impl Identity {
@@ -49,10 +51,10 @@ impl Identity {
                 return Err(Code::Unauthorized.into());
             }
         }
-        match self.orgs.standing(&self.db, member.org_id).await? {
-            Some(OrgStanding::Active) => Ok(member),
-            Some(OrgStanding::Suspended) => Err(Code::Forbidden.into()),
-            None => Err(Code::Unauthorized.into()),
+        let org = self.orgs.find(&self.db, member.org_id).await?.ok_or(Code::Unauthorized)?;
+        match org.standing {
+            OrgStanding::Active => Ok(Member { policy: org.policy, ..member }),
+            OrgStanding::Suspended => Err(Code::Forbidden.into()),
         }
     }
 }
@@ -70,7 +72,8 @@ fn accept(claims: &Claims, issuer: &str, now: i64) -> Option<Member> {
     let is_alive = claims.iat <= now + LEEWAY && now < claims.exp.saturating_add(LEEWAY);
     let is_brief = claims.exp.checked_sub(claims.iat).is_some_and(|lifetime| lifetime <= TOKEN_LIFETIME);
     let user_created_at = DateTime::from_timestamp_micros(claims.user_created_at)?;
-    let member = Member { org_id: OrgId(claims.aud), user_id: claims.sub, user_created_at };
+    let policy = MessagePolicy::default();
+    let member = Member { org_id: OrgId(claims.aud), user_id: claims.sub, user_created_at, policy };
     (is_ours && is_alive && is_brief).then_some(member)
 }
 

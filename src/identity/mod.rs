@@ -6,6 +6,7 @@ mod gateway;
 pub mod host;
 pub mod keys;
 pub mod members;
+pub mod message_keys;
 pub mod nonces;
 pub mod orgs;
 mod own_host;
@@ -24,7 +25,8 @@ pub use self::callers::{Access, Caller, Identified, Partner};
 pub use self::gateway::GatewaySecrets;
 use self::gateway::only;
 use self::keys::{KeyDirectory, KeyRecord, LookupError, Verdict};
-use self::orgs::{OrgDirectory, OrgStanding, SignaturePolicy};
+use self::message_keys::MessageKeyDirectory;
+use self::orgs::{MessagePolicy, OrgDirectory, OrgStanding};
 use self::own_host::OwnHost;
 use self::signatures::{SignedBase, SignerDirectory};
 use self::token_keys::TokenKeys;
@@ -58,6 +60,8 @@ pub struct Identity {
     pub token_keys: TokenKeys,
     /// Whose public keys are.
     pub signers: SignerDirectory,
+    /// The keys under the orgs' messages.
+    pub message_keys: MessageKeyDirectory,
     settings: IdentitySettings,
     own_host: OwnHost,
     keyring: Keyring,
@@ -90,6 +94,11 @@ impl Identity {
         Self {
             orgs: OrgDirectory::new(trust.clone(), metrics.database.cache("orgs")),
             signers: SignerDirectory::new(trust.clone(), metrics.database.cache("signers")),
+            message_keys: MessageKeyDirectory::new(
+                trust.clone(),
+                keyring.clone(),
+                metrics.database.cache("message_keys"),
+            ),
             keys: KeyDirectory::new(trust, db.clone(), metrics),
             token_keys: TokenKeys::new(keyring.clone(), db.clone(), clock.clone()),
             own_host: OwnHost::of(&settings.public_url),
@@ -129,7 +138,7 @@ impl Identity {
             key_id: None,
             is_superseded: false,
             signed_by,
-            signature_policy: SignaturePolicy::Optional,
+            policy: MessagePolicy::default(),
         });
         let caller = Caller::Partner(Partner { signed_by, ..partner });
         Ok(Identified { caller, signer: Some(signer) })
@@ -168,9 +177,9 @@ impl Identity {
         if headers.contains_key(ORG_ID) && sent_org(headers)? != org_id {
             return Err(Code::Unauthorized.into());
         }
-        let (key, signature_policy) = live.ok_or(Code::Forbidden)?;
+        let (key, policy) = live.ok_or(Code::Forbidden)?;
         let (key_id, is_superseded) = (Some(key.key_id), key.is_superseded);
-        Ok(Partner { org_id, key_id, is_superseded, signed_by: None, signature_policy })
+        Ok(Partner { org_id, key_id, is_superseded, signed_by: None, policy })
     }
 
     async fn by_org_id(&self, headers: &HeaderMap) -> Result<Partner, ApiError> {
@@ -186,8 +195,8 @@ impl Identity {
         }
         let key = self.gateways_key(headers, org_id).await?;
         let is_superseded = key.as_ref().is_some_and(|key| key.is_superseded);
-        let (key_id, signature_policy) = (key.map(|key| key.key_id), org.signature_policy);
-        Ok(Partner { org_id, key_id, is_superseded, signed_by: None, signature_policy })
+        let (key_id, policy) = (key.map(|key| key.key_id), org.policy);
+        Ok(Partner { org_id, key_id, is_superseded, signed_by: None, policy })
     }
 
     /// The key that the gateway had checked, if it says which. It may have been revoked while the
@@ -226,15 +235,22 @@ impl Identity {
     /// Forgets what was changed.
     pub fn forget(&self, changed: &Changed) {
         match changed {
-            Changed::Org(org_id) => self.orgs.forget(*org_id),
+            Changed::Org(org_id) => self.forget_org(*org_id),
             Changed::Key(org_id, key_id, digest) => self.keys.forget(*org_id, *key_id, digest),
             Changed::ServiceKeys => self.token_keys.forget(),
         }
     }
 
+    /// Forgets what is known of an org, its public keys included.
+    pub fn forget_org(&self, org_id: OrgId) {
+        self.orgs.forget(org_id);
+        self.message_keys.forget(org_id);
+    }
+
     /// Forgets every org and key.
     pub fn forget_all(&self) {
         self.orgs.clear();
+        self.message_keys.clear();
         self.keys.clear();
         self.signers.clear();
     }

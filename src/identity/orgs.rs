@@ -27,8 +27,8 @@ pub struct OrgDirectory {
 pub struct OrgRecord {
     /// Whether it is served.
     pub standing: OrgStanding,
-    /// Which of its requests must be signed.
-    pub signature_policy: SignaturePolicy,
+    /// What it wants of signatures.
+    pub policy: MessagePolicy,
     /// The keys that verify its signatures.
     pub authentication_keys: Vec<AuthenticationKey>,
 }
@@ -40,6 +40,15 @@ pub enum OrgStanding {
     Active,
     /// Switched off by an operator.
     Suspended,
+}
+
+/// What an org wants of the signatures under its messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MessagePolicy {
+    /// Which of its requests must be signed.
+    pub requests: SignaturePolicy,
+    /// Whether all its responses are signed, asked for or not (contract 12.2).
+    pub signs_responses: bool,
 }
 
 /// Which requests of an org must be signed (contract 12.1).
@@ -146,8 +155,8 @@ impl OrgDirectory {
 async fn load(db: &Db, org_id: OrgId) -> Result<Option<Arc<OrgRecord>>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
-        SELECT o.suspended_at IS NOT NULL AS "is_suspended!", o.signature_policy, k.unique_id AS "unique_id?",
-               k.expires_at AS "expires_at?", k.public_key AS "public_key?"
+        SELECT o.suspended_at IS NOT NULL AS "is_suspended!", o.signature_policy, o.sign_responses,
+               k.unique_id AS "unique_id?", k.expires_at AS "expires_at?", k.public_key AS "public_key?"
         FROM orgs o
         LEFT JOIN public_keys k ON k.org_id = o.id AND k.type = 'RSA' AND k.sealed IS NULL AND k.deleted_at IS NULL
             AND 'Authentication' = ANY (k.usages)
@@ -159,7 +168,8 @@ async fn load(db: &Db, org_id: OrgId) -> Result<Option<Arc<OrgRecord>>, sqlx::Er
     .await?;
     let Some(org) = rows.first() else { return Ok(None) };
     let standing = if org.is_suspended { OrgStanding::Suspended } else { OrgStanding::Active };
-    let signature_policy = SignaturePolicy::stored(&org.signature_policy);
+    let requests = SignaturePolicy::stored(&org.signature_policy);
+    let policy = MessagePolicy { requests, signs_responses: org.sign_responses };
     let keys = rows.into_iter().filter_map(|row| {
         let (unique_id, expires_at) = (row.unique_id?, row.expires_at?);
         match RsaKey::stored(&row.public_key?) {
@@ -170,5 +180,5 @@ async fn load(db: &Db, org_id: OrgId) -> Result<Option<Arc<OrgRecord>>, sqlx::Er
             }
         }
     });
-    Ok(Some(Arc::new(OrgRecord { standing, signature_policy, authentication_keys: keys.collect() })))
+    Ok(Some(Arc::new(OrgRecord { standing, policy, authentication_keys: keys.collect() })))
 }

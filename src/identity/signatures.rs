@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::Request;
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use chrono::{DateTime, Utc};
-use http_body::Body as _;
 use message_signatures::{Base, Problem, RequestHead, Signed};
 use sha2::{Digest as _, Sha256};
 use url::Url;
@@ -173,14 +172,18 @@ impl Identity {
     ///
     /// # Errors
     /// 401 where it is not well-formed.
-    pub fn signature(&self, request: &Request) -> Result<Option<Signed>, ApiError> {
-        if !is_signed(request.headers()) {
+    pub fn signature(&self, request: &Parts, has_body: bool) -> Result<Option<Signed>, ApiError> {
+        if !is_signed(&request.headers) {
             return Ok(None);
         }
-        let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-        let has_body = !request.body().is_end_stream();
+        self.head_of(request, has_body, Signed::parse).map_err(refused)
+    }
+
+    /// Shows the head of a request as its sender saw it.
+    pub fn head_of<T>(&self, request: &Parts, has_body: bool, look: impl FnOnce(&RequestHead<'_>) -> T) -> T {
+        let target = request.uri.path_and_query().map_or("/", PathAndQuery::as_str);
         let base = &self.settings.signed_base;
-        base.signed(request.method().as_str(), target, request.headers(), has_body).map_err(refused)
+        base.head(request.method.as_str(), target, &request.headers, has_body, look)
     }
 
     /// Who signed a request: the holder of a key of this org, or of any.

@@ -47,6 +47,7 @@ impl Metrics {
         let entries = [
             ("keys_by_digest", by_digest),
             ("keys_by_id", by_id),
+            ("message_keys", app.identity.message_keys.entries()),
             ("orgs", app.identity.orgs.entries()),
             ("signers", app.identity.signers.entries()),
         ];

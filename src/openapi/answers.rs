@@ -31,9 +31,10 @@ struct Facts {
 /// One line an answer.
 #[rustfmt::skip]
 const SHARED: &[Shared] = &[
-    shared("400", "BadRequest", "`invalid_request` or `conflicting_credentials`: the credentials are malformed.", |of| of.is_guarded),
+    shared("400", "BadRequest", "`invalid_request` or `conflicting_credentials`: the credentials are malformed. `decryption_failed`: a body of JOSE cannot be opened.", |of| of.is_guarded),
     shared("401", "Unauthorized", "`unauthorized`: credentials are missing or not valid.", |of| of.is_guarded),
     shared("403", "Forbidden", "`forbidden`: the org is unknown or suspended.", |of| of.is_guarded),
+    shared("409", "NoMessageKey", "`no_response_key` or `no_encryption_key`: what `Accept-Signature` or `Accept` ask for has no live key.", |of| of.is_guarded),
     shared("413", "PayloadTooLarge", "`payload_too_large`: the body is over 64 KiB.", |of| of.has_body),
     shared("415", "UnsupportedMediaType", "`unsupported_media_type`: the body is not `application/json`.", |of| of.has_body),
     shared("421", "MisdirectedRequest", "`misdirected_request`: `OrgId` is believed without proof here, and the request is for another host.", |of| of.is_guarded),

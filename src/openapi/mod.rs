@@ -34,6 +34,13 @@ it clears. Every reply carries `x-request-id`; quote it to support.
 is `{\"error\": {\"code\", \"message\", \"details\", \"request_id\"}}` with a code from a closed set. A \
 resource of another organisation is answered exactly as one that does not exist.
 
+**Messages.** Requests may be signed (RFC 9421) by a registered key of the usage `Authentication`. A request with \
+`Accept-Signature` gets a signed response: `Content-Digest`, `Signature-Input` and `Signature`, by the pair that was \
+generated last for `ResponseSignature`. Every body of JSON may be sent as a compact JWE to a pair generated for \
+`MessageLevelEncryption` (`Content-Type: application/jose`; 400 `decryption_failed`), and every successful reply of \
+JSON can be had as one (`Accept: application/jose`). Without a key for what is asked for: 409 `no_response_key` or \
+`no_encryption_key`, and nothing is changed.
+
 **Not live yet.** A feature that is planned or switched off answers 503 with `Retry-After: 86400`.";
 
 /// The tags and the subjects of their operations, in the order that the page shows them.

@@ -103,6 +103,8 @@ fn features() -> Vec<Value> {
         ("member_tokens", "live"),
         ("audit_log", "live"),
         ("request_signatures", "live"),
+        ("response_signatures", "live"),
+        ("message_encryption", "live"),
         ("health_profile", "planned"),
         ("privacy_settings", "planned"),
         ("devices", "planned"),

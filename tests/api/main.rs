@@ -21,6 +21,7 @@ mod key_renewal;
 mod layers;
 mod members;
 mod memory;
+mod messages;
 mod metrics;
 mod openapi;
 mod org;

@@ -13,7 +13,7 @@ use aws_lc_rs::rsa::KeyPair;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use message_signatures::respond::{Answer, prepare};
+use message_signatures::respond::{Question, prepare};
 use message_signatures::{Base, RequestHead, Signed, digest};
 use serde_json::{Value, json};
 
@@ -73,8 +73,9 @@ fn respond(
 ) -> Result<Value, Box<dyn std::error::Error>> {
     let body = line["body"].is_string().then(|| bytes(line, "body"));
     let status = StatusCode::try_from(u16::try_from(line["status"].as_u64().unwrap_or(200))?)?;
-    let answer = Answer { status, body: body.as_deref(), request: head, signed };
-    let unsigned = prepare(&answer, text(line, "keyid"), line["created"].as_i64().unwrap_or_default())?;
+    let (question, digest) = (Question::of(head, signed), body.as_deref().map(digest::of));
+    let created = line["created"].as_i64().unwrap_or_default();
+    let unsigned = prepare(&question, status, digest, text(line, "keyid"), created)?;
     let base = unsigned.signature_base().to_owned();
     let key = KeyPair::from_pkcs8(&bytes(line, "pkcs8"))?;
     let mut headers = HeaderMap::new();

@@ -34,5 +34,10 @@ pub fn check(headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
 
 /// The value of `Content-Digest` for `body`: `sha-256=:...:`.
 pub fn of(body: &[u8]) -> String {
-    format!("sha-256={}", ItemSerializer::new().bare_item(digest(&SHA256, body).as_ref()).finish())
+    of_sha256(digest(&SHA256, body).as_ref())
+}
+
+/// The same, where the digest is known.
+pub fn of_sha256(digest: &[u8]) -> String {
+    format!("sha-256={}", ItemSerializer::new().bare_item(digest).finish())
 }

@@ -9,21 +9,29 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sfv::{ItemSerializer, StringRef};
 use thiserror::Error;
 
+use crate::TAG;
 use crate::request::RequestHead;
 use crate::signed::{INPUT, SIGNATURE, Signed};
-use crate::{TAG, digest};
 
-/// A response that is about to be sent, and the request that it answers.
-#[derive(Clone, Copy, Debug)]
-pub struct Answer<'a> {
-    /// The status.
-    pub status: StatusCode,
-    /// The body as it will be sent; none if the response has none (204, 304).
-    pub body: Option<&'a [u8]>,
-    /// The request: `@method` and `@target-uri` come from here.
-    pub request: &'a RequestHead<'a>,
-    /// The request's signature, which is covered too, so that a response cannot be moved to another request.
-    pub signed: Option<&'a Signed>,
+/// The request that a response answers, as far as the response's signature covers it. Owned, because the request is
+/// gone when its response is signed.
+#[derive(Clone, Debug)]
+pub struct Question {
+    method: String,
+    target_uri: String,
+    /// The request's own signature with its label, so that a response cannot be moved to another request.
+    signature: Option<(String, Vec<u8>)>,
+}
+
+impl Question {
+    /// Takes what is covered of a request, and of its signature if it was signed.
+    pub fn of(request: &RequestHead<'_>, signed: Option<&Signed>) -> Self {
+        Self {
+            method: request.method.to_owned(),
+            target_uri: request.target_uri(),
+            signature: signed.map(|signed| (signed.label().to_owned(), signed.signature().to_owned())),
+        }
+    }
 }
 
 /// What is to be signed. Owned, so that another thread can do the RSA work.
@@ -70,24 +78,30 @@ pub enum SignError {
     Field(#[from] InvalidHeaderValue),
 }
 
-/// Makes the signature base of a response, `created` in seconds since the epoch.
+/// Makes the signature base of a response, `created` in seconds since the epoch. `content_digest` is the field's value
+/// ([`digest::of`](crate::digest::of)); none if the response has no content (204, 304).
 ///
 /// # Errors
 /// [`SignError::KeyId`].
-pub fn prepare(answer: &Answer<'_>, keyid: &str, created: i64) -> Result<Unsigned, SignError> {
+pub fn prepare(
+    question: &Question,
+    status: StatusCode,
+    content_digest: Option<String>,
+    keyid: &str,
+    created: i64,
+) -> Result<Unsigned, SignError> {
     let keyid = StringRef::from_str(keyid).map_err(|_| SignError::KeyId)?;
     let keyid = ItemSerializer::new().bare_item(keyid).finish();
-    let content_digest = answer.body.map(digest::of);
 
-    let mut lines = vec![("\"@status\"".to_owned(), answer.status.as_str().to_owned())];
+    let mut lines = vec![("\"@status\"".to_owned(), status.as_str().to_owned())];
     if let Some(digest) = &content_digest {
         lines.push(("\"content-digest\"".to_owned(), digest.clone()));
     }
-    lines.push(("\"@method\";req".to_owned(), answer.request.method.to_owned()));
-    lines.push(("\"@target-uri\";req".to_owned(), answer.request.target_uri()));
-    if let Some(signed) = answer.signed {
-        let signature = ItemSerializer::new().bare_item(signed.signature()).finish();
-        lines.push((format!("\"signature\";req;key=\"{}\"", signed.label()), signature));
+    lines.push(("\"@method\";req".to_owned(), question.method.clone()));
+    lines.push(("\"@target-uri\";req".to_owned(), question.target_uri.clone()));
+    if let Some((label, signature)) = &question.signature {
+        let signature = ItemSerializer::new().bare_item(&signature[..]).finish();
+        lines.push((format!("\"signature\";req;key=\"{label}\""), signature));
     }
 
     let names: Vec<&str> = lines.iter().map(|(name, _)| name.as_str()).collect();

@@ -26,6 +26,8 @@ pub enum OrgChange {
         /// `true` for a signed request, and for an operator.
         is_signed: bool,
     },
+    /// Signs all responses to the org from now on, or only those where it is asked for (contract 12.2).
+    SignResponses(bool),
     /// Goes on with the renewed audit key of this number.
     HandOver(i16),
 }
@@ -39,6 +41,7 @@ impl OrgChange {
             Self::Resume => "org.resumed",
             Self::Delete => "org.deleted",
             Self::SetSignaturePolicy { .. } => "org.signature_policy_changed",
+            Self::SignResponses(_) => "org.sign_responses_changed",
             Self::HandOver(_) => HANDED_OVER,
         }
     }
@@ -58,16 +61,29 @@ pub struct OrgPlan {
 }
 
 impl Loaded {
+    /// Passes changes of which none would be refused.
+    ///
+    /// # Errors
+    /// What the first that would be is refused for.
+    pub fn require(&self, changes: &[OrgChange]) -> Result<(), ApiError> {
+        changes.iter().try_for_each(|change| self.decide(change).map(drop))
+    }
+
     /// Whoever may change anything may do this.
     fn decide(&self, change: &OrgChange) -> Result<Option<OrgPlan>, ApiError> {
         self.org.caller.require_administrator()?;
-        if let OrgChange::SetSignaturePolicy { policy, is_signed } = change {
-            if *policy == self.signature_policy {
+        match change {
+            OrgChange::SetSignaturePolicy { policy, .. } if *policy == self.signature_policy => {
                 return Ok(None);
             }
-            if !is_signed {
+            OrgChange::SetSignaturePolicy { is_signed: false, .. } => {
                 return Err(Code::SignatureRequired.into());
             }
+            OrgChange::SignResponses(true) if !self.has_response_key => {
+                return Err(Code::NoResponseKey.into());
+            }
+            OrgChange::SignResponses(on) if *on == self.sign_responses => return Ok(None),
+            _ => {}
         }
         let subject =
             if let OrgChange::HandOver(number) = change { number.to_string() } else { self.key.clone() };

@@ -13,6 +13,7 @@ use super::change::OrgChange;
 use super::store;
 use crate::changes::Scope;
 use crate::error::{ApiError, Code};
+use crate::features::Feature;
 use crate::http::input::{Body, Input, Reader, Valid};
 use crate::http::paging::Data;
 use crate::identity::Partner;
@@ -47,6 +48,8 @@ pub struct OrgProfile {
     /// Which of the org's requests must be signed.
     #[schema(value_type = SignaturePolicyName)]
     signature_policy: String,
+    /// Whether every response is signed; else those that are asked for with `Accept-Signature`.
+    sign_responses: bool,
 }
 
 /// Which requests must be signed (RFC 9421) by a registered key of the usage `Authentication`.
@@ -71,6 +74,9 @@ pub struct UpdateOrg {
     /// Which requests must be signed from now on. Changing it takes a signed request.
     #[schema(value_type = SignaturePolicyName, required = false)]
     pub signature_policy: Option<SignaturePolicy>,
+    /// Whether every response is signed from now on, asked for or not.
+    #[schema(value_type = bool, required = false)]
+    pub sign_responses: Option<bool>,
 }
 
 impl Input for UpdateOrg {
@@ -83,7 +89,18 @@ impl Input for UpdateOrg {
         let policy = request.body("signature_policy").not_null();
         let signature_policy =
             policy.choice("must be optional, administration or required", SignaturePolicy::parse);
-        Some(Self { name, signature_policy })
+        let sign_responses = request.body("sign_responses").not_null().boolean();
+        Some(Self { name, signature_policy, sign_responses })
+    }
+}
+
+impl UpdateOrg {
+    fn changes_by(self, partner: Partner) -> Vec<OrgChange> {
+        let is_signed = partner.signed_by.is_some();
+        let policy = self.signature_policy.map(|policy| OrgChange::SetSignaturePolicy { policy, is_signed });
+        let changes =
+            [policy, self.sign_responses.map(OrgChange::SignResponses), self.name.map(OrgChange::Rename)];
+        changes.into_iter().flatten().collect()
     }
 }
 
@@ -102,14 +119,15 @@ async fn get_org(
     show(&app, partner.org_id).await
 }
 
-/// Rename the org.
+/// Change the org.
 ///
-/// Its `id` and `key` never change.
+/// Its name, and what is signed. Its `id` and `key` never change.
 #[utoipa::path(
     patch, path = "/v1/admin/org", tag = "Org", request_body = UpdateOrg,
     responses(
         (status = 200, description = "The org as it is now.", body = Data<OrgProfile>),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
+        (status = 409, description = "`no_response_key`: there is no live pair to sign responses with."),
     ),
 )]
 async fn update_org(
@@ -121,14 +139,18 @@ async fn update_org(
     let org_id = scope.org_id;
     // Also where nothing is to be changed.
     partner.require_administrator()?;
-    if let Some(policy) = changes.signature_policy {
-        let change = OrgChange::SetSignaturePolicy { policy, is_signed: partner.signed_by.is_some() };
+    let changes = changes.changes_by(partner);
+    if changes.iter().any(|change| matches!(change, OrgChange::SignResponses(true))) {
+        app.features.require(Feature::ResponseSignatures, &app.config.integration_contact)?;
+    }
+    // What one of them is refused for is found before another is made.
+    if let [_, _, ..] = changes[..] {
+        scope.snapshot(&app.db, &app.clock, &store::OrgRow).await?.require(&changes)?;
+    }
+    for change in changes {
         change.by(scope.clone(), &app.clock).execute(&app.db).await?;
-        app.identity.orgs.forget(org_id);
     }
-    if let Some(name) = changes.name {
-        OrgChange::Rename(name).by(scope, &app.clock).execute(&app.db).await?;
-    }
+    app.identity.forget_org(org_id);
     show(&app, org_id).await
 }
 
@@ -136,6 +158,7 @@ async fn show(app: &App, org_id: OrgId) -> Result<Json<Data<OrgProfile>>, ApiErr
     // It can only have been deleted since the gate: then it is refused as the gate would.
     let (org, users) = store::find(&app.db.pool, org_id).await?.ok_or(Code::Forbidden)?;
     let member_count = users::total(app, org_id, users).await?;
-    let store::Org { id, key, name, created_at, signature_policy, .. } = org;
-    Ok(Json(Data { data: OrgProfile { id, name, key, member_count, created_at, signature_policy } }))
+    let store::Org { id, key, name, created_at, signature_policy, sign_responses, .. } = org;
+    let data = OrgProfile { id, name, key, member_count, created_at, signature_policy, sign_responses };
+    Ok(Json(Data { data }))
 }

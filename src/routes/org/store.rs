@@ -28,6 +28,8 @@ pub struct Org {
     pub suspended_at: Option<DateTime<Utc>>,
     /// Which of its requests must be signed.
     pub signature_policy: String,
+    /// Whether all responses to it are signed.
+    pub sign_responses: bool,
 }
 
 /// Inserts an org, whose first audit row is `entry`; `false` if the key is taken.
@@ -61,7 +63,7 @@ pub async fn was_never_any(db: impl PgExecutor<'_>) -> Result<bool, sqlx::Error>
 pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Org>, sqlx::Error> {
     sqlx::query_as!(
         Org,
-        r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at, signature_policy FROM orgs ORDER BY created_at, id"#
+        r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at, signature_policy, sign_responses FROM orgs ORDER BY created_at, id"#
     )
     .fetch_all(db)
     .await
@@ -71,7 +73,7 @@ pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Org>, sqlx::Error> {
 pub async fn find_by_key(db: impl PgExecutor<'_>, key: &str) -> Result<Option<Org>, sqlx::Error> {
     sqlx::query_as!(
         Org,
-        r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at, signature_policy FROM orgs WHERE key = $1"#,
+        r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at, signature_policy, sign_responses FROM orgs WHERE key = $1"#,
         key
     )
     .fetch_optional(db)
@@ -82,7 +84,7 @@ pub async fn find_by_key(db: impl PgExecutor<'_>, key: &str) -> Result<Option<Or
 pub async fn find(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(Org, i64)>, sqlx::Error> {
     let row = sqlx::query!(
         r#"
-        SELECT key, name, created_at, suspended_at, signature_policy,
+        SELECT key, name, created_at, suspended_at, signature_policy, sign_responses,
                (SELECT count(*) FROM (SELECT FROM users WHERE org_id = $1 LIMIT $2) AS first) AS "users!"
         FROM orgs WHERE id = $1
         "#,
@@ -93,8 +95,9 @@ pub async fn find(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(Org,
     .await?;
     Ok(row.map(|row| {
         let (created_at, suspended_at) = (row.created_at, row.suspended_at);
-        let (key, name, signature_policy) = (row.key, row.name, row.signature_policy);
-        (Org { id: org_id, key, name, created_at, suspended_at, signature_policy }, row.users)
+        let (key, name) = (row.key, row.name);
+        let (signature_policy, sign_responses) = (row.signature_policy, row.sign_responses);
+        (Org { id: org_id, key, name, created_at, suspended_at, signature_policy, sign_responses }, row.users)
     }))
 }
 
@@ -106,6 +109,10 @@ pub struct Loaded {
     pub key: String,
     /// Which of its requests must be signed.
     pub signature_policy: SignaturePolicy,
+    /// Whether all responses to it are signed.
+    pub sign_responses: bool,
+    /// Whether it has a live pair to sign them with.
+    pub has_response_key: bool,
 }
 
 /// An org's own row, as a change is made to it.
@@ -126,7 +133,13 @@ impl Changeable for OrgRow {
             db,
             scope,
             now,
-            columns = r#"o.key AS "key!", o.signature_policy AS "signature_policy!""#,
+            columns = r#"
+                o.key AS "key!", o.signature_policy AS "signature_policy!", o.sign_responses AS "sign_responses!",
+                EXISTS (
+                    SELECT FROM public_keys k
+                    WHERE k.org_id = o.id AND k.sealed IS NOT NULL AND 'ResponseSignature' = ANY (k.usages)
+                        AND k.deleted_at IS NULL AND k.expires_at > given.now
+                ) AS "has_response_key!""#,
             from = "",
             {}
         );
@@ -134,7 +147,8 @@ impl Changeable for OrgRow {
         let Some((org, rows)) = loaded else { return Ok(None) };
         Ok(rows.into_iter().next().map(|row| {
             let signature_policy = SignaturePolicy::stored(&row.signature_policy);
-            Loaded { org, key: row.key, signature_policy }
+            let (sign_responses, has_response_key) = (row.sign_responses, row.has_response_key);
+            Loaded { org, key: row.key, signature_policy, sign_responses, has_response_key }
         }))
     }
 
@@ -152,6 +166,7 @@ impl Changeable for OrgRow {
             OrgChange::Resume => set_suspended(db, false, &entry).await?,
             OrgChange::Delete => delete(db, &entry).await?,
             OrgChange::SetSignaturePolicy { policy, .. } => set_signature_policy(db, policy, &entry).await?,
+            OrgChange::SignResponses(on) => set_sign_responses(db, on, &entry).await?,
             OrgChange::HandOver(_) => hand_over(db, &entry).await?,
         };
         Ok(happened.then_some(()))
@@ -190,6 +205,17 @@ async fn set_signature_policy(
         set = "signature_policy = given.signature_policy",
         announce = "pg_notify(channel, format('org %s', org_id))::text",
         { "signature_policy": "text" = policy.name(), "channel": "text" = CHANGES }
+    )
+}
+
+/// Whoever serves the org hears of it.
+async fn set_sign_responses(db: &mut PgConnection, on: bool, entry: &Entry) -> Result<bool, sqlx::Error> {
+    change!(
+        db,
+        entry,
+        set = "sign_responses = given.sign_responses",
+        announce = "pg_notify(channel, format('org %s', org_id))::text",
+        { "sign_responses": "boolean" = on, "channel": "text" = CHANGES }
     )
 }
 

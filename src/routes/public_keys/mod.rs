@@ -232,7 +232,7 @@ async fn generate_key_pair(
 
 /// This process knows at once what others hear of: the event that waits, and which keys verify.
 fn changed(app: &App, org_id: OrgId) {
-    app.identity.orgs.forget(org_id);
+    app.identity.forget_org(org_id);
     app.outbox.wake(org_id, Stream::Credentials);
 }
 

@@ -183,7 +183,7 @@ async fn wanted(app: &App, caller: Caller, user_id: Uuid) -> Result<UserKey, Api
     let Caller::Member(member) = caller else {
         return Ok(UserKey { org_id: caller.org_id(), user_id, created_at: None });
     };
-    let Member { org_id, user_id: own, user_created_at } = member;
+    let Member { org_id, user_id: own, user_created_at, .. } = member;
     let own_key = UserKey { org_id, user_id: own, created_at: Some(user_created_at) };
     if own == user_id {
         return Ok(own_key);

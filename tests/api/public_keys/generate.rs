@@ -70,7 +70,7 @@ async fn one_org_has_two_places_and_leaves_the_others_to_others() {
     let app = TestApp::new().await;
     let (acme, zeta) = (app.org("acme").await, app.org("zeta").await);
     let waiting = async |count| {
-        let [_, pairs] = app.state.workers.load();
+        let [_, pairs, _] = app.state.workers.load();
         (pairs.running + pairs.waiting == count).then_some(())
     };
     let (finish, told) = mpsc::channel::<()>();

@@ -21,7 +21,7 @@ const URL: &str = "https://api.example.com";
 /// The instant at which tests begin, in seconds of Unix time.
 const NOW: i64 = 1_795_248_000;
 
-static ALICE: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::generate(KeySize::Rsa2048).expect("a pair"));
+pub static ALICE: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::generate(KeySize::Rsa2048).expect("a pair"));
 static MALLORY: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::generate(KeySize::Rsa2048).expect("a pair"));
 
 async fn app() -> TestApp {
@@ -29,7 +29,7 @@ async fn app() -> TestApp {
 }
 
 /// Registers the public half of a pair; gives its id.
-async fn register(org: &Org, pair: &KeyPair, usage: &str) -> String {
+pub async fn register(org: &Org, pair: &KeyPair, usage: &str) -> String {
     let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().expect("DER");
     let body = json!({
         "OwnerCode": org.key, "Usage": [usage], "Type": "RSA", "PublicKey": STANDARD.encode(std::convert::AsRef::<[u8]>::as_ref(&*spki)),
@@ -40,10 +40,10 @@ async fn register(org: &Org, pair: &KeyPair, usage: &str) -> String {
 }
 
 /// A request that is signed as RFC 9421 says, each part of which a test may spoil.
-struct Request<'k> {
+pub struct Request<'k> {
     method: &'static str,
     path: &'static str,
-    body: String,
+    pub body: String,
     key: &'k KeyPair,
     keyid: String,
     created: i64,
@@ -55,7 +55,7 @@ struct Request<'k> {
 }
 
 impl<'k> Request<'k> {
-    fn new(method: &'static str, path: &'static str, key: &'k KeyPair, keyid: &str) -> Self {
+    pub fn new(method: &'static str, path: &'static str, key: &'k KeyPair, keyid: &str) -> Self {
         let nonce = (method != "GET").then(|| uuid::Uuid::new_v4().simple().to_string());
         let covered = vec!["@method", "@target-uri"];
         let (body, parameters, padding) = (String::new(), String::new(), &RSA_PSS_SHA512);
@@ -73,7 +73,7 @@ impl<'k> Request<'k> {
         }
     }
 
-    fn with_body(mut self, body: Value) -> Self {
+    pub fn with_body(mut self, body: Value) -> Self {
         self.body = body.to_string();
         self.covered.push("content-digest");
         self
@@ -93,7 +93,7 @@ impl<'k> Request<'k> {
     }
 
     /// The headers that sign it, for the URL that it is sent to.
-    fn headers(&self) -> Vec<(&'static str, String)> {
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
         let value = |name: &str| match name {
             "@method" => self.method.to_owned(),
             "@target-uri" => format!("{URL}{}", self.path),
@@ -123,7 +123,7 @@ impl<'k> Request<'k> {
         self.headers().into_iter().fold(caller.clone(), |caller, (name, value)| caller.with(name, value))
     }
 
-    async fn send(&self, caller: &Caller) -> Reply {
+    pub async fn send(&self, caller: &Caller) -> Reply {
         let signed = self.by(caller);
         if self.body.is_empty() {
             signed.bodyless(self.method, self.path).await

@@ -73,7 +73,7 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
         "`audit verify` goes from org to org",
     ),
     ("orgs", "FROM orgs WHERE id > $1 ORDER BY id LIMIT 1", "`audit verify` goes from org to org"),
-    ("orgs", "signature_policy FROM orgs ORDER BY created_at, id", "`org list`"),
+    ("orgs", "sign_responses FROM orgs ORDER BY created_at, id", "`org list`"),
     ("tenant_keys", "FROM tenant_keys WHERE pepper < $1", "`keys renew` counts what is left"),
     ("tenant_keys", "WHERE k.pepper < $1", "`keys renew` lists what is left"),
     ("orgs", "WHERE k.pepper < $1", "`keys renew` lists what is left"),

@@ -10,6 +10,7 @@ pub mod process;
 pub mod raw;
 pub mod reply;
 pub mod run;
+pub mod sealed;
 pub mod server;
 pub mod tenants;
 pub mod webhook;

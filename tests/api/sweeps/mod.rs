@@ -5,6 +5,7 @@ mod again;
 mod examples;
 mod hostile;
 mod identity;
+mod messages;
 mod query;
 mod superseded;
 mod tenancy;

@@ -6,20 +6,17 @@ use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, StatusCode};
 
 use super::{KEY, NOW, head, headers, public_key, signed_headers};
-use crate::respond::{Answer, prepare};
-use crate::{RequestHead, Signed, accept};
+use crate::respond::{Question, prepare};
+use crate::{RequestHead, Signed, accept, digest};
 
 #[test]
 fn a_response_is_bound_to_its_request() {
     let none = HeaderMap::new();
     let request = head("POST", "/v1/users?a=b", &none);
-    let answer = Answer {
-        status: StatusCode::CREATED,
-        body: Some(b"{\"hello\": \"world\"}\n"),
-        request: &request,
-        signed: None,
-    };
-    let unsigned = prepare(&answer, "01938c5e-1f5a-7c3e-8f00-000000000001", NOW).unwrap();
+    let question = Question::of(&request, None);
+    let digest = Some(digest::of(b"{\"hello\": \"world\"}\n"));
+    let keyid = "01938c5e-1f5a-7c3e-8f00-000000000001";
+    let unsigned = prepare(&question, StatusCode::CREATED, digest, keyid, NOW).unwrap();
     let base = unsigned.signature_base().to_owned();
     assert_eq!(
         base.split('\n').collect::<Vec<_>>(),
@@ -55,9 +52,8 @@ fn a_signed_request_is_covered_with_its_signature() {
     let sent = signed_headers(&request, r#"("@method" "@target-uri");created=1618884473;keyid="k""#).unwrap();
     let request = RequestHead { headers: &sent, ..request };
     let signed = Signed::parse(&request).unwrap().unwrap();
-    let answer =
-        Answer { status: StatusCode::NO_CONTENT, body: None, request: &request, signed: Some(&signed) };
-    let unsigned = prepare(&answer, "k", NOW).unwrap();
+    let question = Question::of(&request, Some(&signed));
+    let unsigned = prepare(&question, StatusCode::NO_CONTENT, None, "k", NOW).unwrap();
     let signature = sent["signature"].to_str().unwrap().strip_prefix("sig=").unwrap();
     assert_eq!(
         unsigned.signature_base().split('\n').collect::<Vec<_>>(),
@@ -78,9 +74,10 @@ fn a_signed_request_is_covered_with_its_signature() {
 fn a_key_id_that_is_no_string_is_refused() {
     let none = HeaderMap::new();
     let request = head("GET", "/", &none);
-    let answer = Answer { status: StatusCode::OK, body: None, request: &request, signed: None };
-    assert!(prepare(&answer, "a\nb", NOW).is_err());
-    assert!(prepare(&answer, "a\"b", NOW).unwrap().signature_base().contains(r#"keyid="a\"b""#));
+    let question = Question::of(&request, None);
+    let prepare = |keyid| prepare(&question, StatusCode::OK, None, keyid, NOW);
+    assert!(prepare("a\nb").is_err());
+    assert!(prepare("a\"b").unwrap().signature_base().contains(r#"keyid="a\"b""#));
 }
 
 #[test]

@@ -1,0 +1,124 @@
+//! Signed responses (contract 12.2). The gate agrees on a signature as soon as it knows who asks; the edge makes it,
+//! because only there a response is what will be sent, errors and timeouts included.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::body::{Body, HttpBody as _};
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use http_body_util::{BodyExt as _, Limited};
+use message_signatures::respond::{Question, prepare};
+use message_signatures::{Signed, accept, digest};
+
+use crate::error::{ApiError, Code};
+use crate::features::{Feature, FeatureState};
+use crate::http::content_digest::ContentDigest;
+use crate::identity::message_keys::Pair;
+use crate::identity::{Access, Caller};
+use crate::ids::OrgId;
+use crate::state::App;
+
+/// The largest body that is held to be signed. Of ours, only reports are larger, and they bring their digest.
+const MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// Where the gate leaves the signer for the edge: with the request, because a handler that takes too long has no
+/// response to leave it with.
+#[derive(Clone, Default)]
+pub struct SignerSlot(Arc<OnceLock<ResponseSigner>>);
+
+impl SignerSlot {
+    /// The signer, if there is to be a signature.
+    pub fn signer(&self) -> Option<&ResponseSigner> {
+        self.0.get()
+    }
+}
+
+/// What signs the response to one request.
+pub struct ResponseSigner {
+    org_id: OrgId,
+    pair: Arc<Pair>,
+    question: Question,
+    /// The answer to a HEAD is sent without its body.
+    is_bodyless: bool,
+}
+
+/// Finds the pair that signs the response to a caller's request, if it is to be signed. An org that has all its
+/// responses signed and no live pair left is answered without: its keys must stay within its reach.
+///
+/// # Errors
+/// 409 `no_response_key` where a signature is asked for and there is no live pair; 503 while the feature is off or the
+/// pair cannot be looked up.
+pub async fn agree(
+    app: &App,
+    caller: &Caller,
+    request: &Parts,
+    signed: Option<&Signed>,
+) -> Result<(), ApiError> {
+    let is_asked_for = request.headers.contains_key("accept-signature") && accept::wants(&request.headers);
+    if is_asked_for {
+        app.features.require(Feature::ResponseSignatures, &app.config.integration_contact)?;
+    } else if !caller.policy().signs_responses
+        || app.features.status(Feature::ResponseSignatures) != FeatureState::Live
+    {
+        return Ok(());
+    }
+    let org_id = caller.org_id();
+    let keys = app.identity.message_keys.of(&app.db, org_id).await?;
+    let Some(pair) = keys.signing(app.clock.now()).cloned() else {
+        return if is_asked_for { Err(Code::NoResponseKey.into()) } else { Ok(()) };
+    };
+    if let Some(SignerSlot(slot)) = request.extensions.get() {
+        // Whether there is a body is not covered.
+        let question = app.identity.head_of(request, false, |head| Question::of(head, signed));
+        let is_bodyless = request.method == Method::HEAD;
+        let _ = slot.set(ResponseSigner { org_id, pair, question, is_bodyless });
+    }
+    Ok(())
+}
+
+/// The same where no route leads to a gate: whoever calls without a right to it gets the same answer unsigned.
+pub async fn agree_without_a_route(app: &App, request: Request) {
+    if request.extensions().get::<SignerSlot>().is_none() {
+        return;
+    }
+    let (request, body) = request.into_parts();
+    let signature = app.identity.signature(&request, !body.is_end_stream());
+    drop(body);
+    let signed = signature.as_ref().ok().cloned().flatten();
+    let access = Access::PartnersAndMembers;
+    if let Ok(identified) = app.identity.identify(&request.headers, signature, access).await {
+        // What is in the way of a signature is not in the way of a 404.
+        let _ = agree(app, &identified.caller, &request, signed.as_ref()).await;
+    }
+}
+
+impl ResponseSigner {
+    /// Signs the response as it is.
+    ///
+    /// # Errors
+    /// 503 where the worker threads are busy, 500 where the body or the pair cannot be read: the response is lost.
+    pub async fn sign(&self, app: &App, response: Response) -> Result<Response, ApiError> {
+        let (mut parts, mut body) = response.into_parts();
+        let has_content = !matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let content_digest = if !has_content {
+            None
+        } else if self.is_bodyless {
+            Some(digest::of(b""))
+        } else if let Some(ContentDigest(known)) = parts.extensions.get() {
+            Some(digest::of_sha256(known))
+        } else {
+            let whole = Limited::new(body, MAX_BODY).collect().await.map_err(ApiError::internal)?.to_bytes();
+            let digest = digest::of(&whole);
+            body = Body::from(whole);
+            Some(digest)
+        };
+        let (keyid, created) = (self.pair.unique_id.to_string(), app.clock.now().timestamp());
+        let unsigned = prepare(&self.question, parts.status, content_digest, &keyid, created);
+        let (unsigned, pair) = (unsigned.map_err(ApiError::internal)?, self.pair.clone());
+        let fields = app.workers.message(self.org_id, move || pair.sign(unsigned)).await?;
+        fields.map_err(ApiError::internal)?.apply(&mut parts.headers);
+        Ok(Response::from_parts(parts, body))
+    }
+}
