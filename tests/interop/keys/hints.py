@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 MAKE = "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out key.pem && openssl pkey -in key.pem -pubout"
 RSA = "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out key.pem 2>/dev/null"
 
@@ -146,26 +147,26 @@ def pgp_hint(partner, script, code, word, command):
         shutil.rmtree(home, ignore_errors=True)
 
 
-def certificates_of_others(partner, directory):
+def certificates_of_others(partner, directory, has_openpgpjs):
     """openpgpjs and sq make certificates without what gpg adds; they are accepted as they are."""
     made = {}
     if shutil.which("sq"):
         shell("sq key generate --userid '<a@example.com>' --export k.pgp; sq key extract-cert k.pgp > c.pgp", directory)
         with open(os.path.join(directory, "c.pgp")) as file:
             made["sq"] = file.read()
-    if os.path.isdir(os.path.join(directory, "node_modules", "openpgp")):
+    if has_openpgpjs:
         script = ("const o = require('openpgp'); (async () => { const k = await o.generateKey({userIDs: [{email: 'a@example.com'}],"
                   " type: TYPE, format: 'armored', config: CONFIG}); console.log(k.publicKey); })()")
         for name, kind, config in (("openpgpjs v4", "'ecc'", "{}"), ("openpgpjs v6", "'curve25519'", "{v6Keys: true}"),
                                    ("openpgpjs RSA", "'rsa'", "{}")):
-            made[name] = shell(f"node -e \"{script.replace('TYPE', kind).replace('CONFIG', config)}\"", directory)
+            made[name] = shell(f"node -e \"{script.replace('TYPE', kind).replace('CONFIG', config)}\"", HERE)
     for name, text in made.items():
         assert re.match("-----BEGIN PGP PUBLIC KEY BLOCK", text), (name, text[:200])
         partner.register("PGP", text)
     return made
 
 
-def walk(partner_of, tally, directory):
+def walk(partner_of, tally, directory, has_openpgpjs):
     for at, (what, tools, script, code, word, command) in enumerate(RSA_CASES):
         lacking = [tool for tool in tools.split() if not shutil.which(tool)]
         if lacking:
@@ -177,9 +178,8 @@ def walk(partner_of, tally, directory):
             tally.run("hints", f"PGP: {what}", pgp_hint, partner_of(f"hint-pgp-{at}"), script, code, word, command)
         else:
             tally.skip("hints", f"PGP: {what}", "gpg is not installed")
-    if shutil.which("npm"):
-        subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "openpgp@6.3.2"], cwd=directory, capture_output=True)
-    if shutil.which("sq") or os.path.isdir(os.path.join(directory, "node_modules")):
-        tally.run("hints", "certificates of sq and openpgpjs", certificates_of_others, partner_of("hint-others"), directory)
+    if shutil.which("sq") or has_openpgpjs:
+        tally.run("hints", "certificates of sq and openpgpjs", certificates_of_others, partner_of("hint-others"), directory,
+                  has_openpgpjs)
     else:
         tally.skip("hints", "certificates of sq and openpgpjs", "neither can be had")

@@ -195,13 +195,21 @@ def walk(arguments, service, tally):
     else:
         tally.skip("pgp", "certificates", "gpg is not installed")
     tally.run("rsa", "pairs made by the service", generated, service)
-    hints.walk(lambda name: Partner(service, name), tally, service.directory)
+    hints.walk(lambda name: Partner(service, name), tally, service.directory, arguments.node)
+    if arguments.jose:
+        import signatures
+        import signatures_hostile
+        signatures.walk(service, tally, arguments.node)
+        signatures_hostile.walk(service, tally)
+    else:
+        tally.skip("signed", "signed requests", "http-message-signatures could not be installed")
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bin", required=True)
-    parser.add_argument("--jose", action="store_true")
+    parser.add_argument("--jose", action="store_true", help="the libraries of requirements.txt are there")
+    parser.add_argument("--node", action="store_true", help="so are those of package.json")
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

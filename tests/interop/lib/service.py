@@ -111,3 +111,13 @@ class Service:
             except subprocess.TimeoutExpired:
                 self.kill()
         return self.process.returncode
+
+
+def another_replica(first, directory, environment=None):
+    """Joins the first one's embedded Postgres, as `DATABASE_URL` would name a shared one."""
+    data = first.environment["DATA_DIR"]
+    with open(os.path.join(data, "master.key")) as key:
+        master = key.read().strip()
+    return Service(first.binary, directory, {
+        "DATABASE_URL": embedded_url(data), "MASTER_KEYS": master, **(environment or {}),
+    })

@@ -14,23 +14,12 @@ from datetime import datetime
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import behind_nginx  # noqa: E402
-from lib.service import Service, embedded_url  # noqa: E402
+from lib.service import Service, another_replica  # noqa: E402
 from lib.tally import Tally  # noqa: E402
 
 ROUNDS, CALLS = 5, 100
 ROTATE = "/v1/auth/tenant-key/rotate"
 KEYS = "/v1/admin/org/tenant-keys"
-
-
-def another_replica(binary, directory, name):
-    """Joins the first one's embedded Postgres, as `DATABASE_URL` would name a shared one."""
-    data = os.path.join(directory, "a", "data")
-    with open(os.path.join(data, "master.key")) as key:
-        master = key.read().strip()
-    return Service(binary, os.path.join(directory, name), environment={
-        "DATABASE_URL": embedded_url(data),
-        "MASTER_KEYS": master,
-    })
 
 
 def one_successor_per_key(replicas, key):
@@ -128,7 +117,7 @@ def no_false_refusal(replicas, key, grace=4):
 
 def behind(tally, binary, directory, replicas):
     """The first one owns the Postgres and stays; the others are ended under load."""
-    replicas.append(another_replica(binary, directory, "c"))
+    replicas.append(another_replica(replicas[0], os.path.join(directory, "c")))
     replicas[2].wait_until_ready()
     tally.run("three", "the end of a key is told once", behind_nginx.jobs_run_once, replicas,
               replicas[0].create_org("jobs")["tenant_api_key"], 25)
@@ -151,7 +140,7 @@ def main(binary):
     try:
         replicas.append(Service(binary, os.path.join(directory, "a")))
         replicas[0].wait_until_ready()
-        replicas.append(another_replica(binary, directory, "b"))
+        replicas.append(another_replica(replicas[0], os.path.join(directory, "b")))
         replicas[1].wait_until_ready()
         key = lambda name: replicas[0].create_org(name)["tenant_api_key"]
         tally.run("both", "rotations of one key at once: one successor each, five rounds",
