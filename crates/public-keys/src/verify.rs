@@ -2,13 +2,13 @@
 
 use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PSS_2048_8192_SHA256,
-    RSA_PSS_2048_8192_SHA384, RsaParameters, UnparsedPublicKey,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, UnparsedPublicKey,
 };
 use thiserror::Error;
 
 use super::rsa::RsaKey;
 
-/// The schemes a partner may sign with. PSS is that of JWA (PS256, PS384): MGF1 with the same hash, and
+/// The schemes a partner may sign with. PSS is that of JWA (PS256, PS384, PS512): MGF1 with the same hash, and
 /// a salt as long as the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
@@ -16,6 +16,8 @@ pub enum Scheme {
     PssSha256,
     /// RSASSA-PSS with SHA-384.
     PssSha384,
+    /// RSASSA-PSS with SHA-512.
+    PssSha512,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     Pkcs1Sha256,
     /// RSASSA-PKCS1-v1_5 with SHA-384.
@@ -35,6 +37,7 @@ pub fn verify(key: &RsaKey, scheme: Scheme, message: &[u8], signature: &[u8]) ->
     let parameters: &'static RsaParameters = match scheme {
         Scheme::PssSha256 => &RSA_PSS_2048_8192_SHA256,
         Scheme::PssSha384 => &RSA_PSS_2048_8192_SHA384,
+        Scheme::PssSha512 => &RSA_PSS_2048_8192_SHA512,
         Scheme::Pkcs1Sha256 => &RSA_PKCS1_2048_8192_SHA256,
         Scheme::Pkcs1Sha384 => &RSA_PKCS1_2048_8192_SHA384,
     };
