@@ -92,6 +92,7 @@ impl App {
                     gateway_secrets: config.gateway_secrets.clone(),
                     public_url: config.public_url.clone(),
                     signed_base: SignedBase::of(config.is_public_url_set.then_some(&config.public_url)),
+                    require_key_proof: config.require_key_proof,
                 },
                 trust.clone(),
                 keyring.clone(),

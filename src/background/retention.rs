@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::db::Db;
 use crate::idempotency::{KEPT_FOR, store as idempotency};
 use crate::identity::nonces;
+use crate::routes::public_keys::proof;
 use crate::state::App;
 
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -35,6 +36,7 @@ pub async fn step(app: &App) -> Result<u64, sqlx::Error> {
     let now = app.clock.now();
     forget_replies(app).await?;
     forget_nonces(app).await?;
+    forget_challenges(app).await?;
     while delete_closed(&app.db, now - app.config.event_retention).await? == BATCH as u64 {}
     let mut lost = 0;
     loop {
@@ -57,6 +59,12 @@ async fn forget_replies(app: &App) -> Result<(), sqlx::Error> {
 
 async fn forget_nonces(app: &App) -> Result<(), sqlx::Error> {
     while nonces::forget_old(&app.db.pool, app.clock.now(), BATCH).await? == BATCH as u64 {}
+    Ok(())
+}
+
+/// Forgets challenges that nobody can answer any more (contract 12.5).
+async fn forget_challenges(app: &App) -> Result<(), sqlx::Error> {
+    while proof::forget_old(&app.db.pool, app.clock.now(), BATCH).await? == BATCH as u64 {}
     Ok(())
 }
 

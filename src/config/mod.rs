@@ -49,6 +49,8 @@ pub struct Config {
     pub master: MasterSource,
     /// `KEY_ENV`: the world that new tenant keys belong to.
     pub key_env: KeyEnv,
+    /// `REQUIRE_KEY_PROOF`: a partner's key that is not proven is used for nothing (contract 12.5).
+    pub require_key_proof: bool,
     /// `GATEWAY_CACHE_SECONDS`: how long a gateway may remember a good key.
     pub gateway_cache_seconds: u32,
     /// `TRUST_ORG_ID`: the network guarantees that only the gateway can connect.
@@ -126,6 +128,7 @@ pub const VARIABLES: &[&str] = &[
     "MASTER_KEYS_FILE",
     "MASTER_PASSPHRASE_FILE",
     "KEY_ENV",
+    "REQUIRE_KEY_PROOF",
     "GATEWAY_SECRETS",
     "GATEWAY_SECRETS_FILE",
     "GATEWAY_CACHE_SECONDS",
@@ -189,6 +192,7 @@ impl Config {
                 passphrase_file: vars.optional("MASTER_PASSPHRASE_FILE").map(PathBuf::from),
             },
             key_env: vars.parsed("KEY_ENV", "test")?,
+            require_key_proof: vars.parsed("REQUIRE_KEY_PROOF", "false")?,
             gateway_cache_seconds: vars.in_range("GATEWAY_CACHE_SECONDS", 5, 0..=300)?,
             trust_org_id: vars.parsed("TRUST_ORG_ID", "false")?,
             trusted_proxies: vars.trusted_proxies()?,

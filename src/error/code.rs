@@ -86,6 +86,7 @@ codes! {
     PrivateKey = "private_key", BAD_REQUEST, "Private keys must never be sent; see ExtraData.";
     PublicKeyNotLive = "key_not_live", BAD_REQUEST, "This key has expired or was deleted, and does not come back.";
     TooManyKeys = "too_many_keys", BAD_REQUEST, "The organisation would have more than 100 live public keys.";
+    ProofFailed = "proof_failed", BAD_REQUEST, "This does not prove that you hold the private key; see ExtraData.";
     UserNotFound = "user_not_found", NOT_FOUND, "There is no user with this user_id.";
     UserAlreadyExists = "user_already_exists", CONFLICT, "A user with this user_id already exists.";
 }

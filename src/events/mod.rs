@@ -110,6 +110,8 @@ kinds! {
     SigningSecretExpired = "signing_secret.expired" on Credentials;
     PublicKeyRegistered = "public_key.registered" on Credentials;
     PublicKeyUpdated = "public_key.updated" on Credentials;
+    /// The partner showed that it holds the private half.
+    PublicKeyProven = "public_key.proven" on Credentials;
     PublicKeyDeleted = "public_key.deleted" on Credentials;
     /// 30, 7 and 1 days before the end, where there is time for it.
     PublicKeyExpiring = "public_key.expiring" on Credentials;

@@ -78,6 +78,8 @@ pub struct IdentitySettings {
     pub public_url: String,
     /// What signed requests are for.
     pub signed_base: SignedBase,
+    /// `REQUIRE_KEY_PROOF`: only proven keys sign requests.
+    pub require_key_proof: bool,
 }
 
 impl Identity {
@@ -92,7 +94,11 @@ impl Identity {
         metrics: &Metrics,
     ) -> Self {
         Self {
-            orgs: OrgDirectory::new(trust.clone(), metrics.database.cache("orgs")),
+            orgs: OrgDirectory::new(
+                trust.clone(),
+                metrics.database.cache("orgs"),
+                settings.require_key_proof,
+            ),
             signers: SignerDirectory::new(trust.clone(), metrics.database.cache("signers")),
             message_keys: MessageKeyDirectory::new(
                 trust.clone(),

@@ -20,6 +20,7 @@ const UNKNOWN_ORGS: usize = 10_000;
 #[derive(Debug)]
 pub struct OrgDirectory {
     cache: LookupCache<OrgId, Arc<OrgRecord>>,
+    require_key_proof: bool,
 }
 
 /// An org, as far as its requests go. Every change of it announces the org.
@@ -90,7 +91,8 @@ impl SignaturePolicy {
     }
 }
 
-/// A public key of the usage `Authentication`, whose private half the partner holds.
+/// A public key of the usage `Authentication`, whose private half the partner holds, and with
+/// `REQUIRE_KEY_PROOF` has proven that it does.
 #[derive(Clone, Debug)]
 pub struct AuthenticationKey {
     /// The `keyid` of its signatures.
@@ -110,10 +112,10 @@ impl OrgRecord {
 }
 
 impl OrgDirectory {
-    /// An empty memory.
+    /// An empty memory; with `require_key_proof`, of proven keys alone.
     #[must_use]
-    pub fn new(trust: Arc<Trust>, metrics: CacheMetrics) -> Self {
-        Self { cache: LookupCache::new(KNOWN_ORGS, UNKNOWN_ORGS, trust, metrics) }
+    pub fn new(trust: Arc<Trust>, metrics: CacheMetrics, require_key_proof: bool) -> Self {
+        Self { cache: LookupCache::new(KNOWN_ORGS, UNKNOWN_ORGS, trust, metrics), require_key_proof }
     }
 
     /// The org; `None` if there is no such org.
@@ -124,7 +126,8 @@ impl OrgDirectory {
         if let Some(known) = self.cache.peek(&org_id) {
             return Ok(known);
         }
-        self.cache.get(org_id, |_| vec![org_id.0], async || load(db, org_id).await).await
+        let load = async || load(db, org_id, self.require_key_proof).await;
+        self.cache.get(org_id, |_| vec![org_id.0], load).await
     }
 
     /// The org's standing; `None` if there is no such org.
@@ -152,17 +155,18 @@ impl OrgDirectory {
     }
 }
 
-async fn load(db: &Db, org_id: OrgId) -> Result<Option<Arc<OrgRecord>>, sqlx::Error> {
+async fn load(db: &Db, org_id: OrgId, require_key_proof: bool) -> Result<Option<Arc<OrgRecord>>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
         SELECT o.suspended_at IS NOT NULL AS "is_suspended!", o.signature_policy, o.sign_responses,
                k.unique_id AS "unique_id?", k.expires_at AS "expires_at?", k.public_key AS "public_key?"
         FROM orgs o
         LEFT JOIN public_keys k ON k.org_id = o.id AND k.type = 'RSA' AND k.sealed IS NULL AND k.deleted_at IS NULL
-            AND 'Authentication' = ANY (k.usages)
+            AND 'Authentication' = ANY (k.usages) AND (k.proven_at IS NOT NULL OR NOT $2)
         WHERE o.id = $1
         "#,
-        org_id.0
+        org_id.0,
+        require_key_proof,
     )
     .fetch_all(&db.lookups)
     .await?;

@@ -33,6 +33,7 @@ const CHANGES: &[(&str, &str, EventType)] = &[
     ("POST", "/api/v1/key", EventType::PublicKeyRegistered),
     ("POST", "/api/v1/key/generate", EventType::PublicKeyRegistered),
     ("PUT", "/api/v1/key/{UniqueId}/set-expiration", EventType::PublicKeyUpdated),
+    ("POST", "/api/v1/key/{UniqueId}/proof", EventType::PublicKeyProven),
     ("DELETE", "/api/v1/key/{UniqueId}", EventType::PublicKeyDeleted),
 ];
 

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::recipient::Recipient;
-use super::store;
+use super::store::{self, Usable, Wanted};
 use super::usage::Usage;
 use crate::crypto::secret::Secret;
 use crate::error::{ApiError, Code};
@@ -51,11 +51,13 @@ impl Which {
         }
     }
 
-    fn parts(self) -> (Option<Uuid>, &'static str) {
-        match self {
-            Self::For(usage) => (None, usage.name()),
-            Self::Named(unique_id, usage) => (Some(unique_id), usage.name()),
-        }
+    /// The same, as the database is asked.
+    fn wanted(self, app: &App, is_partners: bool) -> Wanted {
+        let (unique_id, usage) = match self {
+            Self::For(usage) => (None, usage),
+            Self::Named(unique_id, usage) => (Some(unique_id), usage),
+        };
+        Wanted { unique_id, usage, is_partners, is_proof_required: app.config.require_key_proof }
     }
 }
 
@@ -71,13 +73,19 @@ impl LiveKey {
         which: Which,
         is_partners: bool,
     ) -> Result<Option<Self>, ApiError> {
-        let (unique_id, usage) = which.parts();
-        let now = app.clock.now();
-        let found = store::usable(&app.db.pool, org_id, unique_id, usage, is_partners, now).await?;
-        let Some(row) = found else { return Ok(None) };
+        Self::find_wanted(app, org_id, which.wanted(app, is_partners)).await
+    }
+
+    async fn find_wanted(app: &App, org_id: OrgId, wanted: Wanted) -> Result<Option<Self>, ApiError> {
+        let found = store::usable(&app.db.pool, org_id, wanted, app.clock.now()).await?;
+        found.map(Self::of).transpose()
+    }
+
+    /// The key of a row that is known to live.
+    pub(super) fn of(row: Usable) -> Result<Self, ApiError> {
         let kind = KeyType::parse(&row.kind).ok_or_else(|| ApiError::internal("a key of no type"))?;
-        let store::Usable { unique_id, fingerprint, public_key: text, .. } = row;
-        Ok(Some(Self { unique_id, kind, fingerprint, text }))
+        let Usable { unique_id, fingerprint, public_key: text, .. } = row;
+        Ok(Self { unique_id, kind, fingerprint, text })
     }
 
     /// Encrypts: an armored OpenPGP message, or a compact JWE whose `kid` is the `UniqueId`.
@@ -127,6 +135,8 @@ pub struct Sealed {
     pub message: String,
     /// For the reply.
     pub to: EncryptedTo,
+    /// The key, to be asked for again.
+    key: Wanted,
 }
 
 /// A reply's fields for a new secret: the first, or the other two.
@@ -165,13 +175,16 @@ impl SecretDelivery {
     ) -> Result<Self, ApiError> {
         let Some(deliver_to) = deliver_to else { return Ok(Self::Clear) };
         let Some(which) = Which::deliver_to(deliver_to) else { return Ok(Self::Undeliverable) };
-        let Some(key) = LiveKey::find(app, org_id, which, true).await? else {
+        let wanted = which.wanted(app, true);
+        let Some(key) = LiveKey::find_wanted(app, org_id, wanted).await? else {
             return Ok(Self::Undeliverable);
         };
         match key.encrypt(app, Secret::new(secret.as_bytes().to_vec())).await {
             Ok(message) => {
-                let to = EncryptedTo { unique_id: key.unique_id, fingerprint: key.fingerprint };
-                Ok(Self::Encrypted(Sealed { message, to }))
+                let unique_id = key.unique_id;
+                let to = EncryptedTo { unique_id, fingerprint: key.fingerprint };
+                let key = Wanted { unique_id: Some(unique_id), ..wanted };
+                Ok(Self::Encrypted(Sealed { message, to, key }))
             }
             Err(ApiError::Failed(failure)) if failure.code == Code::NoDeliveryKey => Ok(Self::Undeliverable),
             Err(error) => Err(error),
@@ -183,7 +196,7 @@ impl SecretDelivery {
     pub fn recipient(&self) -> Recipient {
         match self {
             Self::Clear => Recipient::Caller,
-            Self::Encrypted(sealed) => Recipient::Key(sealed.to.unique_id),
+            Self::Encrypted(sealed) => Recipient::Key(sealed.key),
             Self::Undeliverable => Recipient::Nobody,
         }
     }

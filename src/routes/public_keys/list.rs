@@ -34,6 +34,7 @@ struct ListedPublicKey {
     related_client_id: Option<String>,
     has_private_key: bool,
     expires_at: Option<DateTime<Utc>>,
+    proven_at: Option<DateTime<Utc>>,
     created_at: Option<DateTime<Utc>>,
     has_more: Option<bool>,
 }
@@ -51,6 +52,7 @@ impl ListedPublicKey {
             related_client_id: self.related_client_id,
             has_private_key: self.has_private_key,
             expires_at: self.expires_at?,
+            proven_at: self.proven_at,
         };
         Some((row, self.created_at?, self.has_more?))
     }
@@ -66,7 +68,7 @@ macro_rules! listed {
             SELECT o.key AS "owner_code!", k.unique_id AS "unique_id?", k.usages AS "usages?", k.type AS "kind?",
                    k.public_key AS "public_key?", k.fingerprint AS "fingerprint?", k.algorithm AS "algorithm?",
                    k.related_client_id AS "related_client_id?", k.sealed IS NOT NULL AS "has_private_key!",
-                   k.expires_at AS "expires_at?", k.created_at AS "created_at?", k.has_more AS "has_more?"
+                   k.expires_at AS "expires_at?", k.proven_at AS "proven_at?", k.created_at AS "created_at?", k.has_more AS "has_more?"
             FROM orgs o
             LEFT JOIN LATERAL (
                 SELECT *, position < found AND (position = $6 OR next_total > $7) AS has_more

@@ -8,6 +8,7 @@ pub mod change;
 pub mod delivery;
 mod input;
 mod list;
+pub mod proof;
 pub mod recipient;
 mod reply;
 pub mod rules;
@@ -54,6 +55,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list_public_keys))
         .routes(routes!(set_public_key_expiration))
         .routes(routes!(generate_key_pair))
+        .merge(proof::routes())
 }
 
 /// Register a public key.
@@ -185,7 +187,9 @@ async fn delete_public_key(
     Valid(PublicKeyPath { unique_id }): Valid<PublicKeyPath>,
 ) -> Result<StatusCode, ApiError> {
     let (org_id, keys) = (scope.org_id, PublicKeys { named: unique_id, new: None });
-    let change = scope.change(&app.clock, keys, move |org: &OrgPublicKeys| org.delete(unique_id));
+    let is_proof_required = app.config.require_key_proof;
+    let rule = move |org: &OrgPublicKeys| org.delete(unique_id, is_proof_required);
+    let change = scope.change(&app.clock, keys, rule);
     change.execute(&app.db).await?;
     changed(&app, org_id);
     Ok(StatusCode::NO_CONTENT)

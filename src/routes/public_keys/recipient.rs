@@ -2,10 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
-use super::store;
-use super::usage::Usage;
+use super::store::{self, Wanted};
 use crate::error::{ApiError, Code};
 use crate::ids::OrgId;
 
@@ -14,8 +12,8 @@ use crate::ids::OrgId;
 pub enum Recipient {
     /// Whoever reads the reply.
     Caller,
-    /// The holder of this key's private half.
-    Key(Uuid),
+    /// The holder of the private half of the key that this names.
+    Key(Wanted),
     /// No key was found to encrypt to.
     Nobody,
 }
@@ -35,10 +33,7 @@ impl Recipient {
         let is_there = match self {
             Self::Caller => true,
             Self::Nobody => false,
-            Self::Key(unique_id) => {
-                let usage = Usage::CredentialsDownload.name();
-                store::usable(&mut *db, org_id, Some(unique_id), usage, true, now).await?.is_some()
-            }
+            Self::Key(wanted) => store::usable(&mut *db, org_id, wanted, now).await?.is_some(),
         };
         if is_there { Ok(()) } else { Err(Code::NoDeliveryKey.into()) }
     }

@@ -47,6 +47,10 @@ pub struct PublicKeyEntry {
     /// For people.
     #[schema(example = "RSA-3072")]
     algorithm: String,
+    /// When you last proved that you hold the private half; null for never, and for a pair that was generated here.
+    #[serde(serialize_with = "some_millis")]
+    #[schema(required, example = "2026-11-21T08:00:00.000Z")]
+    proven_utc: Option<DateTime<Utc>>,
 }
 
 impl PublicKeyEntry {
@@ -63,6 +67,7 @@ impl PublicKeyEntry {
             has_private_key: row.has_private_key,
             fingerprint: row.fingerprint,
             algorithm: row.algorithm,
+            proven_utc: row.proven_at,
         }
     }
 }
@@ -107,7 +112,56 @@ pub struct GeneratedKeyPair {
     pub algorithm: String,
 }
 
+/// A question that only the private half answers.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct PublicKeyChallenge {
+    /// The key's id.
+    pub unique_id: Uuid,
+    /// An armored OpenPGP message or a compact JWE, whose text is the answer; or, for a key to which nothing is
+    /// encrypted, a line of text to sign.
+    pub challenge: String,
+    /// Until when it can be answered.
+    #[serde(serialize_with = "millis")]
+    #[schema(example = "2026-11-21T08:10:00.000Z")]
+    pub expires_utc: DateTime<Utc>,
+}
+
+/// A key that works.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct ProvenPublicKey {
+    /// The key's id.
+    pub unique_id: Uuid,
+    /// When that was proven.
+    #[serde(serialize_with = "millis")]
+    #[schema(example = "2026-11-21T08:00:00.000Z")]
+    pub proven_utc: DateTime<Utc>,
+}
+
 /// Instants here always have milliseconds (contract 9).
-fn millis<S: Serializer>(instant: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&instant.to_rfc3339_opts(SecondsFormat::Millis, true))
+///
+/// # Errors
+/// As the serializer.
+pub fn millis<S: Serializer>(instant: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&shown(*instant))
+}
+
+/// The same where there may be none.
+///
+/// # Errors
+/// As the serializer.
+pub fn some_millis<S: Serializer>(
+    instant: &Option<DateTime<Utc>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match instant {
+        Some(instant) => millis(instant, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// An instant as partners read it.
+pub fn shown(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -24,11 +24,17 @@ pub struct StoredPublicKey {
     pub deleted_at: Option<DateTime<Utc>>,
     /// `true` if the org signs requests with it (contract 12.1).
     pub authenticates: bool,
+    /// `true` once the partner has proven that it works (contract 12.5).
+    pub is_proven: bool,
 }
 
 impl StoredPublicKey {
     fn is_live(&self, now: DateTime<Utc>) -> bool {
         self.deleted_at.is_none() && now < self.expires_at
+    }
+
+    fn signs(&self, is_proof_required: bool) -> bool {
+        self.authenticates && (self.is_proven || !is_proof_required)
     }
 }
 
@@ -115,8 +121,13 @@ impl OrgPublicKeys {
         Ok(PublicKeyPlan { kind: EventType::PublicKeyUpdated, unique_id, expires_at, deleted_at: None })
     }
 
-    /// Ends a key now; `None` if it had ended already.
-    pub fn delete(&self, unique_id: Option<Uuid>) -> Result<Option<PublicKeyPlan>, ApiError> {
+    /// Ends a key now; `None` if it had ended already. With `is_proof_required`, a key that is not
+    /// proven signs nothing, and none needs it.
+    pub fn delete(
+        &self,
+        unique_id: Option<Uuid>,
+        is_proof_required: bool,
+    ) -> Result<Option<PublicKeyPlan>, ApiError> {
         self.org.caller.require_administrator()?;
         let key = self.find(unique_id)?;
         let end = cut(self.org.now);
@@ -130,8 +141,9 @@ impl OrgPublicKeys {
         if !key.is_live(self.org.now) {
             return Ok(None);
         }
-        let signs_too = |other: &StoredPublicKey| other.authenticates && other.unique_id != key.unique_id;
-        if self.must_sign && key.authenticates && !self.live().any(signs_too) {
+        let signs_too =
+            |other: &StoredPublicKey| other.signs(is_proof_required) && other.unique_id != key.unique_id;
+        if self.must_sign && key.signs(is_proof_required) && !self.live().any(signs_too) {
             return Err(Code::LastAuthenticationKey.into());
         }
         Ok(Some(plan))

@@ -19,6 +19,7 @@ fn key(n: u128, ends: i64) -> StoredPublicKey {
         expires_at: at(ends),
         deleted_at: None,
         authenticates: false,
+        is_proven: false,
     }
 }
 
@@ -75,11 +76,11 @@ fn a_live_keys_end_moves_and_a_dead_key_never_comes_back() {
 #[test]
 fn deleting_ends_a_key_now_and_once() {
     let org = org(vec![key(1, 5), key(2, 0)]);
-    let plan = org.delete(Some(id(1))).unwrap().unwrap();
+    let plan = org.delete(Some(id(1)), false).unwrap().unwrap();
     assert_eq!((plan.expires_at, plan.deleted_at), (at(0), Some(at(0))));
-    assert_eq!(org.delete(Some(id(2))).unwrap(), None);
-    assert_eq!(code(org.delete(Some(id(3)))), "not_found");
-    assert_eq!(code(org.delete(None)), "not_found");
+    assert_eq!(org.delete(Some(id(2)), false).unwrap(), None);
+    assert_eq!(code(org.delete(Some(id(3)), false)), "not_found");
+    assert_eq!(code(org.delete(None, false)), "not_found");
 }
 
 #[test]
@@ -88,19 +89,28 @@ fn a_superseded_key_changes_nothing_and_learns_nothing() {
     org.org.caller = CallerState { is_superseded: true, ..CallerState::KEYLESS };
     assert_eq!(code(org.register("zeta", id(1), "new", at(9))), "key_superseded");
     assert_eq!(code(org.set_expiration(id(9), at(9))), "key_superseded");
-    assert_eq!(code(org.delete(None)), "key_superseded");
+    assert_eq!(code(org.delete(None, false)), "key_superseded");
 }
 
 #[test]
 fn the_last_key_that_signs_is_not_ended_while_signatures_are_required() {
     let signs = |n, ends| StoredPublicKey { authenticates: true, ..key(n, ends) };
     let mut org = OrgPublicKeys { must_sign: true, ..org(vec![signs(1, 5), key(2, 5), signs(3, -1)]) };
-    assert_eq!(code(org.delete(Some(id(1)))), "last_authentication_key");
-    assert_eq!(code(org.delete(Some(id(2)))), "ok", "it signs nothing");
-    assert_eq!(code(org.delete(Some(id(3)))), "ok", "it had ended already");
+    assert_eq!(code(org.delete(Some(id(1)), false)), "last_authentication_key");
+    assert_eq!(code(org.delete(Some(id(2)), false)), "ok", "it signs nothing");
+    assert_eq!(code(org.delete(Some(id(3)), false)), "ok", "it had ended already");
     org.keys.push(signs(4, 5));
-    assert_eq!(code(org.delete(Some(id(1)))), "ok", "there is another");
+    assert_eq!(code(org.delete(Some(id(1)), false)), "ok", "there is another");
     org.keys.pop();
     org.must_sign = false;
-    assert_eq!(code(org.delete(Some(id(1)))), "ok");
+    assert_eq!(code(org.delete(Some(id(1)), false)), "ok");
+}
+
+#[test]
+fn where_proofs_are_required_only_a_proven_key_counts_as_one_that_signs() {
+    let signs = |n, is_proven| StoredPublicKey { authenticates: true, is_proven, ..key(n, 5) };
+    let org = OrgPublicKeys { must_sign: true, ..org(vec![signs(1, true), signs(2, false)]) };
+    assert_eq!(code(org.delete(Some(id(1)), true)), "last_authentication_key");
+    assert_eq!(code(org.delete(Some(id(2)), true)), "ok", "it signs nothing yet");
+    assert_eq!(code(org.delete(Some(id(1)), false)), "ok", "the other one signs as well");
 }

@@ -5,6 +5,7 @@ use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::rules::{OrgPublicKeys, PublicKeyPlan, StoredPublicKey};
+use super::usage::Usage;
 use crate::changes::{Changeable, Scope, change, snapshot};
 use crate::db::change_feed::CHANGES;
 use crate::error::ApiError;
@@ -50,6 +51,8 @@ pub struct Row {
     pub has_private_key: bool,
     /// The end that was set.
     pub expires_at: DateTime<Utc>,
+    /// The instant of the partner's last proof (contract 12.5).
+    pub proven_at: Option<DateTime<Utc>>,
 }
 
 /// An org's public keys, as a change is made to them.
@@ -78,7 +81,7 @@ impl Changeable for PublicKeys {
             now,
             columns = r#"
                 o.key AS "owner_code!", o.signature_policy <> 'optional' AS "must_sign!",
-                k.unique_id AS "unique_id?", k.fingerprint AS "fingerprint?", k.expires_at AS "expires_at?", k.deleted_at,
+                k.unique_id AS "unique_id?", k.fingerprint AS "fingerprint?", k.expires_at AS "expires_at?", k.deleted_at, k.proven_at,
                 k.type = 'RSA' AND k.sealed IS NULL AND 'Authentication' = ANY (k.usages) AS authenticates"#,
             from = "LEFT JOIN public_keys k ON k.org_id = o.id
                 AND (k.unique_id = given.named OR (k.deleted_at IS NULL AND k.expires_at > given.now))",
@@ -93,6 +96,7 @@ impl Changeable for PublicKeys {
                 expires_at: row.expires_at?,
                 deleted_at: row.deleted_at,
                 authenticates: row.authenticates.unwrap_or(false),
+                is_proven: row.proven_at.is_some(),
             })
         });
         Ok(Some(OrgPublicKeys { org, owner_code, must_sign, keys: keys.collect() }))
@@ -168,7 +172,7 @@ pub async fn find(
     let row = sqlx::query!(
         r#"
         SELECT o.key AS owner_code, k.unique_id, k.usages, k.type AS kind, k.public_key, k.fingerprint, k.algorithm,
-               k.related_client_id, k.sealed IS NOT NULL AS "has_private_key!", k.expires_at
+               k.related_client_id, k.sealed IS NOT NULL AS "has_private_key!", k.expires_at, k.proven_at
         FROM public_keys k JOIN orgs o ON o.id = k.org_id
         WHERE k.org_id = $1 AND k.unique_id = $2
         "#,
@@ -188,6 +192,7 @@ pub async fn find(
             related_client_id: row.related_client_id,
             has_private_key: row.has_private_key,
             expires_at: row.expires_at,
+            proven_at: row.proven_at,
         };
         (row.owner_code, key)
     }))
@@ -206,14 +211,24 @@ pub struct Usable {
     pub fingerprint: String,
 }
 
-/// The live key that is used for a usage: the one with this id, or the one registered last. With
-/// `is_partners`, only one whose private half the partner holds.
+/// The key that is wanted, for a usage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// This one; else the one registered last.
+    pub unique_id: Option<Uuid>,
+    /// It was registered for this.
+    pub usage: Usage,
+    /// `true` for one whose private half the partner holds; else either will do.
+    pub is_partners: bool,
+    /// `REQUIRE_KEY_PROOF`: one of the partner's must be proven (contract 12.5).
+    pub is_proof_required: bool,
+}
+
+/// The live key that is used.
 pub async fn usable(
     db: impl PgExecutor<'_>,
     org_id: OrgId,
-    unique_id: Option<Uuid>,
-    usage: &str,
-    is_partners: bool,
+    wanted: Wanted,
     now: DateTime<Utc>,
 ) -> Result<Option<Usable>, sqlx::Error> {
     sqlx::query_as!(
@@ -221,13 +236,15 @@ pub async fn usable(
         r#"
         SELECT unique_id, type AS kind, public_key, fingerprint FROM public_keys
         WHERE org_id = $1 AND ($2::uuid IS NULL OR unique_id = $2) AND $3 = ANY(usages)
-            AND (sealed IS NULL OR NOT $4) AND deleted_at IS NULL AND expires_at > $5
+            AND (sealed IS NULL OR NOT $4) AND (proven_at IS NOT NULL OR sealed IS NOT NULL OR NOT $5)
+            AND deleted_at IS NULL AND expires_at > $6
         ORDER BY created_at DESC, unique_id DESC LIMIT 1
         "#,
         org_id.0,
-        unique_id,
-        usage,
-        is_partners,
+        wanted.unique_id,
+        wanted.usage.name(),
+        wanted.is_partners,
+        wanted.is_proof_required,
         now,
     )
     .fetch_optional(db)

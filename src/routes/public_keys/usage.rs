@@ -45,6 +45,12 @@ impl Usage {
         }
     }
 
+    /// Returns `true` if something is encrypted to a key that has it; else it signs.
+    #[must_use]
+    pub fn encrypts(self) -> bool {
+        matches!(self, Self::Reports | Self::MessageLevelEncryption | Self::CredentialsDownload)
+    }
+
     /// Reads a name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {

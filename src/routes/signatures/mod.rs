@@ -25,6 +25,10 @@ use crate::state::App;
 /// The route, which takes unsigned requests whatever the org's policy is.
 pub const CHECK_PATH: &str = "/v1/auth/signature/check";
 
+const NO_KEY: &str = "`keyid` is not the UniqueId of a live key of yours with the usage Authentication";
+const NO_PROVEN_KEY: &str =
+    "`keyid` is not the UniqueId of a live and proven key of yours with the usage Authentication";
+
 /// `/v1/auth/signature/check`.
 #[must_use]
 pub fn routes() -> OpenApiRouter<App> {
@@ -66,11 +70,18 @@ async fn check_signature(
     Valid(request): Valid<CheckSignature>,
 ) -> Result<Json<Data<SignatureCheck>>, ApiError> {
     let org = app.identity.org(partner.org_id).await?.ok_or(Code::Forbidden)?;
-    let data = check(&request, app.identity.signed_base(), &org, app.clock.now());
+    let is_proof_required = app.config.require_key_proof;
+    let data = check(&request, app.identity.signed_base(), &org, app.clock.now(), is_proof_required);
     Ok(Json(Data { data }))
 }
 
-fn check(request: &CheckSignature, base: &SignedBase, org: &OrgRecord, now: DateTime<Utc>) -> SignatureCheck {
+fn check(
+    request: &CheckSignature,
+    base: &SignedBase,
+    org: &OrgRecord,
+    now: DateTime<Utc>,
+    is_proof_required: bool,
+) -> SignatureCheck {
     let CheckSignature { method, target_uri, headers, body } = request;
     let failed = |problem: String| SignatureCheck { problem: Some(problem), ..SignatureCheck::default() };
     let Some(target) = base.target_of(target_uri) else {
@@ -80,7 +91,7 @@ fn check(request: &CheckSignature, base: &SignedBase, org: &OrgRecord, now: Date
         Err(problem) => failed(problem.to_string()),
         Ok(None) => failed("there is neither `signature-input` nor `signature`".to_owned()),
         Ok(Some(signed)) => {
-            let problem = judge(&signed, request, org, now).err();
+            let problem = judge(&signed, request, org, now, is_proof_required).err();
             SignatureCheck {
                 valid: problem.is_none(),
                 problem,
@@ -99,13 +110,14 @@ fn judge(
     CheckSignature { headers, body, .. }: &CheckSignature,
     org: &OrgRecord,
     now: DateTime<Utc>,
+    is_proof_required: bool,
 ) -> Result<(), String> {
     let told = |problem: message_signatures::Problem| problem.to_string();
     signed.check_time(now.timestamp()).map_err(told)?;
     signed.check_coverage().map_err(told)?;
     let key = parse_uuid(signed.keyid()).and_then(|unique_id| org.authentication_key(unique_id, now));
     let key =
-        key.ok_or("`keyid` is not the UniqueId of a live key of yours with the usage Authentication")?;
+        key.ok_or(if is_proof_required { NO_PROVEN_KEY } else { NO_KEY })?;
     signed.verify(&key.spki).map_err(told)?;
     if !body.is_empty() || headers.contains_key("content-digest") {
         digest::check(headers, body).map_err(told)?;

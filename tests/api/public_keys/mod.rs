@@ -7,6 +7,8 @@ mod expiration;
 mod generate;
 mod input;
 mod pages;
+mod proof;
+mod proof_required;
 mod refusals;
 mod register;
 mod show;
@@ -14,7 +16,7 @@ mod standing;
 
 use serde_json::{Value, json};
 
-use crate::support::{Org, Reply};
+use crate::support::{Caller, Org, Reply};
 
 const KEYS: &str = "/api/v1/key";
 /// Two years after the tests begin.
@@ -60,6 +62,23 @@ fn unique_id(reply: &Reply) -> String {
 
 fn path(unique_id: &str) -> String {
     format!("{KEYS}/{unique_id}")
+}
+
+/// Asks for a challenge of a key; gives it.
+async fn challenge(caller: &Caller, unique_id: &str) -> String {
+    let reply = caller.bodyless("POST", &format!("{}/challenge", path(unique_id))).await.expect(200).json();
+    reply["Challenge"].as_str().expect("a challenge").to_owned()
+}
+
+/// Answers it.
+async fn prove(caller: &Caller, unique_id: &str, response: &str) -> Reply {
+    caller.post(&format!("{}/proof", path(unique_id)), json!({"Response": response})).await
+}
+
+/// Proves that a key to which something is encrypted works; gives the proof.
+async fn prove_with(org: &Org, unique_id: &str, private: &str) -> Reply {
+    let answer = deliver::open(&challenge(org, unique_id).await, private);
+    prove(org, unique_id, &answer).await
 }
 
 fn expiration_path(unique_id: &str) -> String {

@@ -26,6 +26,7 @@ async fn a_registered_key_is_shown_whole_and_in_canonical_form() {
         "HasPrivateKey": false,
         "Fingerprint": fixture("rsa3072.spki.sha256").trim(),
         "Algorithm": "RSA-3072",
+        "ProvenUtc": null,
     });
     acme.get(&path(&id)).await.expect_json(200, &shown);
 }

@@ -21,6 +21,9 @@ async fn a_superseded_key_reads_and_changes_nothing() {
         old.post(&format!("{KEYS}/generate"), generation(&acme, 2048)).await,
         old.delete(&path(&id)).await,
         old.delete(&path(&nobody)).await,
+        old.bodyless("POST", &format!("{}/challenge", path(&id))).await,
+        super::prove(&old, &id, "anything").await,
+        super::prove(&old, &nobody, "anything").await,
         old.json("PUT", &super::expiration_path(&id), end.clone()).await,
         old.json("PUT", &super::expiration_path(&nobody), end).await,
     ] {

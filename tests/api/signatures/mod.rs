@@ -2,6 +2,7 @@
 
 mod check;
 mod policy;
+mod proven;
 mod requests;
 
 use std::sync::LazyLock;
@@ -28,14 +29,18 @@ async fn app() -> TestApp {
     TestApp::with(&[("PUBLIC_URL", URL)]).await
 }
 
-/// Registers the public half of a pair; gives its id.
-pub async fn register(org: &Org, pair: &KeyPair, usage: &str) -> String {
+/// A registration of the public half of a pair.
+fn registration(org: &Org, pair: &KeyPair, usage: &str) -> Value {
     let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().expect("DER");
-    let body = json!({
+    json!({
         "OwnerCode": org.key, "Usage": [usage], "Type": "RSA", "PublicKey": STANDARD.encode(std::convert::AsRef::<[u8]>::as_ref(&*spki)),
         "ExpirationUtc": "2028-11-21T08:00:00.000Z",
-    });
-    let reply = org.post("/api/v1/key", body).await.expect(200).json();
+    })
+}
+
+/// Registers it; gives its id.
+pub async fn register(org: &Org, pair: &KeyPair, usage: &str) -> String {
+    let reply = org.post("/api/v1/key", registration(org, pair, usage)).await.expect(200).json();
     reply["UniqueId"].as_str().expect("an id").to_owned()
 }
 

@@ -23,6 +23,7 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
         "a signature's key is looked up to learn whose it is",
     ),
     ("signature_nonces", "SELECT ctid FROM signature_nonces", "retention"),
+    ("public_key_challenges", "SELECT ctid FROM public_key_challenges", "retention"),
     (
         "tenant_keys",
         "AND expiry_told IS DISTINCT FROM 0 AND revoked_at IS NULL",

@@ -151,7 +151,7 @@ impl Sweep {
         let theirs = match parameter {
             "user_id" => create_user(org).await,
             "key_id" => mint(org).await,
-            "UniqueId" => register(org, "rsa2048.spki.pem").await,
+            "UniqueId" => challenged(&self.app, org, register(org, "rsa2048.spki.pem").await).await,
             "OwnerCode" => return Named { theirs: org.key.clone(), nobodys: "nobody".to_owned() },
             "secret_id" => {
                 let previous = rotate_secret(org).await;
@@ -193,6 +193,21 @@ async fn register(org: &Org, file: &str) -> String {
     let body = json!({"OwnerCode": org.key, "Usage": ["CredentialsDownload"], "Type": "RSA",
                       "PublicKey": fixture(file), "ExpirationUtc": "2028-11-21T08:00:00.000Z"});
     text(&org.post("/api/v1/key", body).await.expect(200), "/UniqueId")
+}
+
+/// Gives a public key a challenge that the document's example answers; only the private half would open a real one.
+async fn challenged(app: &TestApp, org: &Org, unique_id: String) -> String {
+    sqlx::query(
+        "INSERT INTO public_key_challenges (org_id, unique_id, challenge_id, answer, expires_at)
+         VALUES ($1, $2, gen_random_uuid(), sha256('an-answer-that-only-your-private-key-reveals'), $3)",
+    )
+    .bind(org.id)
+    .bind(unique_id.parse::<Uuid>().expect("an id"))
+    .bind(app.clock.now() + chrono::TimeDelta::minutes(10))
+    .execute(&mut app.database.connect().await)
+    .await
+    .expect("it is stored");
+    unique_id
 }
 
 /// Makes a signing secret; gives its id.

@@ -4,7 +4,7 @@ import json
 import re
 
 # What only the partner has; the example is refused, and harms nobody. See tests/api/sweeps/examples.rs.
-PARTNERS_OWN = ("webhook", "aws_sqs", "azure_storage_queue", "PublicKey")
+PARTNERS_OWN = ("webhook", "aws_sqs", "azure_storage_queue", "PublicKey", "Response")
 METHODS = ("get", "put", "post", "patch", "delete")
 
 
