@@ -12,6 +12,7 @@ pub mod proof;
 pub mod recipient;
 mod reply;
 pub mod rules;
+mod selection;
 pub mod store;
 pub mod usage;
 
@@ -56,6 +57,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(set_public_key_expiration))
         .routes(routes!(generate_key_pair))
         .merge(proof::routes())
+        .merge(selection::routes())
 }
 
 /// Register a public key.

@@ -11,6 +11,7 @@ mod proof;
 mod proof_required;
 mod refusals;
 mod register;
+mod selection;
 mod show;
 mod standing;
 
