@@ -155,7 +155,11 @@ impl OrgDirectory {
     }
 }
 
-async fn load(db: &Db, org_id: OrgId, require_key_proof: bool) -> Result<Option<Arc<OrgRecord>>, sqlx::Error> {
+async fn load(
+    db: &Db,
+    org_id: OrgId,
+    require_key_proof: bool,
+) -> Result<Option<Arc<OrgRecord>>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
         SELECT o.suspended_at IS NOT NULL AS "is_suspended!", o.signature_policy, o.sign_responses,

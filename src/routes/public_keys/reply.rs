@@ -151,10 +151,7 @@ pub fn millis<S: Serializer>(instant: &DateTime<Utc>, serializer: S) -> Result<S
 ///
 /// # Errors
 /// As the serializer.
-pub fn some_millis<S: Serializer>(
-    instant: &Option<DateTime<Utc>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+pub fn some_millis<S: Serializer>(instant: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
     match instant {
         Some(instant) => millis(instant, serializer),
         None => serializer.serialize_none(),

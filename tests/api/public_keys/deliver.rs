@@ -248,7 +248,10 @@ async fn a_key_that_ends_between_the_encryption_and_the_change_is_not_delivered_
         let delivery =
             SecretDelivery::prepare(&app.state, org_id, Some("CredentialsDownload"), "secret").await;
         let recipient = delivery.expect("it is encrypted").recipient();
-        assert!(matches!(recipient, Recipient::Key(key) if key.unique_id == id.parse().ok()), "{recipient:?}");
+        assert!(
+            matches!(recipient, Recipient::Key(key) if key.unique_id == id.parse().ok()),
+            "{recipient:?}"
+        );
         let mut now = app.state.clock.now();
         match end {
             "deleted" => drop(acme.delete(&path(&id)).await.expect(204)),

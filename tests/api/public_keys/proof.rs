@@ -66,7 +66,8 @@ async fn told(app: &TestApp, id: &str) -> (Vec<String>, Vec<String>) {
         .await
         .expect("the log answers");
     let events = "SELECT type FROM events WHERE strpos(body, $1) > 0 ORDER BY id";
-    let events = sqlx::query_scalar(events).bind(id).fetch_all(&mut database).await.expect("the outbox answers");
+    let events =
+        sqlx::query_scalar(events).bind(id).fetch_all(&mut database).await.expect("the outbox answers");
     (noted, events)
 }
 
@@ -199,7 +200,8 @@ async fn of_a_hundred_tries_at_once_five_are_judged() {
     }
     let mut judged = Vec::new();
     for reply in tries.join_all().await {
-        let said = reply.expect(400).json()["Error"]["ExtraData"]["Response"].as_str().expect("a reason").to_owned();
+        let said =
+            reply.expect(400).json()["Error"]["ExtraData"]["Response"].as_str().expect("a reason").to_owned();
         match said.split_once("tries left: ") {
             Some((_, left)) => judged.push(left.to_owned()),
             None => assert_eq!(said, NONE_OPEN),

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    END, KEYS, fixture, generation, no_such_key, not_valid, path, pgp, prove_with, register, rsa, set_expiration,
-    unique_id,
+    END, KEYS, fixture, generation, no_such_key, not_valid, path, pgp, prove_with, register, rsa,
+    set_expiration, unique_id,
 };
 use crate::support::{Org, TestApp};
 
@@ -92,7 +92,10 @@ async fn another_time_shows_what_was_and_what_will_be() {
         let found = selected(&acme, &format!("?at={at}"), "CredentialsDownload", false).await;
         assert_eq!(found, (chosen, reason), "{at}");
     }
-    assert_eq!(selection(&acme, "?at=2027-01-01T01:00:00.1234%2B01:00").await["At"], "2027-01-01T00:00:00.123Z");
+    assert_eq!(
+        selection(&acme, "?at=2027-01-01T01:00:00.1234%2B01:00").await["At"],
+        "2027-01-01T00:00:00.123Z"
+    );
     assert_eq!(selection(&acme, "").await["At"], "2026-11-24T08:00:00.000Z");
 }
 
@@ -119,7 +122,9 @@ async fn the_owner_is_the_caller_and_the_time_has_an_offset() {
 async fn is_what_is_used(app: &TestApp, acme: &Org, is_proof_required: bool) -> BTreeSet<String> {
     let (org_id, now) = (OrgId(acme.id), app.state.clock.now());
     let mut chosen = BTreeSet::new();
-    for usage in [Usage::Reports, Usage::Authentication, Usage::MessageLevelEncryption, Usage::CredentialsDownload] {
+    for usage in
+        [Usage::Reports, Usage::Authentication, Usage::MessageLevelEncryption, Usage::CredentialsDownload]
+    {
         let wanted = Wanted { unique_id: None, usage, is_partners: true, is_proof_required };
         let used = usable(&mut app.database.connect().await, org_id, wanted, now).await.expect("it is asked");
         let (shown, _) = selected(acme, "", usage.name(), false).await;
@@ -154,7 +159,10 @@ async fn what_is_shown_is_what_is_used() {
             (key("rsa2048.spki.pem", both.clone(), END), "rsa2048.key.pem"),
             (key("rsa3072.spki.pem", both, "2026-11-21T12:30:00Z"), "rsa3072.key.pem"),
             (key("pgp-curve.asc", json!(["Reports"]), "2026-11-21T14:30:00Z"), "pgp-curve.key.asc"),
-            (key("rsa4096.spki.pem", json!(["Authentication", "MessageLevelEncryption"]), END), "rsa4096.key.pem"),
+            (
+                key("rsa4096.spki.pem", json!(["Authentication", "MessageLevelEncryption"]), END),
+                "rsa4096.key.pem",
+            ),
         ];
         let mut ids = Vec::new();
         for (registration, private) in steps {

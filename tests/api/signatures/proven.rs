@@ -49,7 +49,8 @@ async fn a_key_signs_requests_from_its_proof_on() {
         let data = acme.post("/v1/auth/signature/check", check.clone()).await.expect(200).json();
         (data["data"]["valid"].clone(), data["data"]["problem"].clone())
     };
-    let reason = "`keyid` is not the UniqueId of a live and proven key of yours with the usage Authentication";
+    let reason =
+        "`keyid` is not the UniqueId of a live and proven key of yours with the usage Authentication";
     assert_eq!(checked().await, (json!(false), json!(reason)));
 
     prove(&acme, &keyid, &ALICE).await;
@@ -82,7 +83,10 @@ async fn the_first_proof_needs_no_signature_and_under_a_policy_a_proven_key_sign
     let ask = Request::new("POST", path(&second, "challenge"), &ALICE, &first);
     let challenge = ask.send(&app.anyone()).await.expect(200).json();
     let body = answer(&challenge, &MALLORY);
-    assert_eq!(acme.post(path(&second, "proof"), body.clone()).await.expect(403).code(), "signature_required");
+    assert_eq!(
+        acme.post(path(&second, "proof"), body.clone()).await.expect(403).code(),
+        "signature_required"
+    );
 
     // As long as it is not proven, the first is the last that can sign.
     let end = |keyid: &str| Request::new("DELETE", path(keyid, "").trim_end_matches('/'), &ALICE, &first);

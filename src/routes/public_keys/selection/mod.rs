@@ -111,7 +111,8 @@ async fn get_public_key_selection(
     Valid((OwnerPath { owner_code }, filter)): Valid<(OwnerPath, SelectionFilter)>,
 ) -> Result<Json<PublicKeySelection>, ApiError> {
     let now = app.clock.now();
-    let moment = Moment { at: filter.at.unwrap_or(now), now, is_proof_required: app.config.require_key_proof };
+    let moment =
+        Moment { at: filter.at.unwrap_or(now), now, is_proof_required: app.config.require_key_proof };
     let keys = store::candidates(&app.db.pool, partner.org_id, &owner_code, moment).await?;
     let keys = keys.ok_or(Code::NotFound)?;
     let items = rules::select(&keys, moment).into_iter().map(SelectedPublicKey::from).collect();

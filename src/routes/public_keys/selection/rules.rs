@@ -124,7 +124,8 @@ impl Purpose {
             .filter(fits)
             .filter(|key| moment.has(key))
             .partition(|key: &&Candidate| moment.is_alive(key));
-        let (usable, unproven): (Vec<_>, Vec<_>) = alive.into_iter().partition(|key| moment.is_good_enough(key));
+        let (usable, unproven): (Vec<_>, Vec<_>) =
+            alive.into_iter().partition(|key| moment.is_good_enough(key));
         let chosen = usable.iter().copied().max_by_key(|key| key.order());
         let reason = match chosen {
             Some(key) => self.why(key, usable.len(), &unproven),
@@ -148,7 +149,9 @@ impl Purpose {
         match later {
             0 => why,
             1 => format!("{why}; one registered later is not proven yet, which REQUIRE_KEY_PROOF asks for"),
-            _ => format!("{why}; {later} registered later are not proven yet, which REQUIRE_KEY_PROOF asks for"),
+            _ => format!(
+                "{why}; {later} registered later are not proven yet, which REQUIRE_KEY_PROOF asks for"
+            ),
         }
     }
 
@@ -158,7 +161,9 @@ impl Purpose {
             return match unproven.len() {
                 1 => format!("{id} is not proven yet, which REQUIRE_KEY_PROOF asks for"),
                 count => {
-                    format!("none of {count} live keys is proven yet, which REQUIRE_KEY_PROOF asks for; the last is {id}")
+                    format!(
+                        "none of {count} live keys is proven yet, which REQUIRE_KEY_PROOF asks for; the last is {id}"
+                    )
                 }
             };
         }

@@ -100,14 +100,20 @@ fn a_key_serves_only_as_what_it_was_registered_for_and_by_whoever_holds_it() {
 #[test]
 fn of_several_the_one_registered_last_is_used() {
     chooses(&[key(1, Reports)], 0, Some(1), "the only live key");
-    chooses(&[key(2, Reports), key(3, Reports), key(1, Reports)], 0, Some(3), "registered last of 3 live keys");
+    chooses(
+        &[key(2, Reports), key(3, Reports), key(1, Reports)],
+        0,
+        Some(3),
+        "registered last of 3 live keys",
+    );
     let twins = [Candidate { unique_id: id(9), ..key(2, Reports) }, key(2, Reports)];
     chooses(&twins, 0, Some(9), "registered last of 2 live keys");
 }
 
 #[test]
 fn what_a_message_may_name_is_said_where_there_are_several() {
-    let reason = |keys: &[Candidate], place: usize| select(keys, moment(day(0), day(0))).swap_remove(place).reason;
+    let reason =
+        |keys: &[Candidate], place: usize| select(keys, moment(day(0), day(0))).swap_remove(place).reason;
     let both = |usage| [key(1, usage), key(2, usage)];
     assert_eq!(
         reason(&both(Authentication), 1),
@@ -147,7 +153,8 @@ fn ends_and_registrations_count_at_the_time_that_is_asked_about() {
 
 #[test]
 fn a_deletion_is_a_state_from_now_on_and_an_instant_in_the_past() {
-    let reason = "the last one, 00000000-0000-0000-0000-000000000001, was deleted on 2026-11-20T08:00:00.000Z";
+    let reason =
+        "the last one, 00000000-0000-0000-0000-000000000001, was deleted on 2026-11-20T08:00:00.000Z";
     let keys = [deleted(1, -1)];
     chooses(&keys, -2, Some(1), "the only live key");
     chooses(&keys, -1, None, reason);
@@ -171,7 +178,8 @@ fn where_proofs_are_required_an_unproven_key_of_the_partners_is_passed_over() {
     let two = [newer(1), Candidate { created_at: day(-20), ..newer(2) }];
     let reason = format!("none of 2 live keys is proven yet, {NOT_PROVEN}; the last is {one}");
     chooses_proven(&two, 0, None, &reason);
-    let reason = format!("the only live and proven key; one registered later is not proven yet, {NOT_PROVEN}");
+    let reason =
+        format!("the only live and proven key; one registered later is not proven yet, {NOT_PROVEN}");
     chooses_proven(&[proven(1, -1), newer(2)], 0, Some(1), &reason);
     let reason = format!(
         "registered last of 2 live and proven keys; 2 registered later are not proven yet, {NOT_PROVEN}"
