@@ -32,6 +32,7 @@ const UNKNOWN_ORGS: usize = 1;
 pub struct MessageKeyDirectory {
     cache: LookupCache<OrgId, Arc<MessageKeys>>,
     keyring: Keyring,
+    require_key_proof: bool,
 }
 
 /// An org's keys, those registered last first.
@@ -55,7 +56,7 @@ pub struct Pair {
     decrypting: OnceLock<Option<PrivateKey>>,
 }
 
-/// A key whose private half the partner holds.
+/// A key whose private half the partner holds, and with `REQUIRE_KEY_PROOF` has proven that it does.
 #[derive(Debug)]
 pub struct Recipient {
     /// The `kid` of what is encrypted to it.
@@ -70,10 +71,11 @@ pub struct Recipient {
 pub struct UnusablePair;
 
 impl MessageKeyDirectory {
-    /// An empty memory.
+    /// An empty memory; with `require_key_proof`, of proven keys of the partners' alone.
     #[must_use]
-    pub fn new(trust: Arc<Trust>, keyring: Keyring, metrics: CacheMetrics) -> Self {
-        Self { cache: LookupCache::new(KNOWN_ORGS, UNKNOWN_ORGS, trust, metrics), keyring }
+    pub fn new(trust: Arc<Trust>, keyring: Keyring, metrics: CacheMetrics, require_key_proof: bool) -> Self {
+        let cache = LookupCache::new(KNOWN_ORGS, UNKNOWN_ORGS, trust, metrics);
+        Self { cache, keyring, require_key_proof }
     }
 
     /// The keys of an org.
@@ -81,7 +83,10 @@ impl MessageKeyDirectory {
     /// # Errors
     /// When memory does not know and the database cannot be asked.
     pub async fn of(&self, db: &Db, org_id: OrgId) -> Result<Arc<MessageKeys>, sqlx::Error> {
-        let load = async || load(db, &self.keyring, org_id).await.map(|keys| Some(Arc::new(keys)));
+        let load = async || {
+            let keys = load(db, &self.keyring, org_id, self.require_key_proof).await;
+            keys.map(|keys| Some(Arc::new(keys)))
+        };
         let keys = self.cache.get(org_id, |_| vec![org_id.0], load).await?;
         keys.ok_or(sqlx::Error::RowNotFound)
     }
@@ -179,7 +184,12 @@ impl Recipient {
     }
 }
 
-async fn load(db: &Db, keyring: &Keyring, org_id: OrgId) -> Result<MessageKeys, sqlx::Error> {
+async fn load(
+    db: &Db,
+    keyring: &Keyring,
+    org_id: OrgId,
+    require_key_proof: bool,
+) -> Result<MessageKeys, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
         SELECT unique_id, public_key, sealed, expires_at, 'ResponseSignature' = ANY (usages) AS "signs!",
@@ -187,9 +197,11 @@ async fn load(db: &Db, keyring: &Keyring, org_id: OrgId) -> Result<MessageKeys, 
         FROM public_keys
         WHERE org_id = $1 AND type = 'RSA' AND deleted_at IS NULL
             AND usages && ARRAY['ResponseSignature', 'MessageLevelEncryption']
+            AND (proven_at IS NOT NULL OR sealed IS NOT NULL OR NOT $2)
         ORDER BY created_at DESC, unique_id DESC
         "#,
-        org_id.0
+        org_id.0,
+        require_key_proof,
     )
     .fetch_all(&db.lookups)
     .await?;

@@ -78,7 +78,7 @@ pub struct IdentitySettings {
     pub public_url: String,
     /// What signed requests are for.
     pub signed_base: SignedBase,
-    /// `REQUIRE_KEY_PROOF`: only proven keys sign requests.
+    /// `REQUIRE_KEY_PROOF`: only proven keys of partners' sign requests and are encrypted to.
     pub require_key_proof: bool,
 }
 
@@ -104,6 +104,7 @@ impl Identity {
                 trust.clone(),
                 keyring.clone(),
                 metrics.database.cache("message_keys"),
+                settings.require_key_proof,
             ),
             keys: KeyDirectory::new(trust, db.clone(), metrics),
             token_keys: TokenKeys::new(keyring.clone(), db.clone(), clock.clone()),

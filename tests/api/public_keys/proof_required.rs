@@ -8,6 +8,7 @@ use partner_api::routes::public_keys::store::Wanted;
 use partner_api::routes::public_keys::usage::Usage;
 use serde_json::json;
 
+use super::deliver::open;
 use super::{KEYS, generation, path, pgp, prove_with, register, rsa};
 use crate::support::{Org, TestApp};
 
@@ -86,6 +87,27 @@ async fn every_finder_of_keys_asks_for_the_proof() {
     assert_eq!(found().await, [false; 20]);
     prove_with(&acme, &id, "rsa2048.key.pem").await.expect(200);
     assert_eq!(found().await, [true; 20]);
+}
+
+#[tokio::test]
+async fn no_reply_is_encrypted_to_a_key_until_it_is_proven() {
+    let mut app = app().await;
+    // As in service: the keys are remembered, and a proof is heard of.
+    app.listen().await;
+    let acme = app.org("acme").await;
+    let mut key = rsa(&acme, "rsa2048.spki.pem");
+    key["Usage"] = json!(["MessageLevelEncryption"]);
+    let id = register(&acme, key).await;
+    let encrypted = acme.with("accept", "application/jose");
+    let named = acme.with("accept", format!("application/jose; kid=\"{id}\""));
+    for caller in [&encrypted, &named] {
+        assert_eq!(caller.get("/v1/users").await.expect(409).code(), "no_encryption_key");
+    }
+    prove_with(&acme, &id, "rsa2048.key.pem").await.expect(200);
+    for caller in [&encrypted, &named] {
+        let reply = caller.get("/v1/users").await.expect(200);
+        assert!(open(&reply.text(), "rsa2048.key.pem").starts_with("{\"data\":[]"), "{}", reply.text());
+    }
 }
 
 #[tokio::test]

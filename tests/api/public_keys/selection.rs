@@ -138,6 +138,16 @@ async fn is_what_is_used(app: &TestApp, acme: &Org, is_proof_required: bool) -> 
     assert_eq!(signer.is_some(), live > 0, "{reason}");
     assert!(signer.is_none_or(|id| org.authentication_key(id, now).is_some()), "{reason}");
     assert_eq!(reason.contains(&format!("last of {live} ")), live > 1, "{reason}");
+    let messages = app.state.identity.message_keys.of(&app.state.db, org_id).await.expect("it is asked");
+    let recipient = messages.recipient(None, now).map(|key| key.unique_id);
+    assert_eq!(selected(acme, "", "MessageLevelEncryption", false).await.0, json!(recipient));
+    let signing = messages.signing(now).map(|pair| pair.unique_id);
+    assert_eq!(selected(acme, "", "ResponseSignature", true).await.0, json!(signing));
+    let (opening, _) = selected(acme, "", "MessageLevelEncryption", true).await;
+    let opening: Option<Uuid> = opening.as_str().map(|id| id.parse().expect("an id"));
+    assert!(opening.is_none_or(|id| messages.decrypting(id, now).is_some()));
+    chosen.extend(signing.map(|id| format!("signs:{id}")));
+    chosen.extend(opening.map(|id| format!("opens:{id}")));
     chosen
 }
 
@@ -175,8 +185,14 @@ async fn what_is_shown_is_what_is_used() {
         }
         // Generated ones are nobody's recipients, and one that was never proven stays behind.
         let mut ours = generation(&acme, 2048);
-        ours["Usage"] = json!(["Reports", "Authentication", "MessageLevelEncryption", "CredentialsDownload"]);
-        acme.post(&format!("{KEYS}/generate"), ours).await.expect(200);
+        ours["Usage"] = json!([
+            "Reports",
+            "Authentication",
+            "MessageLevelEncryption",
+            "CredentialsDownload",
+            "ResponseSignature"
+        ]);
+        let ours = unique_id(&acme.post(&format!("{KEYS}/generate"), ours).await.expect(200));
         let unproven = key("rsa8192.spki.pem", json!(["Reports", "Authentication"]), "2026-11-21T15:30:00Z");
         register(&acme, unproven).await;
         for _ in 0..4 {
@@ -186,8 +202,9 @@ async fn what_is_shown_is_what_is_used() {
         acme.delete(&path(&ids[3])).await.expect(204);
         seen.extend(is_what_is_used(&app, &acme, is_proof_required).await);
         acme.delete(&path(&ids[0])).await.expect(204);
+        acme.delete(&path(&ours)).await.expect(204);
         let left = is_what_is_used(&app, &acme, is_proof_required).await;
         assert!(left.is_empty(), "{left:?}");
-        assert!(seen.len() >= 7, "too little was chosen: {seen:?}");
+        assert!(seen.len() >= 9, "too little was chosen: {seen:?}");
     }
 }
