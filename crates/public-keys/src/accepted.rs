@@ -1,12 +1,14 @@
 //! A key as it is stored, whichever type it is of.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
 
 use super::encrypt::{EncryptError, to_jwe, to_pgp};
 use super::pgp::{PgpCertificate, PgpRefusal};
 use super::rsa::{RsaKey, RsaRefusal};
+use super::stream::{self, StreamError};
 use super::{RefusalKind, verify};
 
 /// What kind of key it is.
@@ -116,6 +118,28 @@ pub fn encrypt(
     match kind {
         KeyType::Pgp => to_pgp(text, plaintext, now),
         KeyType::Rsa => to_jwe(&RsaKey::stored(text).map_err(|_| EncryptError::Failed)?, kid, plaintext),
+    }
+}
+
+/// Encrypts a text of any length to a stored key, while `next` makes it: one binary OpenPGP message, or a compact JWE
+/// a line, which names `kid`.
+///
+/// # Errors
+/// As [`encrypt`], and what `next` and `out` fail with.
+pub fn encrypt_stream(
+    kind: KeyType,
+    text: &str,
+    kid: &str,
+    now: DateTime<Utc>,
+    next: impl FnMut(&mut Vec<u8>) -> io::Result<bool>,
+    out: impl Write,
+) -> Result<(), StreamError> {
+    match kind {
+        KeyType::Pgp => stream::to_pgp(text, now, next, out),
+        KeyType::Rsa => {
+            let key = RsaKey::stored(text).map_err(|_| StreamError::Failed)?;
+            stream::to_jwe_lines(&key, kid, next, out)
+        }
     }
 }
 

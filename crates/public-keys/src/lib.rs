@@ -4,6 +4,7 @@
 //!
 //! - [`rsa`] reads and screens RSA keys, [`pgp`] OpenPGP certificates; both say why they refuse.
 //! - [`encrypt`] seals bytes to an accepted key, [`verify`] checks what its holder signed.
+//! - [`stream`] seals what is too long to be held, piece by piece.
 //! - [`jwe`] is what passes over the wire: messages to a key, and what comes back for one made here.
 //! - [`generate`] makes an RSA pair whose private half the caller seals.
 //! - [`accepted`] speaks of a key without its type, as a database does.
@@ -14,6 +15,7 @@ pub mod generate;
 pub mod jwe;
 pub mod pgp;
 pub mod rsa;
+pub mod stream;
 pub mod verify;
 
 mod encoding;

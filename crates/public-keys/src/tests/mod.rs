@@ -6,6 +6,7 @@ mod hostile;
 mod packets;
 mod pgp;
 mod rsa;
+mod stream;
 mod table;
 mod usage;
 
