@@ -27,6 +27,7 @@ pub enum Feature {
     RequestSignatures,
     ResponseSignatures,
     MessageEncryption,
+    Reports,
     HealthProfile,
     PrivacySettings,
     Devices,
@@ -40,7 +41,7 @@ use Feature::*;
 
 impl Feature {
     /// Every feature, in the order that partners see.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Users,
         UserBulk,
         TenantKeyRotation,
@@ -53,6 +54,7 @@ impl Feature {
         RequestSignatures,
         ResponseSignatures,
         MessageEncryption,
+        Reports,
         HealthProfile,
         PrivacySettings,
         Devices,
@@ -77,6 +79,7 @@ impl Feature {
             RequestSignatures => "request_signatures",
             ResponseSignatures => "response_signatures",
             MessageEncryption => "message_encryption",
+            Reports => "reports",
             HealthProfile => "health_profile",
             PrivacySettings => "privacy_settings",
             Devices => "devices",

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tower::Layer as _;
 
 use crate::app::{self, MAX_HEADER_BYTES};
-use crate::background::{expiry, outbox_depth, probe, publisher, retention, service_keys};
+use crate::background::{expiry, outbox_depth, probe, publisher, reports, retention, service_keys};
 use crate::config::Config;
 use crate::db::change_feed::ChangeFeed;
 use crate::http::paced::Paced;
@@ -99,6 +99,7 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
 
     let (close, closed) = watch::channel(false);
     let publisher = tokio::spawn(publisher::run(app.clone(), closed.clone()));
+    let reports = tokio::spawn(reports::run(app.clone(), closed.clone()));
     let mut accepting = JoinSet::new();
     accepting.spawn(accept(app.clone(), Listener::Public, listeners.public, closed.clone()));
     accepting.spawn(accept(app.clone(), Listener::Internal, listeners.internal, closed));
@@ -118,6 +119,10 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
     // It was told to stop with the listeners, finishes what it sends and hands back the rest.
     if publisher.await.is_err() {
         tracing::error!("the publisher did not end well");
+    }
+    // Likewise: what it was making begins again elsewhere.
+    if reports.await.is_err() {
+        tracing::error!("the maker of reports did not end well");
     }
     tasks.shutdown().await;
     app.identity.keys.usage.flush(&app.db).await;

@@ -59,6 +59,8 @@ pub struct AppState {
     pub keyring: Keyring,
     /// Told when they were renewed.
     pub keys_renewed: Notify,
+    /// Told when a report was asked for.
+    pub report_wanted: Notify,
     /// The features that are switched off.
     pub features: DisabledFeatures,
     /// Sizes of long lists.
@@ -109,6 +111,7 @@ impl App {
             targets: Targets::new(config.targets.clone(), clock.clone()),
             keyring,
             keys_renewed: Notify::new(),
+            report_wanted: Notify::new(),
             features: config.disabled_features.clone(),
             totals: Totals::default(),
             workers: Workers::new(&metrics.database, share, config.max_in_flight),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONNECTION, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_RANGE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -147,11 +147,13 @@ fn rendered(error: &ApiError, shape: Shape, original: Response, record: &AccessR
     with_kept_parts(rendered, original)
 }
 
-/// Restores the parts that a layer below put beside the error: the methods a 405 allows, and the
-/// caller.
+/// Restores the parts that a layer below put beside the error: the methods a 405 allows, the length that a 416 names,
+/// and the caller.
 fn with_kept_parts(mut rendered: Response, original: Response) -> Response {
-    if let Some(allow) = original.headers().get(ALLOW) {
-        rendered.headers_mut().insert(ALLOW, allow.clone());
+    for name in [ALLOW, CONTENT_RANGE] {
+        if let Some(kept) = original.headers().get(&name) {
+            rendered.headers_mut().insert(name, kept.clone());
+        }
     }
     if rendered.status() == StatusCode::UNAUTHORIZED {
         // RFC 9110 15.5.2 wants a challenge with every 401.

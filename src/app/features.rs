@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::features::Feature;
 use crate::openapi::NOT_LIVE_YET;
 use crate::routes::{
-    audit, events, member_tokens, public_keys, queues, signatures, signing_secrets, tenant_keys, users,
+    audit, events, member_tokens, public_keys, queues, reports, signatures, signing_secrets, tenant_keys, users,
 };
 use crate::state::App;
 
@@ -35,6 +35,7 @@ pub fn routes(feature: Feature) -> Option<OpenApiRouter<App>> {
         Feature::MemberTokens => member_tokens::routes(),
         Feature::AuditLog => audit::routes(),
         Feature::RequestSignatures => signatures::routes(),
+        Feature::Reports => reports::routes(),
         planned => match planned_routes(planned) {
             [] => return None,
             routes => routes.iter().fold(OpenApiRouter::new(), |router, route| mount(planned, router, route)),

@@ -5,5 +5,6 @@ pub mod outbox_depth;
 pub mod probe;
 pub mod publisher;
 mod queue_credential;
+pub mod reports;
 pub mod retention;
 pub mod service_keys;

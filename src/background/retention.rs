@@ -1,11 +1,12 @@
 //! Deletes what is old (contract 6): delivered and failed events after `EVENT_RETENTION_DAYS`,
 //! waiting ones after `EVENT_WAIT_DAYS`; what is lost that way is counted for the partner. Kept
-//! replies go here as well.
+//! replies and old reports go here as well.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::reports;
 use crate::db::Db;
 use crate::idempotency::{KEPT_FOR, store as idempotency};
 use crate::identity::nonces;
@@ -37,6 +38,7 @@ pub async fn step(app: &App) -> Result<u64, sqlx::Error> {
     forget_replies(app).await?;
     forget_nonces(app).await?;
     forget_challenges(app).await?;
+    reports::clear(app).await?;
     while delete_closed(&app.db, now - app.config.event_retention).await? == BATCH as u64 {}
     let mut lost = 0;
     loop {

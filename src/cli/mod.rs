@@ -13,6 +13,7 @@ mod master;
 mod org;
 mod output;
 mod queues;
+mod report;
 pub mod reseal;
 mod rules;
 mod secret;
@@ -58,6 +59,9 @@ enum Command {
     /// Look at an org's events, and send them again
     #[command(subcommand)]
     Event(event::EventCommand),
+    /// Ask for an org's reports, and hand them over
+    #[command(subcommand)]
+    Report(report::ReportCommand),
     /// Check the audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -122,6 +126,7 @@ fn dispatch(command: Command, output: Output) -> Result<(), CliError> {
             Command::Keys(command) => keys::run(&config, command, output).await,
             Command::Secret(command) => secret::run(&config, command, output).await,
             Command::Event(command) => event::run(&config, command, output).await,
+            Command::Report(command) => report::run(&config, command, output).await,
             Command::Audit(command) => audit::run(&config, command, output).await,
             Command::Reseal { check } => reseal::run(&config, check, output).await,
             // Answered above, without a runtime.

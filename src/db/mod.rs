@@ -7,6 +7,7 @@ pub mod change_feed;
 pub mod connect;
 pub mod pool;
 pub mod session;
+pub mod snapshot;
 pub mod suspects;
 pub mod trust;
 

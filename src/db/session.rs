@@ -17,6 +17,9 @@ pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time that a transaction of a process that stopped half-way may hold its locks.
 const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The time that a statement over a whole snapshot may take: counting it, above all.
+const SNAPSHOT_STATEMENT_TIMEOUT: Duration = Duration::from_secs(300);
+
 /// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -24,6 +27,8 @@ pub enum Purpose {
     Requests,
     /// Migrations and LISTEN, which take and wait as long as they do.
     Session,
+    /// Reading all that an org has, at one moment.
+    Snapshot,
 }
 
 impl Purpose {
@@ -32,6 +37,7 @@ impl Purpose {
         let [statement, idle] = match self {
             Self::Requests => [STATEMENT_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT],
             Self::Session => [Duration::ZERO; 2],
+            Self::Snapshot => [SNAPSHOT_STATEMENT_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT],
         };
         let fixed = RELIED_ON.iter().map(|(name, value)| (*name, (*value).to_owned()));
         fixed
@@ -91,6 +97,15 @@ pub async fn set_up(connection: &mut PgConnection, purpose: Purpose) -> Result<b
     );
     let row = sqlx::raw_sql(AssertSqlSafe(statement)).fetch_one(connection).await?;
     row.try_get("is_standby")
+}
+
+/// Has everything that the connection reads from now on be as it is at the first read.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn begin_snapshot(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(connection).await?;
+    Ok(())
 }
 
 /// The settings that statements would run under behind a pooler in transaction mode and should

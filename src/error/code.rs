@@ -71,6 +71,10 @@ codes! {
     KeyNotLive = "key_not_live", CONFLICT, "This key has expired or was revoked, and does not come back.";
     TooManyLiveKeys = "too_many_live_keys", CONFLICT, "The organisation would have more than 10 live keys.";
     NoDeliveryKey = "no_delivery_key", CONFLICT, "There is no live public key of yours to encrypt to.";
+    NoReportKey = "no_report_key", CONFLICT, "There is no live public key of yours with the usage Reports.";
+    TooManyReports = "too_many_reports", CONFLICT, "The organisation has 4 reports that wait or are being made already.";
+    ReportNotReady = "report_not_ready", CONFLICT, "The report has no content yet, or could not be made; see its status.";
+    RangeNotSatisfiable = "range_not_satisfiable", RANGE_NOT_SATISFIABLE, "The range begins after the end of the content.";
     CannotRevokeSelf = "cannot_revoke_self", CONFLICT, "A key cannot revoke itself; use another one.";
     TooManyLiveSecrets = "too_many_live_secrets", CONFLICT, "The organisation would have more than 5 live signing secrets.";
     SecretReused = "secret_reused", CONFLICT, "The organisation has had this signing secret before.";

@@ -116,12 +116,20 @@ kinds! {
     /// 30, 7 and 1 days before the end, where there is time for it.
     PublicKeyExpiring = "public_key.expiring" on Credentials;
     PublicKeyExpired = "public_key.expired" on Credentials;
+    ReportReady = "report.ready" on Credentials;
+    ReportFailed = "report.failed" on Credentials;
     QueueReplaced = "queue.replaced" on Credentials;
     QueueDeleted = "queue.deleted" on Credentials;
     QueuePaused = "queue.paused" on Credentials;
 }
 
 impl EventType {
+    /// Returns `true` if it is about a report.
+    #[must_use]
+    pub fn is_of_a_report(self) -> bool {
+        matches!(self, Self::ReportReady | Self::ReportFailed)
+    }
+
     /// Returns `true` if it is about a queue.
     #[must_use]
     pub fn is_of_a_queue(self) -> bool {
@@ -203,6 +211,14 @@ pub enum Subject {
         unique_id: Uuid,
         /// When the key ends, or ended.
         expires_at: DateTime<Utc>,
+    },
+    /// Of `report.*`.
+    Report {
+        /// The report.
+        report_id: Uuid,
+        /// Of `ready`: when its content goes.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires_at: Option<DateTime<Utc>>,
     },
     /// Of `queue.*`. The other stream carries them, and the target that the queue had is told once.
     Queue {

@@ -7,4 +7,5 @@ pub mod input;
 pub mod linger;
 pub mod paced;
 pub mod paging;
+pub mod range;
 pub mod totals;

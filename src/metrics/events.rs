@@ -115,7 +115,8 @@ impl EventMetrics {
         let streams = STREAMS.map(|stream| [("stream", stream)]);
         let told = EventType::ALL
             .iter()
-            .filter(|kind| kind.stream() == Stream::Credentials && !kind.is_of_a_queue());
+            .filter(|kind| kind.stream() == Stream::Credentials)
+            .filter(|kind| !kind.is_of_a_queue() && !kind.is_of_a_report());
         Self {
             durations,
             deliveries: each(

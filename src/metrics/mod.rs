@@ -10,6 +10,7 @@ mod http;
 mod identity;
 mod process;
 mod register;
+mod reports;
 mod scrape;
 
 use chrono::{DateTime, Utc};
@@ -21,6 +22,7 @@ pub use self::database::{BatchMetrics, CacheMetrics, DatabaseMetrics, WORK};
 pub use self::events::{DeliveryResult, EventMetrics, OutboxDepth, StreamDepth};
 pub use self::http::{HttpMetrics, OpenConnection, method_name};
 pub use self::identity::{IdentityMetrics, Refusals};
+pub use self::reports::{ReportMetrics, ReportResult};
 use self::process::Process;
 use self::register::{Gauges, Seconds, each, one};
 use crate::readiness::NotReady;
@@ -37,6 +39,8 @@ pub struct Metrics {
     pub identity: IdentityMetrics,
     /// Outbox, deliveries, changes of credentials.
     pub events: EventMetrics,
+    /// Reports.
+    pub reports: ReportMetrics,
     process: Process,
     ready: Gauge,
     not_ready: Gauges<1>,
@@ -62,6 +66,7 @@ impl Metrics {
             database: DatabaseMetrics::new(registry),
             identity: IdentityMetrics::new(registry),
             events: EventMetrics::new(registry),
+            reports: ReportMetrics::new(registry),
             process,
             ready: one(registry, "ready", "1 while traffic should come"),
             not_ready: each(

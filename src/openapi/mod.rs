@@ -51,6 +51,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Events", "What happened, and the partner's own queues that hear of it."),
     ("Public keys", "The partner's public keys, and pairs that are generated here."),
     ("Signatures", "Requests that a registered public key signs (RFC 9421)."),
+    ("Reports", "All that the org has, encrypted to one of its public keys."),
     ("Member tokens", "Tokens with which the partner's users call for themselves."),
     ("Org", "The org, and the log of what was changed in it."),
     ("Features", "What is live."),

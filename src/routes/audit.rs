@@ -30,30 +30,30 @@ pub fn routes() -> OpenApiRouter<App> {
 pub struct AuditEntry {
     /// Its number: 1 is the org's creation, and none is ever missing.
     #[schema(example = 12)]
-    seq: i64,
+    pub(crate) seq: i64,
     /// When.
-    at: DateTime<Utc>,
+    pub(crate) at: DateTime<Utc>,
     /// Who.
     #[schema(value_type = AuditActor)]
-    actor: String,
+    pub(crate) actor: String,
     /// The key that authenticated, of `tenant_key` and `public_key`.
     #[schema(required)]
-    key_id: Option<Uuid>,
+    pub(crate) key_id: Option<Uuid>,
     /// What: `<kind of thing>.<what was done>`.
     #[schema(example = "queue.created")]
-    action: String,
+    pub(crate) action: String,
     /// To what: an id, a stream's name, or the org's `key`.
     #[schema(example = "credentials")]
-    subject: String,
+    pub(crate) subject: String,
     /// The request's `x-request-id`, where there was one.
     #[schema(required)]
-    request_id: Option<String>,
+    pub(crate) request_id: Option<String>,
     /// The address that the request came from, where there was one.
     #[schema(required, example = "203.0.113.7")]
-    client_address: Option<String>,
+    pub(crate) client_address: Option<String>,
     /// Covers this entry and the `mac` before, in hex; null before chaining began.
     #[schema(required, value_type = Option<String>, pattern = "^[0-9a-f]{64}$")]
-    mac: Option<RowMac>,
+    pub(crate) mac: Option<RowMac>,
 }
 
 /// Who changed something.

@@ -11,6 +11,7 @@ pub mod member_tokens;
 pub mod org;
 pub mod public_keys;
 pub mod queues;
+pub mod reports;
 pub mod signatures;
 pub mod signing_secrets;
 pub mod tenant_keys;

@@ -105,6 +105,7 @@ fn features() -> Vec<Value> {
         ("request_signatures", "live"),
         ("response_signatures", "live"),
         ("message_encryption", "live"),
+        ("reports", "live"),
         ("health_profile", "planned"),
         ("privacy_settings", "planned"),
         ("devices", "planned"),

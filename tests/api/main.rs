@@ -29,6 +29,7 @@ mod overload;
 mod paging;
 mod public_keys;
 mod references;
+mod reports;
 mod resilience;
 mod schema;
 mod shares;

@@ -12,7 +12,7 @@ use crate::http::paging::{CursorPosition, Listed};
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventEntry {
     #[serde(skip)]
-    pub(super) id: Uuid,
+    pub(crate) id: Uuid,
     /// The event's id.
     #[schema(example = "evt_0192f0c123457abc8def0123456789ab")]
     pub event_id: String,

@@ -1,7 +1,7 @@
 //! The events that partners see: what waits, what was delivered, what failed, and sending it again
 //! (contract 6).
 
-mod entry;
+pub(crate) mod entry;
 mod input;
 pub mod store;
 

@@ -2,8 +2,12 @@
 //! it, check a signature with it; and `deliver_to`, by which a new secret is shown to nobody on the
 //! way.
 
-use public_keys::accepted::{KeyType, check_signature, encrypt};
+use std::io::{self, Write};
+
+use chrono::{DateTime, Utc};
+use public_keys::accepted::{KeyType, check_signature, encrypt, encrypt_stream};
 use public_keys::encrypt::EncryptError;
+use public_keys::stream::StreamError;
 use public_keys::verify::{BadSignature, Scheme};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -102,6 +106,20 @@ impl LiveKey {
         })
     }
 
+    /// Encrypts a text of any length while `next` makes it, on a thread for such work: one binary OpenPGP message, or a
+    /// compact JWE a line, whose `kid` is the `UniqueId`.
+    ///
+    /// # Errors
+    /// That the certificate has ended by itself, and what `next` and `out` fail with.
+    pub fn encrypt_stream(
+        &self,
+        now: DateTime<Utc>,
+        next: impl FnMut(&mut Vec<u8>) -> io::Result<bool>,
+        out: impl Write,
+    ) -> Result<(), StreamError> {
+        encrypt_stream(self.kind, &self.text, &self.unique_id.to_string(), now, next, out)
+    }
+
     /// Checks what the partner signed.
     ///
     /// # Errors
@@ -118,7 +136,7 @@ impl LiveKey {
     }
 }
 
-/// Whom a secret was encrypted to.
+/// Whom something was encrypted to.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct EncryptedTo {
@@ -126,6 +144,14 @@ pub struct EncryptedTo {
     unique_id: Uuid,
     /// The public key's fingerprint.
     fingerprint: String,
+}
+
+impl EncryptedTo {
+    /// The key with this id and fingerprint.
+    #[must_use]
+    pub fn of(unique_id: Uuid, fingerprint: String) -> Self {
+        Self { unique_id, fingerprint }
+    }
 }
 
 /// A secret that only the partner's private key opens.
@@ -182,7 +208,7 @@ impl SecretDelivery {
         match key.encrypt(app, Secret::new(secret.as_bytes().to_vec())).await {
             Ok(message) => {
                 let unique_id = key.unique_id;
-                let to = EncryptedTo { unique_id, fingerprint: key.fingerprint };
+                let to = EncryptedTo::of(unique_id, key.fingerprint);
                 let key = Wanted { unique_id: Some(unique_id), ..wanted };
                 Ok(Self::Encrypted(Sealed { message, to, key }))
             }

@@ -7,7 +7,7 @@ mod insert_one;
 pub mod inserts;
 pub mod lookups;
 mod store;
-mod user;
+pub(crate) mod user;
 
 use axum::Json;
 use axum::extract::State;

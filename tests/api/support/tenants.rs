@@ -27,6 +27,8 @@ const ITS_OWN: &[(&str, &str)] = &[
     ("event_queues", "'settings', '{\"url\": \"http://127.0.0.1:1/zeta\"}'::jsonb"),
     ("events", "'body', '\"zeta\"', 'last_error', 'zeta'"),
     ("event_losses", "'lost', 4242"),
+    ("reports", "'fingerprint', 'zeta'"),
+    ("report_chunks", "'bytes', overlay(bytes PLACING 'zeta'::bytea FROM 1 FOR 4)"),
     ("idempotency_keys", "'body', CASE WHEN body IS NOT NULL THEN '\"zeta\"' END"),
     ("audit_log", "'request_id', 'zeta', 'subject', 'zeta'"),
 ];

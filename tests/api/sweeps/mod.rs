@@ -15,6 +15,7 @@ use std::collections::HashMap;
 
 use axum::body::Body;
 use axum::http::request::Builder;
+use partner_api::background::reports;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -158,6 +159,7 @@ impl Sweep {
                 rotate_secret(org).await;
                 previous
             }
+            "report_id" => self.report(org).await,
             "queue_name" => {
                 if !is_chosen {
                     let body = json!({"type": "webhook", "webhook": {"url": self.webhook}});
@@ -168,6 +170,21 @@ impl Sweep {
             _ => panic!("a new kind of resource: teach `Sweep::resource` how to make a {parameter}"),
         };
         Named { theirs, nobodys: Uuid::new_v4().to_string() }
+    }
+}
+
+impl Sweep {
+    /// Has a report made; gives its id.
+    async fn report(&self, org: &Org) -> String {
+        // Registered once: an org may have a key to encrypt to already.
+        let asked = async || org.post("/v1/admin/org/reports", json!({"type": "users"})).await;
+        let mut reply = asked().await;
+        if reply.status == 409 {
+            register(org, "rsa3072.spki.pem").await;
+            reply = asked().await;
+        }
+        reports::step(&self.app.state).await.expect("it is made");
+        text(&reply.expect(202), "/data/report_id")
     }
 }
 
@@ -190,7 +207,7 @@ fn fixture(file: &str) -> String {
 
 /// Registers a committed public key; gives its id.
 async fn register(org: &Org, file: &str) -> String {
-    let body = json!({"OwnerCode": org.key, "Usage": ["CredentialsDownload"], "Type": "RSA",
+    let body = json!({"OwnerCode": org.key, "Usage": ["CredentialsDownload", "Reports"], "Type": "RSA",
                       "PublicKey": fixture(file), "ExpirationUtc": "2028-11-21T08:00:00.000Z"});
     text(&org.post("/api/v1/key", body).await.expect(200), "/UniqueId")
 }
