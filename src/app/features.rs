@@ -11,7 +11,8 @@ use crate::error::ApiError;
 use crate::features::Feature;
 use crate::openapi::NOT_LIVE_YET;
 use crate::routes::{
-    audit, events, member_tokens, public_keys, queues, reports, signatures, signing_secrets, tenant_keys, users,
+    audit, events, member_tokens, public_keys, queues, reports, signatures, signing_secrets, tenant_keys,
+    users,
 };
 use crate::state::App;
 

@@ -78,8 +78,10 @@ pub async fn run(config: &Config, command: ReportCommand, output: Output) -> Res
             let arguments = json!({ "type": kind, "format": format, "from": from, "to": to });
             // Judged before a database is touched.
             let wanted = rules::judged::<CreateReport>(&arguments, Clock::system().now())?;
-            with_schema(config, async |opened| make(&service(config, opened).await?, &org, wanted, output).await)
-                .await
+            with_schema(config, async |opened| {
+                make(&service(config, opened).await?, &org, wanted, output).await
+            })
+            .await
         }
         ReportCommand::List { org, offset } => {
             with_schema(config, async |opened| {

@@ -62,7 +62,9 @@ fn parse(range: &str, length: u64) -> Option<Wanted> {
 fn position(digits: &str) -> Option<Option<u64>> {
     match digits {
         "" => Some(None),
-        digits if digits.bytes().all(|b| b.is_ascii_digit()) => Some(Some(digits.parse().unwrap_or(u64::MAX))),
+        digits if digits.bytes().all(|b| b.is_ascii_digit()) => {
+            Some(Some(digits.parse().unwrap_or(u64::MAX)))
+        }
         _ => None,
     }
 }
@@ -99,9 +101,16 @@ mod tests {
 
     #[test]
     fn what_is_not_one_range_of_octets_does_not_count() {
-        for other in
-            ["bytes=0-1,3-4", "lines=0-1", "bytes=5-4", "bytes=-", "bytes=", "bytes", "bytes=a-b", "bytes=+1-2"]
-        {
+        for other in [
+            "bytes=0-1,3-4",
+            "lines=0-1",
+            "bytes=5-4",
+            "bytes=-",
+            "bytes=",
+            "bytes",
+            "bytes=a-b",
+            "bytes=+1-2",
+        ] {
             assert_eq!(wanted(other), Wanted::Whole, "{other}");
         }
         let mut twice = HeaderMap::from_iter([(RANGE, "bytes=0-1".parse().unwrap())]);

@@ -22,9 +22,9 @@ pub use self::database::{BatchMetrics, CacheMetrics, DatabaseMetrics, WORK};
 pub use self::events::{DeliveryResult, EventMetrics, OutboxDepth, StreamDepth};
 pub use self::http::{HttpMetrics, OpenConnection, method_name};
 pub use self::identity::{IdentityMetrics, Refusals};
-pub use self::reports::{ReportMetrics, ReportResult};
 use self::process::Process;
 use self::register::{Gauges, Seconds, each, one};
+pub use self::reports::{ReportMetrics, ReportResult};
 use crate::readiness::NotReady;
 
 /// Every metric of the process.

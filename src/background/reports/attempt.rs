@@ -36,8 +36,12 @@ pub async fn make(app: App, claimed: Claimed, mut stop: watch::Receiver<bool>) {
     let (org_id, report_id) = (claimed.org_id, claimed.id);
     match close(&app, &claimed, outcome).await {
         Ok(true) => {}
-        Ok(false) => tracing::info!(%org_id, %report_id, "a report was deleted or had passed to another maker"),
-        Err(error) => tracing::warn!(%org_id, %report_id, %error, "a report could not be closed; its claim ends by itself"),
+        Ok(false) => {
+            tracing::info!(%org_id, %report_id, "a report was deleted or had passed to another maker")
+        }
+        Err(error) => {
+            tracing::warn!(%org_id, %report_id, %error, "a report could not be closed; its claim ends by itself")
+        }
     }
 }
 
@@ -152,12 +156,7 @@ async fn fail(app: &App, claimed: &Claimed, reason: &str) -> Result<bool, sqlx::
     store::fail(&app.db.pool, claimed, reason, &event).await
 }
 
-fn event(
-    app: &App,
-    claimed: &Claimed,
-    kind: EventType,
-    expires_at: Option<DateTime<Utc>>,
-) -> Draft {
+fn event(app: &App, claimed: &Claimed, kind: EventType, expires_at: Option<DateTime<Utc>>) -> Draft {
     let subject = Subject::Report { report_id: claimed.id, expires_at };
     Draft::new(claimed.org_id, kind, &subject, app.clock.now())
 }

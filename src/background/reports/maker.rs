@@ -90,8 +90,14 @@ impl Maker {
         let total = self.wait(async { Ok(source.count(&mut snapshot).await?) })?;
         self.held(store::set_total(&self.app.db.pool, &self.claimed, total))?;
 
-        let mut rows = Rows { source, page: VecDeque::new(), text: RowText { format, columns: S::COLUMNS }, begun: false };
-        let mut chunks = Chunks { maker: self, chunk: Vec::with_capacity(CHUNK), position: 0, digest: Sha256::new() };
+        let mut rows = Rows {
+            source,
+            page: VecDeque::new(),
+            text: RowText { format, columns: S::COLUMNS },
+            begun: false,
+        };
+        let mut chunks =
+            Chunks { maker: self, chunk: Vec::with_capacity(CHUNK), position: 0, digest: Sha256::new() };
         let encrypted = key.encrypt_stream(
             self.app.clock.now(),
             |piece| self.next(&mut rows, &mut snapshot, piece).map_err(|failure| self.fails(failure)),

@@ -84,11 +84,7 @@ pub async fn renew(
 }
 
 /// Notes how many rows there will be; `false` if the claim is no longer ours.
-pub async fn set_total(
-    db: impl PgExecutor<'_>,
-    claimed: &Claimed,
-    total: i64,
-) -> Result<bool, sqlx::Error> {
+pub async fn set_total(db: impl PgExecutor<'_>, claimed: &Claimed, total: i64) -> Result<bool, sqlx::Error> {
     let noted = sqlx::query!(
         "UPDATE reports SET total = $4 WHERE org_id = $1 AND id = $2 AND lease = $3",
         claimed.org_id.0,
@@ -303,11 +299,7 @@ pub async fn cleared(db: impl PgExecutor<'_>, report: ReportKey) -> Result<(), s
 
 /// Forgets reports without content: deleted ones, and those that were asked for before `before`. At most `limit`; gives
 /// how many.
-pub async fn forget(
-    db: impl PgExecutor<'_>,
-    before: DateTime<Utc>,
-    limit: i64,
-) -> Result<u64, sqlx::Error> {
+pub async fn forget(db: impl PgExecutor<'_>, before: DateTime<Utc>, limit: i64) -> Result<u64, sqlx::Error> {
     let forgotten = sqlx::query!(
         "DELETE FROM reports WHERE ctid = ANY (ARRAY(
              SELECT ctid FROM reports

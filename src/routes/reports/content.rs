@@ -129,7 +129,12 @@ impl Content {
 
     /// The octets from `first` on and before `after`. Each chunk is read when the one before was taken, on a connection
     /// in the org's share.
-    pub fn chunks(self, app: App, first: u64, after: u64) -> impl Stream<Item = Result<Bytes, sqlx::Error>> + Send {
+    pub fn chunks(
+        self,
+        app: App,
+        first: u64,
+        after: u64,
+    ) -> impl Stream<Item = Result<Bytes, sqlx::Error>> + Send {
         stream::try_unfold(first, move |position| {
             let (content, app) = (self.clone(), app.clone());
             async move {

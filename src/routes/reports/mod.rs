@@ -58,7 +58,8 @@ async fn create_report(
     Once { input, claim }: Once<CreateReport>,
 ) -> Result<Response, ApiError> {
     let (change, requested) = request(&app, scope, input).await?;
-    let reply = move |()| Reply::new(StatusCode::ACCEPTED, &Data { data: requested.ok_or(Code::NoReportKey)? });
+    let reply =
+        move |()| Reply::new(StatusCode::ACCEPTED, &Data { data: requested.ok_or(Code::NoReportKey)? });
     let response = idempotency::execute(&app, claim, change, reply).await?;
     app.report_wanted.notify_one();
     Ok(response)
@@ -104,8 +105,7 @@ async fn list_reports(
 ) -> Result<Json<List<Report>>, ApiError> {
     let (db, org_id, now) = (&app.db.pool, partner.org_id, app.clock.now());
     let (rows, counted) = store::list(db, org_id, page).await?;
-    let total =
-        app.totals.total("reports", org_id, counted, async || store::count(db, org_id).await).await?;
+    let total = app.totals.total("reports", org_id, counted, async || store::count(db, org_id).await).await?;
     let reports: Result<_, _> = rows.into_iter().map(|row| Report::of(row, now)).collect();
     Ok(Json(page.of(reports?, total)))
 }

@@ -129,7 +129,10 @@ impl Report {
         let status = serde_json::to_value(self.status).unwrap_or_default();
         let status = status.as_str().unwrap_or_default();
         let reason = self.reason.as_deref().unwrap_or_default();
-        format!("{report_id}  {status:7}  {:3.0} %  {kind}  {format}  {rows} rows  {bytes} octets  {reason}", progress * 100.0)
+        format!(
+            "{report_id}  {status:7}  {:3.0} %  {kind}  {format}  {rows} rows  {bytes} octets  {reason}",
+            progress * 100.0
+        )
     }
 }
 

@@ -41,10 +41,7 @@ async fn a_report_is_asked_for_made_and_shown_with_the_key_it_is_encrypted_to() 
     report["expires_at"] = json!("2026-11-28T08:00:05Z");
     assert_eq!(shown(&acme, &path).await, report);
     let listed = acme.get(REPORTS).await.expect(200).json();
-    assert_eq!(
-        listed,
-        json!({"data": [report], "pagination": {"limit": 25, "offset": 0, "total": 1}})
-    );
+    assert_eq!(listed, json!({"data": [report], "pagination": {"limit": 25, "offset": 0, "total": 1}}));
 }
 
 #[tokio::test]
@@ -82,7 +79,9 @@ async fn without_a_live_key_for_reports_that_the_partner_holds_there_is_no_repor
     let app = TestApp::new().await;
     let acme = app.org("acme").await;
     let refused = async || {
-        acme.post(REPORTS, json!({"type": "users"})).await.expect_json(409, &envelope("no_report_key", NO_KEY));
+        acme.post(REPORTS, json!({"type": "users"}))
+            .await
+            .expect_json(409, &envelope("no_report_key", NO_KEY));
     };
     refused().await;
     register(&acme, "pgp-rsa.asc", "CredentialsDownload").await;
@@ -120,7 +119,8 @@ async fn four_reports_may_wait_however_many_ask_at_once() {
     let app = TestApp::new().await;
     let (acme, _) = partner(&app, "acme", "rsa2048.spki.pem").await;
     let asks = (0..8).map(|_| acme.post(REPORTS, json!({"type": "users"})));
-    let mut statuses: Vec<_> = futures_util::future::join_all(asks).await.iter().map(|reply| reply.status).collect();
+    let mut statuses: Vec<_> =
+        futures_util::future::join_all(asks).await.iter().map(|reply| reply.status).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [202, 202, 202, 202, 409, 409, 409, 409]);
     let message = "The organisation has 4 reports that wait or are being made already.";
@@ -160,7 +160,12 @@ async fn everything_that_is_wrong_with_a_wish_is_said_at_once() {
         .iter()
         .map(|problem| (problem["loc"][1].clone(), problem["type"].clone()))
         .collect();
-    let expected = [("type", "missing"), ("format", "enum"), ("from", "datetime_parsing"), ("colour", "extra_forbidden")];
+    let expected = [
+        ("type", "missing"),
+        ("format", "enum"),
+        ("from", "datetime_parsing"),
+        ("colour", "extra_forbidden"),
+    ];
     assert_eq!(kinds, expected.map(|(field, kind)| (json!(field), json!(kind))));
     let range = json!({"type": "users", "from": "2026-11-21T08:00:00Z", "to": "2026-11-21T08:00:00Z"});
     let reply = acme.post(REPORTS, range).await;

@@ -1,7 +1,7 @@
 //! Fetching a content: all of it or a part, chunk by chunk.
 
-use axum::http::Response;
 use axum::body::Body;
+use axum::http::Response;
 use http_body_util::BodyExt as _;
 use partner_api::http::content_digest::ContentDigest;
 use serde_json::json;

@@ -34,7 +34,10 @@ struct Barrier(PgConnection);
 impl Barrier {
     async fn raise(app: &TestApp) -> Self {
         let mut connection = app.database.connect().await;
-        sqlx::raw_sql("BEGIN; LOCK TABLE report_chunks IN SHARE MODE").execute(&mut connection).await.expect("a lock");
+        sqlx::raw_sql("BEGIN; LOCK TABLE report_chunks IN SHARE MODE")
+            .execute(&mut connection)
+            .await
+            .expect("a lock");
         Self(connection)
     }
 

@@ -68,7 +68,11 @@ async fn report(app: &TestApp, org: &Org, secret: &str, body: Value) -> String {
 
 /// Opens a content with the private half in a file.
 fn open(content: &[u8], secret: &str) -> String {
-    let opened = if secret.starts_with("pgp") { open_pgp(content, secret) } else { open_lines(content, secret).concat() };
+    let opened = if secret.starts_with("pgp") {
+        open_pgp(content, secret)
+    } else {
+        open_lines(content, secret).concat()
+    };
     String::from_utf8(opened).expect("text")
 }
 
@@ -84,7 +88,9 @@ fn open_lines(content: &[u8], secret: &str) -> Vec<Vec<u8>> {
     let key: String = fixture(secret).lines().filter(|line| !line.starts_with("-----")).collect();
     let key = PrivateKey::from_pkcs8(&BASE64_STANDARD.decode(key).expect("base64")).expect("a key");
     let lines = std::str::from_utf8(content).expect("text").lines();
-    lines.map(|line| Jwe::parse(line.as_bytes()).expect("a JWE").open(&key).expect("it opens").to_vec()).collect()
+    lines
+        .map(|line| Jwe::parse(line.as_bytes()).expect("a JWE").open(&key).expect("it opens").to_vec())
+        .collect()
 }
 
 /// The rows of NDJSON.

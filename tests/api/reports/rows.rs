@@ -69,7 +69,10 @@ async fn from_and_to_choose_by_creation() {
     }
     let names = async |from: Value, to: Value| {
         let text = report(&app, &acme, CURVE.1, json!({"type": "users", "from": from, "to": to})).await;
-        rows(&text).iter().map(|user| user["profile"]["first_name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        rows(&text)
+            .iter()
+            .map(|user| user["profile"]["first_name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     let second = json!("2026-11-21T08:00:02Z");
     assert_eq!(names(second.clone(), Value::Null).await, ["second", "third"]);
@@ -81,7 +84,10 @@ async fn from_and_to_choose_by_creation() {
         let later = rows(&report(&app, &acme, CURVE.1, json!({"type": kind, "from": second})).await);
         let earlier = rows(&report(&app, &acme, CURVE.1, json!({"type": kind, "to": second})).await);
         assert!(!all.is_empty() && later.iter().all(|row| row[at].as_str() >= second.as_str()), "{kind}");
-        assert!(!earlier.is_empty() && earlier.iter().all(|row| row[at].as_str() < second.as_str()), "{kind}");
+        assert!(
+            !earlier.is_empty() && earlier.iter().all(|row| row[at].as_str() < second.as_str()),
+            "{kind}"
+        );
         // The reports themselves have left traces since.
         assert!(earlier.len() + later.len() >= all.len(), "{kind}");
     }
@@ -100,7 +106,10 @@ async fn events_and_the_audit_log_are_as_their_lists_show_them() {
     let log = listed(&acme, "/v1/admin/org/audit").await;
     assert_eq!(rows(&made), log);
     let csv = report(&app, &acme, CURVE.1, json!({"type": "audit_log", "format": "csv"})).await;
-    assert!(csv.starts_with("seq,at,actor,key_id,action,subject,request_id,client_address,mac\r\n1,"), "{csv}");
+    assert!(
+        csv.starts_with("seq,at,actor,key_id,action,subject,request_id,client_address,mac\r\n1,"),
+        "{csv}"
+    );
     assert_eq!(csv.matches("\r\n").count(), log.len() + 2);
 }
 

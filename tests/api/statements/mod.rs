@@ -54,7 +54,11 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
     ("events", "closed_at < $1 LIMIT $2", "retention"),
     ("events", "created_at < $1 AND state = 'pending'", "retention"),
     ("idempotency_keys", "SET sealed = NULL WHERE ctid", "retention"),
-    ("reports", "WHERE r.state IN ('queued', 'running') AND r.due_at <= $1", "the makers serve all orgs in turn"),
+    (
+        "reports",
+        "WHERE r.state IN ('queued', 'running') AND r.due_at <= $1",
+        "the makers serve all orgs in turn",
+    ),
     ("reports", "SET state = 'expired' WHERE ctid", "retention"),
     ("reports", "AND has_content ORDER BY created_at", "retention"),
     ("reports", "AND (state = 'deleted' OR created_at < $1)", "retention"),

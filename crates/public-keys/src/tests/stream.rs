@@ -60,7 +60,8 @@ fn a_text_of_any_length_becomes_one_openpgp_message() {
 fn a_line_holds_whole_pieces_and_at_most_a_mebibyte() {
     let pair = generate(Length::Rsa2048).expect("generated");
     let key = PrivateKey::from_pkcs8(&pair.private).expect("a key");
-    for (count, length, lines) in [(0, 0, 1), (1, 1, 1), (1, MAX_LINE, 1), (3, MAX_LINE, 3), (25, 100_000, 3)] {
+    for (count, length, lines) in [(0, 0, 1), (1, 1, 1), (1, MAX_LINE, 1), (3, MAX_LINE, 3), (25, 100_000, 3)]
+    {
         let mut message = Vec::new();
         to_jwe_lines(&pair.public, "an-id", pieces(count, length), &mut message).expect("encrypted");
         let text = String::from_utf8(message).expect("text");
@@ -74,7 +75,9 @@ fn a_line_holds_whole_pieces_and_at_most_a_mebibyte() {
             })
             .collect();
         assert_eq!(opened.len(), lines, "{count} {length}");
-        assert!(opened.iter().all(|part| part.len() <= MAX_LINE && (length == 0 || part.len() % length == 0)));
+        assert!(
+            opened.iter().all(|part| part.len() <= MAX_LINE && (length == 0 || part.len() % length == 0))
+        );
         let joined: Vec<u8> = opened.iter().flat_map(|part| part.to_vec()).collect();
         assert_eq!(joined, whole(count, length), "{count} {length}");
     }
