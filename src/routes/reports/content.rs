@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::reply::ReportStatus;
 use super::store::{self, ReportRow};
 use crate::error::{ApiError, Code};
-use crate::http::content_digest::{self, ContentDigest};
+use crate::http::content_digest::ContentDigest;
 use crate::http::range::Wanted;
 use crate::ids::OrgId;
 use crate::limits::shares;
@@ -82,9 +82,17 @@ impl Content {
 
     /// Answers a request for it: with all of it, with the range that is asked for (RFC 9110 section 14), or with 416.
     ///
+    /// With `is_signed` the digest of what is sent comes along, as who signs it needs it.
+    ///
     /// # Errors
-    /// That the digest of a range, which whoever signs the answer needs, cannot be had.
-    pub async fn answer(self, app: &App, method: &Method, headers: &HeaderMap) -> Result<Response, ApiError> {
+    /// That this digest cannot be had.
+    pub async fn answer(
+        self,
+        app: &App,
+        method: &Method,
+        headers: &HeaderMap,
+        is_signed: bool,
+    ) -> Result<Response, ApiError> {
         let etag = format!("\"{}\"", hex::encode(self.sha256));
         let wanted = Wanted::of(method, headers, self.length, &etag);
         let (status, first, after) = match wanted {
@@ -94,7 +102,8 @@ impl Content {
         };
         let digest = match status {
             StatusCode::OK => Some(self.sha256),
-            _ if content_digest::is_wanted(headers) => Some(self.digest(app, first, after).await?),
+            // It costs reading the range twice.
+            _ if is_signed => Some(self.digest(app, first, after).await?),
             _ => None,
         };
         let mut response = Body::from_stream(self.clone().chunks(app.clone(), first, after)).into_response();

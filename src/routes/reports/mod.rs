@@ -30,6 +30,9 @@ use crate::routes::public_keys::delivery::{EncryptedTo, LiveKey, Which};
 use crate::routes::public_keys::usage::Usage;
 use crate::state::App;
 
+/// The route of contents, which are encrypted already.
+pub const CONTENT_PATH: &str = "/v1/admin/org/reports/{report_id}/content";
+
 /// `/v1/admin/org/reports`.
 #[must_use]
 pub fn routes() -> OpenApiRouter<App> {
@@ -134,7 +137,7 @@ async fn get_report(
 /// For a certificate one binary OpenPGP message; for an RSA key compact JWE, one a line, whose plain texts are the
 /// report one after the other. `Range` (one range of octets) goes on with what broke off; `If-Range` takes the `ETag`.
 #[utoipa::path(
-    get, path = "/v1/admin/org/reports/{report_id}/content", tag = "Reports", params(ReportPath),
+    get, path = CONTENT_PATH, tag = "Reports", params(ReportPath),
     responses(
         (
             status = 200, description = "All of it.",
@@ -166,7 +169,8 @@ async fn get_report_content(
     headers: HeaderMap,
     Valid(ReportPath { report_id }): Valid<ReportPath>,
 ) -> Result<Response, ApiError> {
-    Content::find(&app, partner.org_id, report_id).await?.answer(&app, &method, &headers).await
+    let is_signed = headers.contains_key("accept-signature") || partner.policy.signs_responses;
+    Content::find(&app, partner.org_id, report_id).await?.answer(&app, &method, &headers, is_signed).await
 }
 
 /// Delete a report.

@@ -2,6 +2,8 @@
 
 use axum::body::Body;
 use axum::http::Response;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use http_body_util::BodyExt as _;
 use partner_api::http::content_digest::ContentDigest;
 use serde_json::json;
@@ -85,9 +87,40 @@ async fn what_broke_off_goes_on_by_ranges() {
         assert_eq!(part.header("content-length"), Some((last - first + 1).to_string().as_str()), "{range}");
         // Its digest costs reading it twice.
         assert_eq!(digest(&acme.with("range", range).open(&path).await), None);
-        let signed = acme.with("range", range).with("accept-signature", "sig1=()");
-        assert_eq!(digest(&signed.open(&path).await), Some(sha256(&whole[first..=last])), "{range}");
     }
+}
+
+#[tokio::test]
+async fn a_signed_content_has_the_digest_of_what_is_sent() {
+    let app = TestApp::new().await;
+    let (acme, path) = with_content(&app).await;
+    let pair = json!({"OwnerCode": "acme", "Usage": ["ResponseSignature"], "Type": "RSA", "Length": 2048,
+                      "ExpirationUtc": "2028-11-21T08:00:00.000Z"});
+    acme.post("/api/v1/key/generate", pair).await.expect(200);
+    let expected = |bytes: &[u8]| format!("sha-256=:{}:", BASE64_STANDARD.encode(sha256(bytes)));
+    for whenever in [false, true] {
+        let caller = if whenever {
+            acme.patch("/v1/admin/org", json!({"sign_responses": true})).await.expect(200);
+            (*acme).clone()
+        } else {
+            acme.with("accept-signature", "sig=()")
+        };
+        let whole = caller.get(&path).await.expect(200);
+        let part = caller.with("range", "bytes=5-600000").get(&path).await.expect(206);
+        for reply in [whole, part] {
+            assert_eq!(reply.header("content-digest"), Some(expected(&reply.body).as_str()), "{whenever}");
+            assert!(reply.header("signature").is_some(), "{whenever}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_accepts_jose_needs_no_further_key_for_a_content() {
+    let app = TestApp::new().await;
+    let (acme, path) = with_content(&app).await;
+    let whole = acme.get(&path).await.expect(200).body;
+    let accepting = acme.with("accept", "application/jose, application/pgp-encrypted");
+    assert!(accepting.get(&path).await.expect(200).body == whole);
 }
 
 #[tokio::test]
