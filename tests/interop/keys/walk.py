@@ -197,10 +197,12 @@ def walk(arguments, service, tally):
     tally.run("rsa", "pairs made by the service", generated, service)
     hints.walk(lambda name: Partner(service, name), tally, service.directory, arguments.node)
     if arguments.jose:
+        import guide
         import signatures
         import signatures_hostile
         signatures.walk(service, tally, arguments.node)
         signatures_hostile.walk(service, tally)
+        guide.walk(service, tally, arguments.node)
     else:
         tally.skip("signed", "signed requests", "http-message-signatures could not be installed")
 
