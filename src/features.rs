@@ -28,6 +28,7 @@ pub enum Feature {
     ResponseSignatures,
     MessageEncryption,
     Reports,
+    OauthTokens,
     HealthProfile,
     PrivacySettings,
     Devices,
@@ -41,7 +42,7 @@ use Feature::*;
 
 impl Feature {
     /// Every feature, in the order that partners see.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Users,
         UserBulk,
         TenantKeyRotation,
@@ -55,6 +56,7 @@ impl Feature {
         ResponseSignatures,
         MessageEncryption,
         Reports,
+        OauthTokens,
         HealthProfile,
         PrivacySettings,
         Devices,
@@ -80,6 +82,7 @@ impl Feature {
             ResponseSignatures => "response_signatures",
             MessageEncryption => "message_encryption",
             Reports => "reports",
+            OauthTokens => "oauth_tokens",
             HealthProfile => "health_profile",
             PrivacySettings => "privacy_settings",
             Devices => "devices",

@@ -144,21 +144,19 @@ fn rendered(error: &ApiError, shape: Shape, original: Response, record: &AccessR
     let rendered = shape::render(error, shape, record.request_id.as_str());
     log_failure(error, rendered.status(), record);
     count_failure(&record.app, error);
-    with_kept_parts(rendered, original)
+    with_kept_parts(rendered, original, shape)
 }
 
 /// Restores the parts that a layer below put beside the error: the methods a 405 allows, the length that a 416 names,
 /// and the caller.
-fn with_kept_parts(mut rendered: Response, original: Response) -> Response {
+fn with_kept_parts(mut rendered: Response, original: Response, shape: Shape) -> Response {
     for name in [ALLOW, CONTENT_RANGE] {
         if let Some(kept) = original.headers().get(&name) {
             rendered.headers_mut().insert(name, kept.clone());
         }
     }
-    if rendered.status() == StatusCode::UNAUTHORIZED {
-        // RFC 9110 15.5.2 wants a challenge with every 401.
-        let challenge = HeaderValue::from_static("ApiKey realm=\"partner-api\"");
-        rendered.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    if let Some(challenge) = shape.challenge().filter(|_| rendered.status() == StatusCode::UNAUTHORIZED) {
+        rendered.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     *rendered.extensions_mut() = original.extensions().clone();
     rendered

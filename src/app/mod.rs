@@ -37,7 +37,7 @@ use crate::features::Feature;
 use crate::identity::Access;
 use crate::limits::Listener;
 use crate::openapi;
-use crate::routes::{self, docs, gateway, health, index, member_tokens, org};
+use crate::routes::{self, docs, gateway, health, index, member_tokens, oauth, org};
 use crate::state::App;
 
 /// The public listener's routes.
@@ -80,7 +80,8 @@ fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
         }
     };
     let always_on = routes::features::routes().merge(org::routes());
-    let mut router = OpenApiRouter::with_openapi(openapi::info()).merge(member_tokens::keys()).merge(gated(
+    let open = member_tokens::keys().merge(oauth::routes());
+    let mut router = OpenApiRouter::with_openapi(openapi::info()).merge(open).merge(gated(
         always_on,
         None,
         Access::Partners,

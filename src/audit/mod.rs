@@ -53,7 +53,7 @@ impl Author {
     #[must_use]
     pub fn partner(keyring: &Keyring, partner: Partner, parts: &Parts) -> Self {
         Self {
-            actor: match (partner.key_id, partner.signed_by) {
+            actor: match (partner.key_id, partner.public_key()) {
                 (Some(key_id), _) => Actor::TenantKey(key_id.0),
                 (None, Some(unique_id)) => Actor::PublicKey(unique_id),
                 (None, None) => Actor::Gateway,

@@ -1,10 +1,10 @@
 //! Secrets: how they are held in memory, sealed at rest, and recognised again.
 
+pub mod access_token;
 pub mod associated_data;
 pub mod audit_chain;
 pub mod keyring;
 pub mod master;
-pub mod member_token;
 mod published_secrets;
 pub mod reseal;
 pub mod secret;

@@ -91,11 +91,44 @@ codes! {
     PublicKeyNotLive = "key_not_live", BAD_REQUEST, "This key has expired or was deleted, and does not come back.";
     TooManyKeys = "too_many_keys", BAD_REQUEST, "The organisation would have more than 100 live public keys.";
     ProofFailed = "proof_failed", BAD_REQUEST, "This does not prove that you hold the private key; see ExtraData.";
+    /// At the token endpoint alone, in RFC 6749's words (contract 16). One body for whatever is wrong with an assertion.
+    InvalidClient = "invalid_client", UNAUTHORIZED, "The client could not be authenticated.";
+    UnauthorizedClient = "unauthorized_client", BAD_REQUEST, "This organisation has no access.";
+    UnsupportedGrantType = "unsupported_grant_type", BAD_REQUEST, "The only grant_type is client_credentials.";
+    InvalidScope = "invalid_scope", BAD_REQUEST, "The only scope is partner.";
     UserNotFound = "user_not_found", NOT_FOUND, "There is no user with this user_id.";
     UserAlreadyExists = "user_already_exists", CONFLICT, "A user with this user_id already exists.";
 }
 
 impl Code {
+    /// Whether it is one of the token endpoint's alone, which no other route answers.
+    fn is_of_token_endpoint(self) -> bool {
+        use Code::{InvalidClient, InvalidScope, UnauthorizedClient, UnsupportedGrantType};
+        matches!(self, InvalidClient | UnauthorizedClient | UnsupportedGrantType | InvalidScope)
+    }
+
+    /// The name in RFC 6749's set, which the token endpoint answers with (5.2, and for what is ours 4.1.2.1).
+    #[must_use]
+    pub fn oauth_name(self) -> &'static str {
+        match self {
+            own if own.is_of_token_endpoint() => own.name(),
+            Self::InternalError => "server_error",
+            Self::RateLimited | Self::ServiceUnavailable => "temporarily_unavailable",
+            _ => Self::InvalidRequest.name(),
+        }
+    }
+
+    /// Every such name.
+    pub const OAUTH_NAMES: [&str; 7] = [
+        "invalid_request",
+        "invalid_client",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+        "server_error",
+        "temporarily_unavailable",
+    ];
+
     /// Seconds a client should wait; only 429 and 503 have it.
     pub(super) fn retry_after(self) -> Option<u32> {
         matches!(self, Self::RateLimited | Self::ServiceUnavailable).then_some(1)
@@ -104,7 +137,8 @@ impl Code {
 
 impl PartialSchema for Code {
     fn schema() -> RefOr<Schema> {
-        let mut names: Vec<_> = Self::ALL.iter().map(|code| code.name()).collect();
+        let codes = Self::ALL.iter().filter(|code| !code.is_of_token_endpoint());
+        let mut names: Vec<_> = codes.map(|code| code.name()).collect();
         // One name may have two statuses.
         names.sort_unstable();
         names.dedup();
@@ -135,5 +169,15 @@ mod tests {
             assert!(code.status().is_client_error() || code.status().is_server_error());
             assert!(code.default_message().ends_with('.'), "{code:?}");
         }
+    }
+
+    #[test]
+    fn the_token_endpoint_answers_in_oauths_words_alone() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|code| code.oauth_name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut known = Code::OAUTH_NAMES;
+        known.sort_unstable();
+        assert_eq!(names, known);
     }
 }

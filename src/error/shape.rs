@@ -1,4 +1,4 @@
-//! The three shapes of an error on the wire (contract 1 and 9), each made here and nowhere else.
+//! The shapes of an error on the wire (contract 1, 9 and 16), each made here and nowhere else.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,7 +7,9 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::http::{Response, StatusCode};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{ApiError, Code, Detail, Failure};
 use crate::error::Problem;
@@ -19,7 +21,12 @@ pub enum Shape {
     V1,
     /// `/api/v1/key` and below: `TraceId` and `Error`, validation is 400.
     PublicKey,
+    /// The token endpoint: RFC 6749 5.2.
+    Oauth,
 }
+
+/// The token endpoint (contract 16).
+pub const TOKEN_PATH: &str = "/v1/oauth/token";
 
 impl Shape {
     /// The shape for a request path.
@@ -27,8 +34,17 @@ impl Shape {
     pub fn of(path: &str) -> Self {
         match path.strip_prefix("/api/v1/key") {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => Self::PublicKey,
+            _ if path == TOKEN_PATH => Self::Oauth,
             _ => Self::V1,
         }
+    }
+
+    /// The challenge of a 401 (RFC 9110 15.5.2). None at the token endpoint: no scheme of HTTP's would open it, and
+    /// OAuth clients that see a challenge tell their users of that in place of `invalid_client`. RFC 6749 5.2 asks for
+    /// one where `Authorization` was tried, which is a 400 there.
+    #[must_use]
+    pub fn challenge(self) -> Option<&'static str> {
+        (self != Self::Oauth).then_some("ApiKey realm=\"partner-api\"")
     }
 }
 
@@ -86,6 +102,28 @@ pub struct TracedErrorBody<'a> {
     pub extra_data: BTreeMap<String, Cow<'a, str>>,
 }
 
+/// Every error of the token endpoint (RFC 6749 5.2).
+#[derive(Serialize, ToSchema)]
+pub struct OauthError<'a> {
+    /// From a closed set; programs may switch on it.
+    #[schema(value_type = OauthErrorCode, example = "invalid_client")]
+    pub error: &'a str,
+    /// For people.
+    pub error_description: Cow<'a, str>,
+}
+
+/// [`Code::OAUTH_NAMES`] in the document.
+struct OauthErrorCode;
+
+impl PartialSchema for OauthErrorCode {
+    fn schema() -> RefOr<Schema> {
+        let names = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Code::OAUTH_NAMES));
+        names.description(Some("What is wrong, in RFC 6749's words; programs may switch on it.")).into()
+    }
+}
+
+impl ToSchema for OauthErrorCode {}
+
 /// Turns an error into the response the client sees.
 #[must_use]
 pub fn render(error: &ApiError, shape: Shape, request_id: &str) -> Response<Body> {
@@ -106,6 +144,7 @@ pub fn body(error: &ApiError, shape: Shape, request_id: &str) -> Vec<u8> {
         (ApiError::Invalid(problems), Shape::V1) => json(&ValidationErrors { detail: problems.into() }),
         (ApiError::Failed(failure), Shape::V1) => json(&envelope(failure, request_id)),
         (error, Shape::PublicKey) => json(&traced(error, request_id)),
+        (error, Shape::Oauth) => json(&in_oauths_words(error)),
     }
 }
 
@@ -114,7 +153,7 @@ pub fn body(error: &ApiError, shape: Shape, request_id: &str) -> Vec<u8> {
 pub fn status(error: &ApiError, shape: Shape) -> StatusCode {
     match (error, shape) {
         (ApiError::Invalid(_), Shape::V1) => StatusCode::UNPROCESSABLE_ENTITY,
-        (ApiError::Invalid(_), Shape::PublicKey) => StatusCode::BAD_REQUEST,
+        (ApiError::Invalid(_), Shape::PublicKey | Shape::Oauth) => StatusCode::BAD_REQUEST,
         (ApiError::Failed(failure), _) => failure.code.status(),
     }
 }
@@ -152,6 +191,23 @@ fn traced<'a>(error: &'a ApiError, request_id: &'a str) -> TracedError<'a> {
     TracedError { trace_id: request_id, error }
 }
 
+fn in_oauths_words(error: &ApiError) -> OauthError<'_> {
+    let (code, message) = match error {
+        ApiError::Invalid(_) => (Code::InvalidRequest, Code::InvalidRequest.default_message()),
+        ApiError::Failed(failure) => (failure.code, failure.message.as_ref()),
+    };
+    OauthError { error: code.oauth_name(), error_description: described(message) }
+}
+
+/// A message in the characters that RFC 6749 5.2 leaves to it; an operator's contact may have others.
+fn described(message: &str) -> Cow<'_, str> {
+    let is_allowed = |c: char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+    if message.chars().all(is_allowed) {
+        return Cow::Borrowed(message);
+    }
+    Cow::Owned(message.chars().map(|c| if is_allowed(c) { c } else { '\'' }).collect())
+}
+
 /// A reason for each field; of several the first.
 fn reasons(problems: &[Problem]) -> BTreeMap<String, Cow<'_, str>> {
     let mut reasons = BTreeMap::new();
@@ -175,5 +231,23 @@ mod tests {
         assert_eq!(Shape::of("/api/v1/key/list/acme"), Shape::PublicKey);
         assert_eq!(Shape::of("/api/v1/keys"), Shape::V1);
         assert_eq!(Shape::of("/v1/users"), Shape::V1);
+    }
+
+    #[test]
+    fn the_token_endpoint_alone_speaks_as_oauth_does() {
+        assert_eq!(Shape::of("/v1/oauth/token"), Shape::Oauth);
+        for path in
+            ["/v1/oauth", "/v1/oauth/tokens", "/v1/oauth/token/", "/.well-known/oauth-authorization-server"]
+        {
+            assert_eq!(Shape::of(path), Shape::V1, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_description_has_no_characters_that_oauth_does_not_allow() {
+        assert_eq!(described("Ask \"Ada\" at C:\\x, über\n."), "Ask 'Ada' at C:'x, 'ber'.");
+        for code in Code::ALL {
+            assert!(matches!(described(code.default_message()), Cow::Borrowed(_)), "{code:?}");
+        }
     }
 }

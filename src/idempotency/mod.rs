@@ -32,7 +32,7 @@ use crate::state::App;
 /// The time for which a reply is kept.
 pub const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 
-/// POST routes that take no key: a token is cheap to make again, and bulk is idempotent by nature.
+/// POST routes of partners that take no key: a token is cheap to make again, and bulk is idempotent by nature.
 pub const EXEMPT: &[&str] = &["/v1/auth/token", "/v1/auth/signature/check", "/v1/users/bulk"];
 
 /// The input of a POST, taken once for each `Idempotency-Key`.
@@ -92,8 +92,8 @@ impl Claimant {
     }
 
     fn claim(&self, app: &App, body: &[u8]) -> Claim {
-        let Partner { org_id, key_id, signed_by, .. } = self.partner;
-        let credential = key_id.map(|id| id.0).or(signed_by).map(Uuid::into_bytes);
+        let Partner { org_id, key_id, .. } = self.partner;
+        let credential = key_id.map(|id| id.0).or(self.partner.public_key()).map(Uuid::into_bytes);
         let credential = credential.as_ref().map_or(&[][..], |id| &id[..]);
         let (method, path) = (self.method.as_str().as_bytes(), self.path.as_bytes());
         let macs = |parts: &[&[u8]]| app.keyring.idempotency_macs(org_id, parts);

@@ -22,11 +22,20 @@ pub struct Partner {
     pub is_superseded: bool,
     /// The public key that verified the request's signature, if it was signed.
     pub signed_by: Option<Uuid>,
+    /// The public key that got the token which the request was sent with (contract 16), if it was.
+    pub token_key: Option<Uuid>,
     /// What its org wants of signatures, as memory knows it: at most a second old.
     pub policy: MessagePolicy,
 }
 
 impl Partner {
+    /// The public key that authenticated, by a signature or by a token: its id stands for the caller where there is
+    /// no tenant key. What must be signed asks for `signed_by`.
+    #[must_use]
+    pub fn public_key(&self) -> Option<Uuid> {
+        self.signed_by.or(self.token_key)
+    }
+
     /// Passes who may do what a key in its grace window may not (contract 4), where a second makes
     /// no difference. What changes an org decides on what it reads of the key.
     ///

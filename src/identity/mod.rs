@@ -1,5 +1,6 @@
 //! The caller of a request (contract 0, step 4). The order of the checks is the order of the code.
 
+mod bearers;
 mod callers;
 pub mod client;
 mod gateway;
@@ -8,10 +9,12 @@ pub mod keys;
 pub mod members;
 pub mod message_keys;
 pub mod nonces;
+pub mod oauth;
 pub mod orgs;
 mod own_host;
 mod rehash;
 pub mod signatures;
+pub mod signers;
 pub mod token_keys;
 pub mod usage;
 
@@ -28,7 +31,8 @@ use self::keys::{KeyDirectory, KeyRecord, LookupError, Verdict};
 use self::message_keys::MessageKeyDirectory;
 use self::orgs::{MessagePolicy, OrgDirectory, OrgStanding};
 use self::own_host::OwnHost;
-use self::signatures::{SignedBase, SignerDirectory};
+use self::signatures::SignedBase;
+use self::signers::SignerDirectory;
 use self::token_keys::TokenKeys;
 use crate::clock::Clock;
 use crate::crypto::keyring::Keyring;
@@ -56,7 +60,7 @@ pub struct Identity {
     pub orgs: OrgDirectory,
     /// The tenant keys, and whether they are alive.
     pub keys: KeyDirectory,
-    /// The keys that sign member tokens.
+    /// The keys that sign tokens.
     pub token_keys: TokenKeys,
     /// Whose public keys are.
     pub signers: SignerDirectory,
@@ -74,7 +78,7 @@ pub struct Identity {
 pub struct IdentitySettings {
     /// `GATEWAY_SECRETS`: whose word `OrgId` is.
     pub gateway_secrets: GatewaySecrets,
-    /// `PUBLIC_URL`: the issuer of member tokens, and the host that requests are for.
+    /// `PUBLIC_URL`: the issuer of tokens, and the host that requests are for.
     pub public_url: String,
     /// What signed requests are for.
     pub signed_base: SignedBase,
@@ -99,7 +103,7 @@ impl Identity {
                 metrics.database.cache("orgs"),
                 settings.require_key_proof,
             ),
-            signers: SignerDirectory::new(trust.clone(), metrics.database.cache("signers")),
+            signers: SignerDirectory::new(trust.clone(), db.clone(), &metrics.database),
             message_keys: MessageKeyDirectory::new(
                 trust.clone(),
                 keyring.clone(),
@@ -145,6 +149,7 @@ impl Identity {
             key_id: None,
             is_superseded: false,
             signed_by,
+            token_key: None,
             policy: MessagePolicy::default(),
         });
         let caller = Caller::Partner(Partner { signed_by, ..partner });
@@ -166,10 +171,8 @@ impl Identity {
             (true, true, _) | (true, _, true) => Err(Code::ConflictingCredentials.into()),
             (false, true, _) => self.by_key(headers).await.map(Caller::Partner),
             (false, false, true) => self.by_org_id(headers).await.map(Caller::Partner),
-            (true, ..) if access == Access::PartnersAndMembers => {
-                self.member_by_token(headers).await.map(Caller::Member)
-            }
-            (true, ..) | (false, false, false) => Err(Code::Unauthorized.into()),
+            (true, false, false) => self.by_token(headers, access).await,
+            (false, false, false) => Err(Code::Unauthorized.into()),
         }
     }
 
@@ -186,7 +189,7 @@ impl Identity {
         }
         let (key, policy) = live.ok_or(Code::Forbidden)?;
         let (key_id, is_superseded) = (Some(key.key_id), key.is_superseded);
-        Ok(Partner { org_id, key_id, is_superseded, signed_by: None, policy })
+        Ok(Partner { org_id, key_id, is_superseded, signed_by: None, token_key: None, policy })
     }
 
     async fn by_org_id(&self, headers: &HeaderMap) -> Result<Partner, ApiError> {
@@ -203,7 +206,7 @@ impl Identity {
         let key = self.gateways_key(headers, org_id).await?;
         let is_superseded = key.as_ref().is_some_and(|key| key.is_superseded);
         let (key_id, policy) = (key.map(|key| key.key_id), org.policy);
-        Ok(Partner { org_id, key_id, is_superseded, signed_by: None, policy })
+        Ok(Partner { org_id, key_id, is_superseded, signed_by: None, token_key: None, policy })
     }
 
     /// The key that the gateway had checked, if it says which. It may have been revoked while the

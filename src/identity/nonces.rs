@@ -1,5 +1,5 @@
-//! Nonces of signed requests pass once, over all replicas (contract 12.1). Those that come at the same time share a
-//! statement, as users do.
+//! Nonces of signed requests and ids of assertions pass once, over all replicas (contract 12.1 and 16). Those that come
+//! at the same time share a statement, as users do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,15 +7,28 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::signatures::Nonce;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::batch::{Batcher, KeptConnection, Slice};
+use crate::ids::OrgId;
 use crate::metrics::BatchMetrics;
 
 /// Slices on their way at the same time, and nonces in one.
 const WORKERS: usize = 2;
 const SLICE: usize = 128;
+
+/// A nonce, as it is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nonce {
+    /// The tenant.
+    pub org_id: OrgId,
+    /// The key that signed it.
+    pub unique_id: Uuid,
+    /// SHA-256 of what was sent, and of what it is where it is no signature's.
+    pub digest: [u8; 32],
+    /// From then on what holds it is too old to pass.
+    pub expires_at: DateTime<Utc>,
+}
 
 /// Takes nonces in slices; answers whether each was fresh.
 #[derive(Debug)]

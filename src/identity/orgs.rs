@@ -26,6 +26,8 @@ pub struct OrgDirectory {
 /// An org, as far as its requests go. Every change of it announces the org.
 #[derive(Clone, Debug)]
 pub struct OrgRecord {
+    /// `OwnerCode`: its public name.
+    pub key: String,
     /// Whether it is served.
     pub standing: OrgStanding,
     /// What it wants of signatures.
@@ -97,6 +99,8 @@ impl SignaturePolicy {
 pub struct AuthenticationKey {
     /// The `keyid` of its signatures.
     pub unique_id: Uuid,
+    /// The client that the partner registered it for, if it named one.
+    pub related_client_id: Option<String>,
     /// Its end.
     pub expires_at: DateTime<Utc>,
     /// The DER of its `SubjectPublicKeyInfo`.
@@ -162,8 +166,9 @@ async fn load(
 ) -> Result<Option<Arc<OrgRecord>>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
-        SELECT o.suspended_at IS NOT NULL AS "is_suspended!", o.signature_policy, o.sign_responses,
-               k.unique_id AS "unique_id?", k.expires_at AS "expires_at?", k.public_key AS "public_key?"
+        SELECT o.key, o.suspended_at IS NOT NULL AS "is_suspended!", o.signature_policy, o.sign_responses,
+               k.unique_id AS "unique_id?", k.expires_at AS "expires_at?", k.public_key AS "public_key?",
+               k.related_client_id
         FROM orgs o
         LEFT JOIN public_keys k ON k.org_id = o.id AND k.type = 'RSA' AND k.sealed IS NULL AND k.deleted_at IS NULL
             AND 'Authentication' = ANY (k.usages) AND (k.proven_at IS NOT NULL OR NOT $2)
@@ -178,15 +183,21 @@ async fn load(
     let standing = if org.is_suspended { OrgStanding::Suspended } else { OrgStanding::Active };
     let requests = SignaturePolicy::stored(&org.signature_policy);
     let policy = MessagePolicy { requests, signs_responses: org.sign_responses };
+    let key = org.key.clone();
     let keys = rows.into_iter().filter_map(|row| {
         let (unique_id, expires_at) = (row.unique_id?, row.expires_at?);
+        // Postgres has the empty text, which names nobody.
+        let related_client_id = row.related_client_id.filter(|name| !name.is_empty());
         match RsaKey::stored(&row.public_key?) {
-            Ok(key) => Some(AuthenticationKey { unique_id, expires_at, spki: key.spki().to_vec() }),
+            Ok(key) => {
+                let spki = key.spki().to_vec();
+                Some(AuthenticationKey { unique_id, related_client_id, expires_at, spki })
+            }
             Err(error) => {
                 tracing::error!(%org_id, %unique_id, %error, "a public key cannot be read");
                 None
             }
         }
     });
-    Ok(Some(Arc::new(OrgRecord { standing, policy, authentication_keys: keys.collect() })))
+    Ok(Some(Arc::new(OrgRecord { key, standing, policy, authentication_keys: keys.collect() })))
 }

@@ -14,16 +14,10 @@ use uuid::Uuid;
 
 use super::Identity;
 use super::host;
+use super::nonces::Nonce;
 use super::orgs::{OrgRecord, OrgStanding};
-use crate::db::cache::LookupCache;
-use crate::db::trust::Trust;
 use crate::error::{ApiError, Code};
 use crate::ids::{OrgId, parse_uuid};
-use crate::metrics::CacheMetrics;
-
-/// Public keys whose org is remembered, and ids that are no key's.
-const KNOWN_KEYS: usize = 50_000;
-const UNKNOWN_KEYS: usize = 10_000;
 
 /// Who signed a request.
 #[derive(Clone, Debug)]
@@ -34,19 +28,6 @@ pub struct Signer {
     pub unique_id: Uuid,
     /// What must not pass a second time; a request that changes nothing may have none.
     pub nonce: Option<Nonce>,
-}
-
-/// A nonce, as it is remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Nonce {
-    /// The tenant.
-    pub org_id: OrgId,
-    /// The key that signed it.
-    pub unique_id: Uuid,
-    /// SHA-256 of what was sent.
-    pub digest: [u8; 32],
-    /// From then on the signature is too old to pass.
-    pub expires_at: DateTime<Utc>,
 }
 
 /// Where requests are sent to, as their signatures name it: `PUBLIC_URL`, or `Host` where that is not set.
@@ -72,6 +53,12 @@ impl SignedBase {
             let path = url.path().trim_end_matches('/').to_owned();
             Some(Public { scheme: url.scheme().to_owned(), authority, path })
         }))
+    }
+
+    /// Whether it is the `Host` of each request.
+    #[must_use]
+    pub fn follows_host(&self) -> bool {
+        self.0.is_none()
     }
 
     /// The head as its signer saw it.
@@ -144,29 +131,6 @@ impl SignedBase {
     }
 }
 
-/// Whose a public key is, by the id that signatures name.
-#[derive(Debug)]
-pub struct SignerDirectory(LookupCache<Uuid, OrgId>);
-
-impl SignerDirectory {
-    /// An empty memory.
-    #[must_use]
-    pub fn new(trust: Arc<Trust>, metrics: CacheMetrics) -> Self {
-        Self(LookupCache::new(KNOWN_KEYS, UNKNOWN_KEYS, trust, metrics))
-    }
-
-    /// How many answers memory holds.
-    #[must_use]
-    pub fn entries(&self) -> usize {
-        self.0.entries()
-    }
-
-    /// Forgets all.
-    pub fn clear(&self) {
-        self.0.clear();
-    }
-}
-
 impl Identity {
     /// The signature of a request, if it carries one. Nothing of it is verified yet.
     ///
@@ -223,25 +187,6 @@ impl Identity {
     /// When neither memory nor the database knows.
     pub async fn org(&self, org_id: OrgId) -> Result<Option<Arc<OrgRecord>>, ApiError> {
         Ok(self.orgs.find(&self.db, org_id).await?)
-    }
-
-    async fn org_of(&self, unique_id: Uuid) -> Result<Option<OrgId>, ApiError> {
-        let load = async || {
-            let orgs = sqlx::query_scalar!(
-                r#"
-                SELECT org_id AS "org_id: OrgId" FROM public_keys
-                WHERE unique_id = $1 AND type = 'RSA' AND sealed IS NULL AND deleted_at IS NULL
-                    AND 'Authentication' = ANY (usages)
-                LIMIT 2
-                "#,
-                unique_id
-            )
-            .fetch_all(&self.db.lookups)
-            .await?;
-            // Ids are random: two of one would be somebody's doing, and are nobody's.
-            Ok::<_, sqlx::Error>(if let [org_id] = orgs[..] { Some(org_id) } else { None })
-        };
-        Ok(self.signers.0.get(unique_id, |org_id| vec![org_id.0], load).await?)
     }
 }
 

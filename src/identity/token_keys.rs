@@ -1,4 +1,4 @@
-//! The keys of member tokens (contract 10): a new one every 30 days, published a day ahead, the
+//! The keys of tokens (contract 10 and 16): a new one every 30 days, published a day ahead, the
 //! old one until its tokens have died.
 //!
 //! A key belongs to a period of the calendar and is stored under its number, so of many replicas
@@ -16,12 +16,12 @@ use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
 use crate::clock::Clock;
+use crate::crypto::access_token::{Claims, Jwk, TokenKey};
 use crate::crypto::keyring::Keyring;
-use crate::crypto::member_token::{Claims, Jwk, TokenKey};
 use crate::db::Db;
 use crate::error::ApiError;
 
-/// The lifetime of a token, in seconds.
+/// The lifetime of a member's token, in seconds; a partner's is shorter.
 pub const TOKEN_LIFETIME: i64 = 3_600;
 /// The time for which a key signs, in seconds.
 const PERIOD: i64 = 30 * 86_400;
@@ -117,7 +117,7 @@ impl TokenKeys {
             }
             Err(error) if known.keys.is_empty() => Err(error),
             Err(error) => {
-                tracing::warn!(%error, "the keys of member tokens could not be read again yet");
+                tracing::warn!(%error, "the keys of tokens could not be read again yet");
                 Ok(known)
             }
         }
@@ -160,7 +160,7 @@ impl TokenKeys {
         loop {
             ticks.tick().await;
             if let Err(error) = self.publish().await {
-                tracing::warn!(%error, "the keys of member tokens could not be kept up");
+                tracing::warn!(%error, "the keys of tokens could not be kept up");
             }
         }
     }

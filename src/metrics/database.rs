@@ -11,8 +11,8 @@ use super::register::{Counters, Gauges, Histograms, duration, each, one, pairs, 
 const CACHES: [&str; 5] = ["keys_by_digest", "keys_by_id", "message_keys", "orgs", "signers"];
 const ANSWERS: [&str; 4] = ["hit", "refused", "miss", "untrusted"];
 /// The batchers' names.
-const BATCHES: [&str; 5] =
-    ["user_inserts", "user_lookups", "key_lookups", "event_closings", "signature_nonces"];
+const BATCHES: [&str; 6] =
+    ["user_inserts", "user_lookups", "key_lookups", "signer_lookups", "event_closings", "signature_nonces"];
 pub(super) const POOLS: [&str; 2] = ["requests", "lookups"];
 /// Work of worker threads.
 pub const WORK: [&str; 3] = ["judging", "key_pairs", "messages"];

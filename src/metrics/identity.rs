@@ -13,6 +13,8 @@ pub struct IdentityMetrics {
     refused: Counters<1>,
     /// Member tokens.
     pub tokens_issued: Counter,
+    /// Partner tokens.
+    pub partner_tokens_issued: Counter,
 }
 
 /// Counts well-formed keys that open nothing, by what is known of them. The caller is told none of
@@ -37,6 +39,7 @@ impl IdentityMetrics {
                 REASONS.map(|reason| [("reason", reason)]),
             ),
             tokens_issued: one(registry, "member_tokens_issued", "Member tokens issued"),
+            partner_tokens_issued: one(registry, "partner_tokens_issued", "Partner tokens issued"),
         }
     }
 

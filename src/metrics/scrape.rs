@@ -58,6 +58,7 @@ impl Metrics {
             ("user_inserts", app.new_users.waiting()),
             ("user_lookups", app.users.waiting()),
             ("key_lookups", app.identity.keys.waiting()),
+            ("signer_lookups", app.identity.signers.waiting()),
             ("event_closings", app.outbox.waiting()),
             ("signature_nonces", app.nonces.waiting()),
         ];

@@ -63,7 +63,8 @@ pub fn complete(operation: &mut Operation, shape: Shape, components: &mut Compon
     };
     let invalid = examples::invalid(operation, components);
     let responses = &mut operation.responses.responses;
-    for shared in SHARED.iter().filter(|shared| (shared.is_given)(facts)) {
+    // The token endpoint has its own words for all of them.
+    for shared in SHARED.iter().filter(|shared| shape != Shape::Oauth && (shared.is_given)(facts)) {
         responses
             .entry(shared.status.to_owned())
             .or_insert_with(|| RefOr::Ref(shared.component(shape, components)));
@@ -83,7 +84,7 @@ impl Shared {
     /// The reference to the component, which is made when it is first wanted.
     fn component(&self, shape: Shape, components: &mut Components) -> Ref {
         let name = match shape {
-            Shape::V1 => self.name.to_owned(),
+            Shape::V1 | Shape::Oauth => self.name.to_owned(),
             Shape::PublicKey => format!("PublicKey{}", self.name),
         };
         components.responses.entry(name.clone()).or_insert_with(|| {
@@ -99,8 +100,8 @@ impl Shared {
 fn complete_one(response: &mut Response, status: &str, shape: Shape, invalid: &InvalidRequest) {
     let headers = &mut response.headers;
     headers.insert("x-request-id".to_owned(), header("Yours if it was well-formed, else a new one."));
-    if status == "401" {
-        headers.insert("WWW-Authenticate".to_owned(), header("Always `ApiKey realm=\"partner-api\"`."));
+    if let Some(challenge) = shape.challenge().filter(|_| status == "401") {
+        headers.insert("WWW-Authenticate".to_owned(), header(&format!("Always `{challenge}`.")));
     }
     if matches!(status, "429" | "503") {
         headers.insert("Retry-After".to_owned(), header("Seconds to wait before trying again."));
@@ -112,6 +113,7 @@ fn complete_one(response: &mut Response, status: &str, shape: Shape, invalid: &I
         ("422", Shape::V1) => "ValidationErrors",
         (_, Shape::V1) => "ErrorEnvelope",
         (_, Shape::PublicKey) => "TracedError",
+        (_, Shape::Oauth) => "OauthError",
     };
     let fresh = || RefOr::T(Content::new(Some(Ref::from_schema_name(schema))));
     let content = response.content.entry("application/json".to_owned()).or_insert_with(fresh);

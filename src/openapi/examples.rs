@@ -28,6 +28,9 @@ pub fn of_errors(
     shape: Shape,
     invalid: &InvalidRequest,
 ) -> Vec<(String, RefOr<Example>)> {
+    if shape == Shape::Oauth {
+        return in_oauths_words(description, status);
+    }
     let mut examples = Vec::new();
     if (status, shape) == ("422", Shape::V1) {
         let error = ApiError::Invalid(invalid.0.clone());
@@ -41,6 +44,20 @@ pub fn of_errors(
             code => detailed(code),
         };
         examples.push(example(code.name(), code.default_message(), &error, shape));
+    }
+    examples
+}
+
+/// The same of the token endpoint. Several codes have one name there; the first is the example.
+fn in_oauths_words(description: &str, status: &str) -> Vec<(String, RefOr<Example>)> {
+    let mut examples: Vec<(String, RefOr<Example>)> = Vec::new();
+    for code in Code::ALL.iter().filter(|code| code.status().as_str() == status) {
+        let name = code.oauth_name();
+        let is_named = quoted(description).any(|word| word == name);
+        if is_named && !examples.iter().any(|(known, _)| known == name) {
+            let error = ApiError::new(*code);
+            examples.push(example(name, code.default_message(), &error, Shape::Oauth));
+        }
     }
     examples
 }
@@ -70,8 +87,11 @@ pub fn add_variants(operation: &mut Operation, components: &Components) {
 
 /// The codes that a description names in backticks.
 fn named(description: &str) -> impl Iterator<Item = Code> {
-    let quoted = description.split('`').skip(1).step_by(2);
-    quoted.flat_map(|word| Code::ALL.iter().copied().filter(move |code| code.name() == word))
+    quoted(description).flat_map(|word| Code::ALL.iter().copied().filter(move |code| code.name() == word))
+}
+
+fn quoted(description: &str) -> impl Iterator<Item = &str> {
+    description.split('`').skip(1).step_by(2)
 }
 
 /// An error with the details that its code comes with.

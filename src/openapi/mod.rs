@@ -7,20 +7,23 @@ mod schemas;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{
-    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+    ApiKey, ApiKeyValue, ClientCredentials, Flow, Http, HttpAuthScheme, OAuth2, Scopes, SecurityRequirement,
+    SecurityScheme,
 };
 use utoipa::openapi::tag::{Tag, TagBuilder};
 use utoipa::openapi::{Components, Contact, Info, License, OpenApi, Paths, RefOr, Required, Server};
 
-use crate::error::shape::Shape;
+use crate::error::shape::{Shape, TOKEN_PATH};
 use crate::idempotency;
 use crate::idempotency::header::{IDEMPOTENCY_KEY, MIN_LENGTH_FOR_SECRETS};
 use crate::identity::Access;
+use crate::identity::oauth::SCOPE;
 
 const DESCRIPTION: &str = "\
 Users, API keys, signing secrets and public keys for partners.
 
-**Credentials.** A partner's backend sends its tenant API key in `taih-tenant-key`, and nothing else. The \
+**Credentials.** A partner's backend sends its tenant API key in `taih-tenant-key`, or \
+`Authorization: Bearer` with a token from `POST /v1/oauth/token`, and nothing else. The \
 headers `OrgId`, `X-Tenant-Key-Id` and `X-Gateway-Auth` are the gateway's: it removes whatever a client \
 sends under these names, and sets its own. In local development, where no gateway stands in front, \
 `OrgId: <the org's UUID>` can be sent by hand in place of the key. Apps of the partner's users send \
@@ -31,8 +34,8 @@ and repeated fields and query parameters are refused; `null` counts as absent, e
 it clears. Every reply carries `x-request-id`; quote it to support.
 
 **Errors.** A request that breaks a field's rules gets 422 with every problem at once. Every other error \
-is `{\"error\": {\"code\", \"message\", \"details\", \"request_id\"}}` with a code from a closed set. A \
-resource of another organisation is answered exactly as one that does not exist.
+is `{\"error\": {\"code\", \"message\", \"details\", \"request_id\"}}` with a code from a closed set; \
+`POST /v1/oauth/token` answers in RFC 6749's words. A resource of another organisation is answered exactly as one that does not exist.
 
 **Messages.** Requests may be signed (RFC 9421) by a registered key of the usage `Authentication`. A request with \
 `Accept-Signature` gets a signed response: `Content-Digest`, `Signature-Input` and `Signature`, by the pair that was \
@@ -52,6 +55,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Public keys", "The partner's public keys, and pairs that are generated here."),
     ("Signatures", "Requests that a registered public key signs (RFC 9421)."),
     ("Reports", "All that the org has, encrypted to one of its public keys."),
+    ("OAuth", "Tokens for the partner's backends that hold a registered key (RFC 6749, RFC 7523)."),
     ("Member tokens", "Tokens with which the partner's users call for themselves."),
     ("Org", "The org, and the log of what was changed in it."),
     ("Features", "What is live."),
@@ -96,16 +100,21 @@ fn credentials() -> Components {
     member.bearer_format = Some("JWT".to_owned());
     member.description = Some("A token from `POST /v1/auth/token`, for the user's own routes.".to_owned());
     components.add_security_scheme("MemberToken", SecurityScheme::Http(member));
+    let scopes = Scopes::from_iter([(SCOPE, "All that a tenant key may do.")]);
+    let flow = Flow::ClientCredentials(ClientCredentials::new(TOKEN_PATH, scopes));
+    let description = "A token from `POST /v1/oauth/token`. The client authenticates with `private_key_jwt`.";
+    let partner = OAuth2::with_description([flow], description);
+    components.add_security_scheme("PartnerToken", SecurityScheme::OAuth2(partner));
     components
 }
 
 /// Writes whom a feature's operations take, and of its POSTs that they can be sent again (contract
 /// 7). Those that are never told take anyone.
 pub fn guard(document: &mut OpenApi, access: Access, shows_secrets: bool) {
-    let schemes: &[&str] = match access {
-        Access::Partners => &["TenantKey"],
-        Access::PartnersAndMembers => &["TenantKey", "MemberToken"],
-    };
+    let mut schemes = vec![requirement("TenantKey"), SecurityRequirement::new("PartnerToken", [SCOPE])];
+    if access == Access::PartnersAndMembers {
+        schemes.push(requirement("MemberToken"));
+    }
     for (path, item) in &mut document.paths.paths {
         let can_repeat = !idempotency::EXEMPT.contains(&path.as_str());
         if let Some(operation) = item.post.as_mut().filter(|_| can_repeat) {
@@ -113,7 +122,7 @@ pub fn guard(document: &mut OpenApi, access: Access, shows_secrets: bool) {
             answers::add_idempotency(operation, Shape::of(path), shows_secrets);
         }
         for operation in operations(item) {
-            operation.security = Some(schemes.iter().copied().map(requirement).collect());
+            operation.security = Some(schemes.clone());
         }
     }
 }

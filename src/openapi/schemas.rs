@@ -7,14 +7,15 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, Object, Schema, SchemaType, Type};
 use utoipa::openapi::{Components, Ref, RefOr, Required};
 
-use crate::error::shape::{ErrorEnvelope, TracedError, ValidationErrors};
+use crate::error::shape::{ErrorEnvelope, OauthError, TracedError, ValidationErrors};
 
-/// The three shapes of an error.
+/// The shapes of an error.
 pub fn add_errors(components: &mut Components) {
     let mut schemas = Vec::new();
     add::<ErrorEnvelope<'_>>(&mut schemas);
     add::<ValidationErrors<'_>>(&mut schemas);
     add::<TracedError<'_>>(&mut schemas);
+    add::<OauthError<'_>>(&mut schemas);
     components.schemas.extend(schemas);
 }
 

@@ -8,6 +8,7 @@ pub mod gateway;
 pub mod health;
 pub mod index;
 pub mod member_tokens;
+pub mod oauth;
 pub mod org;
 pub mod public_keys;
 pub mod queues;

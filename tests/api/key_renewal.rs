@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use partner_api::cli::keys::{self, Renewed};
+use partner_api::crypto::access_token::{Claims, MemberClaims, TokenKey};
 use partner_api::crypto::keyring::Keyring;
-use partner_api::crypto::member_token::{Claims, TokenKey};
 use partner_api::routes::org::{self, OrgChange};
 use serde_json::{Value, json};
 use sqlx::Row as _;
@@ -140,18 +140,19 @@ async fn member_tokens_from_before_end_and_what_a_thief_writes_is_none() {
         let (iss, scope) = (app.state.config.public_url.clone(), "member".to_owned());
         let (exp, user_created_at) = (iat + lifetime, 1_795_248_000_000_000);
         let (client_id, jti) = (Some(acme.id), Uuid::new_v4());
-        let claims = Claims {
+        let claims = Claims::Member(MemberClaims {
             iss,
             aud: acme.id,
             sub: user_id,
             client_id,
             key_id: None,
+            key: None,
             scope,
             iat,
             exp,
             jti,
             user_created_at,
-        };
+        });
         bearer(&app, &thief.sign(&claims))
     };
     let path = format!("/v1/users/{user_id}");

@@ -26,6 +26,9 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Rs384, Self::Ps256, Self::Ps384, Self::Ps512];
+
     /// The registered name.
     pub fn name(self) -> &'static str {
         match self {
@@ -46,7 +49,7 @@ impl Algorithm {
     }
 
     fn named(name: &str) -> Option<Self> {
-        [Self::Rs384, Self::Ps256, Self::Ps384, Self::Ps512].into_iter().find(|it| it.name() == name)
+        Self::ALL.into_iter().find(|it| it.name() == name)
     }
 }
 

@@ -143,10 +143,18 @@ async fn receive(headers: &HeaderMap, body: axum::body::Body, rule: Body) -> Res
     if has_body || (rule == Body::Required && headers.contains_key(CONTENT_TYPE)) {
         require_media_type(headers, "application/json")?;
     }
-    if announced_length(headers).is_some_and(|length| length > BODY_LIMIT as u64) {
+    read_body(headers, body, BODY_LIMIT).await
+}
+
+/// Reads a body of at most `limit` bytes.
+///
+/// # Errors
+/// 413 for more; 400 where it does not arrive.
+pub async fn read_body(headers: &HeaderMap, body: axum::body::Body, limit: usize) -> Result<Bytes, ApiError> {
+    if announced_length(headers).is_some_and(|length| length > limit as u64) {
         return Err(Code::PayloadTooLarge.into());
     }
-    match Limited::new(body, BODY_LIMIT).collect().await {
+    match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Code::PayloadTooLarge.into()),
         Err(error) => {

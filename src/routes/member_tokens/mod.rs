@@ -1,5 +1,5 @@
 //! Tokens with which a partner's users call for themselves: `/v1/auth/token`, and the keys that
-//! verify them (contract 10). The token itself is in [`crate::crypto::member_token`].
+//! verify them (contract 10). The token itself is in [`crate::crypto::access_token`].
 
 use axum::Json;
 use axum::extract::State;
@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::crypto::member_token::Claims;
+use crate::crypto::access_token::{Claims, MemberClaims};
 use crate::crypto::secret::{Secret, reveal};
 use crate::error::{ApiError, Code};
 use crate::http::input::{Body, Input, Reader, Valid};
@@ -72,8 +72,7 @@ pub struct MemberToken {
 
 /// How a token is sent.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "documents a constant")]
-enum TokenType {
+pub enum TokenType {
     /// RFC 6750.
     Bearer,
 }
@@ -81,7 +80,8 @@ enum TokenType {
 /// Issue a member token.
 ///
 /// With it, the user can read, change and delete itself at `/v1/users/{user_id}` for an hour; it
-/// ends at once with the user, and within a second with the tenant key that issued it (`key_id`).
+/// ends at once with the user, and within a second with the tenant key that issued it (`key_id`) and
+/// with the public key that signed the request for it, or got the partner token it came with (`key`).
 /// Others can verify it with the keys at `/.well-known/jwks.json`, as RFC 9068 says: `client_id` is
 /// your org's id, as `aud` is.
 #[utoipa::path(
@@ -102,18 +102,19 @@ async fn issue_member_token(
     let created_at = app.users.ask(key).await?.ok_or(Code::UserNotFound)?.created_at;
     let keys = app.identity.token_keys.current().await?;
     let now = app.clock.now();
-    let claims = Claims {
+    let claims = Claims::Member(MemberClaims {
         iss: app.config.public_url.clone(),
         aud: partner.org_id.0,
         sub: user_id,
         client_id: Some(partner.org_id.0),
         key_id: partner.key_id.map(|id| id.0),
+        key: partner.public_key(),
         scope: SCOPE.to_owned(),
         iat: now.timestamp(),
         exp: now.timestamp() + TOKEN_LIFETIME,
         jti: new_row_id(),
         user_created_at: created_at.timestamp_micros(),
-    };
+    });
     let access_token = Secret::new(keys.signing(now)?.sign(&claims));
     app.metrics.identity.tokens_issued.inc();
     if let Some(key_id) = partner.key_id {
@@ -123,7 +124,7 @@ async fn issue_member_token(
     Ok(Json(Data { data }))
 }
 
-/// List the keys that verify member tokens.
+/// List the keys that verify tokens.
 ///
 /// A JWK set. A key is here a day before it signs, and until its last token has ended.
 #[utoipa::path(

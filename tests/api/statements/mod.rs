@@ -19,8 +19,8 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
     ("tenant_keys", "WHERE digest = ANY($1::bytea[])", "a key is looked up to learn whose it is"),
     (
         "public_keys",
-        "WHERE unique_id = $1 AND type = 'RSA'",
-        "a signature's key is looked up to learn whose it is",
+        "WHERE unique_id = ANY ($1::uuid[]) AND type = 'RSA'",
+        "a signature's or an assertion's key is looked up to learn whose it is",
     ),
     ("signature_nonces", "SELECT ctid FROM signature_nonces", "retention"),
     ("public_key_challenges", "SELECT ctid FROM public_key_challenges", "retention"),

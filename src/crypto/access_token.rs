@@ -1,5 +1,5 @@
-//! Member tokens as they are written: JWTs signed with Ed25519 (RFC 8037) of type `at+jwt`
-//! (RFC 9068).
+//! Tokens as they are written, members' and partners': JWTs signed with Ed25519 (RFC 8037) of type
+//! `at+jwt` (RFC 9068).
 //!
 //! Not a JWT library's work, because there is so little of it: a key's header is always the same
 //! bytes, so checking a token starts with comparing them. That pins `alg`, `typ` and `kid`, leaves
@@ -17,9 +17,19 @@ use uuid::Uuid;
 
 use super::secret::Secret;
 
-/// The claims of a token (contract 10). Instants in seconds, but for the user's.
+/// The claims of a token. Neither kind can be read as the other: each has claims that the other lacks.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claims {
+#[serde(untagged)]
+pub enum Claims {
+    /// One of a partner's users.
+    Member(MemberClaims),
+    /// A partner's backend.
+    Partner(PartnerClaims),
+}
+
+/// The claims of a member's token (contract 10). Instants in seconds, but for the user's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberClaims {
     /// `PUBLIC_URL`.
     pub iss: String,
     /// The org.
@@ -33,6 +43,10 @@ pub struct Claims {
     /// The tenant key that issued it, and with which it ends; none where the gateway named no key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<Uuid>,
+    /// The public key under which it was asked for, and with which it ends: that of a signature or of
+    /// a partner's token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Uuid>,
     /// The bearer's rights.
     pub scope: String,
     /// Issued at, in seconds of Unix time.
@@ -43,6 +57,31 @@ pub struct Claims {
     pub jti: Uuid,
     /// The user's creation, in microseconds: a user made again under the same id is another one.
     pub user_created_at: i64,
+}
+
+/// The claims of a partner's token (contract 16). Instants in seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartnerClaims {
+    /// `PUBLIC_URL`.
+    pub iss: String,
+    /// `PUBLIC_URL` again: it is for this service, where a member's is for the org's own as well.
+    pub aud: String,
+    /// The client, which is the org.
+    pub sub: Uuid,
+    /// The client that asked for the token (RFC 9068 2.2).
+    pub client_id: Uuid,
+    /// The tenant.
+    pub org_id: Uuid,
+    /// The public key that proved who asked, and with which it ends.
+    pub key: Uuid,
+    /// The bearer's rights, by spaces.
+    pub scope: String,
+    /// Issued at, in seconds of Unix time.
+    pub iat: i64,
+    /// The end, in seconds of Unix time.
+    pub exp: i64,
+    /// The id of the token.
+    pub jti: Uuid,
 }
 
 /// A key that signs tokens, and its public half.
@@ -135,12 +174,38 @@ mod tests {
         TokenKey::from_seed(&Secret::new(vec![byte; 32])).unwrap()
     }
 
-    fn claims() -> Claims {
+    fn member() -> MemberClaims {
         let (aud, sub, jti) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
         let (iss, scope) = ("https://api.example.com".to_owned(), "member".to_owned());
-        let (client_id, key_id) = (Some(aud), Some(Uuid::from_u128(4)));
+        let (client_id, key_id, key) = (Some(aud), Some(Uuid::from_u128(4)), Some(Uuid::from_u128(5)));
         let (iat, exp) = (1_795_248_000, 1_795_251_600);
-        Claims { iss, aud, sub, client_id, key_id, scope, iat, exp, jti, user_created_at: 7 }
+        MemberClaims { iss, aud, sub, client_id, key_id, key, scope, iat, exp, jti, user_created_at: 7 }
+    }
+
+    fn claims() -> Claims {
+        Claims::Member(member())
+    }
+
+    fn partner() -> PartnerClaims {
+        let [org_id, jti, key] = [1, 3, 5].map(Uuid::from_u128);
+        let (iss, scope) = ("https://api.example.com".to_owned(), "partner".to_owned());
+        let (aud, iat, exp) = (iss.clone(), 1_795_248_000, 1_795_248_900);
+        PartnerClaims { iss, aud, sub: org_id, client_id: org_id, org_id, key, scope, iat, exp, jti }
+    }
+
+    #[test]
+    fn a_members_token_is_no_partners_and_the_reverse() {
+        let ours = key(1);
+        for claims in [claims(), Claims::Partner(partner())] {
+            assert_eq!(ours.verify(&ours.sign(&claims)), Some(claims));
+        }
+        // Whatever its scope says.
+        for claims in [
+            Claims::Member(MemberClaims { scope: "partner".to_owned(), ..member() }),
+            Claims::Partner(PartnerClaims { scope: "member".to_owned(), ..partner() }),
+        ] {
+            assert_eq!(ours.verify(&ours.sign(&claims)), Some(claims));
+        }
     }
 
     #[test]
@@ -163,7 +228,7 @@ mod tests {
     fn parts_of_two_tokens_make_no_third() {
         let ours = key(1);
         let first = ours.sign(&claims());
-        let second = ours.sign(&Claims { sub: Uuid::from_u128(9), ..claims() });
+        let second = ours.sign(&Claims::Member(MemberClaims { sub: Uuid::from_u128(9), ..member() }));
         let (head, _) = first.rsplit_once('.').unwrap();
         let (_, signature) = second.rsplit_once('.').unwrap();
         assert_eq!(ours.verify(&format!("{head}.{signature}")), None);
