@@ -29,7 +29,7 @@ pub struct Config {
     pub listen_addr: SocketAddr,
     /// `INTERNAL_LISTEN_ADDR`: where the gateway asks, and Prometheus scrapes.
     pub internal_listen_addr: SocketAddr,
-    /// `PUBLIC_URL`: under which name clients reach the public listener; the issuer of member tokens.
+    /// `PUBLIC_URL`: under which name clients reach the public listener; the issuer of tokens.
     pub public_url: String,
     /// Whether it was; if not, signed requests are for their `Host`.
     pub is_public_url_set: bool,

@@ -139,14 +139,7 @@ impl Identity {
         }
         let (org_id, token_key) = (OrgId(claims.org_id), Some(claims.key));
         let policy = self.org_behind(org_id, token_key, now).await?.policy;
-        Ok(Partner {
-            org_id,
-            key_id: None,
-            is_superseded: false,
-            signed_by: None,
-            token_key,
-            signature_policy,
-        })
+        Ok(Partner { org_id, key_id: None, is_superseded: false, signed_by: None, token_key, policy })
     }
 }
 

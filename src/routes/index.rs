@@ -14,7 +14,7 @@ const LINKS: [(&str, &str, &str); 4] = [
     ("docs", "/docs", "All routes, to read and to try"),
     ("openapi", "/openapi.json", "The same as an OpenAPI document"),
     ("live", "/livez", "Whether the process lives"),
-    ("jwks", "/.well-known/jwks.json", "The keys that verify member tokens"),
+    ("jwks", "/.well-known/jwks.json", "The keys that verify tokens"),
 ];
 
 /// Nothing is loaded and nothing runs; the style is in the page.

@@ -106,6 +106,7 @@ fn features() -> Vec<Value> {
         ("response_signatures", "live"),
         ("message_encryption", "live"),
         ("reports", "live"),
+        ("oauth_tokens", "live"),
         ("health_profile", "planned"),
         ("privacy_settings", "planned"),
         ("devices", "planned"),

@@ -23,6 +23,7 @@ mod members;
 mod memory;
 mod messages;
 mod metrics;
+mod oauth;
 mod openapi;
 mod org;
 mod overload;

@@ -3,16 +3,11 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use partner_api::app;
-use partner_api::crypto::keyring::Keyring;
-use partner_api::db::change_feed::ChangeFeed;
-use partner_api::state::App;
-use partner_api::telemetry::AccessLog;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::Member;
-use crate::support::{Caller, Org, Reply, TestApp, within};
+use crate::support::{Caller, Org, Replica, Reply, TestApp, within};
 
 const KEYS: &str = "/v1/admin/org/tenant-keys";
 const ROTATE: &str = "/v1/auth/tenant-key/rotate";
@@ -50,45 +45,20 @@ async fn a_token_is_dead_within_a_second_of_its_keys_revocation_at_every_replica
     let replica = Replica::start(&app).await;
     for member in [&theirs, &mine] {
         member.caller.get(&member.path()).await.expect(200);
-        replica.ask(member).await.expect(200);
+        ask(&replica, member).await.expect(200);
     }
     acme.delete(&format!("{KEYS}/{id}")).await.expect(204);
     let dead = async || (theirs.caller.get(&theirs.path()).await.status == 401).then_some(());
     within(A_SECOND, "it is dead here", dead).await;
-    let dead = async || (replica.ask(&theirs).await.status == 401).then_some(());
+    let dead = async || (ask(&replica, &theirs).await.status == 401).then_some(());
     within(A_SECOND, "it is dead at the other replica", dead).await;
     mine.caller.get(&mine.path()).await.expect(200);
-    replica.ask(&mine).await.expect(200);
+    ask(&replica, &mine).await.expect(200);
 }
 
-/// Another process over the same database.
-struct Replica {
-    state: App,
-    _listener: tokio::task::JoinHandle<()>,
-}
-
-impl Replica {
-    async fn start(app: &TestApp) -> Self {
-        let (config, db) = (app.state.config.clone(), app.database.db());
-        let master = config.master.keys.clone().expect("it is configured");
-        let keyring = Keyring::open(&db.pool, master).await.expect("it opens");
-        let state = App::new(config, app.clock.clone(), db, keyring, AccessLog::off());
-        let (listener, _) = ChangeFeed::new(state.db.clone(), state.trust.clone(), state.clock.clone());
-        let listener = tokio::spawn(listener.run(state.caches()));
-        let fresh = async || state.trust.is_fresh().then_some(());
-        within(Duration::from_secs(10), "the replica believes its memory", fresh).await;
-        Self { state, _listener: listener }
-    }
-
-    async fn ask(&self, member: &Member) -> Reply {
-        let request = axum::http::Request::get(member.path())
-            .header("host", "localhost")
-            .header("authorization", format!("Bearer {}", member.token))
-            .body(axum::body::Body::empty())
-            .expect("a request");
-        Reply::read(tower::ServiceExt::oneshot(app::public(&self.state), request).await.expect("an answer"))
-            .await
-    }
+async fn ask(replica: &Replica, member: &Member) -> Reply {
+    let bearer = format!("Bearer {}", member.token);
+    replica.anyone().with("authorization", bearer).get(&member.path()).await
 }
 
 #[tokio::test]

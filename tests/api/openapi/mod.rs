@@ -36,7 +36,7 @@ fn it_is_openapi_3_1_with_the_credentials_described() {
     assert_eq!(document.json()["openapi"], "3.1.0");
     let schemes = document.json()["components"]["securitySchemes"].as_object().expect("schemes");
     // `OrgId` is the gateway's: a client that is generated from the document must not send it.
-    assert_eq!(schemes.keys().collect::<Vec<_>>(), ["MemberToken", "TenantKey"]);
+    assert_eq!(schemes.keys().collect::<Vec<_>>(), ["MemberToken", "PartnerToken", "TenantKey"]);
     let key = &schemes["TenantKey"];
     assert_eq!(
         (&key["type"], &key["in"], &key["name"]),
@@ -45,6 +45,11 @@ fn it_is_openapi_3_1_with_the_credentials_described() {
     assert_eq!(
         (&schemes["MemberToken"]["type"], &schemes["MemberToken"]["scheme"]),
         (&json!("http"), &json!("bearer"))
+    );
+    let flow = &schemes["PartnerToken"]["flows"]["clientCredentials"];
+    assert_eq!(
+        (&flow["tokenUrl"], &flow["scopes"]["partner"]),
+        (&json!("/v1/oauth/token"), &json!("All that a tenant key may do."))
     );
     let description = document.json()["info"]["description"].as_str().expect("a description");
     assert!(description.contains("The headers `OrgId`"), "{description}");
@@ -105,6 +110,7 @@ fn whatever_comes_from_a_closed_set_is_an_enum() {
     let schema = |name: &str| &document.json()["components"]["schemas"][name];
     for (name, field) in [
         ("ErrorBody", "code"),
+        ("OauthError", "error"),
         ("TracedErrorBody", "Code"),
         ("Problem", "type"),
         ("Queue", "type"),
@@ -117,6 +123,7 @@ fn whatever_comes_from_a_closed_set_is_an_enum() {
         ("FeatureStatus", "status"),
         ("BulkResult", "status"),
         ("MemberToken", "token_type"),
+        ("PartnerToken", "token_type"),
     ] {
         let field = document.followed(&schema(name)["properties"][field]);
         assert!(field["enum"].as_array().is_some_and(|set| !set.is_empty()), "{name}: {field}");
@@ -149,9 +156,13 @@ fn every_operation_says_what_it_is_who_may_call_it_and_what_it_answers() {
         assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{id}");
         assert!(spec["summary"].as_str().is_some_and(|text| text.ends_with('.')), "{id} has no summary");
         let schemes = match operation.path.as_str() {
-            "/.well-known/jwks.json" => json!([]),
-            "/v1/users/{user_id}" => json!([{"TenantKey": []}, {"MemberToken": []}]),
-            _ => json!([{"TenantKey": []}]),
+            "/.well-known/jwks.json" | "/.well-known/oauth-authorization-server" | "/v1/oauth/token" => {
+                json!([])
+            }
+            "/v1/users/{user_id}" => {
+                json!([{"TenantKey": []}, {"PartnerToken": ["partner"]}, {"MemberToken": []}])
+            }
+            _ => json!([{"TenantKey": []}, {"PartnerToken": ["partner"]}]),
         };
         assert_eq!(spec["security"], schemes, "{id}");
         assert_eq!(spec["tags"].as_array().map(Vec::len), Some(1), "{id}");

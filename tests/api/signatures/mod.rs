@@ -18,19 +18,20 @@ use sha2::{Digest as _, Sha256};
 
 use crate::support::{Caller, Org, Reply, TestApp};
 
-const URL: &str = "https://api.example.com";
+pub const URL: &str = "https://api.example.com";
 /// The instant at which tests begin, in seconds of Unix time.
-const NOW: i64 = 1_795_248_000;
+pub const NOW: i64 = 1_795_248_000;
 
 pub static ALICE: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::generate(KeySize::Rsa2048).expect("a pair"));
-static MALLORY: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::generate(KeySize::Rsa2048).expect("a pair"));
+pub static MALLORY: LazyLock<KeyPair> =
+    LazyLock::new(|| KeyPair::generate(KeySize::Rsa2048).expect("a pair"));
 
 async fn app() -> TestApp {
     TestApp::with(&[("PUBLIC_URL", URL)]).await
 }
 
 /// A registration of the public half of a pair.
-fn registration(org: &Org, pair: &KeyPair, usage: &str) -> Value {
+pub fn registration(org: &Org, pair: &KeyPair, usage: &str) -> Value {
     let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().expect("DER");
     json!({
         "OwnerCode": org.key, "Usage": [usage], "Type": "RSA", "PublicKey": STANDARD.encode(std::convert::AsRef::<[u8]>::as_ref(&*spki)),

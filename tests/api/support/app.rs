@@ -224,7 +224,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    fn of(router: Router) -> Self {
+    pub(super) fn of(router: Router) -> Self {
         Self { router, headers: HeaderMap::new() }.with("host", "localhost").with("x-request-id", "test")
     }
 

@@ -8,6 +8,7 @@ pub mod exposition;
 pub mod frozen;
 pub mod process;
 pub mod raw;
+pub mod replica;
 pub mod reply;
 pub mod run;
 pub mod sealed;
@@ -17,6 +18,7 @@ pub mod webhook;
 
 pub use app::{Caller, Org, TestApp, request};
 pub use database::Database;
+pub use replica::Replica;
 pub use reply::{Reply, envelope, invalid};
 
 use std::time::{Duration, Instant};

@@ -58,7 +58,8 @@ impl Reply {
     #[track_caller]
     pub fn code(&self) -> String {
         let body = self.json();
-        let code = body["error"]["code"].as_str().or(body["Error"]["Code"].as_str());
+        let code =
+            body["error"]["code"].as_str().or(body["Error"]["Code"].as_str()).or(body["error"].as_str());
         code.unwrap_or_else(|| panic!("not an error: {body}")).to_owned()
     }
 }

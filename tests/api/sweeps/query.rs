@@ -10,6 +10,8 @@ use crate::support::{Org, Reply, TestApp, request};
 
 const SOME_ID: &str = "3f2b8c1e-9d4a-4c6b-8f1e-2a7d5c9b0e13";
 const MSG: &str = "is not a parameter of this request";
+/// OAuth's errors have no room for a parameter's name.
+const OAUTH: &str = "/v1/oauth/token";
 
 #[tokio::test]
 async fn an_unknown_query_parameter_is_refused_by_every_operation() {
@@ -20,6 +22,10 @@ async fn an_unknown_query_parameter_is_refused_by_every_operation() {
             let reply = ask(&sweep, &acme, &operation, &format!("{name}=2")).await;
             if operation.is_planned() {
                 assert_eq!(reply.status, 503);
+                continue;
+            }
+            if operation.path == OAUTH {
+                assert_eq!((reply.status, reply.code().as_str()), (400, "invalid_request"));
                 continue;
             }
             assert_eq!(told(&operation, &reply), [(name.to_owned(), MSG.to_owned())], "{}", operation.id);
@@ -35,7 +41,8 @@ async fn a_name_that_may_be_a_value_in_the_wrong_place_is_not_repeated() {
     for operation in sweep.document.operations().iter().filter(|operation| !operation.is_planned()) {
         for query in [key.as_str(), "s3cr3t%20s3cr3t=1", "s3cr3t@example.com", "%ff=s3cr3t", "=s3cr3t"] {
             let reply = ask(&sweep, &acme, operation, query).await;
-            assert_eq!(told(operation, &reply), [("query".to_owned(), MSG.to_owned())], "{}", operation.id);
+            let named = [("query".to_owned(), MSG.to_owned())];
+            assert!(operation.path == OAUTH || told(operation, &reply) == named, "{}", operation.id);
             assert!(!reply.text().contains("s3cr3t"), "{}", reply.text());
         }
     }

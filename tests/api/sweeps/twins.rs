@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::tenancy::all_of;
 use super::{Sweep, create_user, mint, register, rotate_secret, text};
+use crate::oauth::Assertion;
+use crate::signatures::{self, ALICE};
 use crate::support::document::Operation;
 use crate::support::tenants::{MARK, rows_of, twin};
 use crate::support::webhook::Receiver;
@@ -61,6 +63,16 @@ async fn a_member_token_acts_in_its_own_org_alone() {
         let issued = acme.post("/v1/auth/token", json!({"user_id": user_id})).await.expect(200);
         let bearer = format!("Bearer {}", text(&issued, "/data/access_token"));
         Some(sweep.app.anyone().with("authorization", bearer))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_partner_token_acts_in_its_own_org_alone() {
+    acts_alone(async |sweep, acme, _| {
+        let keyid = signatures::register(acme, &ALICE, "Authentication").await;
+        let assertion = Assertion::new(&ALICE, &keyid).of(&acme.key).with(json!({"aud": "http://localhost"}));
+        Some(assertion.bearer(&sweep.app).await)
     })
     .await;
 }
