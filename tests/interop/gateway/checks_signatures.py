@@ -1,6 +1,7 @@
 """Signed requests: without a key they are the service's to judge, and reach it as they were signed. Takes a Walk."""
 
 import uuid
+from types import SimpleNamespace
 
 from checks_neighbours import log_rows
 from support import (EVERY_SPOOF, SECRETS_SENT, SPOOF, SPOOF_ORG, arrived, assert_anonymous, assert_refused, assert_tenant,
@@ -160,6 +161,23 @@ def whole_targets(walk):
         assert reply.status in (200, 400, 404, 422), (target, reply.status)
         parts = ("@method", "@authority", "@path", "@query", "@scheme")
         assert send(walk, signer, "GET", target, covered=parts).status == reply.status, target
+
+
+@check("signed responses verify behind the gateway, with a body and without", end_to_end=True, signs=True)
+def whole_answers(walk):
+    signer, pair, user = walk.service.signer(), walk.service.pair(), str(uuid.uuid4())
+    asked = [("Accept-Signature", 'sig=("@status");tag="partner-api"'), ("Accept-Encoding", "gzip, br")]
+    requests = [("GET", "/v1/users?limit=100", None, 200), ("POST", "/v1/users", b'{"user_id": "%s"}' % user.encode(), 201),
+                ("DELETE", f"/v1/users/{user}", None, 204), ("GET", f"/v1/users/{user}", None, 404),
+                ("GET", "/v1/users?limit=x", None, 422),
+                ("GET", f"/v1/users/{user}/devices", None, 503)]
+    for method, target, body, status in requests:
+        headers = signer.sign(method, target, body)
+        reply = ask(walk.whole, method, target, [*headers, *asked], body)
+        assert reply.status == status and not reply.all("content-encoding"), (target, reply.status, reply.body[:200])
+        request = SimpleNamespace(method=method, url=walk.service.PUBLIC_URL + target, headers=dict(headers))
+        response = SimpleNamespace(status_code=status, headers=dict(reply.headers), request=request)
+        pair.verify(response, reply.body, "sig1")
 
 
 @check("what was changed, seen before or stripped does not pass the whole way: 401", end_to_end=True, signs=True)

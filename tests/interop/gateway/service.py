@@ -27,7 +27,7 @@ class RealService(Service):
         children.append(self)
         self.wait_until_ready()
         self.main = self.make_org("acme")
-        self.of_suspended_org = self.signers_key = None
+        self.of_suspended_org = self.signers_key = self.own_pair = None
 
     def call(self, method, path, body=None, key=None, expect=200):
         return super().call(method, path, body, key=key or self.main.key, expect=expect)
@@ -71,6 +71,15 @@ class RealService(Service):
             made = super().call("POST", "/api/v1/key", body, key=self.main.key, whole=True)
             self.signers_key = signing.Signer(made["UniqueId"], key, self.PUBLIC_URL)
         return self.signers_key
+
+    def pair(self):
+        """With which the service signs what it answers to the main org."""
+        if self.own_pair is None:
+            body = {"OwnerCode": "acme", "Usage": ["ResponseSignature"], "Type": "RSA", "Length": 2048,
+                    "ExpirationUtc": signing.in_a_year()}
+            made = super().call("POST", "/api/v1/key/generate", body, key=self.main.key, whole=True)
+            self.own_pair = signing.ServicePair(made["UniqueId"], made["Key"])
+        return self.own_pair
 
     def member_token(self):
         """For gateways, which pass any token on; the service is another matter."""

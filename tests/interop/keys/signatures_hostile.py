@@ -176,10 +176,7 @@ def others(partner, stranger):
     yield "a key to deliver to", partner.another(("CredentialsDownload",))
     yield "a key for reports", partner.another(("Reports",))
     yield "a key for messages", partner.another(("MessageLevelEncryption",))
-    made = partner.call("POST", "/api/v1/key/generate", {
-        **{name: value for name, value in signing.registration(partner.name, partner.signer.key, ("ResponseSignature",)).items()
-           if name != "PublicKey"}, "Length": 2048}, whole=True)
-    yield "a pair of the service", signing.Signer(made["UniqueId"], partner.signer.key, BASE)
+    yield "a pair of the service", signing.Signer(partner.generate("ResponseSignature")[0], partner.signer.key, BASE)
     dead = partner.another()
     partner.call("DELETE", f"/api/v1/key/{dead.unique_id}", expect=204)
     yield "a dead key", dead

@@ -198,13 +198,19 @@ def walk(arguments, service, tally):
     hints.walk(lambda name: Partner(service, name), tally, service.directory, arguments.node)
     if arguments.jose:
         import guide
+        import messages
+        import messages_hostile
+        import responses
         import signatures
         import signatures_hostile
         signatures.walk(service, tally, arguments.node)
         signatures_hostile.walk(service, tally)
+        responses.walk(service, tally, arguments.node)
+        messages.walk(service, tally, arguments.node)
+        messages_hostile.walk(service, tally)
         guide.walk(service, tally, arguments.node)
     else:
-        tally.skip("signed", "signed requests", "http-message-signatures could not be installed")
+        tally.skip("signed", "signatures, messages, docs/keys.md", "the libraries could not be installed")
 
 
 def main():

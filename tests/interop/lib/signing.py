@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from http_message_signatures import HTTPMessageSigner, HTTPSignatureKeyResolver, algorithms
+from http_message_signatures import HTTPMessageSigner, HTTPMessageVerifier, HTTPSignatureKeyResolver, algorithms
 
 PSS, V1_5 = algorithms.RSA_PSS_SHA512, algorithms.RSA_V1_5_SHA256
 
@@ -35,11 +35,14 @@ def private_pem(key):
                              serialization.NoEncryption()).decode()
 
 
+def in_a_year():
+    return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=365)).isoformat()
+
+
 def registration(owner, key, usage=("Authentication",)):
     """The body of POST /api/v1/key for the public half, for a year."""
-    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=365)
     return {"OwnerCode": owner, "Usage": list(usage), "Type": "RSA", "PublicKey": public_pem(key),
-            "ExpirationUtc": end.isoformat()}
+            "ExpirationUtc": in_a_year()}
 
 
 class Signer(HTTPSignatureKeyResolver):
@@ -65,6 +68,30 @@ class Signer(HTTPSignatureKeyResolver):
         signer = HTTPMessageSigner(signature_algorithm=algorithm, key_resolver=self)
         signer.sign(request, body=as_bytes(body), covered_component_ids=covered, **more)
         return list(request.headers.items())
+
+
+class ServicePair(HTTPSignatureKeyResolver):
+    """The public half of a pair with which the service signs its responses."""
+
+    BOUND = ("@status", '"@method";req', '"@target-uri";req')
+
+    def __init__(self, unique_id, pem):
+        self.unique_id, self.pem = unique_id, pem
+
+    def resolve_public_key(self, key_id):
+        assert key_id == self.unique_id, f"signed by {key_id}"
+        return self.pem.encode()
+
+    def resolve_private_key(self, key_id):
+        raise KeyError(key_id)
+
+    def verify(self, response, content, signed_label=None):
+        """What is covered, of a response (`status_code`, `headers`, `request`) that answers this request."""
+        covered = self.BOUND + ((f'"signature";req;key="{signed_label}"',) if signed_label else ())
+        verifier = HTTPMessageVerifier(signature_algorithm=PSS, key_resolver=self)
+        [verdict] = verifier.verify(response, expect_tag="partner-api", expect_label="partner-api", require_components=covered,
+                                    body=content, max_age=datetime.timedelta(minutes=1))
+        return set(verdict.covered_components)
 
 
 def as_bytes(body):
