@@ -13,6 +13,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 import hints
+import proofs
 from lib.service import Service
 from lib.tally import Tally
 
@@ -196,6 +197,7 @@ def walk(arguments, service, tally):
         tally.skip("pgp", "certificates", "gpg is not installed")
     tally.run("rsa", "pairs made by the service", generated, service)
     hints.walk(lambda name: Partner(service, name), tally, service.directory, arguments.node)
+    proofs.walk(lambda name: Partner(service, name), tally, open_with_jwcrypto if arguments.jose else None)
     if arguments.jose:
         import guide
         import messages
