@@ -1,14 +1,20 @@
 //! `REQUIRE_KEY_PROOF` (contract 12.5): a key that is not proven signs nothing.
 
+use std::time::Duration;
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::RSA_PSS_SHA512;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use partner_api::db::change_feed::ChangeFeed;
+use partner_api::ids::OrgId;
+use partner_api::state::App;
+use partner_api::telemetry::AccessLog;
 use serde_json::{Value, json};
 
 use super::{ALICE, MALLORY, Request, URL, refused, register, registration};
-use crate::support::{Caller, TestApp};
+use crate::support::{Caller, TestApp, within};
 
 async fn app() -> TestApp {
     let mut app = TestApp::with(&[("PUBLIC_URL", URL), ("REQUIRE_KEY_PROOF", "true")]).await;
@@ -95,4 +101,28 @@ async fn the_first_proof_needs_no_signature_and_under_a_policy_a_proven_key_sign
     proof.send(&app.anyone()).await.expect(200);
     Request::new("GET", "/v1/users", &MALLORY, &second).send(&app.anyone()).await.expect(200);
     end(&first).send(&app.anyone()).await.expect(204);
+}
+
+#[tokio::test]
+async fn another_replica_hears_of_a_proof_within_a_second() {
+    let app = app().await;
+    let acme = app.org("acme").await;
+    let keyid = register(&acme, &ALICE, "Authentication").await;
+    let state = &app.state;
+    let (config, keyring) = (state.config.clone(), state.keyring.clone());
+    let other = App::new(config, app.clock.clone(), app.database.db(), keyring, AccessLog::off());
+    let (feed, _) = ChangeFeed::new(other.db.clone(), other.trust.clone(), app.clock.clone());
+    let hearing = tokio::spawn(feed.run(other.caches()));
+    within(Duration::from_secs(10), "it believes its memory", async || other.trust.is_fresh().then_some(()))
+        .await;
+    let knows = async || {
+        let org = other.identity.org(OrgId(acme.id)).await.expect("it is asked").expect("it is there");
+        org.authentication_key(keyid.parse().expect("an id"), app.clock.now()).map(drop)
+    };
+    assert!(knows().await.is_none());
+
+    prove(&acme, &keyid, &ALICE).await;
+
+    within(Duration::from_secs(1), "it has heard of the proof", knows).await;
+    hearing.abort();
 }
