@@ -64,6 +64,10 @@ class Lab:
         other = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
         return rate, f"p50 {p50} p99 {p99}" + (f" ({other[1]} not 2xx)" if other else "")
 
+    def signed(self, *arguments, stdin=None):
+        """What bench/signed.rs prints."""
+        return subprocess.run([self.options.signed, *arguments], input=stdin, capture_output=True, text=True, check=True).stdout
+
     def pgbench(self, statements, clients=32, setup=None):
         """Transactions a second of a script."""
         if setup:

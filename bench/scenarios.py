@@ -9,6 +9,8 @@ import time
 import uuid
 import zlib
 
+import signed
+
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 PLAIN = """CREATE TABLE IF NOT EXISTS plain_users (org_id uuid, user_id uuid, id uuid NOT NULL, first_name text, last_name text,
  email text, created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL, PRIMARY KEY (org_id, user_id));
@@ -46,6 +48,14 @@ def get_user(lab):
         "pgbench SELECT by key": lambda: lab.pgbench(select),
         "GET /v1/users/{id}": lambda: lab.wrk(f"{lab.public}/v1/users/", "one_of.lua", path, headers=(org_id(lab),)),
     }
+
+
+def signed_features(lab):
+    return signed.signed_features(lab, org_id(lab))
+
+
+def signed_get_user(lab):
+    return signed.signed_get_user(lab, org_id(lab), fill(lab, signed.REQUESTS))
 
 
 def verify_known(lab):
@@ -244,6 +254,8 @@ SCENARIOS = {
     "create_user": create_user,
     "create_user_1": lambda lab: create_user(lab, 1),
     "get_user": get_user,
+    "signed_features": signed_features,
+    "signed_get_user": signed_get_user,
     "verify_known": verify_known,
     "verify_unknown": verify_unknown,
     "verify_malformed": verify_malformed,
