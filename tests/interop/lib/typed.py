@@ -12,6 +12,7 @@ VARYING = (
     (r"tk_test_[0-9A-Za-z]+", "<key>"),
     (r"evt_[0-9a-f]{32}", "<event>"),
     (r"\b[0-9a-f]{64}\b", "<sha256>"),
+    (r"nonce [\w-]{43}", "nonce <random>"),
     (r'"(waiting_events|total|version)":\d+', r'"\1":<n>'),
     (r'"status":"(created|exists)"', '"status":"<there>"'),
     (r'("data":\[\{"user_id":"<id>","created_at":"<instant>"\})(,\{[^}]*\})*\]', r"\1]"),
