@@ -220,6 +220,19 @@ async fn a_key_that_ended_gets_no_token() {
     invalid_client(&Assertion::new(&ALICE, &keyid).ask(&app.anyone()).await);
 }
 
+#[tokio::test]
+async fn where_keys_must_be_proven_one_that_is_not_gets_no_token() {
+    let app = TestApp::with(&[("PUBLIC_URL", URL), ("REQUIRE_KEY_PROOF", "true")]).await;
+    let acme = app.org("acme").await;
+    let keyid = register(&acme, &ALICE, "Authentication").await;
+    invalid_client(&Assertion::new(&ALICE, &keyid).ask(&app.anyone()).await);
+    sqlx::query("UPDATE public_keys SET proven_at = created_at")
+        .execute(&mut app.database.connect().await)
+        .await
+        .expect("it is proven");
+    Assertion::new(&ALICE, &keyid).ask(&app.anyone()).await.expect(200);
+}
+
 #[track_caller]
 fn told(reply: &Reply, status: u16, error: &str) {
     let body = reply.json();

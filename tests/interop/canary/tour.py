@@ -2,12 +2,18 @@
 
 import base64
 import json
+import os
 import secrets
+import shutil
 import socket
+import subprocess
 import threading
+import time
+import urllib.parse
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 FIXTURES = "../../../crates/public-keys/tests/fixtures"
 END = "2028-11-21T08:00:00Z"
 
@@ -66,7 +72,7 @@ class Tour:
         self.org, self.key = made["org_id"], self.marks.credential("tenant-key", made["tenant_api_key"])
         self.note_signing_secret(made["signing_secret"])
         for part in (self.users, self.keys, self.signing_secrets, self.public_keys, self.queues, self.members,
-                     self.gateway, self.malformed, self.stray_headers, self.not_http, self.operator):
+                     self.oauth, self.gateway, self.malformed, self.stray_headers, self.not_http, self.operator):
             part()
         assert 500 not in self.statuses and {200, 201, 204, 400, 401, 403, 404, 409, 415, 422, 503} <= set(self.statuses), \
             sorted(set(self.statuses))
@@ -168,6 +174,34 @@ class Tour:
         self.ask("GET", f"/v1/users/{self.user}", expect=401, Authorization=f"Bearer {token[:-6]}AAAAAA")
         self.ask("GET", f"/v1/users/{self.user}", expect=400, Authorization=f"Bearer {token}", taih_tenant_key=self.key)
 
+    def oauth(self):
+        """A partner token. Of the assertion not even the id comes to rest."""
+        if not shutil.which("openssl"):
+            return
+        registered = self.call("POST", "/api/v1/key", {"OwnerCode": "acme", "Usage": ["Authentication"], "Type": "RSA", "PublicKey":
+                                                       self.fixture("rsa2048.spki.pem"), "ExpirationUtc": END})["UniqueId"]
+        now, encode = int(time.time()), lambda part: base64.urlsafe_b64encode(part).rstrip(b"=").decode()
+        claims = {"iss": "acme", "sub": "acme", "aud": f"http://127.0.0.1:{self.service.public}", "exp": now + 60,
+                  "jti": self.marks.credential("assertion-id")}
+        signed = ".".join(encode(json.dumps(part).encode()) for part in ({"alg": "PS256", "kid": registered}, claims))
+        pss = ("-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:32")
+        command = ["openssl", "dgst", "-sha256", "-sign", os.path.join(HERE, FIXTURES, "rsa2048.key.pem"), *pss]
+        signature = subprocess.run(command, input=signed.encode(), capture_output=True, check=True).stdout
+        assertion = f"{signed}.{self.marks.credential('assertion', encode(signature))}"
+        form = {"grant_type": "client_credentials", "client_assertion": assertion,
+                "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}
+        ask = lambda form, expect: self.ask("POST", "/v1/oauth/token", expect=expect, raw=urllib.parse.urlencode(form),
+                                            Content_Type="application/x-www-form-urlencoded")
+        token = ask(form, 200)["access_token"]
+        self.marks.credential("partner-token", token)
+        self.marks.credential("partner-token", token.rsplit(".", 1)[1])
+        self.ask("GET", "/v1/users", expect=200, Authorization=f"Bearer {token}")
+        self.ask("GET", "/v1/users", expect=401, Authorization=f"Bearer {token[:-6]}AAAAAA")
+        ask(form, 401)
+        for name in (*form, "scope", "client_secret"):
+            ask({**form, name: self.marks.credential("in-a-bad-form")}, None)
+        self.call("DELETE", f"/api/v1/key/{registered}", expect=204)
+
     def gateway(self):
         good = {"OrgId": self.org, "X_Gateway_Auth": self.gateway_secret}
         self.ask("GET", "/v1/users", expect=200, **good)
@@ -224,7 +258,6 @@ class Tour:
 
     @staticmethod
     def wait(condition, seconds=15):
-        import time
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, "it did not happen in time"

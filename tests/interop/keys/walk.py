@@ -203,6 +203,7 @@ def walk(arguments, service, tally):
         import messages
         import messages_hostile
         import responses
+        import oauth
         import signatures
         import signatures_hostile
         signatures.walk(service, tally, arguments.node)
@@ -210,6 +211,7 @@ def walk(arguments, service, tally):
         responses.walk(service, tally, arguments.node)
         messages.walk(service, tally, arguments.node)
         messages_hostile.walk(service, tally)
+        oauth.walk(service, tally, arguments.node)
         guide.walk(service, tally, arguments.node)
     else:
         tally.skip("signed", "signatures, messages, docs/keys.md", "the libraries could not be installed")
