@@ -36,10 +36,10 @@ pub struct TokenForm {
     grant_type: GrantType,
     /// How the client authenticates (RFC 7523 2.2).
     client_assertion_type: AssertionType,
-    /// A JWT of at most five minutes, signed (RS384, PS256, PS384, PS512) with a registered key of the usage
+    /// A JWT of at most five minutes and 8 KiB, signed (RS384, PS256, PS384, PS512) with a registered key of the usage
     /// `Authentication`. Header: `kid`, the key's `UniqueId`. Claims: `iss` and `sub`, the key's `RelatedClientId` or
     /// your `OwnerCode`; `aud`, this URL or the issuer; `exp`; `jti`, which is taken once.
-    #[schema(max_length = 8192, example = "<the JWT that you signed>")]
+    #[schema(example = "<the JWT that you signed>")]
     client_assertion: String,
     /// The same as `sub`.
     #[schema(required = false, example = "demo")]
