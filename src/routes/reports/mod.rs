@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use self::content::Content;
 use self::input::{CreateReport, ReportPath};
-use self::reply::{Report, ReportStatus, RequestedReport};
+use self::reply::{Report, ReportContent, ReportStatus, RequestedReport};
 use self::rules::{ChosenKey, NewReport, OrgReports};
 use self::store::Reports;
 use crate::changes::{Change, Rule, Scope};
@@ -141,7 +141,7 @@ async fn get_report(
     responses(
         (
             status = 200, description = "All of it.",
-            content((Vec<u8> = "application/pgp-encrypted"), (String = "application/jose")),
+            content((ReportContent = "application/pgp-encrypted"), (ReportContent = "application/jose")),
             headers(
                 ("Content-Disposition" = String, description = "`attachment`, with a name for the file."),
                 ("Content-Length" = String, description = "Its length in octets."),
@@ -151,7 +151,7 @@ async fn get_report(
         ),
         (
             status = 206, description = "The range that was asked for.",
-            content((Vec<u8> = "application/pgp-encrypted"), (String = "application/jose")),
+            content((ReportContent = "application/pgp-encrypted"), (ReportContent = "application/jose")),
             headers(("Content-Range" = String, description = "Which range of how much.")),
         ),
         (status = 404, description = "`not_found`: this org has no such report, or its content has expired."),

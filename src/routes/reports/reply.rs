@@ -101,6 +101,12 @@ pub struct Report {
     expires_at: Option<DateTime<Utc>>,
 }
 
+/// A content as it is fetched.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "documents a content's form")]
+pub struct ReportContent(Vec<u8>);
+
 impl Report {
     /// The report as it stands at `now`.
     pub fn of(row: ReportRow, now: DateTime<Utc>) -> Result<Self, ApiError> {

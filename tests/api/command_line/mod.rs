@@ -7,6 +7,7 @@ mod json;
 mod keys;
 mod master;
 mod org;
+mod report;
 mod serve;
 mod start;
 

@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import hints
 import proofs
+import reports
 from lib.service import Service
 from lib.tally import Tally
 
@@ -213,8 +214,10 @@ def walk(arguments, service, tally):
         messages_hostile.walk(service, tally)
         oauth.walk(service, tally, arguments.node)
         guide.walk(service, tally, arguments.node)
+        # Last: it kills the service.
+        reports.walk(lambda name: Partner(service, name), tally, service.directory, arguments.node, arguments.full)
     else:
-        tally.skip("signed", "signatures, messages, docs/keys.md", "the libraries could not be installed")
+        tally.skip("signed", "signatures, messages, reports, docs/keys.md", "the libraries could not be installed")
 
 
 def main():
@@ -222,6 +225,7 @@ def main():
     parser.add_argument("--bin", required=True)
     parser.add_argument("--jose", action="store_true", help="the libraries of requirements.txt are there")
     parser.add_argument("--node", action="store_true", help="so are those of package.json")
+    parser.add_argument("--full", action="store_true", help="reports of a million users; takes minutes")
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -33,6 +33,7 @@ pub struct Credential {
     fingerprint: Option<String>,
     related_client_id: Option<String>,
     has_private_key: Option<bool>,
+    proven_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     /// Of a tenant key.
     last_used_at: Option<DateTime<Utc>>,
@@ -58,6 +59,7 @@ impl Source for Credentials {
         Column("fingerprint", "/fingerprint"),
         Column("related_client_id", "/related_client_id"),
         Column("has_private_key", "/has_private_key"),
+        Column("proven_at", "/proven_at"),
         Column("created_at", "/created_at"),
         Column("last_used_at", "/last_used_at"),
         Column("expires_at", "/expires_at"),
@@ -94,20 +96,21 @@ impl Source for Credentials {
             Credential,
             r#"
             SELECT kind AS "kind!", id AS "id!", name, prefix, source, usages, algorithm, fingerprint, related_client_id,
-                   has_private_key, created_at AS "created_at!", last_used_at, expires_at, superseded_at, revoked_at, rotated_to
+                   has_private_key, proven_at, created_at AS "created_at!", last_used_at, expires_at, superseded_at, revoked_at,
+                   rotated_to
             FROM (
                 SELECT 'tenant_key' AS kind, id, name, prefix, NULL::text AS source, NULL::text[] AS usages,
                        NULL::text AS algorithm, NULL::text AS fingerprint, NULL::text AS related_client_id,
-                       NULL::boolean AS has_private_key, created_at, last_used_at, expires_at, rotated_at AS superseded_at,
+                       NULL::boolean AS has_private_key, NULL::timestamptz AS proven_at, created_at, last_used_at, expires_at, rotated_at AS superseded_at,
                        revoked_at, rotated_to
                 FROM tenant_keys WHERE org_id = $1
                 UNION ALL
-                SELECT 'signing_secret', id, NULL, NULL, source, NULL, NULL, NULL, NULL, NULL, created_at, NULL, expires_at,
-                       superseded_at, revoked_at, NULL
+                SELECT 'signing_secret', id, NULL, NULL, source, NULL, NULL, NULL, NULL, NULL, NULL, created_at, NULL,
+                       expires_at, superseded_at, revoked_at, NULL
                 FROM signing_secrets WHERE org_id = $1
                 UNION ALL
                 SELECT 'public_key', unique_id, NULL, NULL, NULL, usages, algorithm, fingerprint, related_client_id,
-                       sealed IS NOT NULL, created_at, NULL, expires_at, NULL, deleted_at, NULL
+                       sealed IS NOT NULL, proven_at, created_at, NULL, expires_at, NULL, deleted_at, NULL
                 FROM public_keys WHERE org_id = $1
             ) AS credential
             WHERE (created_at, id) > ($2, $3) AND ($4::timestamptz IS NULL OR created_at < $4)
