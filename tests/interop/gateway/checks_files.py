@@ -33,9 +33,10 @@ def kong_paths():
     """kong.yml's regular expressions against paths that must and must not match (anchored at the start, as in Kong)."""
     text = kong_file()
     lists = [re.findall(r"""["']~([^"']+)["']""", line) for line in text.splitlines() if line.strip().startswith("paths:")]
-    assert len(lists) == 3 and text.count("strip_path: false") == 3
-    wanted = (("/v1", "/v1/users", "/v1/users/bulk", "/api/v1/key", "/api/v1/key/list/acme"),
+    assert len(lists) == 4 and text.count("strip_path: false") == 4
+    wanted = (("/v1", "/v1/users", "/v1/users/bulk", "/v1/oauth/token", "/api/v1/key", "/api/v1/key/list/acme"),
               ("/v1/users/bulk",),
+              ("/v1/oauth/token",),
               ("/", "/docs", "/docs/x", "/openapi.json", "/.well-known/jwks.json"))
     unwanted = ("/v10", "/v1x/users", "/api/v1/keys", "/api/v1", "/internal/auth/verify", "/docsx", "/openapixjson",
                 "/well-known/", "/readyz", "/metrics")
@@ -85,6 +86,7 @@ def kong_settings():
             assert config["mode"] == "strip" or {"verify_url", "gateway_secret"} <= set(config), config
             assert config.get("gateway_secret", "{vault://").startswith("{vault://"), "a secret in clear"
     buffering = {route["name"]: route.get("request_buffering", True) for route in service["routes"]}
-    assert buffering == {"partner-api-authenticated": True, "partner-api-bulk": False, "partner-api-public": True}
+    assert buffering == {"partner-api-authenticated": True, "partner-api-bulk": False, "partner-api-tokens": True,
+                         "partner-api-public": True}
     names = {each["name"] for each in (*read["plugins"], *service["plugins"])}
     assert names == {"partner-api-auth", "rate-limiting", "file-log"}, names

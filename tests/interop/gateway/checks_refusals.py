@@ -5,7 +5,7 @@ import threading
 import time
 
 from stubs import REFUSED, make_key, new_credential, yes
-from support import (assert_refused, assert_unauthorized, assert_unavailable, check, with_key, with_token)
+from support import (assert_refused, assert_unauthorized, assert_unavailable, check, service_text, with_key, with_token)
 from wire import ask
 
 PATHS = (("/v1/users", False), ("/api/v1/key/list/acme", True), ("/api/v1/key", True), ("/api/v1/key?x=/v1", True))
@@ -45,6 +45,9 @@ def public_listener_down(walk):
         assert_unavailable(ask(walk.no_service, path=path, headers=with_key(walk.service.main.key)), traced)
         assert_unavailable(ask(walk.no_service, path=path, headers=with_token("a.b.c")), traced)
     assert_unavailable(ask(walk.no_service, path="/docs"))
+    tokens = ask(walk.no_service, "POST", "/v1/oauth/token", body=b"grant_type=client_credentials")
+    assert (tokens.status, tokens.one("retry-after"), tokens.one("cache-control")) == (503, "1", "no-store"), tokens.headers
+    assert tokens.json() == {"error": "temporarily_unavailable", "error_description": service_text("service_unavailable")}
     bulk = ask(walk.no_service, "POST", "/v1/users/bulk", with_key(walk.service.main.key), body=b"{}\n")
     assert_unavailable(bulk)
 

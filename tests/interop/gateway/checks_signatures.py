@@ -180,6 +180,23 @@ def whole_answers(walk):
         pair.verify(response, reply.body, "sig1")
 
 
+@check("a registered key fetches a token without a key, and calls with it", end_to_end=True, signs=True)
+def whole_tokens(walk):
+    signer = walk.service.signer()
+    form = signer.token_request("acme", "/v1/oauth/token")
+    headers = [("Content-Type", "application/x-www-form-urlencoded"), *EVERY_SPOOF]
+    reply = ask(walk.whole, "POST", "/v1/oauth/token", headers, form)
+    assert reply.status == 200 and reply.one("cache-control") == "no-store", reply.body
+    token = reply.json()["access_token"]
+    assert ask(walk.whole, headers=with_token(token, *EVERY_SPOOF)).status == 200
+    for more in ([], with_key(walk.service.main.key)):
+        again = ask(walk.whole, "POST", "/v1/oauth/token", [*headers, *more], form)
+        assert (again.status, again.json()["error"]) == (401, "invalid_client") and not again.all("www-authenticate"), again.body
+    beside = ask(walk.whole, "POST", "/v1/oauth/token", [*headers, *with_token(token), *with_key(walk.service.main.key)], form)
+    assert (beside.status, beside.json()["error"]) == (400, "invalid_request"), beside.body
+    assert ask(walk.whole, "GET", "/v1/oauth/token").status == 405
+
+
 @check("what was changed, seen before or stripped does not pass the whole way: 401", end_to_end=True, signs=True)
 def whole_hostile(walk):
     signer, main = walk.service.signer(), walk.service.main

@@ -26,10 +26,19 @@ local BY_STATUS = {
 
 -- Templates and not cjson, which writes an empty list as {}. Neither texts nor ids need escaping.
 local ENVELOPE = '{"error":{"code":"%s","message":"%s","details":[],"request_id":"%s"}}'
+-- The token endpoint speaks RFC 6749 5.2.
+local TOKEN_PATH = "/v1/oauth/token"
+local OAUTH = '{"error":"%s","error_description":"%s"}'
+local OAUTH_NAMES = {
+  internal_error = "server_error", rate_limited = "temporarily_unavailable", service_unavailable = "temporarily_unavailable",
+}
 local TRACED = '{"TraceId":"%s","Error":{"Code":"%s","Message":"%s","AdditionalInfo":"","ExtraData":{}}}'
 
 
 local function body_of(path, code, message, request_id)
+  if path == TOKEN_PATH then
+    return OAUTH:format(OAUTH_NAMES[code] or "invalid_request", message)
+  end
   if (path .. "/"):find("^/api/v1/key/") then
     return TRACED:format(request_id, code, message)
   end
