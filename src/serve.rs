@@ -20,7 +20,9 @@ use tokio::task::JoinSet;
 use tower::Layer as _;
 
 use crate::app::{self, MAX_HEADER_BYTES};
-use crate::background::{expiry, outbox_depth, probe, publisher, reports, retention, service_keys};
+use crate::background::{
+    expiry, outbox_depth, probe, publisher, reports, retention, rotations, service_keys,
+};
 use crate::config::Config;
 use crate::db::change_feed::ChangeFeed;
 use crate::http::paced::Paced;
@@ -95,6 +97,7 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
     tasks.spawn(async move { token_keys.identity.token_keys.publish_forever().await });
     tasks.spawn(expiry::run(app.clone()));
     tasks.spawn(retention::run(app.clone()));
+    tasks.spawn(rotations::run(app.clone()));
     tasks.spawn(outbox_depth::run(app.clone()));
 
     let (close, closed) = watch::channel(false);

@@ -236,7 +236,8 @@ impl AccessRecord {
         metrics.http.answered(&self.method, self.route(), status.as_u16(), seconds);
         // A stored reply that is sent again changed nothing this time.
         if !response.headers().contains_key(&IDEMPOTENT_REPLAYED) {
-            metrics.events.answered(&self.method, self.route(), status);
+            let told = response.extensions().get().copied();
+            metrics.events.answered(&self.method, self.route(), status, told);
         }
         self.write(Some(response.status()), response.extensions().get().copied(), code);
     }

@@ -157,7 +157,10 @@ macro_rules! whose {
 
 async fn tenant_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<Announced>, sqlx::Error> {
     let mut drafts = Drafts::default();
-    for row in ending!("tenant_keys", "id", "revoked_at IS NULL", now).fetch_all(&db.pool).await? {
+    for row in ending!("tenant_keys", "id", "revoked_at IS NULL AND pending_of IS NULL", now)
+        .fetch_all(&db.pool)
+        .await?
+    {
         let kind = if row.step == 0 { EventType::TenantKeyExpired } else { EventType::TenantKeyExpiring };
         let expires_at = Some(row.expires_at);
         let subject = Subject::TenantKey { key_id: KeyId(row.id), previous_key_id: None, expires_at };
@@ -170,7 +173,7 @@ async fn tenant_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<Announced>, sqlx
         drafts,
         now,
         "UPDATE tenant_keys t SET expiry_told = draft.step",
-        "t.id = draft.subject AND t.revoked_at IS NULL AND (t.expiry_told IS NULL OR t.expiry_told > draft.step)"
+        "t.id = draft.subject AND t.revoked_at IS NULL AND t.pending_of IS NULL AND (t.expiry_told IS NULL OR t.expiry_told > draft.step)"
     );
     Ok(whose!(announced.fetch_all(&db.pool).await?))
 }
@@ -198,7 +201,7 @@ async fn public_keys(db: &Db, now: DateTime<Utc>) -> Result<Vec<Announced>, sqlx
 async fn signing_secrets(db: &Db, now: DateTime<Utc>) -> Result<Vec<Announced>, sqlx::Error> {
     let due = sqlx::query!(
         "SELECT org_id, id FROM signing_secrets
-         WHERE expires_at <= $1 AND revoked_at IS NULL AND NOT expiry_told ORDER BY expires_at LIMIT $2",
+         WHERE expires_at <= $1 AND revoked_at IS NULL AND NOT expiry_told AND pending_of IS NULL ORDER BY expires_at LIMIT $2",
         now,
         BATCH,
     );
@@ -215,7 +218,7 @@ async fn signing_secrets(db: &Db, now: DateTime<Utc>) -> Result<Vec<Announced>, 
         drafts,
         now,
         "UPDATE signing_secrets t SET expiry_told = true, sealed = NULL",
-        "t.id = draft.subject AND t.revoked_at IS NULL AND NOT t.expiry_told"
+        "t.id = draft.subject AND t.revoked_at IS NULL AND NOT t.expiry_told AND t.pending_of IS NULL"
     );
     Ok(whose!(announced.fetch_all(&db.pool).await?))
 }

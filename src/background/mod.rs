@@ -7,4 +7,5 @@ pub mod publisher;
 mod queue_credential;
 pub mod reports;
 pub mod retention;
+pub mod rotations;
 pub mod service_keys;

@@ -10,6 +10,7 @@ use crate::crypto::keyring::Keyring;
 use crate::error::{ApiError, Code};
 use crate::events::{Draft, EventType, Subject};
 use crate::identity::Partner;
+use crate::identity::keys::KeyStage;
 use crate::ids::{KeyId, OrgId};
 
 /// The org and the author of a change.
@@ -90,30 +91,45 @@ pub struct CallerState {
     pub key_id: Option<KeyId>,
     /// Neither revoked nor expired; true without a key.
     pub is_live: bool,
-    /// Rotated; it may be dead as well.
-    pub is_superseded: bool,
+    /// What it may do; it may be dead as well.
+    pub stage: KeyStage,
 }
 
 impl CallerState {
     /// Somebody who needs no key.
-    pub const KEYLESS: Self = Self { key_id: None, is_live: true, is_superseded: false };
+    pub const KEYLESS: Self = Self { key_id: None, is_live: true, stage: KeyStage::Current };
 
-    /// Passes who may change anything: a key in its grace window administers nothing.
+    /// Passes who may change anything: neither a key in its grace window, nor one that waits for its confirmation.
     ///
     /// # Errors
-    /// 401 for a dead key, 403 `key_superseded` for one in its grace window.
+    /// 401 for a dead key, 403 `key_superseded` or `key_not_confirmed`.
     pub fn require_administrator(self) -> Result<(), ApiError> {
         self.require_live()?;
-        if self.is_superseded { Err(Code::KeySuperseded.into()) } else { Ok(()) }
+        self.stage.require_administrator()
+    }
+
+    /// Passes who may confirm or end the successor `key_id`: whoever may change anything, and itself.
+    ///
+    /// # Errors
+    /// As [`require_administrator`](Self::require_administrator).
+    pub fn require_administrator_or(self, key_id: KeyId) -> Result<(), ApiError> {
+        if self.key_id == Some(key_id) && self.stage == KeyStage::Pending {
+            self.require_live()
+        } else {
+            self.require_administrator()
+        }
     }
 
     /// Passes who may rotate a key.
     ///
     /// # Errors
     /// 409 `key_already_rotated` for a key that was, dead or alive, so that the loser of a rotation
-    /// without grace hears why; 401 for any other dead key.
+    /// without grace hears why; 401 for any other dead key; 403 `key_not_confirmed` for one that waits.
     pub fn require_unrotated(self) -> Result<(), ApiError> {
-        if self.is_superseded { Err(Code::KeyAlreadyRotated.into()) } else { self.require_live() }
+        match self.stage {
+            KeyStage::Superseded => Err(Code::KeyAlreadyRotated.into()),
+            KeyStage::Pending | KeyStage::Current => self.require_administrator(),
+        }
     }
 
     fn require_live(self) -> Result<(), ApiError> {
@@ -134,13 +150,17 @@ mod tests {
 
     #[test]
     fn a_superseded_key_administers_nothing_and_a_dead_one_is_no_key() {
-        let outcome = |is_live, is_superseded| {
-            let caller = CallerState { key_id: None, is_live, is_superseded };
+        let outcome = |is_live, stage| {
+            let caller = CallerState { key_id: None, is_live, stage };
             (refusal(caller.require_administrator()), refusal(caller.require_unrotated()))
         };
-        assert_eq!(outcome(true, false), (None, None));
-        assert_eq!(outcome(true, true), (Some("key_superseded"), Some("key_already_rotated")));
-        assert_eq!(outcome(false, false), (Some("unauthorized"), Some("unauthorized")));
-        assert_eq!(outcome(false, true), (Some("unauthorized"), Some("key_already_rotated")));
+        let (unauthorized, waits) = (Some("unauthorized"), Some("key_not_confirmed"));
+        let rotated = Some("key_already_rotated");
+        assert_eq!(outcome(true, KeyStage::Current), (None, None));
+        assert_eq!(outcome(true, KeyStage::Pending), (waits, waits));
+        assert_eq!(outcome(true, KeyStage::Superseded), (Some("key_superseded"), rotated));
+        assert_eq!(outcome(false, KeyStage::Current), (unauthorized, unauthorized));
+        assert_eq!(outcome(false, KeyStage::Pending), (unauthorized, unauthorized));
+        assert_eq!(outcome(false, KeyStage::Superseded), (unauthorized, rotated));
     }
 }

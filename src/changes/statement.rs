@@ -47,7 +47,8 @@ macro_rules! snapshot {
                 r#" SELECT o.revision AS "revision!", o.audit_mac AS "audit_mac: crate::crypto::audit_chain::RowMac",
                     given.caller IS NULL OR (c.id IS NOT NULL AND c.revoked_at IS NULL
                         AND (c.expires_at IS NULL OR c.expires_at > given.now)) AS "caller_is_live!",
-                    c.rotated_at IS NOT NULL AS "caller_is_superseded!", "#
+                    c.rotated_at IS NOT NULL AS "caller_is_superseded!",
+                    c.pending_of IS NOT NULL AS "caller_is_pending!", "#
                     + $columns
                     + " FROM given
                     JOIN orgs o ON o.id = given.org_id
@@ -67,7 +68,7 @@ macro_rules! snapshot {
             let caller = $crate::changes::CallerState {
                 key_id: scope.caller,
                 is_live: first.caller_is_live,
-                is_superseded: first.caller_is_superseded,
+                stage: $crate::identity::keys::KeyStage::of(first.caller_is_superseded, first.caller_is_pending),
             };
             Some(($crate::changes::OrgState { head, caller, now }, rows))
         })

@@ -53,7 +53,16 @@ pub enum KeyCommand {
         #[arg(long)]
         expires_at: Option<String>,
     },
-    /// End an API key now
+    /// Confirm the rotation to an API key that waits for it
+    Confirm {
+        /// The org's key
+        #[arg(long)]
+        org: String,
+        /// The successor's id
+        #[arg(long)]
+        id: String,
+    },
+    /// End an API key now; one that waits for its confirmation is given up
     Revoke {
         /// The org's key
         #[arg(long)]
@@ -70,6 +79,7 @@ impl KeyCommand {
             Self::List { org, .. }
             | Self::Create { org, .. }
             | Self::Rotate { org, .. }
+            | Self::Confirm { org, .. }
             | Self::Revoke { org, .. } => org,
         }
     }
@@ -80,6 +90,7 @@ enum Task {
     List { live: bool },
     Create(CreateTenantKey),
     Rotate(RotateTenantKey),
+    Confirm(KeyId),
     Revoke(KeyId),
 }
 
@@ -98,6 +109,7 @@ impl Task {
                 });
                 Self::Rotate(rules::judged(&arguments, clock.now())?)
             }
+            KeyCommand::Confirm { id, .. } => Self::Confirm(key_id(&id)?),
             KeyCommand::Revoke { id, .. } => Self::Revoke(key_id(&id)?),
         })
     }
@@ -136,6 +148,10 @@ async fn perform(operator: &Operator<'_>, task: Task, output: Output) -> Result<
         }
         Task::Rotate(wanted) => {
             operator.rotate(wanted, move |old, new, secret| shown(output, old, new, secret)).await
+        }
+        Task::Confirm(id) => {
+            operator.confirm(id).await?;
+            output.done(&json!({ "confirmed": id }), format!("Confirmed {id}."))
         }
         Task::Revoke(id) => {
             operator.revoke(id).await?;

@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use chrono::TimeDelta;
 use clap::Subcommand;
 use serde_json::json;
 
@@ -21,6 +20,7 @@ use crate::identity::orgs::SignaturePolicy;
 use crate::ids::OrgId;
 use crate::routes::org::{self, OrgChange, UpdateOrg};
 use crate::routes::public_keys::recipient::Recipient;
+use crate::routes::signing_secrets::rules::SecretRotation;
 use crate::routes::signing_secrets::{NewSecret, rotation};
 use crate::routes::tenant_keys::new_key::NewKey;
 use crate::routes::tenant_keys::operator::minting;
@@ -185,7 +185,7 @@ pub async fn create(
         let minting = minting(&clock, scope.clone(), &first, "first key".to_owned(), None);
         minting.execute_in(&mut tx).await?;
         let secret = NewSecret::of(None);
-        let rotation = rotation(&clock, &keyring, scope, &secret, TimeDelta::zero(), Recipient::Caller);
+        let rotation = rotation(&clock, &keyring, scope, &secret, SecretRotation::FIRST, Recipient::Caller);
         rotation.execute_in(&mut tx).await?;
         let signing_secret = secret.made().map(signing_secret::encode).ok_or("no signing secret was made")?;
         show(&Created { org_id, tenant_api_key: first.key, signing_secret })?;

@@ -38,7 +38,7 @@ pub async fn run(config: &Config, command: SecretCommand, output: Output) -> Res
         let new = NewSecret::of(None);
         let made = signing_secret::encode(new.made().ok_or("no signing secret was made")?);
         let scope = Scope::operator(org_id, &keyring);
-        let change = signing_secrets::rotation(&clock, &keyring, scope, &new, wanted.grace(), Recipient::Caller);
+        let change = signing_secrets::rotation(&clock, &keyring, scope, &new, wanted.rotation(), Recipient::Caller);
         change.execute_shown(&opened.db, move |plan| {
             let rotated = Rotated::of(plan)?;
             let end = rotated.previous_expires_at.map(rfc3339);

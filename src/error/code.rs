@@ -58,6 +58,10 @@ codes! {
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "This Idempotency-Key was used for another request.";
     SecretNoLongerAvailable = "secret_no_longer_available", CONFLICT, "The request was carried out, and its secret was shown; details name what it made.";
     KeySuperseded = "key_superseded", FORBIDDEN, "This key was rotated and administers nothing any more; use its successor.";
+    /// Contract 13.1.
+    KeyNotConfirmed = "key_not_confirmed", FORBIDDEN, "This key waits for its confirmation, and administers nothing but that and its own end.";
+    RotationPending = "rotation_pending", CONFLICT, "This key's rotation waits for its confirmation; confirm or end the successor that details names.";
+    RotationNotPending = "rotation_not_pending", CONFLICT, "No rotation to this key or secret waits for a confirmation.";
     /// The org asks for it (contract 12.1).
     SignatureRequired = "signature_required", FORBIDDEN, "This request must be signed by a registered key of the usage Authentication.";
     LastAuthenticationKey = "last_authentication_key", BAD_REQUEST, "This is the last key that can sign, and signatures are required; relax the policy first.";

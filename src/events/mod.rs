@@ -101,11 +101,19 @@ kinds! {
     TenantKeyCreated = "tenant_key.created" on Credentials;
     TenantKeyUpdated = "tenant_key.updated" on Credentials;
     TenantKeyRotated = "tenant_key.rotated" on Credentials;
+    /// The successor waits for its confirmation (contract 13.1).
+    TenantKeyRotationStarted = "tenant_key.rotation_started" on Credentials;
+    /// It was not confirmed, and has ended.
+    TenantKeyRotationAbandoned = "tenant_key.rotation_abandoned" on Credentials;
     TenantKeyRevoked = "tenant_key.revoked" on Credentials;
     /// 30, 7 and 1 days before the end, where there is time for it.
     TenantKeyExpiring = "tenant_key.expiring" on Credentials;
     TenantKeyExpired = "tenant_key.expired" on Credentials;
     SigningSecretRotated = "signing_secret.rotated" on Credentials;
+    /// The new secret waits for its confirmation (contract 13.1).
+    SigningSecretRotationStarted = "signing_secret.rotation_started" on Credentials;
+    /// It was not confirmed, and has ended.
+    SigningSecretRotationAbandoned = "signing_secret.rotation_abandoned" on Credentials;
     SigningSecretRevoked = "signing_secret.revoked" on Credentials;
     SigningSecretExpired = "signing_secret.expired" on Credentials;
     PublicKeyRegistered = "public_key.registered" on Credentials;
@@ -183,10 +191,10 @@ pub enum Subject {
     },
     /// Of `tenant_key.*`.
     TenantKey {
-        /// The key; of `rotated`, the new one.
+        /// The key; of `rotated` and what leads there, the new one.
         #[schema(value_type = Uuid)]
         key_id: KeyId,
-        /// Of `rotated`: the old key.
+        /// Of `rotated`, `rotation_started` and `rotation_abandoned`: the old key.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(value_type = Option<Uuid>)]
         previous_key_id: Option<KeyId>,
@@ -196,9 +204,9 @@ pub enum Subject {
     },
     /// Of `signing_secret.*`.
     SigningSecret {
-        /// The secret; of `rotated`, the new one.
+        /// The secret; of `rotated` and what leads there, the new one.
         secret_id: Uuid,
-        /// Of `rotated`: the old secret, if there was one.
+        /// Of `rotated`, `rotation_started` and `rotation_abandoned`: the old secret, if there was one.
         #[serde(skip_serializing_if = "Option::is_none")]
         previous_secret_id: Option<Uuid>,
         /// Of `rotated`: when the old one ends.

@@ -4,10 +4,11 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use uuid::Uuid;
 
+use super::keys::KeyStage;
 use super::members::Member;
 use super::orgs::MessagePolicy;
 use super::signatures::Signer;
-use crate::error::{ApiError, Code};
+use crate::error::ApiError;
 use crate::ids::{KeyId, OrgId};
 
 /// A partner's backend. As a handler's argument it is the proof that the gate was passed: a
@@ -18,8 +19,8 @@ pub struct Partner {
     pub org_id: OrgId,
     /// The key that authenticated, where one is known.
     pub key_id: Option<KeyId>,
-    /// `true` if that key was rotated, as memory knows it: at most a second old.
-    pub is_superseded: bool,
+    /// What that key may do, as memory knows it: at most a second old.
+    pub stage: KeyStage,
     /// The public key that verified the request's signature, if it was signed.
     pub signed_by: Option<Uuid>,
     /// The public key that got the token which the request was sent with (contract 16), if it was.
@@ -40,9 +41,9 @@ impl Partner {
     /// no difference. What changes an org decides on what it reads of the key.
     ///
     /// # Errors
-    /// 403 `key_superseded`.
+    /// 403 `key_superseded` or `key_not_confirmed`.
     pub fn require_administrator(self) -> Result<(), ApiError> {
-        if self.is_superseded { Err(Code::KeySuperseded.into()) } else { Ok(()) }
+        self.stage.require_administrator()
     }
 }
 

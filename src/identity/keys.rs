@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use super::first_uses::FirstUses;
 use super::orgs::{MessagePolicy, OrgDirectory, OrgStanding};
 use super::rehash::Rehashes;
 use super::usage::{KeyUses, Uses};
@@ -16,6 +17,7 @@ use crate::db::Db;
 use crate::db::batch::{BatchError, Batcher, KeptConnection, Slice};
 use crate::db::cache::LookupCache;
 use crate::db::trust::Trust;
+use crate::error::{ApiError, Code};
 use crate::ids::{KeyId, OrgId};
 use crate::metrics::{Metrics, Refusals};
 
@@ -28,6 +30,50 @@ const BATCH_WORKERS: usize = 2;
 /// Nobody waits longer for an answer: the gateway's own patience ends at a second.
 const PATIENCE: Duration = Duration::from_millis(850);
 
+/// What a live key may do besides traffic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyStage {
+    /// It administers.
+    #[default]
+    Current,
+    /// It succeeds another once that is confirmed (contract 13.1), and administers nothing else until then.
+    Pending,
+    /// It was rotated, and administers nothing any more.
+    Superseded,
+}
+
+impl KeyStage {
+    /// The stage of a key.
+    #[must_use]
+    pub fn of(is_superseded: bool, is_pending: bool) -> Self {
+        match (is_superseded, is_pending) {
+            (true, _) => Self::Superseded,
+            (false, true) => Self::Pending,
+            (false, false) => Self::Current,
+        }
+    }
+
+    /// Passes what may act for the org's users, as a key that waits may.
+    ///
+    /// # Errors
+    /// 403 `key_superseded` for a key in its grace window.
+    pub fn require_unrotated(self) -> Result<(), ApiError> {
+        if self == Self::Superseded { Err(Code::KeySuperseded.into()) } else { Ok(()) }
+    }
+
+    /// Passes what may change anything.
+    ///
+    /// # Errors
+    /// 403 `key_superseded` for a key in its grace window, `key_not_confirmed` for one that waits.
+    pub fn require_administrator(self) -> Result<(), ApiError> {
+        match self {
+            Self::Current => Ok(()),
+            Self::Pending => Err(Code::KeyNotConfirmed.into()),
+            Self::Superseded => Err(Code::KeySuperseded.into()),
+        }
+    }
+}
+
 /// A key as it was read. Whether it has expired is asked at every use.
 #[derive(Debug)]
 pub struct KeyRecord {
@@ -37,8 +83,10 @@ pub struct KeyRecord {
     pub key_id: KeyId,
     /// The time when it ends, if it does.
     pub expires_at: Option<DateTime<Utc>>,
-    /// In its grace window, or dead: it administers nothing.
-    pub is_superseded: bool,
+    /// What it may do while it is alive.
+    pub stage: KeyStage,
+    /// Its first use confirms it.
+    awaits_first_use: bool,
     is_revoked: bool,
     /// As it is stored: what its changes are announced under.
     pub(super) digest: KeyDigest,
@@ -88,6 +136,8 @@ pub struct KeyDirectory {
     pub usage: KeyUses,
     /// Keys that are still hashed with an older pepper, and were used.
     pub rehashes: Rehashes,
+    /// Keys whose first use confirms them, and that were used.
+    pub first_uses: FirstUses,
 }
 
 impl KeyDirectory {
@@ -104,6 +154,7 @@ impl KeyDirectory {
             refusals,
             usage: KeyUses::default(),
             rehashes: Rehashes::default(),
+            first_uses: FirstUses::default(),
         }
     }
 
@@ -165,7 +216,7 @@ impl KeyDirectory {
     ) -> Result<Option<Arc<KeyRecord>>, LookupError> {
         let record = self.judge(self.find(db, org_id, key_id).await?, now);
         if let Some(record) = &record {
-            self.uses(record).opened(now);
+            self.opened(record, now);
         }
         Ok(record)
     }
@@ -213,6 +264,14 @@ impl KeyDirectory {
         None
     }
 
+    /// Counts a use; a first one may be waited for.
+    fn opened(&self, record: &KeyRecord, now: DateTime<Utc>) {
+        self.uses(record).opened(now);
+        if record.awaits_first_use {
+            self.first_uses.note(record.org_id, record.key_id);
+        }
+    }
+
     /// The counter of a key's uses.
     fn uses<'r>(&self, record: &'r KeyRecord) -> &'r Uses {
         record.uses.get_or_init(|| self.usage.of(record.org_id, record.key_id))
@@ -252,7 +311,7 @@ impl KeyDirectory {
         let Some(org) = orgs.find(db, record.org_id).await? else { return Ok(Verdict::Dead) };
         Ok(match org.standing {
             OrgStanding::Active => {
-                self.uses(&record).opened(now);
+                self.opened(&record, now);
                 Verdict::Live(record, org.policy)
             }
             OrgStanding::Suspended => Verdict::Suspended(record.org_id),
@@ -277,15 +336,18 @@ struct KeyRow {
     id: KeyId,
     expires_at: Option<DateTime<Utc>>,
     is_superseded: bool,
+    is_pending: bool,
+    awaits_first_use: bool,
     is_revoked: bool,
 }
 
 impl KeyRow {
     fn into_record(self) -> Arc<KeyRecord> {
-        let Self { digest, org_id, id: key_id, expires_at, is_superseded, is_revoked } = self;
-        let digest = digest.try_into().expect("a digest's length is a constraint of the table");
+        let Self { org_id, id: key_id, expires_at, awaits_first_use, is_revoked, .. } = self;
+        let stage = KeyStage::of(self.is_superseded, self.is_pending);
+        let digest = self.digest.try_into().expect("a digest's length is a constraint of the table");
         let uses = OnceLock::new();
-        Arc::new(KeyRecord { org_id, key_id, expires_at, is_superseded, is_revoked, digest, uses })
+        Arc::new(KeyRecord { org_id, key_id, expires_at, stage, awaits_first_use, is_revoked, digest, uses })
     }
 }
 
@@ -321,7 +383,9 @@ async fn find_digests(
     let rows = sqlx::query_as!(
         KeyRow,
         r#"SELECT digest, org_id AS "org_id: OrgId", id AS "id: KeyId", expires_at,
-                  rotated_at IS NOT NULL AS "is_superseded!", revoked_at IS NOT NULL AS "is_revoked!"
+                  rotated_at IS NOT NULL AS "is_superseded!", pending_of IS NOT NULL AS "is_pending!",
+                  coalesce(activation = 'on_first_use', false) AS "awaits_first_use!",
+                  revoked_at IS NOT NULL AS "is_revoked!"
            FROM tenant_keys WHERE digest = ANY($1::bytea[])"#,
         &wanted as &[&[u8]],
     )
@@ -334,7 +398,9 @@ async fn load_by_id(db: &Db, org_id: OrgId, key_id: KeyId) -> Result<Option<Arc<
     let row = sqlx::query_as!(
         KeyRow,
         r#"SELECT digest, org_id AS "org_id: OrgId", id AS "id: KeyId", expires_at,
-                  rotated_at IS NOT NULL AS "is_superseded!", revoked_at IS NOT NULL AS "is_revoked!"
+                  rotated_at IS NOT NULL AS "is_superseded!", pending_of IS NOT NULL AS "is_pending!",
+                  coalesce(activation = 'on_first_use', false) AS "awaits_first_use!",
+                  revoked_at IS NOT NULL AS "is_revoked!"
            FROM tenant_keys WHERE org_id = $1 AND id = $2"#,
         org_id.0,
         key_id.0,

@@ -3,6 +3,7 @@
 mod bearers;
 mod callers;
 pub mod client;
+pub mod first_uses;
 mod gateway;
 pub mod host;
 pub mod keys;
@@ -27,7 +28,7 @@ use uuid::Uuid;
 pub use self::callers::{Access, Caller, Identified, Partner};
 pub use self::gateway::GatewaySecrets;
 use self::gateway::only;
-use self::keys::{KeyDirectory, KeyRecord, LookupError, Verdict};
+use self::keys::{KeyDirectory, KeyRecord, KeyStage, LookupError, Verdict};
 use self::message_keys::MessageKeyDirectory;
 use self::orgs::{MessagePolicy, OrgDirectory, OrgStanding};
 use self::own_host::OwnHost;
@@ -147,7 +148,7 @@ impl Identity {
         let partner = partner?.unwrap_or(Partner {
             org_id: signer.org_id,
             key_id: None,
-            is_superseded: false,
+            stage: KeyStage::Current,
             signed_by,
             token_key: None,
             policy: MessagePolicy::default(),
@@ -188,8 +189,8 @@ impl Identity {
             return Err(Code::Unauthorized.into());
         }
         let (key, policy) = live.ok_or(Code::Forbidden)?;
-        let (key_id, is_superseded) = (Some(key.key_id), key.is_superseded);
-        Ok(Partner { org_id, key_id, is_superseded, signed_by: None, token_key: None, policy })
+        let (key_id, stage) = (Some(key.key_id), key.stage);
+        Ok(Partner { org_id, key_id, stage, signed_by: None, token_key: None, policy })
     }
 
     async fn by_org_id(&self, headers: &HeaderMap) -> Result<Partner, ApiError> {
@@ -204,9 +205,9 @@ impl Identity {
             return Err(Code::Forbidden.into());
         }
         let key = self.gateways_key(headers, org_id).await?;
-        let is_superseded = key.as_ref().is_some_and(|key| key.is_superseded);
+        let stage = key.as_ref().map_or(KeyStage::Current, |key| key.stage);
         let (key_id, policy) = (key.map(|key| key.key_id), org.policy);
-        Ok(Partner { org_id, key_id, is_superseded, signed_by: None, token_key: None, policy })
+        Ok(Partner { org_id, key_id, stage, signed_by: None, token_key: None, policy })
     }
 
     /// The key that the gateway had checked, if it says which. It may have been revoked while the

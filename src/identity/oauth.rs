@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::bearers::is_alive;
 use super::host;
 use super::nonces::Nonce;
+use super::keys::KeyStage;
 use super::orgs::{MessagePolicy, OrgStanding};
 use super::{Identity, Partner};
 use crate::crypto::access_token::PartnerClaims;
@@ -44,7 +45,7 @@ impl OauthClient {
         Partner {
             org_id: self.org_id,
             key_id: None,
-            is_superseded: false,
+            stage: KeyStage::Current,
             signed_by: None,
             token_key: Some(self.unique_id),
             policy: self.policy,
@@ -139,7 +140,7 @@ impl Identity {
         }
         let (org_id, token_key) = (OrgId(claims.org_id), Some(claims.key));
         let policy = self.org_behind(org_id, token_key, now).await?.policy;
-        Ok(Partner { org_id, key_id: None, is_superseded: false, signed_by: None, token_key, policy })
+        Ok(Partner { org_id, key_id: None, stage: KeyStage::Current, signed_by: None, token_key, policy })
     }
 }
 

@@ -26,9 +26,11 @@ const STREAMS: [&str; 2] = ["users", "credentials"];
 const CHANGES: &[(&str, &str, EventType)] = &[
     ("POST", "/v1/auth/tenant-key/rotate", EventType::TenantKeyRotated),
     ("POST", "/v1/admin/org/tenant-keys", EventType::TenantKeyCreated),
+    ("POST", "/v1/admin/org/tenant-keys/{key_id}/confirm", EventType::TenantKeyRotated),
     ("PATCH", "/v1/admin/org/tenant-keys/{key_id}", EventType::TenantKeyUpdated),
     ("DELETE", "/v1/admin/org/tenant-keys/{key_id}", EventType::TenantKeyRevoked),
     ("POST", "/v1/auth/signing-secret/rotate", EventType::SigningSecretRotated),
+    ("POST", "/v1/auth/signing-secret/{secret_id}/confirm", EventType::SigningSecretRotated),
     ("DELETE", "/v1/auth/signing-secret/{secret_id}", EventType::SigningSecretRevoked),
     ("POST", "/api/v1/key", EventType::PublicKeyRegistered),
     ("POST", "/api/v1/key/generate", EventType::PublicKeyRegistered),
@@ -195,14 +197,20 @@ impl EventMetrics {
         self.lost.inc_by(events);
     }
 
-    /// Counts what an answered request changed, if it changed a credential.
-    pub fn answered(&self, method: &Method, route: Option<&str>, status: StatusCode) {
+    /// Counts what an answered request changed, if it changed a credential: what the reply says, or else the route.
+    pub fn answered(
+        &self,
+        method: &Method,
+        route: Option<&str>,
+        status: StatusCode,
+        told: Option<EventType>,
+    ) {
         if !status.is_success() {
             return;
         }
         let is_it = |(m, r, _): &&(&str, &str, EventType)| *m == method.as_str() && Some(*r) == route;
         if let Some((_, _, kind)) = CHANGES.iter().find(is_it) {
-            self.changed(*kind);
+            self.changed(told.unwrap_or(*kind));
         }
     }
 

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
-use partner_api::background::{expiry, publisher};
+use partner_api::background::{expiry, publisher, rotations};
 use serde_json::{Value, json};
 use sqlx::Row as _;
 use tokio::task::JoinSet;
@@ -43,7 +43,7 @@ async fn the_first_secret_has_no_previous_one_and_is_shown_once() {
     let shown = acme.get(SECRET).await.expect(200);
     assert!(!shown.text().contains(&secret[6..]));
     let current = json!({"id": data["secret_id"], "created_at": "2026-11-21T08:00:00Z", "source": "server"});
-    shown.expect_json(200, &json!({"data": {"current": current, "previous": []}}));
+    shown.expect_json(200, &json!({"data": {"current": current, "previous": [], "pending": null}}));
 }
 
 #[tokio::test]
@@ -295,6 +295,93 @@ async fn a_revoked_secret_signs_nothing_even_where_its_row_is_whole() {
     assert_eq!(publisher::step(&app.state).await.expect("it looks"), 1);
     let arrived = receiver.take().remove(0);
     assert_eq!(arrived.signatures(), [arrived.signature_with(&second)]);
+}
+
+async fn start(org: &Org, grace: u32) -> (String, Vec<u8>) {
+    let body =
+        json!({"activation": "on_confirm", "grace_period_seconds": grace, "confirm_within_seconds": 600});
+    let data = org.post(ROTATE, body).await.expect(200).json()["data"].clone();
+    assert_eq!(data["confirmation_expires_at"], "2026-11-21T08:10:00Z");
+    assert_eq!(data["previous_secret_expires_at"], Value::Null);
+    let secret = data["new_signing_secret"].as_str().expect("it is shown");
+    let bytes = STANDARD.decode(secret.trim_start_matches("whsec_")).expect("base64");
+    (data["secret_id"].as_str().expect("an id").to_owned(), bytes)
+}
+
+async fn confirm(org: &Org, id: &str) -> Reply {
+    org.bodyless("POST", &format!("{SECRET}/{id}/confirm")).await
+}
+
+#[tokio::test]
+async fn a_secret_that_waits_signs_along_and_takes_its_place_when_it_is_confirmed() {
+    let app = TestApp::with(&[("ALLOW_PRIVATE_TARGETS", "true")]).await;
+    let acme = app.org("acme").await;
+    let partner = Receiver::start().await;
+    let (first_id, first) = acme.make_signing_secret(0).await;
+    acme.register_webhook("users", &partner.url).await;
+    let signed_with = async |secrets: &[&Vec<u8>]| {
+        partner.take_all();
+        acme.post("/v1/users", json!({"user_id": uuid::Uuid::new_v4()})).await.expect(201);
+        assert_eq!(publisher::step(&app.state).await.expect("it looks"), 1);
+        let arrived = partner.take();
+        let expected: Vec<_> = secrets.iter().map(|secret| arrived[0].signature_with(secret)).collect();
+        assert_eq!(arrived[0].signatures(), expected);
+    };
+    let (second_id, second) = start(&acme, 60).await;
+    signed_with(&[&second, &first]).await;
+    let shown = acme.get(SECRET).await.json()["data"].clone();
+    assert_eq!((&shown["current"]["id"], &shown["previous"]), (&json!(first_id), &json!([])));
+    assert_eq!(shown["pending"], json!({"id": second_id, "confirmation_expires_at": "2026-11-21T08:10:00Z"}));
+    let refused = acme.bodyless("POST", ROTATE).await.expect(409);
+    assert_eq!(
+        (refused.code(), refused.json()["error"]["details"][0]["message"].clone()),
+        ("rotation_pending".to_owned(), json!(second_id))
+    );
+    assert_eq!(confirm(&acme, &first_id).await.expect(409).code(), "rotation_not_pending");
+    let confirmed = confirm(&acme, &second_id).await.expect(200).json();
+    let expected = json!({"secret_id": second_id, "previous_secret_id": first_id,
+                          "previous_secret_expires_at": "2026-11-21T08:01:00Z"});
+    assert_eq!(confirmed["data"], expected);
+    assert_eq!(confirm(&acme, &second_id).await.expect(409).code(), "rotation_not_pending");
+    signed_with(&[&second, &first]).await;
+    app.clock.advance(TimeDelta::seconds(60));
+    signed_with(&[&second]).await;
+    assert_eq!(acme.get(SECRET).await.json()["data"]["current"]["id"], json!(second_id));
+}
+
+#[tokio::test]
+async fn a_secret_that_is_not_confirmed_is_given_up_and_wiped() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let (first, _) = acme.make_signing_secret(0).await;
+    let before = acme.get(SECRET).await.json();
+    let (second, _) = start(&acme, 60).await;
+    acme.delete(&format!("{SECRET}/{second}")).await.expect(204);
+    assert_eq!(acme.get(SECRET).await.json(), before);
+    let (third, _) = start(&acme, 60).await;
+    app.clock.advance(TimeDelta::seconds(600));
+    assert_eq!(acme.get(SECRET).await.json(), before);
+    assert_eq!(confirm(&acme, &third).await.expect(409).code(), "key_not_live");
+    for done in [1, 0] {
+        assert_eq!(rotations::step(&app.state).await.expect("it looks"), done);
+        assert_eq!(expiry::step(&app.state).await.expect("it looks"), 0);
+    }
+    let mut told = kinds(&app).await;
+    told.sort_unstable();
+    let (abandoned, started) = ("rotation_abandoned", "rotation_started");
+    assert_eq!(told, ["rotated", abandoned, abandoned, started, started]);
+    assert_eq!(sealed(&app).await, [(first, true), (second, false), (third, false)]);
+}
+
+#[tokio::test]
+async fn the_first_secret_of_all_has_nothing_to_wait_for() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let data =
+        acme.post(ROTATE, json!({"activation": "on_confirm"})).await.expect(200).json()["data"].clone();
+    assert_eq!(data.get("confirmation_expires_at"), None);
+    assert_eq!(acme.get(SECRET).await.json()["data"]["current"]["id"], data["secret_id"]);
+    acme.post(ROTATE, json!({"activation": "on_first_use"})).await.expect(422);
 }
 
 #[tokio::test]

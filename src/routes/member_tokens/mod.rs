@@ -97,7 +97,7 @@ async fn issue_member_token(
     partner: Partner,
     Valid(IssueMemberToken { user_id }): Valid<IssueMemberToken>,
 ) -> Result<Json<Data<MemberToken>>, ApiError> {
-    partner.require_administrator()?;
+    partner.stage.require_unrotated()?;
     let key = UserKey { org_id: partner.org_id, user_id, created_at: None };
     let created_at = app.users.ask(key).await?.ok_or(Code::UserNotFound)?.created_at;
     let keys = app.identity.token_keys.current().await?;

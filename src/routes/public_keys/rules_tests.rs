@@ -3,6 +3,7 @@ use chrono::{TimeDelta, TimeZone as _};
 use super::*;
 use crate::changes::CallerState;
 use crate::crypto::audit_chain::Head;
+use crate::identity::keys::KeyStage;
 
 fn at(hour: i64) -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 11, 21, 8, 0, 0).unwrap() + TimeDelta::hours(hour)
@@ -86,7 +87,7 @@ fn deleting_ends_a_key_now_and_once() {
 #[test]
 fn a_superseded_key_changes_nothing_and_learns_nothing() {
     let mut org = org(vec![]);
-    org.org.caller = CallerState { is_superseded: true, ..CallerState::KEYLESS };
+    org.org.caller = CallerState { stage: KeyStage::Superseded, ..CallerState::KEYLESS };
     assert_eq!(code(org.register("zeta", id(1), "new", at(9))), "key_superseded");
     assert_eq!(code(org.set_expiration(id(9), at(9))), "key_superseded");
     assert_eq!(code(org.delete(None, false)), "key_superseded");

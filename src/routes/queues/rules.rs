@@ -125,8 +125,9 @@ mod tests {
     use super::*;
     use crate::changes::CallerState;
     use crate::crypto::audit_chain::Head;
+    use crate::identity::keys::KeyStage;
 
-    const SUPERSEDED: CallerState = CallerState { is_superseded: true, ..CallerState::KEYLESS };
+    const SUPERSEDED: CallerState = CallerState { stage: KeyStage::Superseded, ..CallerState::KEYLESS };
     const DEAD: CallerState = CallerState { is_live: false, ..CallerState::KEYLESS };
 
     fn outcome(kind: QueueAction, has_queue: bool, has_secret: bool, caller: CallerState) -> &'static str {

@@ -1,9 +1,9 @@
 //! A new secret, and how it gets in place: over HTTP, and for operators.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::rules::{OrgSecrets, SigningSecretPlan};
+use super::rules::{OrgSecrets, SecretRotation, SigningSecretPlan};
 use super::store::{NewSigningSecret, SecretsChange};
 use crate::changes::{Change, Rule, Scope};
 use crate::clock::Clock;
@@ -23,6 +23,8 @@ pub struct Rotated {
     pub at: DateTime<Utc>,
     /// The end of the secret before.
     pub previous_expires_at: Option<DateTime<Utc>>,
+    /// Until when it may be confirmed, if it waits for that.
+    pub confirm_by: Option<DateTime<Utc>>,
 }
 
 impl Rotated {
@@ -31,8 +33,14 @@ impl Rotated {
     /// # Errors
     /// The plan is another one's.
     pub fn of(plan: Option<SigningSecretPlan>) -> Result<Self, ApiError> {
-        let rotated = plan.and_then(|SigningSecretPlan { at, ended, added, .. }| {
-            Some(Self { id: added?, at, previous_expires_at: ended.and_then(|ended| ended.expires_at) })
+        let rotated = plan.and_then(|SigningSecretPlan { at, ended, added, waits, .. }| {
+            let previous_expires_at = ended.and_then(|ended| ended.expires_at);
+            Some(Self {
+                id: added?,
+                at,
+                previous_expires_at,
+                confirm_by: waits.map(|waits| waits.confirm_by),
+            })
         });
         rotated.ok_or_else(|| ApiError::internal("a rotation has put no secret in place"))
     }
@@ -62,7 +70,7 @@ pub fn rotation(
     keyring: &Keyring,
     scope: Scope,
     new: &NewSecret,
-    grace: TimeDelta,
+    wanted: SecretRotation,
     recipient: Recipient,
 ) -> Change<SecretsChange, impl Rule<SecretsChange> + use<>> {
     let (org_id, id) = (scope.org_id, new_row_id());
@@ -72,5 +80,23 @@ pub fn rotation(
         source: if new.is_made { "server" } else { "partner" },
     };
     let secrets = SecretsChange { named: None, new: Some(new), recipient };
-    scope.change(clock, secrets, move |org: &OrgSecrets| org.rotate(id, grace).map(Some))
+    scope.change(clock, secrets, move |org: &OrgSecrets| org.rotate(id, wanted).map(Some))
+}
+
+/// The confirmation of the rotation to a secret that waits for it.
+pub fn confirming(
+    clock: &Clock,
+    scope: Scope,
+    id: Uuid,
+) -> Change<SecretsChange, impl Rule<SecretsChange> + use<>> {
+    scope.change(clock, SecretsChange::with(Some(id)), move |org: &OrgSecrets| org.confirm(id).map(Some))
+}
+
+/// The end of a wait for a confirmation that did not come.
+pub fn abandoning(
+    clock: &Clock,
+    scope: Scope,
+    id: Uuid,
+) -> Change<SecretsChange, impl Rule<SecretsChange> + use<>> {
+    scope.change(clock, SecretsChange::with(Some(id)), move |org: &OrgSecrets| org.abandon(id))
 }

@@ -4,10 +4,12 @@ use chrono::TimeDelta;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::rules::SecretRotation;
 use crate::crypto::secret::Secret;
 use crate::crypto::signing_secret;
 use crate::http::input::{Body, Input, Reader};
-use crate::routes::tenant_keys::input::{DEFAULT_GRACE, MAX_GRACE};
+use crate::routes::tenant_keys::input::{DEFAULT_CONFIRM_WITHIN, DEFAULT_GRACE, MAX_GRACE, read_activation};
+use crate::routes::tenant_keys::rules::Activation;
 
 /// Names a secret.
 #[derive(IntoParams)]
@@ -46,13 +48,36 @@ pub struct RotateSigningSecret {
     /// to encrypt then.
     #[schema(min_length = 1, max_length = 200, example = "CredentialsDownload")]
     pub deliver_to: Option<String>,
+    /// When the previous secret's grace window begins: with this request, or when the new secret is confirmed. Until then
+    /// both sign, and the previous one stays the current one.
+    #[schema(value_type = SecretActivation, required = false, default = "immediate")]
+    pub activation: Option<Activation>,
+    /// How long the confirmation may take, in seconds; after that the new secret ends. Not with `immediate`.
+    #[schema(minimum = 60, maximum = 604_800, default = 86_400, example = 3_600)]
+    pub confirm_within_seconds: Option<i64>,
+}
+
+/// When a rotation takes hold. A secret has no first use that the service could see.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "documents the activations that secrets have")]
+enum SecretActivation {
+    /// With the request.
+    Immediate,
+    /// When somebody confirms it.
+    OnConfirm,
 }
 
 impl Input for RotateSigningSecret {
     const BODY: Body = Body::Optional;
 
     fn read(request: &mut Reader) -> Option<Self> {
+        let of_secrets = |name: &str| Activation::parse(name).filter(|a| *a != Activation::OnFirstUse);
+        let (activation, confirm_within_seconds) =
+            read_activation(request, "must be immediate or on_confirm", of_secrets);
         Some(Self {
+            activation,
+            confirm_within_seconds,
             secret: request
                 .body("secret")
                 .decoded(|text| signing_secret::decode(text).map_err(|r| r.message())),
@@ -63,8 +88,13 @@ impl Input for RotateSigningSecret {
 }
 
 impl RotateSigningSecret {
-    /// The grace window.
-    pub fn grace(&self) -> TimeDelta {
-        TimeDelta::seconds(self.grace_period_seconds.unwrap_or(DEFAULT_GRACE))
+    /// The rotation that is asked for.
+    pub fn rotation(&self) -> SecretRotation {
+        let waits = self.activation.is_some_and(|activation| activation != Activation::Immediate);
+        let within = self.confirm_within_seconds.unwrap_or(DEFAULT_CONFIRM_WITHIN);
+        SecretRotation {
+            grace: TimeDelta::seconds(self.grace_period_seconds.unwrap_or(DEFAULT_GRACE)),
+            confirm_within: waits.then(|| TimeDelta::seconds(within)),
+        }
     }
 }

@@ -17,7 +17,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-pub use self::change::{NewSecret, Rotated, rotation};
+use self::change::confirming;
+pub use self::change::{NewSecret, Rotated, abandoning, rotation};
 pub use self::input::RotateSigningSecret;
 use self::input::SecretPath;
 use self::rules::{OrgSecrets, SigningSecret};
@@ -25,7 +26,7 @@ use crate::changes::Scope;
 use crate::crypto::secret::{Secret, reveal_some};
 use crate::crypto::signing_secret;
 use crate::error::{ApiError, Code};
-use crate::events::Stream;
+use crate::events::{EventType, Stream};
 use crate::http::input::Valid;
 use crate::http::paging::Data;
 use crate::idempotency::{self, Made, Once, Reply};
@@ -38,16 +39,20 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(rotate_signing_secret))
         .routes(routes!(get_signing_secret))
         .routes(routes!(revoke_signing_secret))
+        .routes(routes!(confirm_signing_secret_rotation))
 }
 
 /// A new secret in place.
 #[derive(Serialize, ToSchema)]
 pub struct RotatedSigningSecret {
-    /// When it was put in place.
+    /// When it was put in place, or began to wait for that.
     signing_secret_rotated_at: DateTime<Utc>,
-    /// Until when the previous secret signs along; null if there was none.
+    /// Until when the previous secret signs along; null if there was none, and while the rotation waits.
     #[schema(required)]
     previous_secret_expires_at: Option<DateTime<Utc>>,
+    /// Until when the rotation may be confirmed, if it waits for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmation_expires_at: Option<DateTime<Utc>>,
     /// The new secret's id.
     secret_id: Uuid,
     /// The new secret, if the service made it; not with `deliver_to`. It is shown only here.
@@ -69,6 +74,7 @@ impl RotatedSigningSecret {
         Self {
             signing_secret_rotated_at: rotated.at,
             previous_secret_expires_at: rotated.previous_expires_at,
+            confirmation_expires_at: rotated.confirm_by,
             secret_id: rotated.id,
             new_signing_secret: clear,
             encrypted_secret,
@@ -91,6 +97,29 @@ pub struct SigningSecrets {
     current: CurrentSecret,
     /// Those whose grace runs, newest first.
     previous: Vec<PreviousSecret>,
+    /// The one that waits to be confirmed, and signs along.
+    #[schema(required)]
+    pending: Option<WaitingSecret>,
+}
+
+/// A secret that waits to be confirmed.
+#[derive(Serialize, ToSchema)]
+pub struct WaitingSecret {
+    /// Its id.
+    id: Uuid,
+    /// Until when it may be confirmed.
+    confirmation_expires_at: DateTime<Utc>,
+}
+
+/// A rotation that was confirmed.
+#[derive(Serialize, ToSchema)]
+pub struct ConfirmedSecretRotation {
+    /// The new secret's id.
+    secret_id: Uuid,
+    /// The old secret's id.
+    previous_secret_id: Uuid,
+    /// Until when the old secret signs along.
+    previous_secret_expires_at: DateTime<Utc>,
 }
 
 /// The current secret, without the secret.
@@ -128,13 +157,16 @@ pub struct PreviousSecret {
 /// Rotate the event-signing secret.
 ///
 /// Until `previous_secret_expires_at` every event carries a signature of the new secret and of
-/// the previous one. A secret made by the service is shown only here.
+/// the previous one. A secret made by the service is shown only here. With `activation` the
+/// previous secret stays the current one until the rotation is confirmed, and the new one ends if
+/// it is not.
 #[utoipa::path(
     post, path = "/v1/auth/signing-secret/rotate", tag = "Signing secret", request_body = RotateSigningSecret,
     responses(
         (status = 200, description = "Rotated.", body = Data<RotatedSigningSecret>),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
-        (status = 409, description = "`too_many_live_secrets` (names the next expiry), `secret_reused` or `no_delivery_key`."),
+        (status = 409, description = "`rotation_pending` (names the new secret), `too_many_live_secrets` (names the next expiry), \
+                                      `secret_reused` or `no_delivery_key`."),
     ),
 )]
 async fn rotate_signing_secret(
@@ -142,7 +174,7 @@ async fn rotate_signing_secret(
     scope: Scope,
     Once { input, claim }: Once<RotateSigningSecret>,
 ) -> Result<Response, ApiError> {
-    let (org_id, grace) = (scope.org_id, input.grace());
+    let (org_id, wanted) = (scope.org_id, input.rotation());
     let new = NewSecret::of(input.secret);
     // Only what the reply would show is delivered: a secret of the partner's own is not.
     let shown = new.made().map(signing_secret::encode);
@@ -152,9 +184,44 @@ async fn rotate_signing_secret(
         }
         None => SecretDelivery::Clear,
     };
-    let change = rotation(&app.clock, &app.keyring, scope, &new, grace, delivery.recipient());
+    let change = rotation(&app.clock, &app.keyring, scope, &new, wanted, delivery.recipient());
     let response = idempotency::execute(&app, claim, change, move |plan| {
         RotatedSigningSecret::of(&Rotated::of(plan)?, shown.map(|made| delivery.shown(made))).reply()
+    });
+    let mut response = response.await?;
+    if wanted.confirm_within.is_some() {
+        response.extensions_mut().insert(EventType::SigningSecretRotationStarted);
+    }
+    app.outbox.wake(org_id, Stream::Credentials);
+    Ok(response)
+}
+
+/// Confirm the signing secret's rotation.
+///
+/// The new secret is the current one, and the grace window of the old one begins.
+#[utoipa::path(
+    post, path = "/v1/auth/signing-secret/{secret_id}/confirm", tag = "Signing secret", params(SecretPath),
+    responses(
+        (status = 200, description = "Confirmed.", body = Data<ConfirmedSecretRotation>),
+        (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
+        (status = 404, description = "`not_found`: this org has no such secret."),
+        (status = 409, description = "`rotation_not_pending`: it was confirmed already, or does not wait; \
+                                      `key_not_live`: its time is over."),
+    ),
+)]
+async fn confirm_signing_secret_rotation(
+    State(app): State<App>,
+    scope: Scope,
+    Once { input: SecretPath { secret_id }, claim }: Once<SecretPath>,
+) -> Result<Response, ApiError> {
+    let org_id = scope.org_id;
+    let change = confirming(&app.clock, scope, secret_id);
+    let response = idempotency::execute(&app, claim, change, move |plan| {
+        let old = plan.and_then(|plan| plan.ended).and_then(|old| Some((old.id, old.expires_at?)));
+        let (previous_secret_id, previous_secret_expires_at) =
+            old.ok_or_else(|| ApiError::internal("a confirmation has ended no secret"))?;
+        let data = ConfirmedSecretRotation { secret_id, previous_secret_id, previous_secret_expires_at };
+        Reply::new(StatusCode::OK, &Data { data })
     });
     let response = response.await?;
     app.outbox.wake(org_id, Stream::Credentials);
@@ -179,19 +246,24 @@ async fn get_signing_secret(
     let org = scope.snapshot(&app.db, &app.clock, &store::SecretsChange::with(None)).await?;
     let mut secrets = org.secrets;
     secrets.reverse();
+    let (waiting, secrets): (Vec<_>, Vec<_>) = secrets.into_iter().partition(|s| s.pending.is_some());
+    let pending = waiting.into_iter().find_map(|secret| {
+        Some(WaitingSecret { id: secret.id, confirmation_expires_at: secret.pending?.confirm_by })
+    });
     let (current, previous): (Vec<_>, Vec<_>) = secrets.into_iter().partition(|s| s.expires_at.is_none());
     let current = current.into_iter().next().ok_or(Code::SigningSecretNotConfigured)?;
     let SigningSecret { id, created_at, source, .. } = current;
     let previous =
         previous.into_iter().filter_map(|s| Some(PreviousSecret { id: s.id, expires_at: s.expires_at? }));
-    let data =
-        SigningSecrets { current: CurrentSecret { id, created_at, source }, previous: previous.collect() };
+    let current = CurrentSecret { id, created_at, source };
+    let data = SigningSecrets { current, previous: previous.collect(), pending };
     Ok(Json(Data { data }))
 }
 
 /// End a previous signing secret.
 ///
-/// Its grace ends now: events are no longer signed with it.
+/// Its grace ends now: events are no longer signed with it. Or a rotation that waits to be confirmed
+/// is abandoned, and the current secret stands as it was.
 #[utoipa::path(
     delete, path = "/v1/auth/signing-secret/{secret_id}", tag = "Signing secret", params(SecretPath),
     responses(

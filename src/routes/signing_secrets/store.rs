@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::rules::{OrgSecrets, SigningSecret, SigningSecretPlan};
+use super::rules::{OrgSecrets, PendingSecret, SigningSecret, SigningSecretPlan};
 use crate::changes::{Changeable, Scope, change, snapshot};
 use crate::error::{ApiError, Code};
 use crate::ids::OrgId;
@@ -55,7 +55,7 @@ impl Changeable for SecretsChange {
             now,
             columns = r#"
                 s.id AS "id?", s.source AS "source?", s.created_at AS "created_at?", s.expires_at, s.revoked_at,
-                s.version AS "version?""#,
+                s.version AS "version?", s.pending_of, s.confirm_by, s.grace_seconds"#,
             from = "LEFT JOIN signing_secrets s ON s.org_id = o.id
                 AND (s.id = given.named OR s.superseded_at IS NULL OR (s.revoked_at IS NULL AND s.expires_at > given.now))
                 ORDER BY s.created_at, s.id",
@@ -70,6 +70,7 @@ impl Changeable for SecretsChange {
                     expires_at: row.expires_at,
                     revoked_at: row.revoked_at,
                     version: row.version?,
+                    pending: pending(row.pending_of, row.confirm_by, row.grace_seconds),
                 })
             });
             OrgSecrets { org, secrets: secrets.collect() }
@@ -103,7 +104,7 @@ impl SecretsChange {
         seen: &OrgSecrets,
         plan: &SigningSecretPlan,
     ) -> Result<bool, sqlx::Error> {
-        let (old, new) = (plan.ended.as_ref(), self.new.as_ref());
+        let (old, new, waits) = (plan.ended.as_ref(), self.new.as_ref(), plan.waits.as_ref());
         let Some((id, subject, version)) = plan.subject() else { return Ok(true) };
         change!(
             db,
@@ -115,14 +116,24 @@ impl SecretsChange {
                 SET superseded_at = coalesce(s.superseded_at, change.at), expires_at = change.expires_at,
                     revoked_at = change.revoked_at,
                     sealed = CASE WHEN change.revoked_at IS NULL THEN s.sealed END,
-                    version = s.version + 1
+                    pending_of = NULL, confirm_by = NULL, grace_seconds = NULL, version = s.version + 1
                 FROM change WHERE s.org_id = change.org_id AND s.id = change.id
                 RETURNING s.id
             ),
+            -- Counting `ended` makes it run first: two current secrets would break the index.
+            confirmed AS (
+                UPDATE signing_secrets s
+                SET superseded_at = NULL, expires_at = NULL, pending_of = NULL, confirm_by = NULL, grace_seconds = NULL,
+                    version = s.version + 1
+                FROM change
+                WHERE s.org_id = change.org_id AND s.id = change.confirmed_id AND (SELECT count(*) FROM ended) >= 0
+            ),
             added AS (
-                INSERT INTO signing_secrets (org_id, id, sealed, fingerprint, source, created_at)
-                SELECT org_id, new_id, sealed, fingerprint, source, at FROM change
-                -- Counting `ended` makes it run first: two current secrets would break the index.
+                INSERT INTO signing_secrets (org_id, id, sealed, fingerprint, source, created_at, superseded_at,
+                                             expires_at, pending_of, confirm_by, grace_seconds)
+                SELECT org_id, new_id, sealed, fingerprint, source, at, CASE WHEN pending_of IS NOT NULL THEN at END,
+                       confirm_by, pending_of, confirm_by, grace_seconds
+                FROM change
                 WHERE new_id IS NOT NULL AND (SELECT count(*) FROM ended) >= 0
             )",
             {
@@ -130,6 +141,10 @@ impl SecretsChange {
                 "id": "uuid" = old.map(|secret| secret.id),
                 "expires_at": "timestamptz" = old.and_then(|secret| secret.expires_at),
                 "revoked_at": "timestamptz" = old.and_then(|secret| secret.revoked_at),
+                "confirmed_id": "uuid" = plan.confirmed.as_ref().map(|secret| secret.id),
+                "pending_of": "uuid" = waits.map(|pending| pending.secret_id),
+                "confirm_by": "timestamptz" = waits.map(|pending| pending.confirm_by),
+                "grace_seconds": "integer" = waits.map(|pending| pending.grace_seconds),
                 "new_id": "uuid" = plan.added,
                 "sealed": "bytea" = new.map(|new| &new.sealed[..]),
                 "fingerprint": "bytea" = new.and_then(|new| new.fingerprints.first()).map(|print| &print[..]),
@@ -137,6 +152,15 @@ impl SecretsChange {
             }
         )
     }
+}
+
+/// The rotation that a row waits for: its columns are there together.
+fn pending(
+    secret_id: Option<Uuid>,
+    confirm_by: Option<DateTime<Utc>>,
+    grace_seconds: Option<i32>,
+) -> Option<PendingSecret> {
+    Some(PendingSecret { secret_id: secret_id?, confirm_by: confirm_by?, grace_seconds: grace_seconds? })
 }
 
 /// Returns `true` if the org had this secret before the service's keys were renewed; asked only if

@@ -1,8 +1,11 @@
 //! The input of the tenant key routes.
 
+use std::ops::RangeInclusive;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use utoipa::{IntoParams, ToSchema};
 
+use super::rules::{Activation, Rotation};
 use crate::http::input::{Body, Input, Patch, Reader};
 use crate::ids::KeyId;
 
@@ -10,6 +13,11 @@ use crate::ids::KeyId;
 pub const DEFAULT_GRACE: i64 = 86_400;
 /// The longest grace window, in seconds: 7 days.
 pub const MAX_GRACE: i64 = 604_800;
+
+/// How long a confirmation may take, in seconds (contract 13.1).
+pub const CONFIRM_WITHIN: RangeInclusive<i64> = 60..=604_800;
+/// The same, where it is not said.
+pub const DEFAULT_CONFIRM_WITHIN: i64 = 86_400;
 
 /// Names a key.
 #[derive(IntoParams)]
@@ -45,13 +53,24 @@ pub struct RotateTenantKey {
     /// `UniqueId` of a key with this usage.
     #[schema(min_length = 1, max_length = 200, example = "CredentialsDownload")]
     pub deliver_to: Option<String>,
+    /// When the old key's grace window begins: with this request, when the successor is confirmed, or when it is first
+    /// used. Until then the successor works and administers nothing, and the old key is as it was.
+    #[schema(value_type = Activation, required = false, default = "immediate")]
+    pub activation: Option<Activation>,
+    /// How long the confirmation may take, in seconds; after that the successor ends. Not with `immediate`.
+    #[schema(minimum = 60, maximum = 604_800, default = 86_400, example = 3_600)]
+    pub confirm_within_seconds: Option<i64>,
 }
 
 impl Input for RotateTenantKey {
     const BODY: Body = Body::Optional;
 
     fn read(request: &mut Reader) -> Option<Self> {
+        let (activation, confirm_within_seconds) =
+            read_activation(request, "must be immediate, on_confirm or on_first_use", Activation::parse);
         Some(Self {
+            activation,
+            confirm_within_seconds,
             grace_period_seconds: request.body("grace_period_seconds").integer(0..=MAX_GRACE),
             key_id: request.body("key_id").uuid().map(KeyId),
             expires_at: request.body("expires_at").future(),
@@ -60,7 +79,33 @@ impl Input for RotateTenantKey {
     }
 }
 
+/// When a rotation takes hold, and how long that may take.
+pub fn read_activation(
+    request: &mut Reader,
+    msg: &'static str,
+    parse: impl FnOnce(&str) -> Option<Activation>,
+) -> (Option<Activation>, Option<i64>) {
+    let activation = request.body("activation");
+    let activation = activation.choice(msg, parse);
+    let within = request.body("confirm_within_seconds").integer(CONFIRM_WITHIN);
+    if within.is_some() && activation.unwrap_or_default() == Activation::Immediate {
+        request.refuse("confirm_within_seconds", "goes with an activation that is not immediate");
+    }
+    (activation, within)
+}
+
 impl RotateTenantKey {
+    /// The rotation that is asked for.
+    pub fn rotation(&self) -> Rotation {
+        Rotation {
+            key_id: self.key_id,
+            grace: self.grace(),
+            expires_at: self.expires_at,
+            activation: self.activation.unwrap_or_default(),
+            confirm_within: TimeDelta::seconds(self.confirm_within_seconds.unwrap_or(DEFAULT_CONFIRM_WITHIN)),
+        }
+    }
+
     /// The grace window.
     pub fn grace(&self) -> TimeDelta {
         TimeDelta::seconds(self.grace_period_seconds.unwrap_or(DEFAULT_GRACE))

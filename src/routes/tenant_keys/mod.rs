@@ -5,6 +5,7 @@ pub mod input;
 pub mod new_key;
 pub mod operator;
 mod reply;
+mod rotation;
 pub mod rules;
 pub mod store;
 
@@ -18,15 +19,16 @@ use utoipa_axum::routes;
 pub use self::input::{CreateTenantKey, RotateTenantKey};
 use self::input::{KeyPath, TenantKeyFilter, UpdateTenantKey};
 use self::new_key::NewKey;
-use self::reply::{MintedTenantKey, RotatedTenantKey, TenantKeyEntry};
-use self::rules::{OrgTenantKeys, Rotation, TenantKeyPlan};
+use self::reply::{ConfirmedRotation, MintedTenantKey, RotatedTenantKey, TenantKeyDetails, TenantKeyEntry};
+use self::rotation::KeyRotation;
+use self::rules::{Activation, OrgTenantKeys, TenantKeyPlan};
 use self::store::TenantKeys;
 use crate::changes::Scope;
-use crate::error::ApiError;
-use crate::events::Stream;
+use crate::error::{ApiError, Code};
+use crate::events::{EventType, Stream};
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
-use crate::idempotency::{self, Once};
+use crate::idempotency::{self, Once, Reply};
 use crate::identity::Partner;
 use crate::routes::public_keys::delivery::SecretDelivery;
 use crate::state::App;
@@ -40,20 +42,24 @@ pub fn rotation() -> OpenApiRouter<App> {
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list_tenant_keys, create_tenant_key))
-        .routes(routes!(update_tenant_key, revoke_tenant_key))
+        .routes(routes!(get_tenant_key, update_tenant_key, revoke_tenant_key))
+        .routes(routes!(confirm_tenant_key_rotation))
 }
 
 /// Rotate a tenant API key.
 ///
 /// Old and new key both work until `previous_key_expires_at`. The new key is shown only here:
-/// store it before anything else. A key can be rotated once; rotate its successor next.
+/// store it before anything else. A key can be rotated once; rotate its successor next. With
+/// `activation` the old key goes on as it was until the rotation is confirmed, and the new key ends
+/// if it is not.
 #[utoipa::path(
     post, path = "/v1/auth/tenant-key/rotate", tag = "Tenant keys", request_body = RotateTenantKey,
     responses(
         (status = 200, description = "Rotated.", body = Data<RotatedTenantKey>),
         (status = 404, description = "`not_found`: this org has no key `key_id`."),
         (status = 409, description = "`ambiguous_tenant_key`, `key_already_rotated`, `key_not_live`, \
-                                      `too_many_live_keys` (names the next expiry) or `no_delivery_key`."),
+                                      `rotation_pending` (names the successor), `too_many_live_keys` (names the \
+                                      next expiry) or `no_delivery_key`."),
     ),
 )]
 async fn rotate_tenant_key(
@@ -65,13 +71,16 @@ async fn rotate_tenant_key(
     let delivery =
         SecretDelivery::prepare(&app, org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
     let keys = TenantKeys::adding(&new, delivery.recipient()).replacing(input.key_id);
-    let rotation = Rotation { key_id: input.key_id, grace: input.grace(), expires_at: input.expires_at };
-    let fresh = new.fresh.clone();
+    let (rotation, fresh) = (input.rotation(), new.fresh.clone());
+    let starts = rotation.activation != Activation::Immediate;
     let change = scope.change(&app.clock, keys, move |org| org.rotate(&rotation, &fresh).map(Some));
     let response = idempotency::execute(&app, claim, change, move |plan| {
         RotatedTenantKey::of(required(plan)?, new, delivery).ok_or_else(unplanned)?.reply()
     });
-    let response = response.await?;
+    let mut response = response.await?;
+    if starts {
+        response.extensions_mut().insert(EventType::TenantKeyRotationStarted);
+    }
     app.outbox.wake(org_id, Stream::Credentials);
     Ok(response)
 }
@@ -125,6 +134,57 @@ async fn create_tenant_key(
     Ok(response)
 }
 
+/// Confirm a tenant API key's rotation.
+///
+/// The grace window of the old key begins. `key_id` is the successor's; it may confirm itself.
+#[utoipa::path(
+    post, path = "/v1/admin/org/tenant-keys/{key_id}/confirm", tag = "Tenant keys", params(KeyPath),
+    responses(
+        (status = 200, description = "Confirmed.", body = Data<ConfirmedRotation>),
+        (status = 403, description = "`forbidden`, `key_superseded` or `key_not_confirmed`: the key that authenticates administers nothing."),
+        (status = 404, description = "`not_found`: this org has no such key."),
+        (status = 409, description = "`rotation_not_pending`: it was confirmed already, or is no successor that waits; \
+                                      `key_not_live`: its time is over."),
+    ),
+)]
+async fn confirm_tenant_key_rotation(
+    State(app): State<App>,
+    scope: Scope,
+    Once { input: KeyPath { key_id }, claim }: Once<KeyPath>,
+) -> Result<Response, ApiError> {
+    let org_id = scope.org_id;
+    let rule = move |org: &OrgTenantKeys| org.confirm(key_id).map(Some);
+    let change = scope.change(&app.clock, TenantKeys::with(key_id), rule);
+    let response = idempotency::execute(&app, claim, change, move |plan| {
+        let data = ConfirmedRotation::of(&required(plan)?).ok_or_else(unplanned)?;
+        Reply::new(StatusCode::OK, &Data { data })
+    });
+    let response = response.await?;
+    app.outbox.wake(org_id, Stream::Credentials);
+    Ok(response)
+}
+
+/// Show a tenant API key.
+///
+/// And the rotation that it takes part in.
+#[utoipa::path(
+    get, path = "/v1/admin/org/tenant-keys/{key_id}", tag = "Tenant keys", params(KeyPath),
+    responses(
+        (status = 200, description = "The key.", body = Data<TenantKeyDetails>),
+        (status = 404, description = "`not_found`: this org has no such key."),
+    ),
+)]
+async fn get_tenant_key(
+    State(app): State<App>,
+    partner: Partner,
+    Valid(KeyPath { key_id }): Valid<KeyPath>,
+) -> Result<Json<Data<TenantKeyDetails>>, ApiError> {
+    let mut keys = store::find_with_kin(&app.db.pool, partner.org_id, key_id).await?.into_iter();
+    let key = keys.next().ok_or(Code::NotFound)?;
+    let rotation = KeyRotation::of(&key, keys.as_slice(), app.clock.now());
+    Ok(Json(Data { data: TenantKeyDetails { entry: TenantKeyEntry::of(key, partner.key_id), rotation } }))
+}
+
 /// Change a tenant API key's name or end.
 ///
 /// Shortens or extends a running grace window as well. A dead key never comes back.
@@ -148,14 +208,15 @@ async fn update_tenant_key(
         move |org: &OrgTenantKeys| org.update(key_id, input.name.as_deref(), &input.expires_at).map(Some);
     let plan = scope.change(&app.clock, TenantKeys::with(key_id), rule).execute(&app.db).await?;
     app.outbox.wake(org_id, Stream::Credentials);
-    let key = required(plan)?.changed.ok_or_else(unplanned)?;
+    let key = required(plan)?.changed.into_iter().next().ok_or_else(unplanned)?;
     Ok(Json(Data { data: TenantKeyEntry::of(key, caller) }))
 }
 
 /// Revoke a tenant API key.
 ///
 /// It ends now, everywhere within a second. A key cannot revoke itself: rotate it with a grace
-/// period of 0, or use another one.
+/// period of 0, or use another one. A successor that waits for its confirmation may: its rotation
+/// is abandoned, and the old key stands as it was. Whoever is waited for is replaced at once.
 #[utoipa::path(
     delete, path = "/v1/admin/org/tenant-keys/{key_id}", tag = "Tenant keys", params(KeyPath),
     responses(

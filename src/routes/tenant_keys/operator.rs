@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::input::{CreateTenantKey, RotateTenantKey};
 use super::new_key::NewKey;
-use super::rules::{OrgTenantKeys, Rotation, StoredTenantKey, TenantKeyPlan};
+use super::rules::{OrgTenantKeys, StoredTenantKey, TenantKeyPlan};
 use super::store::{self, TenantKeys};
 use crate::changes::{Change, Rule, Scope};
 use crate::clock::Clock;
@@ -31,6 +31,24 @@ pub fn minting(
 ) -> Change<TenantKeys, impl Rule<TenantKeys> + use<>> {
     let (keys, fresh) = (TenantKeys::adding(new, Recipient::Caller), new.fresh.clone());
     scope.change(clock, keys, move |org: &OrgTenantKeys| org.mint(&name, expires_at, &fresh).map(Some))
+}
+
+/// The confirmation of the rotation to a key.
+pub fn confirming(
+    clock: &Clock,
+    scope: Scope,
+    key_id: KeyId,
+) -> Change<TenantKeys, impl Rule<TenantKeys> + use<>> {
+    scope.change(clock, TenantKeys::with(key_id), move |org: &OrgTenantKeys| org.confirm(key_id).map(Some))
+}
+
+/// The end of a wait for a confirmation that did not come.
+pub fn abandoning(
+    clock: &Clock,
+    scope: Scope,
+    key_id: KeyId,
+) -> Change<TenantKeys, impl Rule<TenantKeys> + use<>> {
+    scope.change(clock, TenantKeys::with(key_id), move |org: &OrgTenantKeys| org.abandon(key_id))
 }
 
 /// The means that an operator works with.
@@ -73,18 +91,22 @@ impl Operator<'_> {
         E: From<ApiError> + From<sqlx::Error> + DatabaseFailure + Send + 'static,
     {
         let new = NewKey::generate(self.keyring, self.key_env);
-        let rotation =
-            Rotation { key_id: wanted.key_id, grace: wanted.grace(), expires_at: wanted.expires_at };
-        let fresh = new.fresh.clone();
+        let (rotation, fresh) = (wanted.rotation(), new.fresh.clone());
         let keys = TenantKeys::adding(&new, Recipient::Caller).replacing(wanted.key_id);
         let rule = move |org: &OrgTenantKeys| org.rotate(&rotation, &fresh).map(Some);
         let change = self.scope().change(self.clock, keys, rule);
         change
             .execute_shown(self.db, move |plan| {
-                let old = plan.as_ref().and_then(|plan| plan.changed.clone()).ok_or_else(super::unplanned)?;
+                let old =
+                    plan.as_ref().and_then(|plan| plan.replaced().cloned()).ok_or_else(super::unplanned)?;
                 show(&old, &added(plan)?, &new.key)
             })
             .await
+    }
+
+    /// Confirms the rotation to a successor that waits for it.
+    pub async fn confirm(&self, key_id: KeyId) -> Result<(), ApiError> {
+        confirming(self.clock, self.scope(), key_id).execute(self.db).await.map(drop)
     }
 
     /// Ends a key now.

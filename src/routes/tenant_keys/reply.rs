@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::new_key::NewKey;
+use super::rotation::KeyRotation;
 use super::rules::{StoredTenantKey, TenantKeyPlan};
 use crate::crypto::secret::{Secret, reveal_some};
 use crate::error::ApiError;
@@ -27,8 +28,12 @@ pub struct RotatedTenantKey {
     /// With `deliver_to`, the public key that it is encrypted to.
     #[serde(skip_serializing_if = "Option::is_none")]
     encrypted_to: Option<EncryptedTo>,
-    /// Until when the old key works.
-    previous_key_expires_at: DateTime<Utc>,
+    /// Until when the old key works; while the rotation waits, the end that it had, or null.
+    #[schema(required)]
+    previous_key_expires_at: Option<DateTime<Utc>>,
+    /// Until when the rotation may be confirmed, if it waits for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmation_expires_at: Option<DateTime<Utc>>,
     /// The new key's id.
     #[schema(value_type = uuid::Uuid)]
     key_id: KeyId,
@@ -40,15 +45,19 @@ pub struct RotatedTenantKey {
 impl RotatedTenantKey {
     /// `None` if the plan is not a rotation.
     pub fn of(plan: TenantKeyPlan, new: NewKey, delivery: SecretDelivery) -> Option<Self> {
-        let old = plan.changed?;
+        let (old_end, new_key) = (plan.replaced().and_then(|old| old.expires_at), plan.added.as_ref()?);
+        let pending = new_key.pending.as_ref();
+        let previous_key_id = pending.map(|pending| pending.key_id).or(plan.replaced().map(|old| old.id))?;
+        let (key_id, confirmation_expires_at) = (new_key.id, pending.map(|pending| pending.confirm_by));
         let Shown { clear, encrypted_secret, encrypted_to } = delivery.shown(new.key.into_secret());
         Some(Self {
             new_tenant_api_key: clear,
             encrypted_secret,
             encrypted_to,
-            previous_key_expires_at: old.expires_at?,
-            key_id: plan.added?.id,
-            previous_key_id: old.id,
+            previous_key_expires_at: old_end,
+            confirmation_expires_at,
+            key_id,
+            previous_key_id,
         })
     }
 
@@ -60,6 +69,38 @@ impl RotatedTenantKey {
         let made = made.map(|(field, id)| Made::new(field, id));
         Ok(if shows_key { reply.showing_secret_of(made.into()) } else { reply })
     }
+}
+
+/// A rotation that was confirmed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConfirmedRotation {
+    /// The new key's id.
+    #[schema(value_type = uuid::Uuid)]
+    key_id: KeyId,
+    /// The old key's id.
+    #[schema(value_type = uuid::Uuid)]
+    previous_key_id: KeyId,
+    /// Until when the old key works.
+    previous_key_expires_at: DateTime<Utc>,
+}
+
+impl ConfirmedRotation {
+    /// `None` if the plan is no confirmation.
+    pub fn of(plan: &TenantKeyPlan) -> Option<Self> {
+        let (key, old) = (plan.key()?, plan.replaced()?);
+        Some(Self { key_id: key.id, previous_key_id: old.id, previous_key_expires_at: old.expires_at? })
+    }
+}
+
+/// A key, and the rotation that it takes part in.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TenantKeyDetails {
+    /// The key as lists show it.
+    #[serde(flatten)]
+    pub entry: TenantKeyEntry,
+    /// The rotation in which it is replaced, or else the one in which it replaces another.
+    #[schema(required)]
+    pub rotation: Option<KeyRotation>,
 }
 
 /// A key as lists show it.

@@ -4,11 +4,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::changes::OrgState;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
 use crate::events::{EventType, Subject};
 use crate::http::input::Patch;
+use crate::identity::keys::KeyStage;
 use crate::ids::KeyId;
 
 /// Live keys an org may have, counted after the change.
@@ -43,6 +45,57 @@ pub struct StoredTenantKey {
     pub rotated_to: Option<KeyId>,
     /// The instant of its end, where that was immediate.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// The rotation that it waits for.
+    pub pending: Option<Pending>,
+}
+
+/// The rotation that a key waits for, in which it is the successor (contract 13.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Pending {
+    /// The key that it succeeds.
+    pub key_id: KeyId,
+    /// What confirms it.
+    pub activation: Activation,
+    /// Until when; its own end until then.
+    pub confirm_by: DateTime<Utc>,
+    /// The old key's grace window from the confirmation on, in seconds.
+    pub grace_seconds: i32,
+    /// The end that it has once it is confirmed.
+    pub ends_at: Option<DateTime<Utc>>,
+}
+
+/// When a rotation takes hold (contract 13.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// With the request.
+    #[default]
+    Immediate,
+    /// When somebody confirms it.
+    OnConfirm,
+    /// When the successor is first used, or somebody confirms it.
+    OnFirstUse,
+}
+
+impl Activation {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Immediate, Self::OnConfirm, Self::OnFirstUse];
+
+    /// The name on the wire and in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Immediate => "immediate",
+            Self::OnConfirm => "on_confirm",
+            Self::OnFirstUse => "on_first_use",
+        }
+    }
+
+    /// The activation of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|activation| activation.name() == name)
+    }
 }
 
 impl StoredTenantKey {
@@ -51,8 +104,24 @@ impl StoredTenantKey {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 
-    fn is_superseded(&self) -> bool {
-        self.rotated_at.is_some()
+    /// What it may do while it is alive.
+    pub fn stage(&self) -> KeyStage {
+        KeyStage::of(self.rotated_at.is_some(), self.pending.is_some())
+    }
+
+    /// Sets the end; that of a successor that waits comes with its confirmation.
+    fn set_end(&mut self, end: Option<DateTime<Utc>>) {
+        if let Some(pending) = &mut self.pending {
+            pending.ends_at = end;
+        }
+        self.expires_at = self.pending.as_ref().map_or(end, Pending::end);
+    }
+}
+
+impl Pending {
+    /// The end of the key while it waits.
+    fn end(&self) -> Option<DateTime<Utc>> {
+        Some(self.ends_at.map_or(self.confirm_by, |end| end.min(self.confirm_by)))
     }
 }
 
@@ -70,21 +139,35 @@ pub struct OrgTenantKeys {
 pub struct TenantKeyPlan {
     /// The type that the event and the audit log say.
     pub kind: EventType,
-    /// A key's new state.
-    pub changed: Option<StoredTenantKey>,
+    /// The new states of keys; the first is the one that the change is about.
+    pub changed: Vec<StoredTenantKey>,
     /// A new key.
     pub added: Option<StoredTenantKey>,
 }
 
 impl TenantKeyPlan {
-    /// The subject of the event: the new key if there is one.
+    fn change(kind: EventType, changed: StoredTenantKey) -> Self {
+        Self { kind, changed: vec![changed], added: None }
+    }
+
+    /// The key that the change is about: the new one if there is one.
+    pub fn key(&self) -> Option<&StoredTenantKey> {
+        self.added.as_ref().or(self.changed.first())
+    }
+
+    /// The key that is replaced by [`key`](Self::key).
+    pub fn replaced(&self) -> Option<&StoredTenantKey> {
+        if self.added.is_some() { self.changed.first() } else { self.changed.get(1) }
+    }
+
+    /// The subject of the event.
     pub fn subject(&self) -> Option<Subject> {
-        let old = self.changed.as_ref();
-        let subject = self.added.as_ref().or(old)?;
+        let (key, replaced) = (self.key()?, self.replaced());
+        let waits_for = key.pending.as_ref().map(|pending| pending.key_id);
         Some(Subject::TenantKey {
-            key_id: subject.id,
-            previous_key_id: self.added.as_ref().and(old).map(|old| old.id),
-            expires_at: old.unwrap_or(subject).expires_at,
+            key_id: key.id,
+            previous_key_id: replaced.map(|old| old.id).or(waits_for),
+            expires_at: replaced.unwrap_or(key).expires_at,
         })
     }
 }
@@ -107,6 +190,10 @@ pub struct Rotation {
     pub grace: TimeDelta,
     /// The new key's end; none gives it the old one's lifetime.
     pub expires_at: Option<DateTime<Utc>>,
+    /// When it takes hold.
+    pub activation: Activation,
+    /// How long that may take, where it does not do so at once.
+    pub confirm_within: TimeDelta,
 }
 
 impl OrgTenantKeys {
@@ -114,31 +201,113 @@ impl OrgTenantKeys {
     pub fn rotate(&self, wanted: &Rotation, fresh: &Fresh) -> Result<TenantKeyPlan, ApiError> {
         self.org.caller.require_unrotated()?;
         let old = self.to_rotate(wanted.key_id)?;
-        if old.is_superseded() {
+        if old.stage() == KeyStage::Superseded {
             return Err(Code::KeyAlreadyRotated.into());
         }
         if !old.is_live(self.org.now) {
             return Err(Code::KeyNotLive.into());
         }
-        // Never later than its own earlier expiry.
-        let end = self.org.now + wanted.grace;
-        let end = old.expires_at.map_or(end, |own| own.min(end));
+        self.require_no_wait_for(old)?;
         let lifetime = old.expires_at.map(|own| own - old.created_at);
         let expires_at = wanted.expires_at.or_else(|| lifetime.map(|lifetime| self.org.now + lifetime));
         let successor = self.new_key(fresh, old.name.clone(), expires_at);
-        let changed = StoredTenantKey {
+        self.within_limit(match wanted.activation {
+            Activation::Immediate => TenantKeyPlan {
+                kind: EventType::TenantKeyRotated,
+                changed: vec![self.superseded(old, successor.id, wanted.grace)],
+                added: Some(successor),
+            },
+            activation => TenantKeyPlan {
+                kind: EventType::TenantKeyRotationStarted,
+                changed: Vec::new(),
+                added: Some(self.waiting(successor, old, wanted, activation)),
+            },
+        })
+    }
+
+    /// Confirms the rotation to `key_id`: the old key's grace window begins.
+    pub fn confirm(&self, key_id: KeyId) -> Result<TenantKeyPlan, ApiError> {
+        self.org.caller.require_administrator_or(key_id)?;
+        let successor = self.find(key_id).ok_or(Code::NotFound)?;
+        if !successor.is_live(self.org.now) {
+            return Err(Code::KeyNotLive.into());
+        }
+        let pending = successor.pending.as_ref().ok_or(Code::RotationNotPending)?;
+        let old = self.find(pending.key_id).ok_or_else(|| ApiError::internal("a successor of no key"))?;
+        Ok(self.confirmed(successor, pending, old, TimeDelta::seconds(pending.grace_seconds.into())))
+    }
+
+    /// Gives up the rotation to `key_id`, whose time is over; `None` if it does not wait, or may still be confirmed.
+    pub fn abandon(&self, key_id: KeyId) -> Result<Option<TenantKeyPlan>, ApiError> {
+        self.org.caller.require_administrator()?;
+        let waits = |key: &&StoredTenantKey| key.pending.is_some() && key.revoked_at.is_none();
+        let successor = self.find(key_id).filter(waits).filter(|key| !key.is_live(self.org.now));
+        Ok(successor.map(|key| self.abandoned(key)))
+    }
+
+    /// One rotation of a key at a time.
+    fn require_no_wait_for(&self, old: &StoredTenantKey) -> Result<(), ApiError> {
+        let waiting = if old.pending.is_some() { Some(old) } else { self.successor_of(old.id) };
+        match waiting {
+            Some(key) => Err(ApiError::new(Code::RotationPending).detail(
+                "key_id",
+                "rotation_pending",
+                key.id.to_string(),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The live key that waits to succeed this one.
+    fn successor_of(&self, key_id: KeyId) -> Option<&StoredTenantKey> {
+        let succeeds = |key: &&StoredTenantKey| key.pending.as_ref().is_some_and(|p| p.key_id == key_id);
+        self.keys.iter().filter(succeeds).find(|key| key.is_live(self.org.now))
+    }
+
+    /// The old key, as its grace window leaves it.
+    fn superseded(&self, old: &StoredTenantKey, successor: KeyId, grace: TimeDelta) -> StoredTenantKey {
+        // Never later than its own earlier expiry.
+        let end = self.org.now + grace;
+        let end = old.expires_at.map_or(end, |own| own.min(end));
+        StoredTenantKey {
             expires_at: Some(end),
             rotated_at: Some(self.org.now),
-            rotated_to: Some(successor.id),
+            rotated_to: Some(successor),
             // Immediate ends are states, so that no clock can disagree.
-            revoked_at: (end <= self.org.now).then_some(self.org.now),
+            revoked_at: old.revoked_at.or((end <= self.org.now).then_some(self.org.now)),
             ..old.clone()
-        };
-        self.within_limit(TenantKeyPlan {
-            kind: EventType::TenantKeyRotated,
-            changed: Some(changed),
-            added: Some(successor),
-        })
+        }
+    }
+
+    /// The successor, as it waits: its end is the wait's.
+    fn waiting(
+        &self,
+        successor: StoredTenantKey,
+        old: &StoredTenantKey,
+        wanted: &Rotation,
+        activation: Activation,
+    ) -> StoredTenantKey {
+        let (confirm_by, ends_at) = (self.org.now + wanted.confirm_within, successor.expires_at);
+        let grace_seconds = wanted.grace.num_seconds().try_into().unwrap_or(i32::MAX);
+        let pending = Pending { key_id: old.id, activation, confirm_by, grace_seconds, ends_at };
+        StoredTenantKey { expires_at: pending.end(), pending: Some(pending), ..successor }
+    }
+
+    fn confirmed(
+        &self,
+        successor: &StoredTenantKey,
+        pending: &Pending,
+        old: &StoredTenantKey,
+        grace: TimeDelta,
+    ) -> TenantKeyPlan {
+        let key = StoredTenantKey { expires_at: pending.ends_at, pending: None, ..successor.clone() };
+        let changed = vec![key, self.superseded(old, successor.id, grace)];
+        TenantKeyPlan { kind: EventType::TenantKeyRotated, changed, added: None }
+    }
+
+    fn abandoned(&self, successor: &StoredTenantKey) -> TenantKeyPlan {
+        let ended = StoredTenantKey { revoked_at: Some(self.org.now), ..successor.clone() };
+        TenantKeyPlan::change(EventType::TenantKeyRotationAbandoned, ended)
     }
 
     /// Makes a key.
@@ -152,7 +321,7 @@ impl OrgTenantKeys {
         let added = self.new_key(fresh, name.to_owned(), expires_at);
         self.within_limit(TenantKeyPlan {
             kind: EventType::TenantKeyCreated,
-            changed: None,
+            changed: Vec::new(),
             added: Some(added),
         })
     }
@@ -173,25 +342,39 @@ impl OrgTenantKeys {
         if let Some(name) = name {
             name.clone_into(&mut changed.name);
         }
-        match expires_at {
-            Patch::Keep => {}
-            Patch::Clear => changed.expires_at = None,
-            Patch::Set(end) => changed.expires_at = Some(*end),
+        let end = match expires_at {
+            Patch::Keep => None,
+            Patch::Clear => Some(None),
+            Patch::Set(end) => Some(Some(*end)),
+        };
+        if let Some(end) = end {
+            changed.set_end(end);
         }
         check_grace(&changed)?;
-        Ok(TenantKeyPlan { kind: EventType::TenantKeyUpdated, changed: Some(changed), added: None })
+        Ok(TenantKeyPlan::change(EventType::TenantKeyUpdated, changed))
     }
 
-    /// Ends a key now; `None` if it had ended already.
+    /// Ends a key now; `None` if it had ended already. A successor that waits gives its rotation up; what one waits
+    /// for is replaced by it, for else nothing would be left of either.
     pub fn revoke(&self, key_id: KeyId) -> Result<Option<TenantKeyPlan>, ApiError> {
-        self.org.caller.require_administrator()?;
+        self.org.caller.require_administrator_or(key_id)?;
         let key = self.find(key_id).ok_or(Code::NotFound)?;
-        if self.org.caller.key_id == Some(key_id) {
+        if self.org.caller.key_id == Some(key_id) && key.pending.is_none() {
             return Err(Code::CannotRevokeSelf.into());
         }
+        if !key.is_live(self.org.now) {
+            return Ok(None);
+        }
+        if key.pending.is_some() {
+            return Ok(Some(self.abandoned(key)));
+        }
+        if let Some((successor, pending)) =
+            self.successor_of(key_id).and_then(|s| Some((s, s.pending.as_ref()?)))
+        {
+            return Ok(Some(self.confirmed(successor, pending, key, TimeDelta::zero())));
+        }
         let ended = StoredTenantKey { revoked_at: Some(self.org.now), ..key.clone() };
-        let plan = TenantKeyPlan { kind: EventType::TenantKeyRevoked, changed: Some(ended), added: None };
-        Ok(key.is_live(self.org.now).then_some(plan))
+        Ok(Some(TenantKeyPlan::change(EventType::TenantKeyRevoked, ended)))
     }
 
     /// The key named, else the caller's, else the only one there is to rotate.
@@ -202,7 +385,9 @@ impl OrgTenantKeys {
         if let Some(id) = self.org.caller.key_id {
             return self.find(id).ok_or_else(|| Code::Unauthorized.into());
         }
-        let mut candidates = self.keys.iter().filter(|key| key.is_live(self.org.now) && !key.is_superseded());
+        let is_candidate =
+            |key: &&StoredTenantKey| key.is_live(self.org.now) && key.stage() == KeyStage::Current;
+        let mut candidates = self.keys.iter().filter(is_candidate);
         match (candidates.next(), candidates.next()) {
             (Some(only), None) => Ok(only),
             _ => Err(Code::AmbiguousTenantKey.into()),
@@ -227,13 +412,14 @@ impl OrgTenantKeys {
             rotated_at: None,
             rotated_to: None,
             revoked_at: None,
+            pending: None,
         }
     }
 
     /// Counted after the change, so that a rotation without grace always works.
     fn within_limit(&self, plan: TenantKeyPlan) -> Result<TenantKeyPlan, ApiError> {
-        let replaced = plan.changed.as_ref().map(|key| key.id);
-        let untouched = self.keys.iter().filter(|key| Some(key.id) != replaced);
+        let is_changed = |key: &StoredTenantKey| plan.changed.iter().any(|changed| changed.id == key.id);
+        let untouched = self.keys.iter().filter(|key| !is_changed(key));
         let after: Vec<_> = untouched
             .chain(&plan.changed)
             .chain(&plan.added)

@@ -30,6 +30,7 @@ fn key(n: u128) -> StoredTenantKey {
         rotated_at: None,
         rotated_to: None,
         revoked_at: None,
+        pending: None,
     }
 }
 
@@ -46,7 +47,7 @@ fn org(keys: Vec<StoredTenantKey>, caller: Option<u128>) -> OrgTenantKeys {
     let caller = keys.iter().find(|key| caller.map(id) == Some(key.id)).map(|key| CallerState {
         key_id: Some(key.id),
         is_live: key.is_live(at(NOW)),
-        is_superseded: key.is_superseded(),
+        stage: key.stage(),
     });
     let caller = caller.unwrap_or(CallerState::KEYLESS);
     OrgTenantKeys { org: OrgState { caller, ..OrgState::new(Head::default(), at(NOW)) }, keys }
@@ -57,7 +58,13 @@ fn fresh() -> Fresh {
 }
 
 fn rotation(key_id: Option<u128>, grace_hours: i64) -> Rotation {
-    Rotation { key_id: key_id.map(id), grace: TimeDelta::hours(grace_hours), expires_at: None }
+    Rotation {
+        key_id: key_id.map(id),
+        grace: TimeDelta::hours(grace_hours),
+        expires_at: None,
+        activation: Activation::Immediate,
+        confirm_within: TimeDelta::hours(24),
+    }
 }
 
 fn code<T>(outcome: Result<T, ApiError>) -> &'static str {
@@ -71,7 +78,7 @@ fn code<T>(outcome: Result<T, ApiError>) -> &'static str {
 #[test]
 fn the_old_key_lives_on_for_the_grace_window_and_names_its_successor() {
     let plan = org(vec![key(1)], Some(1)).rotate(&rotation(None, 24), &fresh()).unwrap();
-    let (old, new) = (plan.changed.unwrap(), plan.added.unwrap());
+    let (old, new) = (&plan.changed[0], plan.added.as_ref().unwrap());
     assert_eq!(old.expires_at, Some(at(NOW + 24)));
     assert_eq!((old.rotated_at, old.rotated_to, old.revoked_at), (Some(at(NOW)), Some(id(999)), None));
     assert_eq!((new.name.as_str(), new.expires_at, new.created_at), ("key 1", None, at(NOW)));
@@ -80,14 +87,14 @@ fn the_old_key_lives_on_for_the_grace_window_and_names_its_successor() {
 #[test]
 fn no_grace_ends_the_old_key_as_a_state() {
     let plan = org(vec![key(1)], Some(1)).rotate(&rotation(None, 0), &fresh()).unwrap();
-    assert_eq!(plan.changed.unwrap().revoked_at, Some(at(NOW)));
+    assert_eq!(plan.changed[0].revoked_at, Some(at(NOW)));
 }
 
 #[test]
 fn the_grace_window_never_outlasts_the_keys_own_expiry_and_the_successor_gets_the_same_lifetime() {
     let old = StoredTenantKey { expires_at: Some(at(NOW + 2)), ..key(1) };
     let plan = org(vec![old], Some(1)).rotate(&rotation(None, 24), &fresh()).unwrap();
-    assert_eq!(plan.changed.unwrap().expires_at, Some(at(NOW + 2)));
+    assert_eq!(plan.changed[0].expires_at, Some(at(NOW + 2)));
     assert_eq!(plan.added.unwrap().expires_at, Some(at(NOW + NOW + 2)));
 }
 
@@ -96,14 +103,14 @@ fn the_named_key_is_rotated_else_the_callers_else_the_only_one() {
     let keys = vec![key(1), key(2), superseded(3)];
     let rotated = |caller, named| {
         let plan = org(keys.clone(), caller).rotate(&rotation(named, 1), &fresh())?;
-        Ok::<_, ApiError>(plan.changed.unwrap().id)
+        Ok::<_, ApiError>(plan.changed[0].id)
     };
     assert_eq!(rotated(Some(1), Some(2)).unwrap(), id(2));
     assert_eq!(rotated(Some(1), None).unwrap(), id(1));
     assert_eq!(code(rotated(None, None)), "ambiguous_tenant_key");
     assert_eq!(code(rotated(None, Some(9))), "not_found");
     let only = org(vec![key(1), superseded(3)], None).rotate(&rotation(None, 1), &fresh()).unwrap();
-    assert_eq!(only.changed.unwrap().id, id(1));
+    assert_eq!(only.changed[0].id, id(1));
     assert_eq!(code(org(vec![], None).rotate(&rotation(None, 1), &fresh())), "ambiguous_tenant_key");
 }
 
@@ -186,5 +193,99 @@ fn a_dead_key_never_comes_back() {
 fn a_key_cannot_revoke_itself() {
     let org = org(vec![key(1), key(2)], Some(1));
     assert_eq!(code(org.revoke(id(1))), "cannot_revoke_self");
-    assert_eq!(org.revoke(id(2)).unwrap().unwrap().changed.unwrap().revoked_at, Some(at(NOW)));
+    assert_eq!(org.revoke(id(2)).unwrap().unwrap().changed[0].revoked_at, Some(at(NOW)));
+}
+
+fn waiting(n: u128, old: u128, until: i64) -> StoredTenantKey {
+    let pending = Pending {
+        key_id: id(old),
+        activation: Activation::OnConfirm,
+        confirm_by: at(until),
+        grace_seconds: 3_600,
+        ends_at: None,
+    };
+    StoredTenantKey { expires_at: Some(at(until)), pending: Some(pending), ..key(n) }
+}
+
+fn starting(key_id: Option<u128>) -> Rotation {
+    Rotation { activation: Activation::OnConfirm, ..rotation(key_id, 1) }
+}
+
+#[test]
+fn a_rotation_that_waits_leaves_the_old_key_as_it_was() {
+    let old = StoredTenantKey { expires_at: Some(at(NOW + 500)), ..key(1) };
+    let plan = org(vec![old], Some(1)).rotate(&starting(None), &fresh()).unwrap();
+    let new = plan.added.unwrap();
+    assert!(plan.changed.is_empty());
+    // It ends with its wait, and gets the old key's lifetime with the confirmation.
+    assert_eq!(new.expires_at, Some(at(NOW + 24)));
+    let pending = new.pending.unwrap();
+    assert_eq!((pending.key_id, pending.confirm_by), (id(1), at(NOW + 24)));
+    assert_eq!((pending.ends_at, pending.grace_seconds), (Some(at(NOW + NOW + 500)), 3_600));
+}
+
+#[test]
+fn one_rotation_of_a_key_waits_at_a_time_until_its_time_is_over() {
+    let keys = vec![key(1), waiting(2, 1, NOW + 1)];
+    let refused = |caller, key_id| code(org(keys.clone(), caller).rotate(&starting(key_id), &fresh()));
+    assert_eq!(refused(Some(1), None), "rotation_pending");
+    assert_eq!(refused(None, Some(2)), "rotation_pending");
+    assert_eq!(refused(Some(2), None), "key_not_confirmed");
+    let org = org(vec![key(1), waiting(2, 1, NOW)], Some(1));
+    assert_eq!(code(org.rotate(&starting(None), &fresh())), "ok");
+}
+
+#[test]
+fn a_confirmation_begins_the_old_keys_grace_window() {
+    for caller in [None, Some(1), Some(2)] {
+        let plan = org(vec![key(1), waiting(2, 1, NOW + 1)], caller).confirm(id(2)).unwrap();
+        let [new, old] = &plan.changed[..] else { panic!("two keys") };
+        assert_eq!((new.expires_at, &new.pending), (None, &None));
+        assert_eq!((old.expires_at, old.rotated_to), (Some(at(NOW + 1)), Some(id(2))));
+        assert_eq!(plan.kind, EventType::TenantKeyRotated);
+    }
+    let confirm = |keys, caller, n| code(org(keys, caller).confirm(id(n)));
+    let waits = || waiting(2, 1, NOW + 1);
+    assert_eq!(confirm(vec![key(1), waits()], None, 9), "not_found");
+    assert_eq!(confirm(vec![key(1), waits()], None, 1), "rotation_not_pending");
+    assert_eq!(confirm(vec![key(1), waiting(2, 1, NOW)], None, 2), "key_not_live");
+    assert_eq!(confirm(vec![key(1), waits(), superseded(3)], Some(3), 2), "key_superseded");
+    assert_eq!(
+        confirm(vec![key(1), waits(), key(3), waiting(4, 3, NOW + 1)], Some(4), 2),
+        "key_not_confirmed"
+    );
+}
+
+#[test]
+fn what_waits_can_be_given_up_by_itself_and_by_others_and_leaves_no_trace() {
+    let keys = || vec![key(1), waiting(2, 1, NOW + 1)];
+    for caller in [None, Some(1), Some(2)] {
+        let plan = org(keys(), caller).revoke(id(2)).unwrap().unwrap();
+        assert_eq!(plan.kind, EventType::TenantKeyRotationAbandoned);
+        assert_eq!((plan.changed.len(), plan.changed[0].revoked_at), (1, Some(at(NOW))));
+    }
+    assert_eq!(code(org(keys(), Some(2)).revoke(id(1))), "key_not_confirmed");
+    assert_eq!(org(keys(), None).abandon(id(2)).unwrap(), None, "it may still be confirmed");
+    let late = org(vec![key(1), waiting(2, 1, NOW)], None);
+    assert_eq!(late.abandon(id(2)).unwrap().unwrap().kind, EventType::TenantKeyRotationAbandoned);
+    assert_eq!(late.abandon(id(1)).unwrap(), None);
+}
+
+#[test]
+fn who_ends_the_old_key_has_the_successor_take_its_place() {
+    let plan = org(vec![key(1), waiting(2, 1, NOW + 1)], None).revoke(id(1)).unwrap().unwrap();
+    let [new, old] = &plan.changed[..] else { panic!("two keys") };
+    assert_eq!((new.pending.clone(), old.revoked_at), (None, Some(at(NOW))));
+    assert_eq!(plan.kind, EventType::TenantKeyRotated);
+}
+
+#[test]
+fn the_end_of_what_waits_comes_with_its_confirmation() {
+    let org = org(vec![key(1), waiting(2, 1, NOW + 5)], None);
+    let changed = |end| org.update(id(2), None, &end).unwrap().changed[0].clone();
+    let sooner = changed(Patch::Set(at(NOW + 2)));
+    assert_eq!((sooner.expires_at, sooner.pending.unwrap().ends_at), (Some(at(NOW + 2)), Some(at(NOW + 2))));
+    let later = changed(Patch::Set(at(NOW + 9)));
+    assert_eq!((later.expires_at, later.pending.unwrap().ends_at), (Some(at(NOW + 5)), Some(at(NOW + 9))));
+    assert_eq!(changed(Patch::Clear).expires_at, Some(at(NOW + 5)));
 }

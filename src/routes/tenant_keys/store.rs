@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
 
 use super::new_key::NewKey;
-use super::rules::{OrgTenantKeys, StoredTenantKey, TenantKeyPlan};
+use super::rules::{Activation, OrgTenantKeys, Pending, StoredTenantKey, TenantKeyPlan};
 use crate::changes::{Changeable, Scope, change, snapshot};
 use crate::crypto::keyring::{Hashed, KeyDigest};
 use crate::db::change_feed::CHANGES;
@@ -30,8 +31,28 @@ macro_rules! key {
             rotated_at: $row.rotated_at,
             rotated_to: $row.rotated_to.map(KeyId),
             revoked_at: $row.revoked_at,
+            pending: pending(
+                $row.pending_of,
+                $row.activation,
+                $row.confirm_by,
+                $row.grace_seconds,
+                $row.ends_at,
+            ),
         })
     };
+}
+
+/// The rotation that a row waits for: all of its columns but the last are there, or none.
+fn pending(
+    pending_of: Option<Uuid>,
+    activation: Option<String>,
+    confirm_by: Option<DateTime<Utc>>,
+    grace_seconds: Option<i32>,
+    ends_at: Option<DateTime<Utc>>,
+) -> Option<Pending> {
+    let activation = Activation::parse(&activation?)?;
+    let (key_id, confirm_by, grace_seconds) = (KeyId(pending_of?), confirm_by?, grace_seconds?);
+    Some(Pending { key_id, activation, confirm_by, grace_seconds, ends_at })
 }
 
 /// An org's keys, as a change is made to them.
@@ -79,9 +100,12 @@ impl Changeable for TenantKeys {
             columns = r#"
                 k.id AS "id?", k.name AS "name?", k.prefix AS "prefix?", k.created_at AS "created_at?", k.last_used_at,
                 k.tokens_issued AS "tokens_issued?", k.dead_uses AS "dead_uses?", k.dead_used_at, k.expires_at,
-                k.rotated_at, k.rotated_to, k.revoked_at"#,
-            from = "LEFT JOIN tenant_keys k ON k.org_id = o.id
-                AND (k.id = given.named OR (k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > given.now)))",
+                k.rotated_at, k.rotated_to, k.revoked_at, k.pending_of, k.activation, k.confirm_by, k.grace_seconds,
+                k.ends_at"#,
+            from = "LEFT JOIN tenant_keys n ON n.org_id = o.id AND n.id = given.named
+                LEFT JOIN tenant_keys k ON k.org_id = o.id
+                AND (k.id = given.named OR k.id = n.pending_of
+                     OR (k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > given.now)))",
             { "named": "uuid" = self.named.map(|id| id.0) }
         )?;
         Ok(loaded.map(|(org, rows)| OrgTenantKeys {
@@ -110,8 +134,10 @@ impl TenantKeys {
         seen: &OrgTenantKeys,
         plan: &TenantKeyPlan,
     ) -> Result<bool, sqlx::Error> {
-        let (old, new) = (plan.changed.as_ref(), plan.added.as_ref());
-        let (Some(key), Some(subject)) = (new.or(old), plan.subject()) else { return Ok(true) };
+        let (changed, new) = (&plan.changed[..], plan.added.as_ref());
+        let (Some(key), Some(subject)) = (plan.key(), plan.subject()) else { return Ok(true) };
+        let waits = |key: &StoredTenantKey| key.pending.clone().filter(|_| key.revoked_at.is_none());
+        let (pending, new_pending) = (each(changed, waits), new.and_then(|key| key.pending.as_ref()));
         change!(
             db,
             &scope.entry(seen.org, plan.kind.name(), key.id),
@@ -119,40 +145,90 @@ impl TenantKeys {
             version = "coalesce((SELECT version FROM changed WHERE changed.id::text = subject), 1)",
             writes = "changed AS (
                 UPDATE tenant_keys k
-                SET name = change.name, expires_at = change.expires_at, rotated_at = change.rotated_at,
-                    rotated_to = change.rotated_to, revoked_at = change.revoked_at, version = k.version + 1,
+                SET name = new.name, expires_at = new.expires_at, rotated_at = new.rotated_at,
+                    rotated_to = new.rotated_to, revoked_at = new.revoked_at, version = k.version + 1,
+                    pending_of = new.pending_of, activation = new.activation, confirm_by = new.confirm_by,
+                    grace_seconds = new.grace_seconds, ends_at = new.ends_at,
                     -- A new end is announced anew.
-                    expiry_set_at = CASE WHEN change.expires_at IS NULL THEN NULL
-                                         WHEN k.expires_at IS DISTINCT FROM change.expires_at THEN change.at
+                    expiry_set_at = CASE WHEN new.expires_at IS NULL THEN NULL
+                                         WHEN k.expires_at IS DISTINCT FROM new.expires_at THEN change.at
                                          ELSE k.expiry_set_at END,
-                    expiry_told = CASE WHEN k.expires_at IS NOT DISTINCT FROM change.expires_at THEN k.expiry_told END
-                FROM change WHERE k.org_id = change.org_id AND k.id = change.id
+                    expiry_told = CASE WHEN k.expires_at IS NOT DISTINCT FROM new.expires_at THEN k.expiry_told END
+                FROM change, unnest(change.ids, change.names, change.ends, change.rotated, change.successors,
+                                    change.revoked, change.pending_ofs, change.activations, change.confirm_bys,
+                                    change.graces, change.later_ends)
+                     AS new (id, name, expires_at, rotated_at, rotated_to, revoked_at, pending_of, activation,
+                             confirm_by, grace_seconds, ends_at)
+                WHERE k.org_id = change.org_id AND k.id = new.id
                 RETURNING k.org_id, k.id, k.digest, k.version
             ),
             added AS (
-                INSERT INTO tenant_keys (org_id, id, name, prefix, digest, pepper, created_at, expires_at, expiry_set_at)
+                INSERT INTO tenant_keys (org_id, id, name, prefix, digest, pepper, created_at, expires_at, expiry_set_at,
+                                         pending_of, activation, confirm_by, grace_seconds, ends_at)
                 SELECT org_id, new_id, new_name, new_prefix, new_digest, new_pepper, at, new_expires_at,
-                       CASE WHEN new_expires_at IS NOT NULL THEN at END
+                       CASE WHEN new_expires_at IS NOT NULL THEN at END,
+                       new_pending_of, new_activation, new_confirm_by, new_grace, new_ends_at
                 FROM change WHERE new_id IS NOT NULL
             )",
-            announce = "(SELECT pg_notify(channel, format('key %s %s %s', changed.id, encode(digest, 'hex'), changed.org_id))::text FROM changed)",
+            announce = "(SELECT string_agg(pg_notify(channel, format('key %s %s %s', changed.id, encode(digest, 'hex'), changed.org_id))::text, '') FROM changed)",
             {
-                "id": "uuid" = old.map(|key| key.id.0),
-                "name": "text" = old.map(|key| key.name.as_str()),
-                "expires_at": "timestamptz" = old.and_then(|key| key.expires_at),
-                "rotated_at": "timestamptz" = old.and_then(|key| key.rotated_at),
-                "rotated_to": "uuid" = old.and_then(|key| key.rotated_to).map(|id| id.0),
-                "revoked_at": "timestamptz" = old.and_then(|key| key.revoked_at),
+                "ids": "uuid[]" = &each(changed, |key| key.id.0),
+                "names": "text[]" = &each(changed, |key| key.name.clone()),
+                "ends": "timestamptz[]" = &each(changed, |key| key.expires_at) as &[Option<DateTime<Utc>>],
+                "rotated": "timestamptz[]" = &each(changed, |key| key.rotated_at) as &[Option<DateTime<Utc>>],
+                "successors": "uuid[]" = &each(changed, |key| key.rotated_to.map(|id| id.0)) as &[Option<Uuid>],
+                "revoked": "timestamptz[]" = &each(changed, |key| key.revoked_at) as &[Option<DateTime<Utc>>],
+                "pending_ofs": "uuid[]" = &each(&pending, |p| Some(p.as_ref()?.key_id.0)) as &[Option<Uuid>],
+                "activations": "text[]" = &each(&pending, |p| Some(p.as_ref()?.activation.name())) as &[Option<&str>],
+                "confirm_bys": "timestamptz[]" = &each(&pending, |p| Some(p.as_ref()?.confirm_by)) as &[Option<DateTime<Utc>>],
+                "graces": "integer[]" = &each(&pending, |p| Some(p.as_ref()?.grace_seconds)) as &[Option<i32>],
+                "later_ends": "timestamptz[]" = &each(&pending, |p| p.as_ref()?.ends_at) as &[Option<DateTime<Utc>>],
                 "new_id": "uuid" = new.map(|key| key.id.0),
                 "new_name": "text" = new.map(|key| key.name.as_str()),
                 "new_prefix": "text" = new.map(|key| key.prefix.as_str()),
                 "new_digest": "bytea" = self.digest.as_ref().map(|hashed| &hashed.digest[..]),
                 "new_pepper": "smallint" = self.digest.as_ref().map(|hashed| hashed.pepper),
                 "new_expires_at": "timestamptz" = new.and_then(|key| key.expires_at),
+                "new_pending_of": "uuid" = new_pending.map(|pending| pending.key_id.0),
+                "new_activation": "text" = new_pending.map(|pending| pending.activation.name()),
+                "new_confirm_by": "timestamptz" = new_pending.map(|pending| pending.confirm_by),
+                "new_grace": "integer" = new_pending.map(|pending| pending.grace_seconds),
+                "new_ends_at": "timestamptz" = new_pending.and_then(|pending| pending.ends_at),
                 "channel": "text" = CHANGES,
             }
         )
     }
+}
+
+/// A column of many rows.
+fn each<R, T>(rows: &[R], column: impl Fn(&R) -> T) -> Vec<T> {
+    rows.iter().map(column).collect()
+}
+
+/// The key with this id, first, and those that it shares a rotation with; empty if the org has no such key.
+pub async fn find_with_kin(
+    db: impl PgExecutor<'_>,
+    org_id: OrgId,
+    key_id: KeyId,
+) -> Result<Vec<StoredTenantKey>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT k.id AS "id?", k.name AS "name?", k.prefix AS "prefix?", k.created_at AS "created_at?", k.last_used_at,
+               k.tokens_issued AS "tokens_issued?", k.dead_uses AS "dead_uses?", k.dead_used_at, k.expires_at,
+               k.rotated_at, k.rotated_to, k.revoked_at, k.pending_of, k.activation, k.confirm_by, k.grace_seconds,
+               k.ends_at
+        FROM tenant_keys named
+        JOIN tenant_keys k ON k.org_id = named.org_id
+            AND (k.id IN (named.id, named.rotated_to, named.pending_of) OR named.id IN (k.rotated_to, k.pending_of))
+        WHERE named.org_id = $1 AND named.id = $2
+        ORDER BY k.id <> named.id, k.created_at DESC, k.id
+        "#,
+        org_id.0,
+        key_id.0,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().filter_map(|row| key!(row)).collect())
 }
 
 /// A page of the org's keys, and how many there are; without `include_revoked` only live ones.
@@ -172,7 +248,9 @@ pub async fn list(
         SELECT counted.total AS "total!", k.id AS "id?", k.name AS "name?", k.prefix AS "prefix?",
                k.created_at AS "created_at?", k.last_used_at AS "last_used_at?",
                k.tokens_issued AS "tokens_issued?", k.dead_uses AS "dead_uses?", k.dead_used_at AS "dead_used_at?", k.expires_at AS "expires_at?",
-               k.rotated_at AS "rotated_at?", k.rotated_to AS "rotated_to?", k.revoked_at AS "revoked_at?"
+               k.rotated_at AS "rotated_at?", k.rotated_to AS "rotated_to?", k.revoked_at AS "revoked_at?",
+               k.pending_of AS "pending_of?", k.activation AS "activation?", k.confirm_by AS "confirm_by?",
+               k.grace_seconds AS "grace_seconds?", k.ends_at AS "ends_at?"
         FROM (SELECT count(*) AS total FROM (SELECT FROM wanted LIMIT $6) AS first) AS counted
         LEFT JOIN (
             SELECT * FROM wanted WHERE (created_at, id) > ($7, $8) ORDER BY created_at, id LIMIT $4 OFFSET $5

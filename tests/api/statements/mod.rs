@@ -84,6 +84,16 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
     ),
     ("orgs", "FROM orgs WHERE id > $1 ORDER BY id LIMIT 1", "`audit verify` goes from org to org"),
     ("orgs", "sign_responses FROM orgs ORDER BY created_at, id", "`org list`"),
+    (
+        "tenant_keys",
+        "pending_of IS NOT NULL AND confirm_by <= $1",
+        "`rotations` gives up what was not confirmed in time",
+    ),
+    (
+        "signing_secrets",
+        "pending_of IS NOT NULL AND confirm_by <= $1",
+        "`rotations` gives up what was not confirmed in time",
+    ),
     ("tenant_keys", "FROM tenant_keys WHERE pepper < $1", "`keys renew` counts what is left"),
     ("tenant_keys", "WHERE k.pepper < $1", "`keys renew` lists what is left"),
     ("orgs", "WHERE k.pepper < $1", "`keys renew` lists what is left"),

@@ -52,7 +52,7 @@ async fn every_example_of_a_body_works_as_it_stands() {
 }
 
 /// What an example builds on: the user that another example makes.
-async fn prepare(sweep: &Sweep, demo: &Org, operation: &Operation) {
+pub async fn prepare(sweep: &Sweep, demo: &Org, operation: &Operation) {
     if operation.id == "issue_member_token" {
         let operations = sweep.operations();
         let create = operations.iter().find(|o| o.id == "create_user").expect("it is there");

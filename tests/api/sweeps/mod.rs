@@ -139,7 +139,7 @@ impl Sweep {
     async fn named(&self, org: &Org, operation: &Operation) -> Named {
         let (mut theirs, mut nobodys) = (HashMap::new(), HashMap::new());
         for parameter in operation.path_parameters() {
-            let named = self.resource(org, parameter, operation.chooses_a_name()).await;
+            let named = self.resource(org, parameter, operation).await;
             theirs.insert(parameter.to_owned(), named.theirs);
             nobodys.insert(parameter.to_owned(), named.nobodys);
         }
@@ -148,12 +148,21 @@ impl Sweep {
 
     /// One arm for each parameter that occurs in a path. What the caller chooses a name for is not
     /// made beforehand.
-    async fn resource(&self, org: &Org, parameter: &str, is_chosen: bool) -> Named {
+    async fn resource(&self, org: &Org, parameter: &str, operation: &Operation) -> Named {
         let theirs = match parameter {
             "user_id" => create_user(org).await,
+            "key_id" if operation.id == "confirm_tenant_key_rotation" => {
+                let body = json!({"key_id": mint(org).await, "activation": "on_confirm"});
+                text(&org.post("/v1/auth/tenant-key/rotate", body).await.expect(200), "/data/key_id")
+            }
             "key_id" => mint(org).await,
             "UniqueId" => challenged(&self.app, org, register(org, "rsa2048.spki.pem").await).await,
             "OwnerCode" => return Named { theirs: org.key.clone(), nobodys: "nobody".to_owned() },
+            "secret_id" if operation.id == "confirm_signing_secret_rotation" => {
+                rotate_secret(org).await;
+                let body = json!({"activation": "on_confirm"});
+                text(&org.post("/v1/auth/signing-secret/rotate", body).await.expect(200), "/data/secret_id")
+            }
             "secret_id" => {
                 let previous = rotate_secret(org).await;
                 rotate_secret(org).await;
@@ -161,7 +170,7 @@ impl Sweep {
             }
             "report_id" => self.report(org).await,
             "queue_name" => {
-                if !is_chosen {
+                if !operation.chooses_a_name() {
                     let body = json!({"type": "webhook", "webhook": {"url": self.webhook}});
                     org.post("/v1/admin/org/queues/users", body).await.expect(201);
                 }

@@ -54,6 +54,36 @@ async fn a_superseded_key_is_refused_by_every_operation_of_the_administration() 
     }
 }
 
+/// What a key that waits for its confirmation may do all the same, by operation id and status (contract 13.1).
+const WHILE_IT_WAITS: &[(&str, u16)] =
+    &[("issue_member_token", 200), ("test_queue", 202), ("replay_events", 202)];
+
+#[tokio::test]
+async fn a_key_that_waits_for_its_confirmation_is_refused_by_every_operation_of_the_administration() {
+    let sweep = Sweep::new().await;
+    let mut tried = 0;
+    for (number, operation) in sweep.operations().iter().filter(|o| is_administration(o)).enumerate() {
+        let org = sweep.equipped_org(&format!("waits-{number}")).await;
+        let (id, _) = org.mint().await;
+        let rotation = json!({"key_id": id, "activation": "on_confirm"});
+        let reply = org.post("/v1/auth/tenant-key/rotate", rotation).await.expect(200).json();
+        let holder = sweep.app.holder(reply["data"]["new_tenant_api_key"].as_str().expect("a key"));
+        super::examples::prepare(&sweep, &org, operation).await;
+        let path = sweep.named(&org, operation).await.theirs;
+        let before = rows_of(&sweep.app, &org).await;
+        let reply = sweep.example_for(&holder, operation, &path, &org.key).await;
+        match WHILE_IT_WAITS.iter().find(|(id, _)| *id == operation.id) {
+            Some((_, status)) => assert_eq!(reply.status, *status, "{}: {}", operation.id, reply.text()),
+            None => {
+                assert_eq!((reply.status, &reply.code()[..]), (403, "key_not_confirmed"), "{}", operation.id);
+                assert_eq!(rows_of(&sweep.app, &org).await, before, "{}", operation.id);
+            }
+        }
+        tried += 1;
+    }
+    assert!(tried >= 15, "{tried}");
+}
+
 /// What takes a key for the moment until its end is known everywhere, and why. This list may only
 /// shrink.
 const FOR_A_MOMENT: &[&str] = &[

@@ -1,0 +1,122 @@
+//! Rotations that wait (contract 13.1): confirmed by the successor's first use, or given up when their time is over. Any
+//! replica may do either: of several that try, the change itself lets one.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::changes::{Change, Changeable, Rule, Scope};
+use crate::error::{ApiError, Code};
+use crate::events::{EventType, Stream};
+use crate::ids::{KeyId, OrgId};
+use crate::routes::signing_secrets;
+use crate::routes::signing_secrets::rules::SigningSecretPlan;
+use crate::routes::tenant_keys::operator::{abandoning, confirming};
+use crate::routes::tenant_keys::rules::TenantKeyPlan;
+use crate::state::App;
+
+const LOOK_INTERVAL: Duration = Duration::from_secs(20);
+/// Rotations that one look gives up; the rest come with the next one.
+const BATCH: i64 = 200;
+
+/// Looks for as long as the process lives, and whenever a successor was first used.
+pub async fn run(app: App) {
+    let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = app.identity.keys.first_uses.noted() => {}
+        }
+        if let Err(error) = step(&app).await {
+            tracing::warn!(%error, "rotations could not be confirmed or given up");
+        }
+    }
+}
+
+/// Confirms and gives up what is due; gives how many rotations that were.
+///
+/// # Errors
+/// When the database cannot be asked. A use that could not be acted on is noted again.
+pub async fn step(app: &App) -> Result<usize, ApiError> {
+    let mut done = 0;
+    let mut used = app.identity.keys.first_uses.take();
+    while let Some((org_id, key_id)) = used.pop() {
+        let scope = Scope::service(org_id, &app.keyring);
+        match settle(app, org_id, confirming(&app.clock, scope, key_id)).await {
+            Ok(happened) => done += usize::from(happened),
+            Err(error) => {
+                app.identity.keys.first_uses.note(org_id, key_id);
+                used.into_iter()
+                    .for_each(|(org_id, key_id)| app.identity.keys.first_uses.note(org_id, key_id));
+                return Err(error);
+            }
+        }
+    }
+    for (org_id, id, is_secret) in overdue(app, app.clock.now()).await? {
+        let (scope, clock) = (Scope::service(org_id, &app.keyring), &app.clock);
+        done += usize::from(if is_secret {
+            settle(app, org_id, signing_secrets::abandoning(clock, scope, id)).await?
+        } else {
+            settle(app, org_id, abandoning(clock, scope, KeyId(id))).await?
+        });
+    }
+    Ok(done)
+}
+
+/// What a change did, as far as it is announced.
+trait Done {
+    fn kind(&self) -> Option<EventType>;
+}
+
+impl Done for Option<TenantKeyPlan> {
+    fn kind(&self) -> Option<EventType> {
+        self.as_ref().map(|plan| plan.kind)
+    }
+}
+
+impl Done for Option<SigningSecretPlan> {
+    fn kind(&self) -> Option<EventType> {
+        self.as_ref().map(|plan| plan.kind)
+    }
+}
+
+/// Makes a change; whether there was still one to make: another replica, or the partner, may have been faster.
+async fn settle<C: Changeable<Done: Done>, R: Rule<C>>(
+    app: &App,
+    org_id: OrgId,
+    change: Change<C, R>,
+) -> Result<bool, ApiError> {
+    match change.execute(&app.db).await.map(|done| done.kind()) {
+        Ok(Some(kind)) => {
+            app.metrics.events.changed(kind);
+            app.outbox.wake(org_id, Stream::Credentials);
+            Ok(true)
+        }
+        Ok(None) => Ok(false),
+        Err(ApiError::Failed(failure)) if is_settled(failure.code) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_settled(code: Code) -> bool {
+    matches!(code, Code::RotationNotPending | Code::KeyNotLive | Code::NotFound | Code::Forbidden)
+}
+
+/// Keys and secrets that were not confirmed in time, and which of them are secrets.
+async fn overdue(app: &App, now: DateTime<Utc>) -> Result<Vec<(OrgId, Uuid, bool)>, sqlx::Error> {
+    let overdue = sqlx::query!(
+        r#"SELECT org_id AS "org_id!: OrgId", id AS "id!", is_secret AS "is_secret!"
+           FROM (SELECT org_id, id, false AS is_secret, confirm_by FROM tenant_keys
+                 WHERE pending_of IS NOT NULL AND confirm_by <= $1
+                 UNION ALL
+                 SELECT org_id, id, true, confirm_by FROM signing_secrets
+                 WHERE pending_of IS NOT NULL AND confirm_by <= $1) AS waiting
+           ORDER BY confirm_by LIMIT $2"#,
+        now,
+        BATCH,
+    );
+    let rows = overdue.fetch_all(&app.db.pool).await?;
+    Ok(rows.into_iter().map(|row| (row.org_id, row.id, row.is_secret)).collect())
+}
