@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::bearers::is_alive;
 use super::host;
-use super::nonces::Nonce;
 use super::keys::KeyStage;
+use super::nonces::Nonce;
 use super::orgs::{MessagePolicy, OrgStanding};
 use super::{Identity, Partner};
 use crate::crypto::access_token::PartnerClaims;
