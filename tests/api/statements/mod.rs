@@ -34,7 +34,11 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
         "AND expiry_told IS DISTINCT FROM 0 AND deleted_at IS NULL",
         "announces ends of all orgs",
     ),
-    ("signing_secrets", "AND NOT expiry_told AND pending_of IS NULL ORDER BY expires_at", "announces ends of all orgs"),
+    (
+        "signing_secrets",
+        "AND NOT expiry_told AND pending_of IS NULL ORDER BY expires_at",
+        "announces ends of all orgs",
+    ),
     ("event_queues", "FROM event_queues WHERE expires_at <= $1", "announces ends of all orgs"),
     (
         "event_queues",
