@@ -105,6 +105,7 @@ mod tests {
     use super::*;
     use crate::changes::CallerState;
     use crate::crypto::audit_chain::Head;
+    use crate::identity::keys::KeyStage;
 
     fn org(caller: CallerState) -> OrgReports {
         let org = OrgState { caller, ..OrgState::new(Head::default(), DateTime::UNIX_EPOCH) };
@@ -137,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_superseded_key_asks_for_no_report_and_a_dead_one_is_no_key() {
-        let superseded = CallerState { is_superseded: true, ..CallerState::KEYLESS };
+        let superseded = CallerState { stage: KeyStage::Superseded, ..CallerState::KEYLESS };
         let dead = CallerState { is_live: false, ..CallerState::KEYLESS };
         for (caller, expected) in [(superseded, "key_superseded"), (dead, "unauthorized")] {
             let org = OrgReports { has_key: false, is_there: false, ..org(caller) };

@@ -126,6 +126,7 @@ mod tests {
     use super::*;
     use crate::changes::CallerState;
     use crate::crypto::audit_chain::Head;
+    use crate::identity::keys::KeyStage;
 
     fn at(minute: i64) -> DateTime<Utc> {
         Utc.with_ymd_and_hms(2026, 11, 21, 8, 0, 0).unwrap() + TimeDelta::minutes(minute)
@@ -183,7 +184,7 @@ mod tests {
     #[test]
     fn a_superseded_key_asks_and_proves_nothing_and_learns_nothing() {
         let mut org = org(None);
-        org.org.caller = CallerState { is_superseded: true, ..CallerState::KEYLESS };
+        org.org.caller = CallerState { stage: KeyStage::Superseded, ..CallerState::KEYLESS };
         assert_eq!((code(org.provable()), code(org.prove(id(7)))), ("key_superseded", "key_superseded"));
     }
 
