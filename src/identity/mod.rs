@@ -30,7 +30,7 @@ pub use self::gateway::GatewaySecrets;
 use self::gateway::only;
 use self::keys::{KeyDirectory, KeyRecord, KeyStage, LookupError, Verdict};
 use self::message_keys::MessageKeyDirectory;
-use self::orgs::{MessagePolicy, OrgDirectory, OrgStanding};
+use self::orgs::{OrgDirectory, OrgStanding};
 use self::own_host::OwnHost;
 use self::signatures::SignedBase;
 use self::signers::SignerDirectory;
@@ -151,7 +151,7 @@ impl Identity {
             stage: KeyStage::Current,
             signed_by,
             token_key: None,
-            policy: MessagePolicy::default(),
+            policy: signer.policy,
         });
         let caller = Caller::Partner(Partner { signed_by, ..partner });
         Ok(Identified { caller, signer: Some(signer) })

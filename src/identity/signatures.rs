@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::Identity;
 use super::host;
 use super::nonces::Nonce;
-use super::orgs::{OrgRecord, OrgStanding};
+use super::orgs::{MessagePolicy, OrgRecord, OrgStanding};
 use crate::error::{ApiError, Code};
 use crate::ids::{OrgId, parse_uuid};
 
@@ -28,6 +28,8 @@ pub struct Signer {
     pub unique_id: Uuid,
     /// What must not pass a second time; a request that changes nothing may have none.
     pub nonce: Option<Nonce>,
+    /// What its org wants of signatures.
+    pub policy: MessagePolicy,
 }
 
 /// Where requests are sent to, as their signatures name it: `PUBLIC_URL`, or `Host` where that is not set.
@@ -178,7 +180,7 @@ impl Identity {
             expires_at: DateTime::from_timestamp(signed.usable_until() + 1, 0)
                 .unwrap_or(DateTime::<Utc>::MAX_UTC),
         });
-        Ok(Signer { org_id, unique_id, nonce })
+        Ok(Signer { org_id, unique_id, nonce, policy: org.policy })
     }
 
     /// The org's record, for its policy.

@@ -6,6 +6,7 @@ use partner_api::db::change_feed::CHANGES;
 use serde_json::json;
 
 use super::{URL, USER, app};
+use crate::oauth::Assertion;
 use crate::signatures::{self, ALICE};
 use crate::support::sealed::{Pair, generate};
 use crate::support::{Caller, Org, Reply, TestApp, request, within};
@@ -64,14 +65,18 @@ async fn the_answer_to_a_signed_request_covers_its_signature() {
     let acme = app.org("acme").await;
     let pair = generate(&acme, "ResponseSignature").await;
     let keyid = signatures::register(&acme, &ALICE, "Authentication").await;
-    let request = signatures::Request::new("GET", "/v1/users", &ALICE, &keyid);
-    let headers = request.headers();
-    let sender = headers.iter().fold(asking(&app.anyone()), |caller, (name, value)| caller.with(name, value));
-    let reply = sender.get("/v1/users").await.expect(200);
-    let signature = headers.iter().find(|(name, _)| *name == "signature").expect("it is signed").1.clone();
-    let signature = signature.strip_prefix("sig1=").expect("its label");
-    let covered = pair.signed(&reply, "GET", &at("/v1/users"), Some(signature));
+    let (signer, signature) = signing(&app.anyone(), &keyid);
+    let reply = asking(&signer).get("/v1/users").await.expect(200);
+    let covered = pair.signed(&reply, "GET", &at("/v1/users"), Some(&signature));
     assert!(covered.ends_with(r#""signature";req;key="sig1""#), "{covered}");
+}
+
+/// A caller who signs `GET /v1/users`, and the signature.
+fn signing(caller: &Caller, keyid: &str) -> (Caller, String) {
+    let headers = signatures::Request::new("GET", "/v1/users", &ALICE, keyid).headers();
+    let signer = headers.iter().fold(caller.clone(), |caller, (name, value)| caller.with(name, value));
+    let signature = headers.iter().find(|(name, _)| *name == "signature").expect("it is signed").1.clone();
+    (signer, signature.strip_prefix("sig1=").expect("its label").to_owned())
 }
 
 #[tokio::test]
@@ -136,6 +141,12 @@ async fn an_org_can_have_all_its_responses_signed() {
     pair.signed(&acme.get("/v1/users").await.expect(200), "GET", &at("/v1/users"), None);
     let refused = acme.post("/v1/users", json!({})).await.expect(422);
     pair.signed(&refused, "POST", &at("/v1/users"), None);
+    // Also to those who come with a registered key alone.
+    let keyid = signatures::register(&acme, &ALICE, "Authentication").await;
+    let (signer, signature) = signing(&app.anyone(), &keyid);
+    pair.signed(&signer.get("/v1/users").await.expect(200), "GET", &at("/v1/users"), Some(&signature));
+    let bearer = Assertion::new(&ALICE, &keyid).bearer(&app).await;
+    pair.signed(&bearer.get("/v1/users").await.expect(200), "GET", &at("/v1/users"), None);
     // Nobody else's are.
     unsigned(&app.anyone().get("/v1/users").await.expect(401));
     unsigned(&app.org("zeta").await.get("/v1/users").await.expect(200));
