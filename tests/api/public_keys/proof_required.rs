@@ -111,6 +111,19 @@ async fn no_reply_is_encrypted_to_a_key_until_it_is_proven() {
 }
 
 #[tokio::test]
+async fn no_report_is_made_for_a_key_until_it_is_proven() {
+    let app = app().await;
+    let acme = app.org("acme").await;
+    let mut key = pgp(&acme, "pgp-curve.asc");
+    key["Usage"] = json!(["Reports"]);
+    let id = register(&acme, key).await;
+    let report = async || acme.post("/v1/admin/org/reports", json!({"type": "users"})).await;
+    assert_eq!(report().await.expect(409).code(), "no_report_key");
+    prove_with(&acme, &id, "pgp-curve.key.asc").await.expect(200);
+    assert_eq!(report().await.expect(202).json()["data"]["encrypted_to"]["UniqueId"], json!(id));
+}
+
+#[tokio::test]
 async fn pairs_that_were_generated_here_need_no_proof() {
     let app = app().await;
     let acme = app.org("acme").await;
