@@ -81,6 +81,12 @@ class Lab:
         assert out.returncode == 0, out.stderr
         return float(re.search(r"tps = ([\d.]+)", out.stdout)[1]), f"p50 {re.search(r'latency average = (.+)', out.stdout)[1]}"
 
+    def cpu(self):
+        """Seconds that the service has computed so far."""
+        with open(f"/proc/{self.service.process.pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def memory(self):
         with open(f"/proc/{self.service.process.pid}/status") as status:
             text = status.read()
