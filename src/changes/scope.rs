@@ -10,7 +10,7 @@ use crate::crypto::keyring::Keyring;
 use crate::error::{ApiError, Code};
 use crate::events::{Draft, EventType, Subject};
 use crate::identity::Partner;
-use crate::identity::keys::KeyStage;
+use crate::identity::stage::KeyStage;
 use crate::ids::{KeyId, OrgId};
 
 /// The org and the author of a change.

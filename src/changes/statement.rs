@@ -68,7 +68,7 @@ macro_rules! snapshot {
             let caller = $crate::changes::CallerState {
                 key_id: scope.caller,
                 is_live: first.caller_is_live,
-                stage: $crate::identity::keys::KeyStage::of(first.caller_is_superseded, first.caller_is_pending),
+                stage: $crate::identity::stage::KeyStage::of(first.caller_is_superseded, first.caller_is_pending),
             };
             Some(($crate::changes::OrgState { head, caller, now }, rows))
         })

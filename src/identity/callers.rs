@@ -4,10 +4,10 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use uuid::Uuid;
 
-use super::keys::KeyStage;
 use super::members::Member;
 use super::orgs::MessagePolicy;
 use super::signatures::Signer;
+use super::stage::KeyStage;
 use crate::error::ApiError;
 use crate::ids::{KeyId, OrgId};
 

@@ -1,23 +1,22 @@
 //! The live tenant keys, from memory where it may be believed (contract 4 and 8).
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 
 use super::first_uses::FirstUses;
+use super::key_lookups::{ByDigest, load_by_id};
 use super::orgs::{MessagePolicy, OrgDirectory, OrgStanding};
 use super::rehash::Rehashes;
+use super::stage::KeyStage;
 use super::usage::{KeyUses, Uses};
 use crate::crypto::keyring::{Hashed, KeyDigest, Keyring};
 use crate::crypto::tenant_key::TenantKey;
 use crate::db::Db;
-use crate::db::batch::{BatchError, Batcher, KeptConnection, Slice};
+use crate::db::batch::{BatchError, Batcher};
 use crate::db::cache::LookupCache;
 use crate::db::trust::Trust;
-use crate::error::{ApiError, Code};
 use crate::ids::{KeyId, OrgId};
 use crate::metrics::{Metrics, Refusals};
 
@@ -28,51 +27,7 @@ const UNKNOWN_KEYS: usize = 50_000;
 const BATCH: usize = 256;
 const BATCH_WORKERS: usize = 2;
 /// Nobody waits longer for an answer: the gateway's own patience ends at a second.
-const PATIENCE: Duration = Duration::from_millis(850);
-
-/// What a live key may do besides traffic.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum KeyStage {
-    /// It administers.
-    #[default]
-    Current,
-    /// It succeeds another once that is confirmed (contract 13.1), and administers nothing else until then.
-    Pending,
-    /// It was rotated, and administers nothing any more.
-    Superseded,
-}
-
-impl KeyStage {
-    /// The stage of a key.
-    #[must_use]
-    pub fn of(is_superseded: bool, is_pending: bool) -> Self {
-        match (is_superseded, is_pending) {
-            (true, _) => Self::Superseded,
-            (false, true) => Self::Pending,
-            (false, false) => Self::Current,
-        }
-    }
-
-    /// Passes what may act for the org's users, as a key that waits may.
-    ///
-    /// # Errors
-    /// 403 `key_superseded` for a key in its grace window.
-    pub fn require_unrotated(self) -> Result<(), ApiError> {
-        if self == Self::Superseded { Err(Code::KeySuperseded.into()) } else { Ok(()) }
-    }
-
-    /// Passes what may change anything.
-    ///
-    /// # Errors
-    /// 403 `key_superseded` for a key in its grace window, `key_not_confirmed` for one that waits.
-    pub fn require_administrator(self) -> Result<(), ApiError> {
-        match self {
-            Self::Current => Ok(()),
-            Self::Pending => Err(Code::KeyNotConfirmed.into()),
-            Self::Superseded => Err(Code::KeySuperseded.into()),
-        }
-    }
-}
+pub(super) const PATIENCE: Duration = Duration::from_millis(850);
 
 /// A key as it was read. Whether it has expired is asked at every use.
 #[derive(Debug)]
@@ -86,11 +41,11 @@ pub struct KeyRecord {
     /// What it may do while it is alive.
     pub stage: KeyStage,
     /// Its first use confirms it.
-    awaits_first_use: bool,
-    is_revoked: bool,
+    pub(super) awaits_first_use: bool,
+    pub(super) is_revoked: bool,
     /// As it is stored: what its changes are announced under.
     pub(super) digest: KeyDigest,
-    uses: OnceLock<Arc<Uses>>,
+    pub(super) uses: OnceLock<Arc<Uses>>,
 }
 
 /// The way in which a key ended.
@@ -327,85 +282,4 @@ impl KeyRecord {
         }
         self.expires_at.is_some_and(|end| end <= now).then_some(End::Expired)
     }
-}
-
-/// A row as both look-ups read it. Dead keys are read as well, to be told from unknown ones.
-struct KeyRow {
-    digest: Vec<u8>,
-    org_id: OrgId,
-    id: KeyId,
-    expires_at: Option<DateTime<Utc>>,
-    is_superseded: bool,
-    is_pending: bool,
-    awaits_first_use: bool,
-    is_revoked: bool,
-}
-
-impl KeyRow {
-    fn into_record(self) -> Arc<KeyRecord> {
-        let Self { org_id, id: key_id, expires_at, awaits_first_use, is_revoked, .. } = self;
-        let stage = KeyStage::of(self.is_superseded, self.is_pending);
-        let digest = self.digest.try_into().expect("a digest's length is a constraint of the table");
-        let uses = OnceLock::new();
-        Arc::new(KeyRecord { org_id, key_id, expires_at, stage, awaits_first_use, is_revoked, digest, uses })
-    }
-}
-
-/// Looks keys up by their digests, many in one statement.
-#[derive(Debug)]
-struct ByDigest(Db);
-
-impl Slice for ByDigest {
-    const IS_READ: bool = true;
-
-    /// Whoever asked has given up by then; a connection that hangs must not hold up the next.
-    const PATIENCE: Duration = PATIENCE;
-
-    /// A key's digests under every pepper, newest first.
-    type In = Vec<KeyDigest>;
-    type Out = Option<Arc<KeyRecord>>;
-    type Worker = KeptConnection;
-
-    async fn run(&self, kept: &mut KeptConnection, keys: &[Self::In]) -> Result<Vec<Self::Out>, sqlx::Error> {
-        let found = find_digests(kept.get(&self.0.lookups).await?, keys).await;
-        let found = kept.used(&self.0.lookups, found)?;
-        let find =
-            |digests: &Vec<KeyDigest>| digests.iter().find_map(|digest| found.get(&digest[..]).cloned());
-        Ok(keys.iter().map(find).collect())
-    }
-}
-
-async fn find_digests(
-    db: &mut PgConnection,
-    keys: &[Vec<KeyDigest>],
-) -> Result<HashMap<Vec<u8>, Arc<KeyRecord>>, sqlx::Error> {
-    let wanted: Vec<&[u8]> = keys.iter().flatten().map(|digest| &digest[..]).collect();
-    let rows = sqlx::query_as!(
-        KeyRow,
-        r#"SELECT digest, org_id AS "org_id: OrgId", id AS "id: KeyId", expires_at,
-                  rotated_at IS NOT NULL AS "is_superseded!", pending_of IS NOT NULL AS "is_pending!",
-                  coalesce(activation = 'on_first_use', false) AS "awaits_first_use!",
-                  revoked_at IS NOT NULL AS "is_revoked!"
-           FROM tenant_keys WHERE digest = ANY($1::bytea[])"#,
-        &wanted as &[&[u8]],
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.digest.clone(), row.into_record())).collect())
-}
-
-async fn load_by_id(db: &Db, org_id: OrgId, key_id: KeyId) -> Result<Option<Arc<KeyRecord>>, sqlx::Error> {
-    let row = sqlx::query_as!(
-        KeyRow,
-        r#"SELECT digest, org_id AS "org_id: OrgId", id AS "id: KeyId", expires_at,
-                  rotated_at IS NOT NULL AS "is_superseded!", pending_of IS NOT NULL AS "is_pending!",
-                  coalesce(activation = 'on_first_use', false) AS "awaits_first_use!",
-                  revoked_at IS NOT NULL AS "is_revoked!"
-           FROM tenant_keys WHERE org_id = $1 AND id = $2"#,
-        org_id.0,
-        key_id.0,
-    )
-    .fetch_optional(&db.lookups)
-    .await?;
-    Ok(row.map(KeyRow::into_record))
 }

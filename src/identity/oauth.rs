@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use super::bearers::is_alive;
 use super::host;
-use super::keys::KeyStage;
 use super::nonces::Nonce;
 use super::orgs::{MessagePolicy, OrgStanding};
+use super::stage::KeyStage;
 use super::{Identity, Partner};
 use crate::crypto::access_token::PartnerClaims;
 use crate::error::shape::TOKEN_PATH;

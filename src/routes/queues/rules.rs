@@ -125,7 +125,7 @@ mod tests {
     use super::*;
     use crate::changes::CallerState;
     use crate::crypto::audit_chain::Head;
-    use crate::identity::keys::KeyStage;
+    use crate::identity::stage::KeyStage;
 
     const SUPERSEDED: CallerState = CallerState { stage: KeyStage::Superseded, ..CallerState::KEYLESS };
     const DEAD: CallerState = CallerState { is_live: false, ..CallerState::KEYLESS };

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use crate::changes::CallerState;
     use crate::crypto::audit_chain::Head;
-    use crate::identity::keys::KeyStage;
+    use crate::identity::stage::KeyStage;
 
     fn org(caller: CallerState) -> OrgReports {
         let org = OrgState { caller, ..OrgState::new(Head::default(), DateTime::UNIX_EPOCH) };

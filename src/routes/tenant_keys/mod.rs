@@ -4,10 +4,12 @@
 pub mod input;
 pub mod new_key;
 pub mod operator;
+mod phases;
 mod reply;
 mod rotation;
 pub mod rules;
 pub mod store;
+pub mod stored;
 
 use axum::Json;
 use axum::extract::State;

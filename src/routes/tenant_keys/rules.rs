@@ -1,129 +1,21 @@
 //! The rules of contract 4 as pure functions: an org's keys in, a change or a refusal out.
-//! [`TenantKeys`](super::store::TenantKeys) applies it, if the keys are still those it was decided
+//! Two-phase rotation is in `phases`; [`TenantKeys`](super::store::TenantKeys) applies it, if the keys are still those it was decided
 //! on.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
-use utoipa::ToSchema;
 
+pub use super::stored::{Activation, Pending, StoredTenantKey};
 use crate::changes::OrgState;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
 use crate::events::{EventType, Subject};
 use crate::http::input::Patch;
-use crate::identity::keys::KeyStage;
+use crate::identity::stage::KeyStage;
 use crate::ids::KeyId;
 
 /// Live keys an org may have, counted after the change.
 pub const MAX_LIVE: usize = 10;
 /// The time, from the rotation on, to which a running grace window may be extended.
 const MAX_GRACE: TimeDelta = TimeDelta::days(7);
-
-/// A key's row, as far as the rules and the lists go.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct StoredTenantKey {
-    /// The id.
-    pub id: KeyId,
-    /// The name for people.
-    pub name: String,
-    /// The part of the key that is shown.
-    pub prefix: String,
-    /// The instant of its creation.
-    pub created_at: DateTime<Utc>,
-    /// The last time that it opened something.
-    pub last_used_at: Option<DateTime<Utc>>,
-    /// Member tokens that were issued under it.
-    pub tokens_issued: i64,
-    /// The number of times that it was sent after it had ended.
-    pub dead_uses: i64,
-    /// The last time that it was sent after its end.
-    pub dead_used_at: Option<DateTime<Utc>>,
-    /// The end that was set.
-    pub expires_at: Option<DateTime<Utc>>,
-    /// The instant of its rotation.
-    pub rotated_at: Option<DateTime<Utc>>,
-    /// The key that replaced it.
-    pub rotated_to: Option<KeyId>,
-    /// The instant of its end, where that was immediate.
-    pub revoked_at: Option<DateTime<Utc>>,
-    /// The rotation that it waits for.
-    pub pending: Option<Pending>,
-}
-
-/// The rotation that a key waits for, in which it is the successor (contract 13.1).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Pending {
-    /// The key that it succeeds.
-    pub key_id: KeyId,
-    /// What confirms it.
-    pub activation: Activation,
-    /// Until when; its own end until then.
-    pub confirm_by: DateTime<Utc>,
-    /// The old key's grace window from the confirmation on, in seconds.
-    pub grace_seconds: i32,
-    /// The end that it has once it is confirmed.
-    pub ends_at: Option<DateTime<Utc>>,
-}
-
-/// When a rotation takes hold (contract 13.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// With the request.
-    #[default]
-    Immediate,
-    /// When somebody confirms it.
-    OnConfirm,
-    /// When the successor is first used, or somebody confirms it.
-    OnFirstUse,
-}
-
-impl Activation {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Immediate, Self::OnConfirm, Self::OnFirstUse];
-
-    /// The name on the wire and in the database.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Immediate => "immediate",
-            Self::OnConfirm => "on_confirm",
-            Self::OnFirstUse => "on_first_use",
-        }
-    }
-
-    /// The activation of this name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|activation| activation.name() == name)
-    }
-}
-
-impl StoredTenantKey {
-    /// Returns `true` if it authenticates at `now`.
-    pub fn is_live(&self, now: DateTime<Utc>) -> bool {
-        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
-    }
-
-    /// What it may do while it is alive.
-    pub fn stage(&self) -> KeyStage {
-        KeyStage::of(self.rotated_at.is_some(), self.pending.is_some())
-    }
-
-    /// Sets the end; that of a successor that waits comes with its confirmation.
-    fn set_end(&mut self, end: Option<DateTime<Utc>>) {
-        if let Some(pending) = &mut self.pending {
-            pending.ends_at = end;
-        }
-        self.expires_at = self.pending.as_ref().map_or(end, Pending::end);
-    }
-}
-
-impl Pending {
-    /// The end of the key while it waits.
-    fn end(&self) -> Option<DateTime<Utc>> {
-        Some(self.ends_at.map_or(self.confirm_by, |end| end.min(self.confirm_by)))
-    }
-}
 
 /// An org's keys at one revision: all live ones, and the dead ones that were asked for.
 #[derive(Clone, Debug)]
@@ -146,7 +38,7 @@ pub struct TenantKeyPlan {
 }
 
 impl TenantKeyPlan {
-    fn change(kind: EventType, changed: StoredTenantKey) -> Self {
+    pub(super) fn change(kind: EventType, changed: StoredTenantKey) -> Self {
         Self { kind, changed: vec![changed], added: None }
     }
 
@@ -223,91 +115,6 @@ impl OrgTenantKeys {
                 added: Some(self.waiting(successor, old, wanted, activation)),
             },
         })
-    }
-
-    /// Confirms the rotation to `key_id`: the old key's grace window begins.
-    pub fn confirm(&self, key_id: KeyId) -> Result<TenantKeyPlan, ApiError> {
-        self.org.caller.require_administrator_or(key_id)?;
-        let successor = self.find(key_id).ok_or(Code::NotFound)?;
-        if !successor.is_live(self.org.now) {
-            return Err(Code::KeyNotLive.into());
-        }
-        let pending = successor.pending.as_ref().ok_or(Code::RotationNotPending)?;
-        let old = self.find(pending.key_id).ok_or_else(|| ApiError::internal("a successor of no key"))?;
-        Ok(self.confirmed(successor, pending, old, TimeDelta::seconds(pending.grace_seconds.into())))
-    }
-
-    /// Gives up the rotation to `key_id`, whose time is over; `None` if it does not wait, or may still be confirmed.
-    pub fn abandon(&self, key_id: KeyId) -> Result<Option<TenantKeyPlan>, ApiError> {
-        self.org.caller.require_administrator()?;
-        let waits = |key: &&StoredTenantKey| key.pending.is_some() && key.revoked_at.is_none();
-        let successor = self.find(key_id).filter(waits).filter(|key| !key.is_live(self.org.now));
-        Ok(successor.map(|key| self.abandoned(key)))
-    }
-
-    /// One rotation of a key at a time.
-    fn require_no_wait_for(&self, old: &StoredTenantKey) -> Result<(), ApiError> {
-        let waiting = if old.pending.is_some() { Some(old) } else { self.successor_of(old.id) };
-        match waiting {
-            Some(key) => Err(ApiError::new(Code::RotationPending).detail(
-                "key_id",
-                "rotation_pending",
-                key.id.to_string(),
-            )),
-            None => Ok(()),
-        }
-    }
-
-    /// The live key that waits to succeed this one.
-    fn successor_of(&self, key_id: KeyId) -> Option<&StoredTenantKey> {
-        let succeeds = |key: &&StoredTenantKey| key.pending.as_ref().is_some_and(|p| p.key_id == key_id);
-        self.keys.iter().filter(succeeds).find(|key| key.is_live(self.org.now))
-    }
-
-    /// The old key, as its grace window leaves it.
-    fn superseded(&self, old: &StoredTenantKey, successor: KeyId, grace: TimeDelta) -> StoredTenantKey {
-        // Never later than its own earlier expiry.
-        let end = self.org.now + grace;
-        let end = old.expires_at.map_or(end, |own| own.min(end));
-        StoredTenantKey {
-            expires_at: Some(end),
-            rotated_at: Some(self.org.now),
-            rotated_to: Some(successor),
-            // Immediate ends are states, so that no clock can disagree.
-            revoked_at: old.revoked_at.or((end <= self.org.now).then_some(self.org.now)),
-            ..old.clone()
-        }
-    }
-
-    /// The successor, as it waits: its end is the wait's.
-    fn waiting(
-        &self,
-        successor: StoredTenantKey,
-        old: &StoredTenantKey,
-        wanted: &Rotation,
-        activation: Activation,
-    ) -> StoredTenantKey {
-        let (confirm_by, ends_at) = (self.org.now + wanted.confirm_within, successor.expires_at);
-        let grace_seconds = wanted.grace.num_seconds().try_into().unwrap_or(i32::MAX);
-        let pending = Pending { key_id: old.id, activation, confirm_by, grace_seconds, ends_at };
-        StoredTenantKey { expires_at: pending.end(), pending: Some(pending), ..successor }
-    }
-
-    fn confirmed(
-        &self,
-        successor: &StoredTenantKey,
-        pending: &Pending,
-        old: &StoredTenantKey,
-        grace: TimeDelta,
-    ) -> TenantKeyPlan {
-        let key = StoredTenantKey { expires_at: pending.ends_at, pending: None, ..successor.clone() };
-        let changed = vec![key, self.superseded(old, successor.id, grace)];
-        TenantKeyPlan { kind: EventType::TenantKeyRotated, changed, added: None }
-    }
-
-    fn abandoned(&self, successor: &StoredTenantKey) -> TenantKeyPlan {
-        let ended = StoredTenantKey { revoked_at: Some(self.org.now), ..successor.clone() };
-        TenantKeyPlan::change(EventType::TenantKeyRotationAbandoned, ended)
     }
 
     /// Makes a key.
@@ -394,7 +201,7 @@ impl OrgTenantKeys {
         }
     }
 
-    fn find(&self, id: KeyId) -> Option<&StoredTenantKey> {
+    pub(super) fn find(&self, id: KeyId) -> Option<&StoredTenantKey> {
         self.keys.iter().find(|key| key.id == id)
     }
 
