@@ -48,12 +48,13 @@ pub struct RotateSigningSecret {
     /// to encrypt then.
     #[schema(min_length = 1, max_length = 200, example = "CredentialsDownload")]
     pub deliver_to: Option<String>,
-    /// When the previous secret's grace window begins: with this request, or when the new secret is confirmed. Until then
+    /// When the previous secret's grace window begins: with this request (the default), or when the new secret is confirmed. Until then
     /// both sign, and the previous one stays the current one.
-    #[schema(value_type = SecretActivation, required = false, default = "immediate")]
+    #[schema(value_type = SecretActivation, required = false, example = "immediate")]
     pub activation: Option<Activation>,
-    /// How long the confirmation may take, in seconds; after that the new secret ends. Not with `immediate`.
-    #[schema(minimum = 60, maximum = 604_800, default = 86_400, example = 3_600)]
+    /// How long the confirmation may take, in seconds; after that the new secret ends. By default a day; not with
+    /// `immediate`.
+    #[schema(minimum = 60, maximum = 604_800)]
     pub confirm_within_seconds: Option<i64>,
 }
 

@@ -53,12 +53,13 @@ pub struct RotateTenantKey {
     /// `UniqueId` of a key with this usage.
     #[schema(min_length = 1, max_length = 200, example = "CredentialsDownload")]
     pub deliver_to: Option<String>,
-    /// When the old key's grace window begins: with this request, when the successor is confirmed, or when it is first
+    /// When the old key's grace window begins: with this request (the default), when the successor is confirmed, or when it is first
     /// used. Until then the successor works and administers nothing, and the old key is as it was.
-    #[schema(value_type = Activation, required = false, default = "immediate")]
+    #[schema(value_type = Activation, required = false, example = "immediate")]
     pub activation: Option<Activation>,
-    /// How long the confirmation may take, in seconds; after that the successor ends. Not with `immediate`.
-    #[schema(minimum = 60, maximum = 604_800, default = 86_400, example = 3_600)]
+    /// How long the confirmation may take, in seconds; after that the successor ends. By default a day; not with
+    /// `immediate`.
+    #[schema(minimum = 60, maximum = 604_800)]
     pub confirm_within_seconds: Option<i64>,
 }
 
