@@ -75,7 +75,7 @@ impl Identity {
         let audiences = self.audiences(headers);
         let audiences: Vec<_> = audiences.iter().map(String::as_str).collect();
         let expected = Expected { clients: &clients, audiences: &audiences, now: now.timestamp() };
-        let verified = assertion.verify(&key.spki, &expected).map_err(refused)?;
+        let verified = assertion.verify(key.key.der(), &expected).map_err(refused)?;
         if client_id.is_some_and(|client_id| client_id != verified.client) {
             return Err(Code::InvalidClient.into());
         }

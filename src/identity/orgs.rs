@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use message_signatures::VerifyingKey;
 use public_keys::rsa::RsaKey;
 use uuid::Uuid;
 
@@ -24,7 +25,7 @@ pub struct OrgDirectory {
 }
 
 /// An org, as far as its requests go. Every change of it announces the org.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct OrgRecord {
     /// `OwnerCode`: its public name.
     pub key: String,
@@ -95,7 +96,7 @@ impl SignaturePolicy {
 
 /// A public key of the usage `Authentication`, whose private half the partner holds, and with
 /// `REQUIRE_KEY_PROOF` has proven that it does.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct AuthenticationKey {
     /// The `keyid` of its signatures.
     pub unique_id: Uuid,
@@ -103,8 +104,8 @@ pub struct AuthenticationKey {
     pub related_client_id: Option<String>,
     /// Its end.
     pub expires_at: DateTime<Utc>,
-    /// The DER of its `SubjectPublicKeyInfo`.
-    pub spki: Vec<u8>,
+    /// The key itself.
+    pub key: VerifyingKey,
 }
 
 impl OrgRecord {
@@ -190,8 +191,8 @@ async fn load(
         let related_client_id = row.related_client_id.filter(|name| !name.is_empty());
         match RsaKey::stored(&row.public_key?) {
             Ok(key) => {
-                let spki = key.spki().to_vec();
-                Some(AuthenticationKey { unique_id, related_client_id, expires_at, spki })
+                let key = VerifyingKey::new(key.spki().to_vec());
+                Some(AuthenticationKey { unique_id, related_client_id, expires_at, key })
             }
             Err(error) => {
                 tracing::error!(%org_id, %unique_id, %error, "a public key cannot be read");

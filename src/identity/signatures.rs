@@ -168,7 +168,7 @@ impl Identity {
         };
         let org = self.orgs.find(&self.db, org_id).await?.ok_or(Code::Unauthorized)?;
         let key = org.authentication_key(unique_id, now).ok_or(Code::Unauthorized)?;
-        signed.verify(&key.spki).map_err(refused)?;
+        signed.verify(&key.key).map_err(refused)?;
         if org.standing == OrgStanding::Suspended {
             return Err(Code::Forbidden.into());
         }

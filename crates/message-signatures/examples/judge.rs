@@ -14,7 +14,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use message_signatures::respond::{Question, prepare};
-use message_signatures::{Base, RequestHead, Signed, digest};
+use message_signatures::{Base, RequestHead, Signed, VerifyingKey, digest};
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -54,7 +54,7 @@ fn answer(line: &Value) -> Result<Value, Box<dyn std::error::Error>> {
     let verdict = signed.and_then(|signed| {
         let Some(signed) = signed else { return Ok(json!({ "problem": "not signed" })) };
         signed.check_time(line["now"].as_i64().unwrap_or_default())?;
-        signed.verify(&bytes(line, "spki"))?;
+        signed.verify(&VerifyingKey::new(bytes(line, "spki")))?;
         if head.has_body {
             digest::check(&headers, &body)?;
         }

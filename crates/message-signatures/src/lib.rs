@@ -2,7 +2,7 @@
 //!
 //! # Rooms
 //!
-//! - [`Signed`] reads a request's signature and checks it; [`Problem`] says what is wrong with it.
+//! - [`Signed`] reads a request's signature and checks it with a [`VerifyingKey`]; [`Problem`] says what is wrong.
 //! - [`digest`] compares a body with `Content-Digest` and makes one.
 //! - [`accept`] reads whether a response shall be signed, [`respond`] signs it.
 
@@ -12,12 +12,14 @@ pub mod respond;
 
 mod component;
 mod fields;
+mod key;
 mod problem;
 mod request;
 mod signed;
 #[cfg(test)]
 mod tests;
 
+pub use key::VerifyingKey;
 pub use problem::Problem;
 pub use request::{Base, RequestHead};
 pub use signed::{Algorithm, Signed};

@@ -117,7 +117,7 @@ fn judge(
     signed.check_coverage().map_err(told)?;
     let key = parse_uuid(signed.keyid()).and_then(|unique_id| org.authentication_key(unique_id, now));
     let key = key.ok_or(if is_proof_required { NO_PROVEN_KEY } else { NO_KEY })?;
-    signed.verify(&key.spki).map_err(told)?;
+    signed.verify(&key.key).map_err(told)?;
     if !body.is_empty() || headers.contains_key("content-digest") {
         digest::check(headers, body).map_err(told)?;
     }

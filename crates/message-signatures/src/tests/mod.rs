@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::{Algorithm, Base, Problem, RequestHead, Signed};
+use crate::{Algorithm, Base, Problem, RequestHead, Signed, VerifyingKey};
 
 mod components;
 mod hostile;
@@ -16,14 +16,15 @@ mod responses;
 mod rfc;
 mod salt;
 mod table;
+mod wycheproof;
 
 /// An instant, and the `created` of most signatures here.
 const NOW: i64 = 1_618_884_473;
 
 static KEY: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::generate(KeySize::Rsa2048).unwrap());
 
-fn public_key() -> Vec<u8> {
-    KEY.public_key().as_der().unwrap().as_ref().to_vec()
+fn public_key() -> VerifyingKey {
+    VerifyingKey::new(KEY.public_key().as_der().unwrap().as_ref().to_vec())
 }
 
 fn headers(lines: &[(&str, &str)]) -> HeaderMap {

@@ -40,7 +40,7 @@ fn a_response_is_bound_to_its_request() {
     let signature = reply["signature"].to_str().unwrap();
     let signature = signature.strip_prefix("partner-api=:").unwrap().strip_suffix(':').unwrap();
     let signature = BASE64_STANDARD.decode(signature).unwrap();
-    UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA512, public_key())
+    UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA512, public_key().der())
         .verify(base.as_bytes(), &signature)
         .unwrap();
 }

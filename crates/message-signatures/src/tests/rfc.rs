@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use http::HeaderMap;
 
 use super::{NOW, head, headers};
-use crate::{Problem, RequestHead, Signed, digest};
+use crate::{Problem, RequestHead, Signed, VerifyingKey, digest};
 
 /// `test-key-rsa-pss` (RFC 9421 B.1.2).
 const TEST_KEY_RSA_PSS: &str = "\
@@ -20,8 +20,8 @@ aOT9v6d+nb4bnNkQVklLQ3fVAvJm+xdDOp9LCNCN48V2pnDOkFV6+U9nV5oyc6XI\
 const DIGEST: &str =
     "sha-512=:WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==:";
 
-fn key() -> Vec<u8> {
-    BASE64_STANDARD.decode(TEST_KEY_RSA_PSS).unwrap()
+fn key() -> VerifyingKey {
+    VerifyingKey::new(BASE64_STANDARD.decode(TEST_KEY_RSA_PSS).unwrap())
 }
 
 /// The request of B.2 with the two fields of one example.

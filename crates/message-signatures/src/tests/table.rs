@@ -3,7 +3,7 @@
 use http::HeaderMap;
 
 use super::{NOW, head, headers, judge, public_key, sign_and_judge, signed_headers};
-use crate::{Algorithm, Problem, RequestHead, Signed};
+use crate::{Algorithm, Problem, RequestHead, Signed, VerifyingKey};
 
 const NONCE: &str = "0123456789abcdef";
 
@@ -258,7 +258,7 @@ fn the_signature_is_of_the_named_algorithm_and_of_this_key() {
     let signed = Signed::parse(&RequestHead { headers: &sent, ..here }).unwrap().unwrap();
     assert_eq!(signed.algorithm(), Algorithm::RsaV15Sha256);
     assert_eq!(signed.verify(&public_key()), Ok(()));
-    assert_eq!(signed.verify(b"no key"), Err(Problem::Signature));
+    assert_eq!(signed.verify(&VerifyingKey::new(b"no key".to_vec())), Err(Problem::Signature));
     // The same signature under the other name.
     let mut sent = sent;
     sent.insert(
