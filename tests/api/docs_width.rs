@@ -8,17 +8,17 @@
 //! Tables are not exempt. A cell that is a paragraph wants to be a list.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use crate::references::texts;
 
 const COLUMNS: usize = 120;
 const VERBATIM: &[&str] = &["", "console", "json"];
-/// What is made by tools, or by others.
-const NOT_OURS: &[&str] = &["target", ".git", ".data", ".venv", "node_modules", "fixtures"];
 
 #[test]
 fn no_line_of_a_document_is_wider_than_120_columns() {
-    let mut documents = Vec::new();
-    look(Path::new(env!("CARGO_MANIFEST_DIR")), &mut documents);
+    let is_document = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    let documents: Vec<_> = texts().into_iter().filter(is_document).collect();
     assert!(documents.len() >= 15, "the repository has lost its documents: {documents:?}");
     let wide: Vec<_> = documents
         .iter()
@@ -68,19 +68,4 @@ fn is_one_word(line: &str) -> bool {
             || word.trim_end_matches('.').parse::<u8>().is_ok()
     };
     line.split_whitespace().skip_while(is_mark).count() <= 1
-}
-
-fn look(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-        if NOT_OURS.contains(&name.as_str()) {
-            continue;
-        }
-        if path.is_dir() {
-            look(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "md") {
-            found.push(path);
-        }
-    }
 }

@@ -110,7 +110,7 @@ fn anchors(document: &str) -> BTreeSet<String> {
         .collect()
 }
 
-fn texts() -> Vec<PathBuf> {
+pub fn texts() -> Vec<PathBuf> {
     let mut found = Vec::new();
     look(Path::new(ROOT), &mut found);
     assert!(found.len() > 200, "the repository has lost its files");
