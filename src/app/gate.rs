@@ -45,13 +45,13 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
         return error.into_response();
     }
     let signature = app.identity.signature(&head, !body.is_end_stream());
-    let signed = signature.as_ref().ok().cloned().flatten();
-    let identified = app.identity.identify(&head.headers, signature, gate.access).await;
+    let identified = app.identity.identify(&head.headers, &signature, gate.access).await;
     let Identified { caller, signer } = match identified {
         Ok(identified) => identified,
         Err(error) => return error.into_response(),
     };
-    let agreed = signed_response::agree(app, &caller, &head, signed.as_ref()).await;
+    let signed = signature.as_ref().ok().and_then(Option::as_ref);
+    let agreed = signed_response::agree(app, &caller, &head, signed).await;
     let mut request = Request::from_parts(head, body);
     let mut response = match admit(&gate, caller, &request) {
         Ok((share, key)) => {

@@ -86,11 +86,11 @@ pub async fn agree_without_a_route(app: &App, request: Request) {
     let (request, body) = request.into_parts();
     let signature = app.identity.signature(&request, !body.is_end_stream());
     drop(body);
-    let signed = signature.as_ref().ok().cloned().flatten();
     let access = Access::PartnersAndMembers;
-    if let Ok(identified) = app.identity.identify(&request.headers, signature, access).await {
+    if let Ok(identified) = app.identity.identify(&request.headers, &signature, access).await {
         // What is in the way of a signature is not in the way of a 404.
-        let _ = agree(app, &identified.caller, &request, signed.as_ref()).await;
+        let signed = signature.as_ref().ok().and_then(Option::as_ref);
+        let _ = agree(app, &identified.caller, &request, signed).await;
     }
 }
 

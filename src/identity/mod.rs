@@ -131,7 +131,7 @@ impl Identity {
     pub async fn identify(
         &self,
         headers: &HeaderMap,
-        signature: Result<Option<Signed>, ApiError>,
+        signature: &Result<Option<Signed>, ApiError>,
         access: Access,
     ) -> Result<Identified, ApiError> {
         if !signatures::is_signed(headers) {
@@ -141,7 +141,8 @@ impl Identity {
         if has_bearer(headers) {
             return Err(Code::ConflictingCredentials.into());
         }
-        let signed = signature?.ok_or(Code::Unauthorized)?;
+        // Whatever kept it from being read is answered alike.
+        let Ok(Some(signed)) = signature else { return Err(Code::Unauthorized.into()) };
         let has_other = headers.contains_key(TENANT_KEY) || headers.contains_key(ORG_ID);
         let partner = if has_other { self.by_key_or_org_id(headers).await.map(Some) } else { Ok(None) };
         // Whatever is wrong with the signature comes first, whatever other credential was sent.

@@ -157,7 +157,7 @@ impl Identity {
     /// # Errors
     /// 401 for whatever is wrong with the signature or its key, 403 for a suspended org; 503 when neither memory
     /// nor the database knows.
-    pub(super) async fn signer(&self, signed: Signed, org_id: Option<OrgId>) -> Result<Signer, ApiError> {
+    pub(super) async fn signer(&self, signed: &Signed, org_id: Option<OrgId>) -> Result<Signer, ApiError> {
         let now = self.clock.now();
         signed.check_time(now.timestamp()).map_err(refused)?;
         signed.check_coverage().map_err(refused)?;
