@@ -17,6 +17,8 @@ use crate::routes::tenant_keys::rules::TenantKeyPlan;
 use crate::state::App;
 
 const LOOK_INTERVAL: Duration = Duration::from_secs(20);
+/// The wait after a failure.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Rotations that one look gives up; the rest come with the next one.
 const BATCH: i64 = 200;
 
@@ -31,6 +33,8 @@ pub async fn run(app: App) {
         }
         if let Err(error) = step(&app).await {
             tracing::warn!(%error, "rotations could not be confirmed or given up");
+            // What was noted again must not be tried as fast as it fails.
+            tokio::time::sleep(RETRY_AFTER).await;
         }
     }
 }
@@ -40,20 +44,21 @@ pub async fn run(app: App) {
 /// # Errors
 /// When the database cannot be asked. A use that could not be acted on is noted again.
 pub async fn step(app: &App) -> Result<usize, ApiError> {
-    let mut done = 0;
-    let mut used = app.identity.keys.first_uses.take();
-    while let Some((org_id, key_id)) = used.pop() {
+    let (mut done, mut failed) = (0, None);
+    let first_uses = &app.identity.keys.first_uses;
+    let mut used = first_uses.take().into_iter();
+    for (org_id, key_id) in used.by_ref() {
         let scope = Scope::service(org_id, &app.keyring);
         match settle(app, org_id, confirming(&app.clock, scope, key_id)).await {
             Ok(happened) => done += usize::from(happened),
             Err(error) => {
-                app.identity.keys.first_uses.note(org_id, key_id);
-                used.into_iter()
-                    .for_each(|(org_id, key_id)| app.identity.keys.first_uses.note(org_id, key_id));
-                return Err(error);
+                first_uses.note(org_id, key_id);
+                failed = Some(error);
+                break;
             }
         }
     }
+    used.for_each(|(org_id, key_id)| first_uses.note(org_id, key_id));
     for (org_id, id, is_secret) in overdue(app, app.clock.now()).await? {
         let (scope, clock) = (Scope::service(org_id, &app.keyring), &app.clock);
         done += usize::from(if is_secret {
@@ -62,7 +67,7 @@ pub async fn step(app: &App) -> Result<usize, ApiError> {
             settle(app, org_id, abandoning(clock, scope, KeyId(id))).await?
         });
     }
-    Ok(done)
+    failed.map_or(Ok(done), Err)
 }
 
 /// What a change did, as far as it is announced.
