@@ -135,14 +135,6 @@ impl OrgDirectory {
         self.cache.get(org_id, |_| vec![org_id.0], load).await
     }
 
-    /// The org's standing; `None` if there is no such org.
-    ///
-    /// # Errors
-    /// As [`OrgDirectory::find`].
-    pub async fn standing(&self, db: &Db, org_id: OrgId) -> Result<Option<OrgStanding>, sqlx::Error> {
-        Ok(self.find(db, org_id).await?.map(|org| org.standing))
-    }
-
     /// How many answers memory holds.
     #[must_use]
     pub fn entries(&self) -> usize {

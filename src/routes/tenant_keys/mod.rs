@@ -155,8 +155,7 @@ async fn confirm_tenant_key_rotation(
     Once { input: KeyPath { key_id }, claim }: Once<KeyPath>,
 ) -> Result<Response, ApiError> {
     let org_id = scope.org_id;
-    let rule = move |org: &OrgTenantKeys| org.confirm(key_id).map(Some);
-    let change = scope.change(&app.clock, TenantKeys::with(key_id), rule);
+    let change = operator::confirming(&app.clock, scope, key_id);
     let response = idempotency::execute(&app, claim, change, move |plan| {
         let data = ConfirmedRotation::of(&required(plan)?).ok_or_else(unplanned)?;
         Reply::new(StatusCode::OK, &Data { data })
