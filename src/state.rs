@@ -14,8 +14,9 @@ use crate::db::Db;
 use crate::db::batch::Batcher;
 use crate::db::change_feed::{Changed, Invalidate};
 use crate::db::trust::Trust;
+use crate::error::ApiError;
 use crate::events::targets::Targets;
-use crate::features::DisabledFeatures;
+use crate::features::{DisabledFeatures, Feature};
 use crate::http::totals::Totals;
 use crate::identity::nonces::Nonces;
 use crate::identity::signatures::SignedBase;
@@ -125,6 +126,14 @@ impl App {
             trust,
             access_log,
         }))
+    }
+
+    /// Passes if a feature is live.
+    ///
+    /// # Errors
+    /// 503 that names the feature and whom to ask (contract 2).
+    pub fn require_live(&self, feature: Feature) -> Result<(), ApiError> {
+        self.features.require(feature, &self.config.integration_contact)
     }
 
     /// The receivers of invalidations.

@@ -43,7 +43,7 @@ pub fn is_encrypted(request: &Request) -> bool {
 /// # Errors
 /// 400 `decryption_failed` for whatever is wrong with it, 413 for more than the route takes, 503 while the feature is off.
 pub async fn open(app: &App, org_id: OrgId, request: Request) -> Result<Request, ApiError> {
-    app.features.require(Feature::MessageEncryption, &app.config.integration_contact)?;
+    app.require_live(Feature::MessageEncryption)?;
     require_media_type(request.headers(), JOSE)?;
     let limit = body::limit(&request);
     let (mut parts, body) = request.into_parts();
@@ -68,7 +68,7 @@ pub async fn open(app: &App, org_id: OrgId, request: Request) -> Result<Request,
 /// # Errors
 /// 409 `no_encryption_key` where there is no such live key, 503 while the feature is off.
 pub async fn recipient(app: &App, org_id: OrgId, wanted: Wanted) -> Result<Arc<Recipient>, ApiError> {
-    app.features.require(Feature::MessageEncryption, &app.config.integration_contact)?;
+    app.require_live(Feature::MessageEncryption)?;
     let kid = wanted.kid.map(|kid| parse_uuid(&kid).ok_or(Code::NoEncryptionKey)).transpose()?;
     let keys = app.identity.message_keys.of(&app.db, org_id).await?;
     Ok(keys.recipient(kid, app.clock.now()).cloned().ok_or(Code::NoEncryptionKey)?)

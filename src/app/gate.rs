@@ -40,7 +40,7 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
     let app = &gate.app;
     let (head, body) = request.into_parts();
     if is_signed(&head.headers)
-        && let Err(error) = app.features.require(Feature::RequestSignatures, &app.config.integration_contact)
+        && let Err(error) = app.require_live(Feature::RequestSignatures)
     {
         return error.into_response();
     }
@@ -120,7 +120,7 @@ fn admit(
         Code::RateLimited
     })?;
     if let Some(feature) = *feature {
-        app.features.require(feature, &app.config.integration_contact)?;
+        app.require_live(feature)?;
     }
     if let Caller::Partner(Partner { signed_by: None, policy, .. }) = caller
         && requires_signature(policy.requests, request.method(), request.uri().path())

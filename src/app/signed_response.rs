@@ -58,7 +58,7 @@ pub async fn agree(
 ) -> Result<(), ApiError> {
     let is_asked_for = request.headers.contains_key("accept-signature") && accept::wants(&request.headers);
     if is_asked_for {
-        app.features.require(Feature::ResponseSignatures, &app.config.integration_contact)?;
+        app.require_live(Feature::ResponseSignatures)?;
     } else if !caller.policy().signs_responses
         || app.features.status(Feature::ResponseSignatures) != FeatureState::Live
     {

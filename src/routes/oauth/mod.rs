@@ -73,7 +73,7 @@ pub struct PartnerToken {
     ),
 )]
 async fn issue_partner_token(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
-    app.features.require(Feature::OauthTokens, &app.config.integration_contact)?;
+    app.require_live(Feature::OauthTokens)?;
     let (asked, headers) = TokenRequest::read(request).await?;
     let client = app.identity.oauth_client(&asked.assertion, asked.client_id.as_deref(), &headers).await?;
     asked.require_known_scope()?;

@@ -84,7 +84,7 @@ pub async fn get_authorization_server(
     State(app): State<App>,
     Valid(()): Valid<()>,
 ) -> Result<Response, ApiError> {
-    app.features.require(Feature::OauthTokens, &app.config.integration_contact)?;
+    app.require_live(Feature::OauthTokens)?;
     let metadata = AuthorizationServer::at(&app.config.public_url);
     let json = serde_json::to_vec(&metadata).map_err(ApiError::internal)?;
     let headers = [(CACHE_CONTROL, CACHING), (CONTENT_TYPE, HeaderValue::from_static("application/json"))];

@@ -141,7 +141,7 @@ async fn update_org(
     partner.require_administrator()?;
     let changes = changes.changes_by(partner);
     if changes.iter().any(|change| matches!(change, OrgChange::SignResponses(true))) {
-        app.features.require(Feature::ResponseSignatures, &app.config.integration_contact)?;
+        app.require_live(Feature::ResponseSignatures)?;
     }
     // What one of them is refused for is found before another is made.
     if let [_, _, ..] = changes[..] {

@@ -73,8 +73,7 @@ impl Put<'_> {
     }
 
     fn not_live(&self) -> ApiError {
-        let contact = &self.app.config.integration_contact;
-        let refusal = self.app.features.require(Feature::AzureEventHubs, contact);
+        let refusal = self.app.require_live(Feature::AzureEventHubs);
         refusal.err().unwrap_or_else(|| Code::ServiceUnavailable.into())
     }
 
