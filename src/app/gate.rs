@@ -17,7 +17,7 @@ use crate::features::Feature;
 use crate::idempotency::header::IdempotencyKey;
 use crate::identity::orgs::SignaturePolicy;
 use crate::identity::signatures::{Signer, is_signed};
-use crate::identity::{Access, Caller, Identified, Partner};
+use crate::identity::{Access, Caller, Found, Identified, Partner};
 use crate::ids::OrgId;
 use crate::limits::shares::{self, Share};
 use crate::limits::{Limit, Listener};
@@ -46,14 +46,15 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
     }
     let signature = app.identity.signature(&head, !body.is_end_stream());
     let identified = app.identity.identify(&head.headers, &signature, gate.access).await;
-    let Identified { caller, signer } = match identified {
+    let Identified { found, signer } = match identified {
         Ok(identified) => identified,
         Err(error) => return error.into_response(),
     };
     let signed = signature.as_ref().ok().and_then(Option::as_ref);
-    let agreed = signed_response::agree(app, &caller, &head, signed).await;
+    let agreed = signed_response::agree(app, &found, &head, signed).await;
+    let caller = found.caller;
     let mut request = Request::from_parts(head, body);
-    let mut response = match admit(&gate, caller, &request) {
+    let mut response = match admit(&gate, &found, &request) {
         Ok((share, key)) => {
             request.extensions_mut().insert(caller);
             if let Some(key) = key {
@@ -111,9 +112,10 @@ fn is_encrypted_already(request: &Request) -> bool {
 
 fn admit(
     Gate { app, feature, .. }: &Gate,
-    caller: Caller,
+    found: &Found<Caller>,
     request: &Request,
 ) -> Result<(Share, Option<IdempotencyKey>), ApiError> {
+    let caller = found.caller;
     let limit = limit_of(Listener::Public, request.extensions().get()).unwrap_or(Limit::Public);
     let share = app.limits.shares(limit).try_take(caller.org_id()).ok_or_else(|| {
         app.metrics.http.over_share(limit);
@@ -122,8 +124,8 @@ fn admit(
     if let Some(feature) = *feature {
         app.require_live(feature)?;
     }
-    if let Caller::Partner(Partner { signed_by: None, policy, .. }) = caller
-        && requires_signature(policy.requests, request.method(), request.uri().path())
+    if let Caller::Partner(Partner { signed_by: None, .. }) = caller
+        && requires_signature(found.org.policy.requests, request.method(), request.uri().path())
     {
         return Err(Code::SignatureRequired.into());
     }

@@ -16,7 +16,7 @@ use crate::error::{ApiError, Code};
 use crate::features::{Feature, FeatureState};
 use crate::http::content_digest::ContentDigest;
 use crate::identity::message_keys::Pair;
-use crate::identity::{Access, Caller};
+use crate::identity::{Access, Caller, Found};
 use crate::ids::OrgId;
 use crate::state::App;
 
@@ -52,19 +52,19 @@ pub struct ResponseSigner {
 /// pair cannot be looked up.
 pub async fn agree(
     app: &App,
-    caller: &Caller,
+    found: &Found<Caller>,
     request: &Parts,
     signed: Option<&Signed>,
 ) -> Result<(), ApiError> {
     let is_asked_for = request.headers.contains_key("accept-signature") && accept::wants(&request.headers);
     if is_asked_for {
         app.require_live(Feature::ResponseSignatures)?;
-    } else if !caller.policy().signs_responses
+    } else if !found.org.policy.signs_responses
         || app.features.status(Feature::ResponseSignatures) != FeatureState::Live
     {
         return Ok(());
     }
-    let org_id = caller.org_id();
+    let org_id = found.caller.org_id();
     let keys = app.identity.message_keys.of(&app.db, org_id).await?;
     let Some(pair) = keys.signing(app.clock.now()).cloned() else {
         return if is_asked_for { Err(Code::NoResponseKey.into()) } else { Ok(()) };
@@ -90,7 +90,7 @@ pub async fn agree_without_a_route(app: &App, request: Request) {
     if let Ok(identified) = app.identity.identify(&request.headers, &signature, access).await {
         // What is in the way of a signature is not in the way of a 404.
         let signed = signature.as_ref().ok().and_then(Option::as_ref);
-        let _ = agree(app, &identified.caller, &request, signed).await;
+        let _ = agree(app, &identified.found, &request, signed).await;
     }
 }
 

@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use crate::changes::{Changeable, OrgState, Scope, change, snapshot};
+use crate::changes::{Changeable, Mandate, OrgState, change, snapshot};
 use crate::error::ApiError;
 use crate::ids::OrgId;
 use crate::state::App;
@@ -36,8 +36,9 @@ pub async fn note_one(app: &App) -> Result<Option<(OrgId, String, i16)>, ApiErro
     .await?;
     let Some(due) = due else { return Ok(None) };
     let credential = Credential { stream: due.stream.clone() };
-    let scope = Scope::service(due.org_id, &app.keyring);
-    let noted = scope.change(&app.clock, credential, |seen: &Ending| Ok(seen.due())).execute(&app.db).await?;
+    let mandate = Mandate::service(due.org_id, &app.keyring);
+    let noted =
+        mandate.change(&app.clock, credential, |seen: &Ending| Ok(seen.due())).execute(&app.db).await?;
     Ok(noted.map(|step| (due.org_id, due.stream, step)))
 }
 
@@ -71,12 +72,12 @@ impl Changeable for Credential {
     async fn load(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         now: DateTime<Utc>,
     ) -> Result<Option<Ending>, sqlx::Error> {
         let loaded = snapshot!(
             db,
-            scope,
+            mandate,
             now,
             columns = "q.expires_at, q.expiry_told",
             from = "LEFT JOIN event_queues q ON q.org_id = o.id AND q.stream = given.stream",
@@ -90,14 +91,14 @@ impl Changeable for Credential {
     async fn apply(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         seen: &Ending,
         step: i16,
     ) -> Result<Option<Option<i16>>, ApiError> {
         let action = if step == 0 { "queue.credential_expired" } else { "queue.credential_expiring" };
         let happened = change!(
             db,
-            &scope.entry(seen.org, action, &self.stream),
+            &mandate.entry(seen.org, action, &self.stream),
             writes = "noted AS (
                 UPDATE event_queues q SET expiry_told = change.step
                 FROM change WHERE q.org_id = change.org_id AND q.stream = change.subject

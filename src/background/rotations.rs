@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::changes::{Change, Changeable, Rule, Scope};
+use crate::changes::{Change, Changeable, Mandate, Rule};
 use crate::error::{ApiError, Code};
 use crate::events::{EventType, Stream};
 use crate::ids::{KeyId, OrgId};
@@ -48,8 +48,8 @@ pub async fn step(app: &App) -> Result<usize, ApiError> {
     let first_uses = &app.identity.keys.first_uses;
     let mut used = first_uses.take().into_iter();
     for (org_id, key_id) in used.by_ref() {
-        let scope = Scope::service(org_id, &app.keyring);
-        match settle(app, org_id, confirming(&app.clock, scope, key_id)).await {
+        let mandate = Mandate::service(org_id, &app.keyring);
+        match settle(app, org_id, confirming(&app.clock, mandate, key_id)).await {
             Ok(happened) => done += usize::from(happened),
             Err(error) => {
                 first_uses.note(org_id, key_id);
@@ -60,11 +60,11 @@ pub async fn step(app: &App) -> Result<usize, ApiError> {
     }
     used.for_each(|(org_id, key_id)| first_uses.note(org_id, key_id));
     for (org_id, id, is_secret) in overdue(app, app.clock.now()).await? {
-        let (scope, clock) = (Scope::service(org_id, &app.keyring), &app.clock);
+        let (mandate, clock) = (Mandate::service(org_id, &app.keyring), &app.clock);
         done += usize::from(if is_secret {
-            settle(app, org_id, signing_secrets::abandoning(clock, scope, id)).await?
+            settle(app, org_id, signing_secrets::abandoning(clock, mandate, id)).await?
         } else {
-            settle(app, org_id, abandoning(clock, scope, KeyId(id))).await?
+            settle(app, org_id, abandoning(clock, mandate, KeyId(id))).await?
         });
     }
     failed.map_or(Ok(done), Err)

@@ -4,15 +4,15 @@
 //! was faster, the second attempt queues behind the org's row.
 //!
 //! A resource that changes implements [`Changeable`] in its `store.rs`, with `snapshot!` and
-//! `change!`; a handler says [`Scope::change`] and carries it out.
+//! `change!`; a handler says [`Mandate::change`] and carries it out.
 
-mod scope;
+mod mandate;
 mod statement;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-pub use self::scope::{CallerState, OrgState, Scope};
+pub use self::mandate::{CallerState, Mandate, OrgState};
 pub(crate) use self::statement::{change, named, snapshot};
 use crate::clock::Clock;
 use crate::db::Db;
@@ -32,7 +32,7 @@ pub trait Changeable: Send + Sync + 'static {
     fn load(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         now: DateTime<Utc>,
     ) -> impl Future<Output = Result<Option<Self::Snapshot>, sqlx::Error>> + Send;
 
@@ -41,7 +41,7 @@ pub trait Changeable: Send + Sync + 'static {
     fn apply(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         seen: &Self::Snapshot,
         plan: Self::Plan,
     ) -> impl Future<Output = Result<Option<Self::Done>, ApiError>> + Send;
@@ -60,20 +60,20 @@ impl<C: Changeable, F> Rule<C> for F where
 
 /// A change that is not made yet.
 pub struct Change<C, R> {
-    scope: Scope,
+    mandate: Mandate,
     clock: Clock,
     of: C,
     rule: R,
 }
 
-impl Scope {
+impl Mandate {
     /// A change of something, as `rule` decides.
     pub fn change<C, R>(self, clock: &Clock, of: C, rule: R) -> Change<C, R>
     where
         C: Changeable,
         R: Fn(&C::Snapshot) -> Result<Option<C::Plan>, ApiError> + Send + Sync + 'static,
     {
-        Change { scope: self, clock: clock.clone(), of, rule }
+        Change { mandate: self, clock: clock.clone(), of, rule }
     }
 
     /// Reads the snapshot that a change would decide on now: for what must be known before costly
@@ -146,7 +146,7 @@ impl<C: Changeable, R: Rule<C>> Change<C, R> {
     /// Queues behind the org's row, so that nobody changes the org between load and apply.
     async fn alone(&self, tx: &mut PgConnection) -> Result<C::Done, ApiError> {
         // Not `FOR UPDATE`, which would hold back every user insert through its foreign key.
-        sqlx::query!("SELECT id FROM orgs WHERE id = $1 FOR NO KEY UPDATE", self.scope.org_id.0)
+        sqlx::query!("SELECT id FROM orgs WHERE id = $1 FOR NO KEY UPDATE", self.mandate.org_id.0)
             .fetch_optional(&mut *tx)
             .await?;
         let done = self.attempt(tx).await?;
@@ -155,9 +155,9 @@ impl<C: Changeable, R: Rule<C>> Change<C, R> {
 
     /// Load, decide, apply; `None` if the org was changed in between: then nothing happened.
     async fn attempt(&self, db: &mut PgConnection) -> Result<Option<C::Done>, ApiError> {
-        let seen = self.of.load(&mut *db, &self.scope, self.clock.now()).await?.ok_or(Code::Forbidden)?;
+        let seen = self.of.load(&mut *db, &self.mandate, self.clock.now()).await?.ok_or(Code::Forbidden)?;
         match (self.rule)(&seen)? {
-            Some(plan) => self.of.apply(db, &self.scope, &seen, plan).await,
+            Some(plan) => self.of.apply(db, &self.mandate, &seen, plan).await,
             None => Ok(Some(C::Done::default())),
         }
     }

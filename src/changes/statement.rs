@@ -31,7 +31,7 @@ macro_rules! named {
 }
 pub(crate) use named;
 
-/// Loads what a change is decided on: `snapshot!(db, scope, now, columns = "..", from = "..", {
+/// Loads what a change is decided on: `snapshot!(db, mandate, now, columns = "..", from = "..", {
 /// parameters })` gives the org's [`OrgState`](super::OrgState) and the rows, or `None` if there is
 /// no such org. `from` joins to the org `o`, by conditions of the joins alone, so that the org's
 /// row is always there; it may end with an ORDER BY. Parameters are columns of `given`, which has
@@ -39,9 +39,9 @@ pub(crate) use named;
 ///
 /// This is the one place that says how the key of a caller stands.
 macro_rules! snapshot {
-    ($db:expr, $scope:expr, $now:expr, columns = $columns:tt, from = $from:tt,
+    ($db:expr, $mandate:expr, $now:expr, columns = $columns:tt, from = $from:tt,
      { $($name:tt: $type:tt = $value:expr),* $(,)? }) => {{
-        let (scope, now): (&$crate::changes::Scope, chrono::DateTime<chrono::Utc>) = ($scope, $now);
+        let (mandate, now): (&$crate::changes::Mandate, chrono::DateTime<chrono::Utc>) = ($mandate, $now);
         let rows = $crate::changes::named!(
             {
                 r#" SELECT o.revision AS "revision!", o.audit_mac AS "audit_mac: crate::crypto::audit_chain::RowMac",
@@ -56,8 +56,8 @@ macro_rules! snapshot {
                     + $from
             },
             {
-                "org_id": "uuid" = scope.org_id.0,
-                "caller": "uuid" = scope.caller.map(|id| id.0),
+                "org_id": "uuid" = mandate.org_id.0,
+                "caller": "uuid" = mandate.caller.map(|id| id.0),
                 "now": "timestamptz" = now,
                 $($name: $type = $value,)*
             }
@@ -66,7 +66,7 @@ macro_rules! snapshot {
             let first = rows.first()?;
             let head = $crate::crypto::audit_chain::Head { seq: first.revision, mac: first.audit_mac };
             let caller = $crate::changes::CallerState {
-                key_id: scope.caller,
+                key_id: mandate.caller,
                 is_live: first.caller_is_live,
                 stage: $crate::identity::stage::KeyStage::of(first.caller_is_superseded, first.caller_is_pending),
             };

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::database::{OpenedDatabase, with_schema};
 use super::output::{Output, note};
 use super::{CliError, queues, rules};
-use crate::changes::Scope;
+use crate::changes::Mandate;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::keyring::Keyring;
@@ -180,12 +180,12 @@ pub async fn create(
     let [key, name] = named.map(ToOwned::to_owned);
     db.transaction(async move |mut tx| {
         let org_id = org::create(&mut *tx, &clock, &keyring, &key, &name).await?;
-        let scope = Scope::operator(org_id, &keyring);
+        let mandate = Mandate::operator(org_id, &keyring);
         let first = NewKey::generate(&keyring, key_env);
-        let minting = minting(&clock, scope.clone(), &first, "first key".to_owned(), None);
+        let minting = minting(&clock, mandate.clone(), &first, "first key".to_owned(), None);
         minting.execute_in(&mut tx).await?;
         let secret = NewSecret::of(None);
-        let rotation = rotation(&clock, &keyring, scope, &secret, SecretRotation::FIRST, Recipient::Caller);
+        let rotation = rotation(&clock, &keyring, mandate, &secret, SecretRotation::FIRST, Recipient::Caller);
         rotation.execute_in(&mut tx).await?;
         let signing_secret = secret.made().map(signing_secret::encode).ok_or("no signing secret was made")?;
         show(&Created { org_id, tenant_api_key: first.key, signing_secret })?;

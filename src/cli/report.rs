@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::database::{OpenedDatabase, with_schema};
 use super::output::Output;
 use super::{CliError, rules};
-use crate::changes::Scope;
+use crate::changes::Mandate;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Code;
@@ -113,7 +113,7 @@ async fn service(config: &Config, opened: &OpenedDatabase) -> Result<App, CliErr
 
 async fn make(app: &App, org: &str, wanted: CreateReport, output: Output) -> Result<(), CliError> {
     let org_id = org::by_key(&app.db, org).await?.id;
-    let (change, requested) = request(app, Scope::operator(org_id, &app.keyring), wanted).await?;
+    let (change, requested) = request(app, Mandate::operator(org_id, &app.keyring), wanted).await?;
     change.execute(&app.db).await?;
     let requested = requested.ok_or_else(|| Code::NoReportKey.default_message())?;
     let text = format!("A running service makes the report {}.", requested.report_id);

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::database::with_schema;
 use super::output::Output;
 use super::{CliError, rules};
-use crate::changes::Scope;
+use crate::changes::Mandate;
 use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
 use crate::crypto::signing_secret;
@@ -37,8 +37,8 @@ pub async fn run(config: &Config, command: SecretCommand, output: Output) -> Res
         let org_id = org::by_key(&opened.db, &org).await?.id;
         let new = NewSecret::of(None);
         let made = signing_secret::encode(new.made().ok_or("no signing secret was made")?);
-        let scope = Scope::operator(org_id, &keyring);
-        let change = signing_secrets::rotation(&clock, &keyring, scope, &new, wanted.rotation(), Recipient::Caller);
+        let mandate = Mandate::operator(org_id, &keyring);
+        let change = signing_secrets::rotation(&clock, &keyring, mandate, &new, wanted.rotation(), Recipient::Caller);
         change.execute_shown(&opened.db, move |plan| {
             let rotated = Rotated::of(plan)?;
             let end = rotated.previous_expires_at.map(rfc3339);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::gateway::only;
 use super::orgs::{OrgRecord, OrgStanding};
-use super::{Access, Caller, Identity};
+use super::{Access, Caller, Found, Identity};
 use crate::crypto::access_token::Claims;
 use crate::error::{ApiError, Code};
 use crate::ids::OrgId;
@@ -24,12 +24,16 @@ impl Identity {
     /// # Errors
     /// 401 for whatever is wrong with the token, 403 for a suspended org; 503 when neither memory nor
     /// the database knows.
-    pub(super) async fn by_token(&self, headers: &HeaderMap, access: Access) -> Result<Caller, ApiError> {
+    pub(super) async fn by_token(
+        &self,
+        headers: &HeaderMap,
+        access: Access,
+    ) -> Result<Found<Caller>, ApiError> {
         let token = sent_token(headers).ok_or(Code::Unauthorized)?;
         match self.token_keys.verify(token).await? {
-            Some(Claims::Partner(claims)) => self.partner_of(&claims).await.map(Caller::Partner),
+            Some(Claims::Partner(claims)) => Ok(self.partner_of(&claims).await?.map(Caller::Partner)),
             Some(Claims::Member(claims)) if access == Access::PartnersAndMembers => {
-                self.member_of(&claims).await.map(Caller::Member)
+                Ok(self.member_of(&claims).await?.map(Caller::Member))
             }
             _ => Err(Code::Unauthorized.into()),
         }

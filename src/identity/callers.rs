@@ -1,11 +1,14 @@
 //! Whoever calls, as the handlers get to know them.
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use uuid::Uuid;
 
+use super::keys::KeyRecord;
 use super::members::Member;
-use super::orgs::MessagePolicy;
+use super::orgs::OrgRecord;
 use super::signatures::Signer;
 use super::stage::KeyStage;
 use crate::error::ApiError;
@@ -25,11 +28,16 @@ pub struct Partner {
     pub signed_by: Option<Uuid>,
     /// The public key that got the token which the request was sent with (contract 16), if it was.
     pub token_key: Option<Uuid>,
-    /// What its org wants of signatures, as memory knows it: at most a second old.
-    pub policy: MessagePolicy,
 }
 
 impl Partner {
+    /// The holder of a tenant key, or whom the gateway names without one.
+    pub(super) fn found(org_id: OrgId, key: Option<Arc<KeyRecord>>, org: Arc<OrgRecord>) -> Found<Self> {
+        let stage = key.as_ref().map_or(KeyStage::Current, |key| key.stage);
+        let key_id = key.as_ref().map(|key| key.key_id);
+        Found { caller: Self { org_id, key_id, stage, signed_by: None, token_key: None }, org, key }
+    }
+
     /// The public key that authenticated, by a signature or by a token: its id stands for the caller where there is
     /// no tenant key. What must be signed asks for `signed_by`.
     #[must_use]
@@ -66,15 +74,6 @@ impl Caller {
         }
     }
 
-    /// What its org wants of signatures.
-    #[must_use]
-    pub fn policy(&self) -> MessagePolicy {
-        match self {
-            Self::Partner(partner) => partner.policy,
-            Self::Member(member) => member.policy,
-        }
-    }
-
     /// The key that authenticated, where one did.
     #[must_use]
     pub fn key_id(&self) -> Option<KeyId> {
@@ -82,12 +81,30 @@ impl Caller {
     }
 }
 
-/// A caller, and what its signature leaves to be settled.
+/// A caller with the records that it was found by, as memory knows them: at most a second old.
+#[derive(Clone, Debug)]
+pub struct Found<C> {
+    /// Whoever calls.
+    pub caller: C,
+    /// Its org.
+    pub org: Arc<OrgRecord>,
+    /// The tenant key that authenticated, sent or named by the gateway, where one is known.
+    pub key: Option<Arc<KeyRecord>>,
+}
+
+impl<C> Found<C> {
+    /// The same, seen as another kind of caller.
+    pub(super) fn map<D>(self, kind: impl FnOnce(C) -> D) -> Found<D> {
+        Found { caller: kind(self.caller), org: self.org, key: self.key }
+    }
+}
+
+/// What is known of a request before anything is decided on it.
 #[derive(Clone, Debug)]
 pub struct Identified {
     /// Whoever calls.
-    pub caller: Caller,
-    /// Whoever signed.
+    pub found: Found<Caller>,
+    /// Whoever signed: what its signature leaves to be settled.
     pub signer: Option<Signer>,
 }
 

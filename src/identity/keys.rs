@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::first_uses::FirstUses;
 use super::key_lookups::{ByDigest, load_by_id};
-use super::orgs::{MessagePolicy, OrgDirectory, OrgStanding};
+use super::orgs::{OrgDirectory, OrgRecord, OrgStanding};
 use super::rehash::Rehashes;
 use super::stage::KeyStage;
 use super::usage::{KeyUses, Uses};
@@ -57,8 +57,8 @@ enum End {
 /// The result of looking up a well-formed key.
 #[derive(Clone, Debug)]
 pub enum Verdict {
-    /// The key is alive, and its org is served, and wants this of signatures.
-    Live(Arc<KeyRecord>, MessagePolicy),
+    /// The key is alive, and its org is served.
+    Live(Arc<KeyRecord>, Arc<OrgRecord>),
     /// The key is alive, but its org is suspended.
     Suspended(OrgId),
     /// Unknown, expired or revoked; which of them is nobody's business.
@@ -267,7 +267,7 @@ impl KeyDirectory {
         Ok(match org.standing {
             OrgStanding::Active => {
                 self.opened(&record, now);
-                Verdict::Live(record, org.policy)
+                Verdict::Live(record, org)
             }
             OrgStanding::Suspended => Verdict::Suspended(record.org_id),
         })

@@ -3,10 +3,9 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::Identity;
 use super::bearers::is_alive;
-use super::orgs::MessagePolicy;
 use super::token_keys::TOKEN_LIFETIME;
+use super::{Found, Identity};
 use crate::crypto::access_token::MemberClaims;
 use crate::error::{ApiError, Code};
 use crate::ids::{KeyId, OrgId};
@@ -24,8 +23,6 @@ pub struct Member {
     pub user_id: Uuid,
     /// Tells the user from one that was made later under the same id.
     pub user_created_at: DateTime<Utc>,
-    /// What its org wants of signatures.
-    pub policy: MessagePolicy,
 }
 
 impl Identity {
@@ -35,7 +32,7 @@ impl Identity {
     /// # Errors
     /// 401 for whatever is wrong with the token, 403 for a suspended org; 503 when neither memory nor
     /// the database knows.
-    pub(super) async fn member_of(&self, claims: &MemberClaims) -> Result<Member, ApiError> {
+    pub(super) async fn member_of(&self, claims: &MemberClaims) -> Result<Found<Member>, ApiError> {
         let now = self.clock.now();
         let member = accept(claims, &self.settings.public_url, now.timestamp()).ok_or(Code::Unauthorized)?;
         if let Some(key_id) = claims.key_id.map(KeyId) {
@@ -45,8 +42,8 @@ impl Identity {
                 return Err(Code::Unauthorized.into());
             }
         }
-        let policy = self.org_behind(member.org_id, claims.key, now).await?.policy;
-        Ok(Member { policy, ..member })
+        let org = self.org_behind(member.org_id, claims.key, now).await?;
+        Ok(Found { caller: member, org, key: None })
     }
 }
 
@@ -55,8 +52,7 @@ fn accept(claims: &MemberClaims, issuer: &str, now: i64) -> Option<Member> {
     let is_ours = claims.iss == issuer && claims.scope == SCOPE;
     let is_alive = is_alive(claims.iat, claims.exp, TOKEN_LIFETIME, now);
     let user_created_at = DateTime::from_timestamp_micros(claims.user_created_at)?;
-    let policy = MessagePolicy::default();
-    let member = Member { org_id: OrgId(claims.aud), user_id: claims.sub, user_created_at, policy };
+    let member = Member { org_id: OrgId(claims.aud), user_id: claims.sub, user_created_at };
     (is_ours && is_alive).then_some(member)
 }
 

@@ -27,7 +27,7 @@ use axum::http::{HeaderMap, HeaderName, header};
 use message_signatures::Signed;
 use uuid::Uuid;
 
-pub use self::callers::{Access, Caller, Identified, Partner};
+pub use self::callers::{Access, Caller, Found, Identified, Partner};
 pub use self::gateway::GatewaySecrets;
 use self::gateway::only;
 use self::keys::{KeyDirectory, KeyRecord, LookupError, Verdict};
@@ -135,8 +135,7 @@ impl Identity {
         access: Access,
     ) -> Result<Identified, ApiError> {
         if !signatures::is_signed(headers) {
-            let caller = self.unsigned(headers, access).await?;
-            return Ok(Identified { caller, signer: None });
+            return Ok(Identified { found: self.unsigned(headers, access).await?, signer: None });
         }
         if has_bearer(headers) {
             return Err(Code::ConflictingCredentials.into());
@@ -146,22 +145,19 @@ impl Identity {
         let has_other = headers.contains_key(TENANT_KEY) || headers.contains_key(ORG_ID);
         let partner = if has_other { self.by_key_or_org_id(headers).await.map(Some) } else { Ok(None) };
         // Whatever is wrong with the signature comes first, whatever other credential was sent.
-        let org_id = partner.as_ref().ok().and_then(|partner| Some(partner.as_ref()?.org_id));
-        let signer = self.signer(signed, org_id).await?;
+        let org_id = partner.as_ref().ok().and_then(|partner| Some(partner.as_ref()?.caller.org_id));
+        let (signer, org) = self.signer(signed, org_id).await?;
         let signed_by = Some(signer.unique_id);
-        let partner = partner?.unwrap_or(Partner {
-            org_id: signer.org_id,
-            key_id: None,
-            stage: KeyStage::Current,
-            signed_by,
-            token_key: None,
-            policy: signer.policy,
+        let found = partner?.unwrap_or_else(|| {
+            let (org_id, stage) = (signer.org_id, KeyStage::Current);
+            let caller = Partner { org_id, key_id: None, stage, signed_by, token_key: None };
+            Found { caller, org, key: None }
         });
-        let caller = Caller::Partner(Partner { signed_by, ..partner });
-        Ok(Identified { caller, signer: Some(signer) })
+        let found = found.map(|partner| Caller::Partner(Partner { signed_by, ..partner }));
+        Ok(Identified { found, signer: Some(signer) })
     }
 
-    async fn by_key_or_org_id(&self, headers: &HeaderMap) -> Result<Partner, ApiError> {
+    async fn by_key_or_org_id(&self, headers: &HeaderMap) -> Result<Found<Partner>, ApiError> {
         if headers.contains_key(TENANT_KEY) {
             self.by_key(headers).await
         } else {
@@ -169,35 +165,34 @@ impl Identity {
         }
     }
 
-    async fn unsigned(&self, headers: &HeaderMap, access: Access) -> Result<Caller, ApiError> {
+    async fn unsigned(&self, headers: &HeaderMap, access: Access) -> Result<Found<Caller>, ApiError> {
         let has_key = headers.contains_key(TENANT_KEY);
         let has_org = headers.contains_key(ORG_ID);
         match (has_bearer(headers), has_key, has_org) {
             (true, true, _) | (true, _, true) => Err(Code::ConflictingCredentials.into()),
-            (false, true, _) => self.by_key(headers).await.map(Caller::Partner),
-            (false, false, true) => self.by_org_id(headers).await.map(Caller::Partner),
+            (false, true, _) => Ok(self.by_key(headers).await?.map(Caller::Partner)),
+            (false, false, true) => Ok(self.by_org_id(headers).await?.map(Caller::Partner)),
             (true, false, false) => self.by_token(headers, access).await,
             (false, false, false) => Err(Code::Unauthorized.into()),
         }
     }
 
     /// The key decides; an `OrgId` beside it must agree, and `X-Tenant-Key-Id` is ignored.
-    async fn by_key(&self, headers: &HeaderMap) -> Result<Partner, ApiError> {
+    async fn by_key(&self, headers: &HeaderMap) -> Result<Found<Partner>, ApiError> {
         let key = sent_key(headers).ok_or(Code::Unauthorized)?;
         let (org_id, live) = match self.verify(&key).await.map_err(ApiError::unavailable)? {
-            Verdict::Live(key, policy) => (key.org_id, Some((key, policy))),
+            Verdict::Live(key, org) => (key.org_id, Some((key, org))),
             Verdict::Suspended(org_id) => (org_id, None),
             Verdict::Dead => return Err(Code::Unauthorized.into()),
         };
         if headers.contains_key(ORG_ID) && sent_org(headers)? != org_id {
             return Err(Code::Unauthorized.into());
         }
-        let (key, policy) = live.ok_or(Code::Forbidden)?;
-        let (key_id, stage) = (Some(key.key_id), key.stage);
-        Ok(Partner { org_id, key_id, stage, signed_by: None, token_key: None, policy })
+        let (key, org) = live.ok_or(Code::Forbidden)?;
+        Ok(Partner::found(org_id, Some(key), org))
     }
 
-    async fn by_org_id(&self, headers: &HeaderMap) -> Result<Partner, ApiError> {
+    async fn by_org_id(&self, headers: &HeaderMap) -> Result<Found<Partner>, ApiError> {
         if self.settings.gateway_secrets.is_empty() {
             self.own_host.check(headers)?;
         } else {
@@ -209,9 +204,7 @@ impl Identity {
             return Err(Code::Forbidden.into());
         }
         let key = self.gateways_key(headers, org_id).await?;
-        let stage = key.as_ref().map_or(KeyStage::Current, |key| key.stage);
-        let (key_id, policy) = (key.map(|key| key.key_id), org.policy);
-        Ok(Partner { org_id, key_id, stage, signed_by: None, token_key: None, policy })
+        Ok(Partner::found(org_id, key, org))
     }
 
     /// The key that the gateway had checked, if it says which. It may have been revoked while the

@@ -10,9 +10,9 @@ use uuid::Uuid;
 use super::bearers::is_alive;
 use super::host;
 use super::nonces::Nonce;
-use super::orgs::{MessagePolicy, OrgStanding};
+use super::orgs::OrgStanding;
 use super::stage::KeyStage;
-use super::{Identity, Partner};
+use super::{Found, Identity, Partner};
 use crate::crypto::access_token::PartnerClaims;
 use crate::error::shape::TOKEN_PATH;
 use crate::error::{ApiError, Code};
@@ -35,7 +35,6 @@ pub struct OauthClient {
     pub unique_id: Uuid,
     /// What must not pass a second time.
     pub assertion: Nonce,
-    policy: MessagePolicy,
 }
 
 impl OauthClient {
@@ -48,7 +47,6 @@ impl OauthClient {
             stage: KeyStage::Current,
             signed_by: None,
             token_key: Some(self.unique_id),
-            policy: self.policy,
         }
     }
 }
@@ -89,7 +87,7 @@ impl Identity {
             digest: digest(&verified.id),
             expires_at: expires_at.ok_or(Code::InvalidClient)?,
         };
-        Ok(OauthClient { org_id, unique_id, assertion, policy: org.policy })
+        Ok(OauthClient { org_id, unique_id, assertion })
     }
 
     /// The names of this server in an assertion: its base URL, with a slash at the end or without, and the URL of the
@@ -133,14 +131,15 @@ impl Identity {
     /// # Errors
     /// 401 for whatever is wrong with the token, 403 for a suspended org; 503 when neither memory nor the database
     /// knows.
-    pub(super) async fn partner_of(&self, claims: &PartnerClaims) -> Result<Partner, ApiError> {
+    pub(super) async fn partner_of(&self, claims: &PartnerClaims) -> Result<Found<Partner>, ApiError> {
         let now = self.clock.now();
         if !is_good(claims, &self.settings.public_url, now.timestamp()) {
             return Err(Code::Unauthorized.into());
         }
         let (org_id, token_key) = (OrgId(claims.org_id), Some(claims.key));
-        let policy = self.org_behind(org_id, token_key, now).await?.policy;
-        Ok(Partner { org_id, key_id: None, stage: KeyStage::Current, signed_by: None, token_key, policy })
+        let org = self.org_behind(org_id, token_key, now).await?;
+        let caller = Partner { org_id, key_id: None, stage: KeyStage::Current, signed_by: None, token_key };
+        Ok(Found { caller, org, key: None })
     }
 }
 

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::Identity;
 use super::host;
 use super::nonces::Nonce;
-use super::orgs::{MessagePolicy, OrgRecord, OrgStanding};
+use super::orgs::{OrgRecord, OrgStanding};
 use crate::error::{ApiError, Code};
 use crate::ids::{OrgId, parse_uuid};
 
@@ -28,8 +28,6 @@ pub struct Signer {
     pub unique_id: Uuid,
     /// What must not pass a second time; a request that changes nothing may have none.
     pub nonce: Option<Nonce>,
-    /// What its org wants of signatures.
-    pub policy: MessagePolicy,
 }
 
 /// Where requests are sent to, as their signatures name it: `PUBLIC_URL`, or `Host` where that is not set.
@@ -152,12 +150,16 @@ impl Identity {
         base.head(request.method.as_str(), target, &request.headers, has_body, look)
     }
 
-    /// Who signed a request: the holder of a key of this org, or of any.
+    /// Who signed a request: the holder of a key of this org, or of any; and the org.
     ///
     /// # Errors
     /// 401 for whatever is wrong with the signature or its key, 403 for a suspended org; 503 when neither memory
     /// nor the database knows.
-    pub(super) async fn signer(&self, signed: &Signed, org_id: Option<OrgId>) -> Result<Signer, ApiError> {
+    pub(super) async fn signer(
+        &self,
+        signed: &Signed,
+        org_id: Option<OrgId>,
+    ) -> Result<(Signer, Arc<OrgRecord>), ApiError> {
         let now = self.clock.now();
         signed.check_time(now.timestamp()).map_err(refused)?;
         signed.check_coverage().map_err(refused)?;
@@ -180,7 +182,7 @@ impl Identity {
             expires_at: DateTime::from_timestamp(signed.usable_until() + 1, 0)
                 .unwrap_or(DateTime::<Utc>::MAX_UTC),
         });
-        Ok(Signer { org_id, unique_id, nonce, policy: org.policy })
+        Ok((Signer { org_id, unique_id, nonce }, org))
     }
 
     /// The org's record, for its policy.

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use partner_api::changes::{OrgState, Scope};
+use partner_api::changes::{Mandate, OrgState};
 use partner_api::crypto::audit_chain::Head;
 use partner_api::ids::OrgId;
 use partner_api::routes::org::{self, OrgChange};
@@ -60,8 +60,8 @@ async fn a_suspension_that_is_rolled_back_is_none() {
     acme.get("/v1/features").await.expect(200);
     let mut database = app.database.connect().await;
     let mut suspension = database.begin().await.unwrap();
-    let scope = Scope::operator(OrgId(acme.id), &app.state.keyring);
-    OrgChange::Suspend.by(scope, &app.state.clock).execute_in(&mut suspension).await.unwrap();
+    let mandate = Mandate::operator(OrgId(acme.id), &app.state.keyring);
+    OrgChange::Suspend.by(mandate, &app.state.clock).execute_in(&mut suspension).await.unwrap();
     suspension.rollback().await.unwrap();
     acme.get("/v1/features").await.expect(200);
 }
@@ -73,8 +73,8 @@ async fn an_unknown_org_is_remembered_for_a_second_at_most() {
     let caller = app.anyone().with("orgid", id.to_string());
     caller.get("/v1/features").await.expect(403);
 
-    let scope = Scope::operator(OrgId(id), &app.state.keyring);
-    let entry = scope.entry(OrgState::new(Head::default(), app.clock.now()), "org.created", "late");
+    let mandate = Mandate::operator(OrgId(id), &app.state.keyring);
+    let entry = mandate.entry(OrgState::new(Head::default(), app.clock.now()), "org.created", "late");
     org::store::insert(&app.state.db.pool, "late", "Late", &entry).await.unwrap();
 
     let served = async || (caller.get("/v1/features").await.status == 200).then_some(());

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::sources::{AuditLog, Credentials, Events, Scope, Source, Users};
+use super::sources::{AuditLog, Credentials, Events, Source, Span, Users};
 use super::store::{self, Claimed, Made, Progress};
 use super::text::RowText;
 use crate::db::snapshot::Snapshot;
@@ -85,7 +85,7 @@ impl Maker {
     fn make_of<S: Source>(&self, key: &LiveKey) -> Result<Made, Failure> {
         let Claimed { org_id, from, to, ref format, .. } = self.claimed;
         let format = ReportFormat::parse(format).ok_or_else(|| Failure::broken("a report of no format"))?;
-        let source = S::new(Scope { org_id, from, to });
+        let source = S::new(Span { org_id, from, to });
         let mut snapshot = self.wait(async { Ok(self.app.db.snapshot().await?) })?;
         let total = self.wait(async { Ok(source.count(&mut snapshot).await?) })?;
         self.held(store::set_total(&self.app.db.pool, &self.claimed, total))?;

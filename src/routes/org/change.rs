@@ -2,7 +2,7 @@
 
 use super::store::{Loaded, OrgRow};
 use crate::audit::verify::HANDED_OVER;
-use crate::changes::{Change, Rule, Scope};
+use crate::changes::{Change, Mandate, Rule};
 use crate::clock::Clock;
 use crate::error::{ApiError, Code};
 use crate::identity::orgs::SignaturePolicy;
@@ -47,8 +47,8 @@ impl OrgChange {
     }
 
     /// The change as somebody makes it.
-    pub fn by(self, scope: Scope, clock: &Clock) -> Change<OrgRow, impl Rule<OrgRow> + use<>> {
-        scope.change(clock, OrgRow, move |org: &Loaded| org.decide(&self))
+    pub fn by(self, mandate: Mandate, clock: &Clock) -> Change<OrgRow, impl Rule<OrgRow> + use<>> {
+        mandate.change(clock, OrgRow, move |org: &Loaded| org.decide(&self))
     }
 }
 

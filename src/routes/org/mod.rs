@@ -10,7 +10,7 @@ pub use self::profile::{UpdateOrg, routes};
 use serde_json::json;
 use sqlx::PgExecutor;
 
-use crate::changes::{OrgState, Scope};
+use crate::changes::{Mandate, OrgState};
 use crate::clock::Clock;
 use crate::crypto::audit_chain::Head;
 use crate::crypto::keyring::Keyring;
@@ -57,10 +57,10 @@ pub async fn create(
     if !problems.is_empty() {
         return Err(ApiError::Invalid(problems).into());
     }
-    let scope = Scope::operator(OrgId(new_row_id()), keyring);
-    let entry = scope.entry(OrgState::new(Head::default(), clock.now()), "org.created", key);
+    let mandate = Mandate::operator(OrgId(new_row_id()), keyring);
+    let entry = mandate.entry(OrgState::new(Head::default(), clock.now()), "org.created", key);
     let inserted = store::insert(db, key, name, &entry).await?;
-    if inserted { Ok(scope.org_id) } else { Err(OrgError::KeyTaken(key.into())) }
+    if inserted { Ok(mandate.org_id) } else { Err(OrgError::KeyTaken(key.into())) }
 }
 
 /// Stops serving an org, everywhere within a second; serves it again; or deletes it with
@@ -75,8 +75,8 @@ pub async fn operate(
     key: &str,
     change: OrgChange,
 ) -> Result<(), OrgError> {
-    let scope = Scope::operator(by_key(db, key).await?.id, keyring);
-    Ok(change.by(scope, clock).execute(db).await?)
+    let mandate = Mandate::operator(by_key(db, key).await?.id, keyring);
+    Ok(change.by(mandate, clock).execute(db).await?)
 }
 
 /// The org with this key.

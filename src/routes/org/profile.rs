@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::change::OrgChange;
 use super::store;
-use crate::changes::Scope;
+use crate::changes::Mandate;
 use crate::error::{ApiError, Code};
 use crate::features::Feature;
 use crate::http::input::{Body, Input, Reader, Valid};
@@ -133,10 +133,10 @@ async fn get_org(
 async fn update_org(
     State(app): State<App>,
     partner: Partner,
-    scope: Scope,
+    mandate: Mandate,
     Valid(changes): Valid<UpdateOrg>,
 ) -> Result<Json<Data<OrgProfile>>, ApiError> {
-    let org_id = scope.org_id;
+    let org_id = mandate.org_id;
     // Also where nothing is to be changed.
     partner.require_administrator()?;
     let changes = changes.changes_by(partner);
@@ -145,10 +145,10 @@ async fn update_org(
     }
     // What one of them is refused for is found before another is made.
     if let [_, _, ..] = changes[..] {
-        scope.snapshot(&app.db, &app.clock, &store::OrgRow).await?.require(&changes)?;
+        mandate.snapshot(&app.db, &app.clock, &store::OrgRow).await?.require(&changes)?;
     }
     for change in changes {
-        change.by(scope.clone(), &app.clock).execute(&app.db).await?;
+        change.by(mandate.clone(), &app.clock).execute(&app.db).await?;
     }
     app.identity.forget_org(org_id);
     show(&app, org_id).await

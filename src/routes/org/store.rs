@@ -6,7 +6,7 @@ use sqlx::{PgConnection, PgExecutor};
 
 use super::change::{OrgChange, OrgPlan};
 use crate::audit::Entry;
-use crate::changes::{Changeable, OrgState, Scope, change, snapshot};
+use crate::changes::{Changeable, Mandate, OrgState, change, snapshot};
 use crate::db::change_feed::CHANGES;
 use crate::error::ApiError;
 use crate::http::totals::EXACT_UP_TO;
@@ -126,12 +126,12 @@ impl Changeable for OrgRow {
     async fn load(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         now: DateTime<Utc>,
     ) -> Result<Option<Loaded>, sqlx::Error> {
         let columns = snapshot!(
             db,
-            scope,
+            mandate,
             now,
             columns = r#"
                 o.key AS "key!", o.signature_policy AS "signature_policy!", o.sign_responses AS "sign_responses!",
@@ -155,11 +155,11 @@ impl Changeable for OrgRow {
     async fn apply(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         seen: &Loaded,
         OrgPlan { change, subject }: OrgPlan,
     ) -> Result<Option<()>, ApiError> {
-        let entry = scope.entry(seen.org, change.action(), subject);
+        let entry = mandate.entry(seen.org, change.action(), subject);
         let happened = match change {
             OrgChange::Rename(name) => rename(db, &name, &entry).await?,
             OrgChange::Suspend => set_suspended(db, true, &entry).await?,

@@ -5,20 +5,20 @@ use uuid::Uuid;
 
 use super::rules::OrgPublicKeys;
 use super::store::{NewPublicKey, PublicKeys};
-use crate::changes::{Change, Rule, Scope};
+use crate::changes::{Change, Mandate, Rule};
 use crate::clock::Clock;
 
 /// Adds a key to those of the org with this `key`.
 pub fn registration(
     clock: &Clock,
-    scope: Scope,
+    mandate: Mandate,
     owner_code: String,
     (unique_id, expires_at): (Uuid, DateTime<Utc>),
     new: NewPublicKey,
 ) -> Change<PublicKeys, impl Rule<PublicKeys> + use<>> {
     let fingerprint = new.fingerprint.clone();
     let keys = PublicKeys { named: None, new: Some(new) };
-    scope.change(clock, keys, move |org: &OrgPublicKeys| {
+    mandate.change(clock, keys, move |org: &OrgPublicKeys| {
         org.register(&owner_code, unique_id, &fingerprint, expires_at).map(Some)
     })
 }

@@ -37,7 +37,7 @@ use self::reply::{
 use self::rules::OrgPublicKeys;
 use self::store::{NewPublicKey, PublicKeys, Row};
 use self::usage::Usage;
-use crate::changes::Scope;
+use crate::changes::Mandate;
 use crate::crypto::associated_data;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
 use crate::events::Stream;
@@ -76,13 +76,13 @@ pub fn routes() -> OpenApiRouter<App> {
 )]
 async fn register_public_key(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Once { input, claim }: Once<RegisterPublicKey>,
 ) -> Result<Response, ApiError> {
-    let (org_id, unique_id) = (scope.org_id, new_row_id());
+    let (org_id, unique_id) = (mandate.org_id, new_row_id());
     let key = stored(input.public_key, &input.usage, input.related_client_id);
     let new = (unique_id, input.expiration_utc);
-    let change = registration(&app.clock, scope, input.owner_code, new, key);
+    let change = registration(&app.clock, mandate, input.owner_code, new, key);
     let reply = move |()| Reply::new(StatusCode::OK, &RegisteredPublicKey { unique_id });
     let response = idempotency::execute(&app, claim, change, reply).await?;
     changed(&app, org_id);
@@ -150,15 +150,15 @@ async fn list_public_keys(
 )]
 async fn set_public_key_expiration(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Valid((PublicKeyPath { unique_id }, SetExpiration { expiration_utc })): Valid<(
         PublicKeyPath,
         SetExpiration,
     )>,
 ) -> Result<Json<PublicKeyExpiration>, ApiError> {
-    let org_id = scope.org_id;
+    let org_id = mandate.org_id;
     let keys = PublicKeys { named: unique_id, new: None };
-    let seen = scope.snapshot(&app.db, &app.clock, &keys).await?;
+    let seen = mandate.snapshot(&app.db, &app.clock, &keys).await?;
     let key = seen.movable(unique_id)?;
     let unique_id = key.unique_id;
     if expiration_utc > key.expires_at {
@@ -167,7 +167,7 @@ async fn set_public_key_expiration(
         recheck(&app, row, expiration_utc).await?;
     }
     let rule = move |org: &OrgPublicKeys| org.set_expiration(unique_id, expiration_utc).map(Some);
-    scope.change(&app.clock, keys, rule).execute(&app.db).await?;
+    mandate.change(&app.clock, keys, rule).execute(&app.db).await?;
     changed(&app, org_id);
     Ok(Json(PublicKeyExpiration { unique_id, expiration_utc }))
 }
@@ -185,13 +185,13 @@ async fn set_public_key_expiration(
 )]
 async fn delete_public_key(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Valid(PublicKeyPath { unique_id }): Valid<PublicKeyPath>,
 ) -> Result<StatusCode, ApiError> {
-    let (org_id, keys) = (scope.org_id, PublicKeys { named: unique_id, new: None });
+    let (org_id, keys) = (mandate.org_id, PublicKeys { named: unique_id, new: None });
     let is_proof_required = app.config.require_key_proof;
     let rule = move |org: &OrgPublicKeys| org.delete(unique_id, is_proof_required);
-    let change = scope.change(&app.clock, keys, rule);
+    let change = mandate.change(&app.clock, keys, rule);
     change.execute(&app.db).await?;
     changed(&app, org_id);
     Ok(StatusCode::NO_CONTENT)
@@ -213,12 +213,12 @@ async fn delete_public_key(
 )]
 async fn generate_key_pair(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Once { input, claim }: Once<GenerateKeyPair>,
 ) -> Result<Response, ApiError> {
-    let (org_id, unique_id) = (scope.org_id, new_row_id());
+    let (org_id, unique_id) = (mandate.org_id, new_row_id());
     // Whoever may not register the pair does not get it made either.
-    let seen = scope.snapshot(&app.db, &app.clock, &PublicKeys::default()).await?;
+    let seen = mandate.snapshot(&app.db, &app.clock, &PublicKeys::default()).await?;
     seen.may_register(&input.owner_code)?;
     seen.has_room()?;
     let make = move || generate(input.length);
@@ -228,7 +228,7 @@ async fn generate_key_pair(
     let (shown, algorithm) = (public.text.clone(), public.algorithm.clone());
     let key = NewPublicKey { sealed: Some(sealed), ..stored(public, &input.usage, input.related_client_id) };
     let expiration_utc = input.expiration_utc;
-    let change = registration(&app.clock, scope, input.owner_code, (unique_id, expiration_utc), key);
+    let change = registration(&app.clock, mandate, input.owner_code, (unique_id, expiration_utc), key);
     let data = GeneratedKeyPair { unique_id, key: shown, expiration_utc, algorithm };
     let reply = move |()| Reply::new(StatusCode::OK, &data);
     let response = idempotency::execute(&app, claim, change, reply).await?;

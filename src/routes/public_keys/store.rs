@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::rules::{OrgPublicKeys, PublicKeyPlan, StoredPublicKey};
 use super::usage::Usage;
-use crate::changes::{Changeable, Scope, change, snapshot};
+use crate::changes::{Changeable, Mandate, change, snapshot};
 use crate::db::change_feed::CHANGES;
 use crate::error::ApiError;
 use crate::ids::OrgId;
@@ -72,12 +72,12 @@ impl Changeable for PublicKeys {
     async fn load(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         now: DateTime<Utc>,
     ) -> Result<Option<OrgPublicKeys>, sqlx::Error> {
         let loaded = snapshot!(
             db,
-            scope,
+            mandate,
             now,
             columns = r#"
                 o.key AS "owner_code!", o.signature_policy <> 'optional' AS "must_sign!",
@@ -105,11 +105,11 @@ impl Changeable for PublicKeys {
     async fn apply(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         seen: &OrgPublicKeys,
         plan: PublicKeyPlan,
     ) -> Result<Option<()>, ApiError> {
-        Ok(self.write(db, scope, seen, &plan).await?.then_some(()))
+        Ok(self.write(db, mandate, seen, &plan).await?.then_some(()))
     }
 }
 
@@ -117,15 +117,15 @@ impl PublicKeys {
     async fn write(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         seen: &OrgPublicKeys,
         plan: &PublicKeyPlan,
     ) -> Result<bool, sqlx::Error> {
         let new = self.new.as_ref();
         change!(
             db,
-            &scope.entry(seen.org, plan.kind.name(), plan.unique_id),
-            event = Some(&scope.draft(seen.org, plan.kind, &plan.subject())),
+            &mandate.entry(seen.org, plan.kind.name(), plan.unique_id),
+            event = Some(&mandate.draft(seen.org, plan.kind, &plan.subject())),
             // The announcer of ends raises the version without the org, so only this row knows it.
             version = "coalesce((SELECT version FROM changed), 1)",
             writes = "changed AS (

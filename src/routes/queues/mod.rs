@@ -28,7 +28,7 @@ use self::put::Put;
 use self::reply::Queue;
 use self::rules::QueueAction;
 use self::store::QueueRow;
-use crate::changes::Scope;
+use crate::changes::Mandate;
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::events::queue::StoredQueue;
@@ -73,10 +73,10 @@ pub struct TestedQueue {
 )]
 async fn create_queue(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Once { input: (path, input), claim }: Once<(QueuePath, RegisterQueue)>,
 ) -> Result<Response, ApiError> {
-    Put { app: &app, scope, path, kind: QueueAction::Create }.execute(input, claim).await
+    Put { app: &app, mandate, path, kind: QueueAction::Create }.execute(input, claim).await
 }
 
 /// Replace an event queue.
@@ -97,10 +97,10 @@ async fn create_queue(
 )]
 async fn replace_queue(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Valid((path, input)): Valid<(QueuePath, RegisterQueue)>,
 ) -> Result<Response, ApiError> {
-    Put { app: &app, scope, path, kind: QueueAction::Replace }.execute(input, None).await
+    Put { app: &app, mandate, path, kind: QueueAction::Replace }.execute(input, None).await
 }
 
 /// List event queues.
@@ -159,11 +159,11 @@ async fn get_queue(
 )]
 async fn delete_queue(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Valid(path): Valid<QueuePath>,
 ) -> Result<StatusCode, ApiError> {
-    let org_id = scope.org_id;
-    step(&app.clock, scope, QueueAction::Delete, path.stream().ok()).execute(&app.db).await?;
+    let org_id = mandate.org_id;
+    step(&app.clock, mandate, QueueAction::Delete, path.stream().ok()).execute(&app.db).await?;
     Stream::ALL.into_iter().for_each(|stream| app.outbox.queue_changed(org_id, stream));
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::change;
 use super::rules::QueueAction;
 use super::store;
-use crate::changes::Scope;
+use crate::changes::Mandate;
 use crate::clock::{Clock, rfc3339};
 use crate::crypto::keyring::Keyring;
 use crate::db::Db;
@@ -90,7 +90,7 @@ pub async fn take(
         Step::Pause => QueueAction::Pause(PauseReason::Requested),
         Step::Resume => QueueAction::Resume,
     };
-    let scope = Scope::operator(org_id, keyring);
-    change::step(clock, scope, kind, stream.parse().ok()).execute(db).await?;
+    let mandate = Mandate::operator(org_id, keyring);
+    change::step(clock, mandate, kind, stream.parse().ok()).execute(db).await?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::input::QueuePath;
 use super::reply::Queue;
 use super::rules::{QueueAction, Standing};
 use super::store::StreamQueue;
-use crate::changes::Scope;
+use crate::changes::Mandate;
 use crate::error::{ApiError, Code};
 use crate::events::{PauseReason, Stream};
 use crate::http::paging::Data;
@@ -39,10 +39,10 @@ pub fn routes() -> OpenApiRouter<App> {
 )]
 async fn pause_queue(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Once { input: path, claim }: Once<QueuePath>,
 ) -> Result<Response, ApiError> {
-    change(&app, scope, QueueAction::Pause(PauseReason::Requested), &path, claim).await
+    change(&app, mandate, QueueAction::Pause(PauseReason::Requested), &path, claim).await
 }
 
 /// Resume an event queue.
@@ -58,21 +58,21 @@ async fn pause_queue(
 )]
 async fn resume_queue(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Once { input: path, claim }: Once<QueuePath>,
 ) -> Result<Response, ApiError> {
-    change(&app, scope, QueueAction::Resume, &path, claim).await
+    change(&app, mandate, QueueAction::Resume, &path, claim).await
 }
 
 async fn change(
     app: &App,
-    scope: Scope,
+    mandate: Mandate,
     kind: QueueAction,
     path: &QueuePath,
     claim: Option<Claim>,
 ) -> Result<Response, ApiError> {
-    let (org_id, shown) = (scope.org_id, app.clone());
-    let change = step(&app.clock, scope, kind, path.stream().ok());
+    let (org_id, shown) = (mandate.org_id, app.clone());
+    let change = step(&app.clock, mandate, kind, path.stream().ok());
     let reply = move |row: Option<_>| {
         let row = row.ok_or(Code::QueueNotConfigured)?;
         Reply::new(StatusCode::OK, &Data { data: Queue::of(&shown, org_id, row)? })
@@ -96,7 +96,7 @@ pub async fn receiver_is_gone(
     let kind = QueueAction::Pause(PauseReason::Gone);
     let queue = StreamQueue { stream: Some(stream), new: None };
     let rule = move |org: &Standing| org.decide_for(put_at, kind, stream);
-    let change = Scope::service(org_id, &app.keyring).change(&app.clock, queue, rule);
+    let change = Mandate::service(org_id, &app.keyring).change(&app.clock, queue, rule);
     match change.execute(&app.db).await {
         Err(ApiError::Failed(failure)) if failure.code == Code::QueueNotConfigured => Ok(()),
         done => done.map(drop),

@@ -8,7 +8,7 @@ use super::reply::Queue;
 use super::rules::{QueueAction, Standing};
 use super::store::{NewQueue, StreamQueue};
 use super::test_publish;
-use crate::changes::Scope;
+use crate::changes::Mandate;
 use crate::crypto::associated_data;
 use crate::crypto::secret::Secret;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
@@ -23,7 +23,7 @@ use crate::state::App;
 /// A queue to put in place.
 pub struct Put<'a> {
     pub app: &'a App,
-    pub scope: Scope,
+    pub mandate: Mandate,
     pub path: QueuePath,
     /// The kind of change: whether there must be a queue already, or none yet.
     pub kind: QueueAction,
@@ -33,15 +33,15 @@ impl Put<'_> {
     /// Tests the queue and stores it. The conditions are asked before the test, which may take
     /// seconds, and again with the change.
     pub async fn execute(self, input: RegisterQueue, claim: Option<Claim>) -> Result<Response, ApiError> {
-        let (app, org_id, kind) = (self.app, self.scope.org_id, self.kind);
+        let (app, org_id, kind) = (self.app, self.mandate.org_id, self.kind);
         let (settings, target) = self.judged(input)?;
         let stream = self.path.stream().ok();
         let queue = StreamQueue { stream, new: None };
-        let stream = self.scope.snapshot(&app.db, &app.clock, &queue).await?.decide(kind, stream)?.stream;
-        test_publish::send(app, org_id, stream, &target, self.scope.author.trace()).await?;
+        let stream = self.mandate.snapshot(&app.db, &app.clock, &queue).await?.decide(kind, stream)?.stream;
+        test_publish::send(app, org_id, stream, &target, self.mandate.author.trace()).await?;
         let queue = StreamQueue { stream: Some(stream), new: Some(self.stored(stream, &settings, &target)) };
         let rule = move |org: &Standing| org.decide(kind, Some(stream)).map(Some);
-        let change = self.scope.change(&app.clock, queue, rule);
+        let change = self.mandate.change(&app.clock, queue, rule);
         let status = if kind == QueueAction::Create { StatusCode::CREATED } else { StatusCode::OK };
         let shown = app.clone();
         let response = idempotency::execute(app, claim, change, move |row| {
@@ -78,7 +78,7 @@ impl Put<'_> {
     }
 
     fn stored(&self, stream: Stream, settings: &QueueSettings, target: &Target) -> NewQueue {
-        let associated_data = associated_data::event_queue(self.scope.org_id, stream.name());
+        let associated_data = associated_data::event_queue(self.mandate.org_id, stream.name());
         let seal = |secret: &Secret<String>| {
             self.app.keyring.master.seal(&associated_data, secret.expose().as_bytes())
         };

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
 use super::rules::{QueueAction, QueueNow, QueuePlan, Standing};
-use crate::changes::{Changeable, Scope, change, snapshot};
+use crate::changes::{Changeable, Mandate, change, snapshot};
 use crate::error::ApiError;
 use crate::events::Stream;
 use crate::http::totals::EXACT_UP_TO;
@@ -88,12 +88,12 @@ impl Changeable for StreamQueue {
     async fn load(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         now: DateTime<Utc>,
     ) -> Result<Option<Standing>, sqlx::Error> {
         let loaded = snapshot!(
             db,
-            scope,
+            mandate,
             now,
             columns = r#"
                 EXISTS (SELECT FROM signing_secrets s WHERE s.org_id = o.id AND s.superseded_at IS NULL) AS "has_secret!",
@@ -112,14 +112,14 @@ impl Changeable for StreamQueue {
     async fn apply(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         seen: &Standing,
         plan: QueuePlan,
     ) -> Result<Option<Option<QueueRow>>, ApiError> {
-        if !plan.is_done && !self.write(&mut *db, scope, seen, plan).await? {
+        if !plan.is_done && !self.write(&mut *db, mandate, seen, plan).await? {
             return Ok(None);
         }
-        Ok(Some(find(db, scope.org_id, Some(plan.stream)).await?.pop()))
+        Ok(Some(find(db, mandate.org_id, Some(plan.stream)).await?.pop()))
     }
 }
 
@@ -130,16 +130,16 @@ impl StreamQueue {
     async fn write(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         seen: &Standing,
         plan: QueuePlan,
     ) -> Result<bool, sqlx::Error> {
         let (new, subject) = (self.new.as_ref(), plan.subject());
         let event =
-            plan.kind.event().map(|kind| scope.draft(seen.org, kind, &subject).on(plan.stream.other()));
+            plan.kind.event().map(|kind| mandate.draft(seen.org, kind, &subject).on(plan.stream.other()));
         change!(
             db,
-            &scope.entry(seen.org, plan.kind.action(), plan.stream.name()),
+            &mandate.entry(seen.org, plan.kind.action(), plan.stream.name()),
             event = event.as_ref(),
             version = "seq",
             writes = "old AS (

@@ -19,7 +19,7 @@ use self::input::{CreateReport, ReportPath};
 use self::reply::{Report, ReportContent, ReportStatus, RequestedReport};
 use self::rules::{ChosenKey, NewReport, OrgReports};
 use self::store::Reports;
-use crate::changes::{Change, Rule, Scope};
+use crate::changes::{Change, Mandate, Rule};
 use crate::error::{ApiError, Code};
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
@@ -57,10 +57,10 @@ pub fn routes() -> OpenApiRouter<App> {
 )]
 async fn create_report(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Once { input, claim }: Once<CreateReport>,
 ) -> Result<Response, ApiError> {
-    let (change, requested) = request(&app, scope, input).await?;
+    let (change, requested) = request(&app, mandate, input).await?;
     let reply =
         move |()| Reply::new(StatusCode::ACCEPTED, &Data { data: requested.ok_or(Code::NoReportKey)? });
     let response = idempotency::execute(&app, claim, change, reply).await?;
@@ -74,10 +74,10 @@ async fn create_report(
 /// When the org's keys cannot be looked at.
 pub(crate) async fn request(
     app: &App,
-    scope: Scope,
+    mandate: Mandate,
     wanted: CreateReport,
 ) -> Result<(Change<Reports, impl Rule<Reports> + use<>>, Option<RequestedReport>), ApiError> {
-    let key = LiveKey::find(app, scope.org_id, Which::For(Usage::Reports), true).await?;
+    let key = LiveKey::find(app, mandate.org_id, Which::For(Usage::Reports), true).await?;
     let key = key.map(|key| ChosenKey {
         unique_id: key.unique_id,
         fingerprint: key.fingerprint,
@@ -91,7 +91,7 @@ pub(crate) async fn request(
         encrypted_to: EncryptedTo::of(unique_id, fingerprint),
     });
     let reports = Reports { named: None, new: Some(NewReport { id, wanted, key }) };
-    Ok((scope.change(&app.clock, reports, OrgReports::create), requested))
+    Ok((mandate.change(&app.clock, reports, OrgReports::create), requested))
 }
 
 /// List reports.
@@ -169,7 +169,8 @@ async fn get_report_content(
     headers: HeaderMap,
     Valid(ReportPath { report_id }): Valid<ReportPath>,
 ) -> Result<Response, ApiError> {
-    let is_signed = headers.contains_key("accept-signature") || partner.policy.signs_responses;
+    let org = app.identity.org(partner.org_id).await?.ok_or(Code::Forbidden)?;
+    let is_signed = headers.contains_key("accept-signature") || org.policy.signs_responses;
     Content::find(&app, partner.org_id, report_id).await?.answer(&app, &method, &headers, is_signed).await
 }
 
@@ -186,11 +187,11 @@ async fn get_report_content(
 )]
 async fn delete_report(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Valid(ReportPath { report_id }): Valid<ReportPath>,
 ) -> Result<StatusCode, ApiError> {
     let reports = Reports { named: Some(report_id), new: None };
-    let change = scope.change(&app.clock, reports, move |org: &OrgReports| org.delete(report_id));
+    let change = mandate.change(&app.clock, reports, move |org: &OrgReports| org.delete(report_id));
     change.execute(&app.db).await?;
     Ok(StatusCode::NO_CONTENT)
 }

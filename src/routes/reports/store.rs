@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::rules::{NewReport, OrgReports, ReportPlan};
-use crate::changes::{Changeable, Scope, change, snapshot};
+use crate::changes::{Changeable, Mandate, change, snapshot};
 use crate::error::ApiError;
 use crate::http::paging::Page;
 use crate::http::totals::EXACT_UP_TO;
@@ -171,13 +171,13 @@ impl Changeable for Reports {
     async fn load(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         now: DateTime<Utc>,
     ) -> Result<Option<OrgReports>, sqlx::Error> {
         let key = self.new.as_ref().and_then(|new| new.key.as_ref());
         let loaded = snapshot!(
             db,
-            scope,
+            mandate,
             now,
             columns = r#"
                 (SELECT count(*) FROM reports w WHERE w.org_id = o.id AND w.state IN ('queued', 'running')) AS "waiting!",
@@ -202,14 +202,14 @@ impl Changeable for Reports {
     async fn apply(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         seen: &OrgReports,
         plan: ReportPlan,
     ) -> Result<Option<()>, ApiError> {
         let happened = match (plan, &self.new) {
-            (ReportPlan::Create, Some(new)) => self.add(db, scope, seen, new).await?,
+            (ReportPlan::Create, Some(new)) => self.add(db, mandate, seen, new).await?,
             (ReportPlan::Create, None) => return Err(ApiError::internal("a report of nothing")),
-            (ReportPlan::Delete(id), _) => self.delete(db, scope, seen, id).await?,
+            (ReportPlan::Delete(id), _) => self.delete(db, mandate, seen, id).await?,
         };
         Ok(happened.then_some(()))
     }
@@ -219,14 +219,14 @@ impl Reports {
     async fn add(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         seen: &OrgReports,
         new: &NewReport,
     ) -> Result<bool, sqlx::Error> {
         let (wanted, key) = (&new.wanted, new.key.as_ref());
         change!(
             db,
-            &scope.entry(seen.org, ReportPlan::Create.action(), new.id),
+            &mandate.entry(seen.org, ReportPlan::Create.action(), new.id),
             writes = "asked AS (
                 INSERT INTO reports (org_id, id, type, format, from_at, to_at, unique_id, fingerprint, key_type, due_at,
                                      created_at)
@@ -249,13 +249,13 @@ impl Reports {
     async fn delete(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         seen: &OrgReports,
         id: Uuid,
     ) -> Result<bool, sqlx::Error> {
         change!(
             db,
-            &scope.entry(seen.org, ReportPlan::Delete(id).action(), id),
+            &mandate.entry(seen.org, ReportPlan::Delete(id).action(), id),
             writes = "deleted AS (
                 UPDATE reports r SET state = 'deleted', lease = NULL FROM change
                 WHERE r.org_id = change.org_id AND r.id = change.id

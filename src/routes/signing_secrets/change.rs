@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::rules::{OrgSecrets, SecretRotation, SigningSecretPlan};
 use super::store::{NewSigningSecret, SecretsChange};
-use crate::changes::{Change, Rule, Scope};
+use crate::changes::{Change, Mandate, Rule};
 use crate::clock::Clock;
 use crate::crypto::associated_data;
 use crate::crypto::keyring::Keyring;
@@ -68,35 +68,35 @@ impl NewSecret {
 pub fn rotation(
     clock: &Clock,
     keyring: &Keyring,
-    scope: Scope,
+    mandate: Mandate,
     new: &NewSecret,
     wanted: SecretRotation,
     recipient: Recipient,
 ) -> Change<SecretsChange, impl Rule<SecretsChange> + use<>> {
-    let (org_id, id) = (scope.org_id, new_row_id());
+    let (org_id, id) = (mandate.org_id, new_row_id());
     let new = NewSigningSecret {
         sealed: keyring.master.seal(&associated_data::signing_secret(org_id, id), new.secret.expose()),
         fingerprints: keyring.fingerprints(org_id, &new.secret).iter().map(|print| print.to_vec()).collect(),
         source: if new.is_made { "server" } else { "partner" },
     };
     let secrets = SecretsChange { named: None, new: Some(new), recipient };
-    scope.change(clock, secrets, move |org: &OrgSecrets| org.rotate(id, wanted).map(Some))
+    mandate.change(clock, secrets, move |org: &OrgSecrets| org.rotate(id, wanted).map(Some))
 }
 
 /// The confirmation of the rotation to a secret that waits for it.
 pub fn confirming(
     clock: &Clock,
-    scope: Scope,
+    mandate: Mandate,
     id: Uuid,
 ) -> Change<SecretsChange, impl Rule<SecretsChange> + use<>> {
-    scope.change(clock, SecretsChange::with(Some(id)), move |org: &OrgSecrets| org.confirm(id).map(Some))
+    mandate.change(clock, SecretsChange::with(Some(id)), move |org: &OrgSecrets| org.confirm(id).map(Some))
 }
 
 /// The end of a wait for a confirmation that did not come.
 pub fn abandoning(
     clock: &Clock,
-    scope: Scope,
+    mandate: Mandate,
     id: Uuid,
 ) -> Change<SecretsChange, impl Rule<SecretsChange> + use<>> {
-    scope.change(clock, SecretsChange::with(Some(id)), move |org: &OrgSecrets| org.abandon(id))
+    mandate.change(clock, SecretsChange::with(Some(id)), move |org: &OrgSecrets| org.abandon(id))
 }

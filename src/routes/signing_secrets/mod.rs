@@ -22,7 +22,7 @@ pub use self::change::{NewSecret, Rotated, abandoning, rotation};
 pub use self::input::RotateSigningSecret;
 use self::input::SecretPath;
 use self::rules::{OrgSecrets, SigningSecret};
-use crate::changes::Scope;
+use crate::changes::Mandate;
 use crate::crypto::secret::{Secret, reveal_some};
 use crate::crypto::signing_secret;
 use crate::error::{ApiError, Code};
@@ -171,10 +171,10 @@ pub struct PreviousSecret {
 )]
 async fn rotate_signing_secret(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Once { input, claim }: Once<RotateSigningSecret>,
 ) -> Result<Response, ApiError> {
-    let (org_id, wanted) = (scope.org_id, input.rotation());
+    let (org_id, wanted) = (mandate.org_id, input.rotation());
     let new = NewSecret::of(input.secret);
     // Only what the reply would show is delivered: a secret of the partner's own is not.
     let shown = new.made().map(signing_secret::encode);
@@ -184,7 +184,7 @@ async fn rotate_signing_secret(
         }
         None => SecretDelivery::Clear,
     };
-    let change = rotation(&app.clock, &app.keyring, scope, &new, wanted, delivery.recipient());
+    let change = rotation(&app.clock, &app.keyring, mandate, &new, wanted, delivery.recipient());
     let response = idempotency::execute(&app, claim, change, move |plan| {
         RotatedSigningSecret::of(&Rotated::of(plan)?, shown.map(|made| delivery.shown(made))).reply()
     });
@@ -211,11 +211,11 @@ async fn rotate_signing_secret(
 )]
 async fn confirm_signing_secret_rotation(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Once { input: SecretPath { secret_id }, claim }: Once<SecretPath>,
 ) -> Result<Response, ApiError> {
-    let org_id = scope.org_id;
-    let change = confirming(&app.clock, scope, secret_id);
+    let org_id = mandate.org_id;
+    let change = confirming(&app.clock, mandate, secret_id);
     let response = idempotency::execute(&app, claim, change, move |plan| {
         let old = plan.and_then(|plan| plan.ended).and_then(|old| Some((old.id, old.expires_at?)));
         let (previous_secret_id, previous_secret_expires_at) =
@@ -240,10 +240,10 @@ async fn confirm_signing_secret_rotation(
 )]
 async fn get_signing_secret(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Valid(()): Valid<()>,
 ) -> Result<Json<Data<SigningSecrets>>, ApiError> {
-    let org = scope.snapshot(&app.db, &app.clock, &store::SecretsChange::with(None)).await?;
+    let org = mandate.snapshot(&app.db, &app.clock, &store::SecretsChange::with(None)).await?;
     let mut secrets = org.secrets;
     secrets.reverse();
     let (waiting, secrets): (Vec<_>, Vec<_>) = secrets.into_iter().partition(|s| s.pending.is_some());
@@ -275,12 +275,12 @@ async fn get_signing_secret(
 )]
 async fn revoke_signing_secret(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Valid(SecretPath { secret_id }): Valid<SecretPath>,
 ) -> Result<StatusCode, ApiError> {
-    let org_id = scope.org_id;
+    let org_id = mandate.org_id;
     let secrets = store::SecretsChange::with(Some(secret_id));
-    let change = scope.change(&app.clock, secrets, move |org: &OrgSecrets| org.revoke(secret_id));
+    let change = mandate.change(&app.clock, secrets, move |org: &OrgSecrets| org.revoke(secret_id));
     change.execute(&app.db).await?;
     app.outbox.wake(org_id, Stream::Credentials);
     Ok(StatusCode::NO_CONTENT)

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::rules::{OrgSecrets, PendingSecret, SigningSecret, SigningSecretPlan};
-use crate::changes::{Changeable, Scope, change, snapshot};
+use crate::changes::{Changeable, Mandate, change, snapshot};
 use crate::error::{ApiError, Code};
 use crate::ids::OrgId;
 use crate::routes::public_keys::recipient::Recipient;
@@ -46,12 +46,12 @@ impl Changeable for SecretsChange {
     async fn load(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         now: DateTime<Utc>,
     ) -> Result<Option<OrgSecrets>, sqlx::Error> {
         let loaded = snapshot!(
             db,
-            scope,
+            mandate,
             now,
             columns = r#"
                 s.id AS "id?", s.source AS "source?", s.created_at AS "created_at?", s.expires_at, s.revoked_at,
@@ -80,15 +80,15 @@ impl Changeable for SecretsChange {
     async fn apply(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         seen: &OrgSecrets,
         plan: SigningSecretPlan,
     ) -> Result<Option<Option<SigningSecretPlan>>, ApiError> {
-        if is_known(&mut *db, scope.org_id, self.new.as_ref()).await? {
+        if is_known(&mut *db, mandate.org_id, self.new.as_ref()).await? {
             return Err(Code::SecretReused.into());
         }
-        self.recipient.require(&mut *db, scope.org_id, seen.org.now).await?;
-        match self.write(db, scope, seen, &plan).await {
+        self.recipient.require(&mut *db, mandate.org_id, seen.org.now).await?;
+        match self.write(db, mandate, seen, &plan).await {
             Ok(happened) => Ok(happened.then_some(Some(plan))),
             Err(error) if violates(&error, "signing_secrets_never_reused") => Err(Code::SecretReused.into()),
             Err(error) => Err(error.into()),
@@ -100,7 +100,7 @@ impl SecretsChange {
     async fn write(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         seen: &OrgSecrets,
         plan: &SigningSecretPlan,
     ) -> Result<bool, sqlx::Error> {
@@ -108,8 +108,8 @@ impl SecretsChange {
         let Some((id, subject, version)) = plan.subject() else { return Ok(true) };
         change!(
             db,
-            &scope.entry(seen.org, plan.kind.name(), id),
-            event = Some(&scope.draft(seen.org, plan.kind, &subject)),
+            &mandate.entry(seen.org, plan.kind.name(), id),
+            event = Some(&mandate.draft(seen.org, plan.kind, &subject)),
             version = "version",
             writes = "ended AS (
                 UPDATE signing_secrets s

@@ -25,7 +25,7 @@ use self::reply::{ConfirmedRotation, MintedTenantKey, RotatedTenantKey, TenantKe
 use self::rotation::KeyRotation;
 use self::rules::{Activation, OrgTenantKeys, TenantKeyPlan};
 use self::store::TenantKeys;
-use crate::changes::Scope;
+use crate::changes::Mandate;
 use crate::error::{ApiError, Code};
 use crate::events::{EventType, Stream};
 use crate::http::input::Valid;
@@ -66,16 +66,16 @@ pub fn routes() -> OpenApiRouter<App> {
 )]
 async fn rotate_tenant_key(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Once { input, claim }: Once<RotateTenantKey>,
 ) -> Result<Response, ApiError> {
-    let (org_id, new) = (scope.org_id, NewKey::generate(&app.keyring, app.config.key_env));
+    let (org_id, new) = (mandate.org_id, NewKey::generate(&app.keyring, app.config.key_env));
     let delivery =
         SecretDelivery::prepare(&app, org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
     let keys = TenantKeys::adding(&new, delivery.recipient()).replacing(input.key_id);
     let (rotation, fresh) = (input.rotation(), new.fresh.clone());
     let starts = rotation.activation != Activation::Immediate;
-    let change = scope.change(&app.clock, keys, move |org| org.rotate(&rotation, &fresh).map(Some));
+    let change = mandate.change(&app.clock, keys, move |org| org.rotate(&rotation, &fresh).map(Some));
     let response = idempotency::execute(&app, claim, change, move |plan| {
         RotatedTenantKey::of(required(plan)?, new, delivery).ok_or_else(unplanned)?.reply()
     });
@@ -120,15 +120,15 @@ async fn list_tenant_keys(
 )]
 async fn create_tenant_key(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Once { input, claim }: Once<CreateTenantKey>,
 ) -> Result<Response, ApiError> {
-    let (org_id, new) = (scope.org_id, NewKey::generate(&app.keyring, app.config.key_env));
+    let (org_id, new) = (mandate.org_id, NewKey::generate(&app.keyring, app.config.key_env));
     let delivery =
         SecretDelivery::prepare(&app, org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
     let (keys, fresh) = (TenantKeys::adding(&new, delivery.recipient()), new.fresh.clone());
     let rule = move |org: &OrgTenantKeys| org.mint(&input.name, input.expires_at, &fresh).map(Some);
-    let response = idempotency::execute(&app, claim, scope.change(&app.clock, keys, rule), move |plan| {
+    let response = idempotency::execute(&app, claim, mandate.change(&app.clock, keys, rule), move |plan| {
         MintedTenantKey::of(required(plan)?, new, delivery).ok_or_else(unplanned)?.reply()
     });
     let response = response.await?;
@@ -151,11 +151,11 @@ async fn create_tenant_key(
 )]
 async fn confirm_tenant_key_rotation(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Once { input: KeyPath { key_id }, claim }: Once<KeyPath>,
 ) -> Result<Response, ApiError> {
-    let org_id = scope.org_id;
-    let change = operator::confirming(&app.clock, scope, key_id);
+    let org_id = mandate.org_id;
+    let change = operator::confirming(&app.clock, mandate, key_id);
     let response = idempotency::execute(&app, claim, change, move |plan| {
         let data = ConfirmedRotation::of(&required(plan)?).ok_or_else(unplanned)?;
         Reply::new(StatusCode::OK, &Data { data })
@@ -201,13 +201,13 @@ async fn get_tenant_key(
 )]
 async fn update_tenant_key(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Valid((KeyPath { key_id }, input)): Valid<(KeyPath, UpdateTenantKey)>,
 ) -> Result<Json<Data<TenantKeyEntry>>, ApiError> {
-    let (org_id, caller) = (scope.org_id, scope.caller);
+    let (org_id, caller) = (mandate.org_id, mandate.caller);
     let rule =
         move |org: &OrgTenantKeys| org.update(key_id, input.name.as_deref(), &input.expires_at).map(Some);
-    let plan = scope.change(&app.clock, TenantKeys::with(key_id), rule).execute(&app.db).await?;
+    let plan = mandate.change(&app.clock, TenantKeys::with(key_id), rule).execute(&app.db).await?;
     app.outbox.wake(org_id, Stream::Credentials);
     let key = required(plan)?.changed.into_iter().next().ok_or_else(unplanned)?;
     Ok(Json(Data { data: TenantKeyEntry::of(key, caller) }))
@@ -229,11 +229,11 @@ async fn update_tenant_key(
 )]
 async fn revoke_tenant_key(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Valid(KeyPath { key_id }): Valid<KeyPath>,
 ) -> Result<StatusCode, ApiError> {
-    let org_id = scope.org_id;
-    let change = scope.change(&app.clock, TenantKeys::with(key_id), move |org| org.revoke(key_id));
+    let org_id = mandate.org_id;
+    let change = mandate.change(&app.clock, TenantKeys::with(key_id), move |org| org.revoke(key_id));
     change.execute(&app.db).await?;
     app.outbox.wake(org_id, Stream::Credentials);
     Ok(StatusCode::NO_CONTENT)

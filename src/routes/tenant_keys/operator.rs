@@ -7,7 +7,7 @@ use super::input::{CreateTenantKey, RotateTenantKey};
 use super::new_key::NewKey;
 use super::rules::{OrgTenantKeys, StoredTenantKey, TenantKeyPlan};
 use super::store::{self, TenantKeys};
-use crate::changes::{Change, Rule, Scope};
+use crate::changes::{Change, Mandate, Rule};
 use crate::clock::Clock;
 use crate::crypto::keyring::Keyring;
 use crate::crypto::tenant_key::{KeyEnv, TenantKey};
@@ -24,31 +24,31 @@ const PAGE: i64 = 500;
 /// A key more, as an operator makes it.
 pub fn minting(
     clock: &Clock,
-    scope: Scope,
+    mandate: Mandate,
     new: &NewKey,
     name: String,
     expires_at: Option<DateTime<Utc>>,
 ) -> Change<TenantKeys, impl Rule<TenantKeys> + use<>> {
     let (keys, fresh) = (TenantKeys::adding(new, Recipient::Caller), new.fresh.clone());
-    scope.change(clock, keys, move |org: &OrgTenantKeys| org.mint(&name, expires_at, &fresh).map(Some))
+    mandate.change(clock, keys, move |org: &OrgTenantKeys| org.mint(&name, expires_at, &fresh).map(Some))
 }
 
 /// The confirmation of the rotation to a key.
 pub fn confirming(
     clock: &Clock,
-    scope: Scope,
+    mandate: Mandate,
     key_id: KeyId,
 ) -> Change<TenantKeys, impl Rule<TenantKeys> + use<>> {
-    scope.change(clock, TenantKeys::with(key_id), move |org: &OrgTenantKeys| org.confirm(key_id).map(Some))
+    mandate.change(clock, TenantKeys::with(key_id), move |org: &OrgTenantKeys| org.confirm(key_id).map(Some))
 }
 
 /// The end of a wait for a confirmation that did not come.
 pub fn abandoning(
     clock: &Clock,
-    scope: Scope,
+    mandate: Mandate,
     key_id: KeyId,
 ) -> Change<TenantKeys, impl Rule<TenantKeys> + use<>> {
-    scope.change(clock, TenantKeys::with(key_id), move |org: &OrgTenantKeys| org.abandon(key_id))
+    mandate.change(clock, TenantKeys::with(key_id), move |org: &OrgTenantKeys| org.abandon(key_id))
 }
 
 /// The means that an operator works with.
@@ -76,7 +76,7 @@ impl Operator<'_> {
         E: From<ApiError> + From<sqlx::Error> + DatabaseFailure + Send + 'static,
     {
         let new = NewKey::generate(self.keyring, self.key_env);
-        let change = minting(self.clock, self.scope(), &new, wanted.name, wanted.expires_at);
+        let change = minting(self.clock, self.mandate(), &new, wanted.name, wanted.expires_at);
         change.execute_shown(self.db, move |plan| show(&added(plan)?, &new.key)).await
     }
 
@@ -94,7 +94,7 @@ impl Operator<'_> {
         let (rotation, fresh) = (wanted.rotation(), new.fresh.clone());
         let keys = TenantKeys::adding(&new, Recipient::Caller).replacing(wanted.key_id);
         let rule = move |org: &OrgTenantKeys| org.rotate(&rotation, &fresh).map(Some);
-        let change = self.scope().change(self.clock, keys, rule);
+        let change = self.mandate().change(self.clock, keys, rule);
         change
             .execute_shown(self.db, move |plan| {
                 let old =
@@ -106,13 +106,13 @@ impl Operator<'_> {
 
     /// Confirms the rotation to a successor that waits for it.
     pub async fn confirm(&self, key_id: KeyId) -> Result<(), ApiError> {
-        confirming(self.clock, self.scope(), key_id).execute(self.db).await.map(drop)
+        confirming(self.clock, self.mandate(), key_id).execute(self.db).await.map(drop)
     }
 
     /// Ends a key now.
     pub async fn revoke(&self, key_id: KeyId) -> Result<(), ApiError> {
         let keys = TenantKeys::with(key_id);
-        let change = self.scope().change(self.clock, keys, move |org: &OrgTenantKeys| org.revoke(key_id));
+        let change = self.mandate().change(self.clock, keys, move |org: &OrgTenantKeys| org.revoke(key_id));
         change.execute(self.db).await?;
         Ok(())
     }
@@ -132,8 +132,8 @@ impl Operator<'_> {
         }
     }
 
-    fn scope(&self) -> Scope {
-        Scope::operator(self.org_id, self.keyring)
+    fn mandate(&self) -> Mandate {
+        Mandate::operator(self.org_id, self.keyring)
     }
 }
 

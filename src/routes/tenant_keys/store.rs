@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::new_key::NewKey;
 use super::rules::{Activation, OrgTenantKeys, Pending, StoredTenantKey, TenantKeyPlan};
-use crate::changes::{Changeable, Scope, change, snapshot};
+use crate::changes::{Changeable, Mandate, change, snapshot};
 use crate::crypto::keyring::{Hashed, KeyDigest};
 use crate::db::change_feed::CHANGES;
 use crate::error::ApiError;
@@ -90,12 +90,12 @@ impl Changeable for TenantKeys {
     async fn load(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         now: DateTime<Utc>,
     ) -> Result<Option<OrgTenantKeys>, sqlx::Error> {
         let loaded = snapshot!(
             db,
-            scope,
+            mandate,
             now,
             columns = r#"
                 k.id AS "id?", k.name AS "name?", k.prefix AS "prefix?", k.created_at AS "created_at?", k.last_used_at,
@@ -117,12 +117,12 @@ impl Changeable for TenantKeys {
     async fn apply(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         seen: &OrgTenantKeys,
         plan: TenantKeyPlan,
     ) -> Result<Option<Option<TenantKeyPlan>>, ApiError> {
-        self.recipient.require(&mut *db, scope.org_id, seen.org.now).await?;
-        Ok(self.write(db, scope, seen, &plan).await?.then_some(Some(plan)))
+        self.recipient.require(&mut *db, mandate.org_id, seen.org.now).await?;
+        Ok(self.write(db, mandate, seen, &plan).await?.then_some(Some(plan)))
     }
 }
 
@@ -130,7 +130,7 @@ impl TenantKeys {
     async fn write(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         seen: &OrgTenantKeys,
         plan: &TenantKeyPlan,
     ) -> Result<bool, sqlx::Error> {
@@ -140,8 +140,8 @@ impl TenantKeys {
         let (pending, new_pending) = (each(changed, waits), new.and_then(|key| key.pending.as_ref()));
         change!(
             db,
-            &scope.entry(seen.org, plan.kind.name(), key.id),
-            event = Some(&scope.draft(seen.org, plan.kind, &subject)),
+            &mandate.entry(seen.org, plan.kind.name(), key.id),
+            event = Some(&mandate.draft(seen.org, plan.kind, &subject)),
             version = "coalesce((SELECT version FROM changed WHERE changed.id::text = subject), 1)",
             writes = "changed AS (
                 UPDATE tenant_keys k

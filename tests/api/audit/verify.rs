@@ -1,7 +1,7 @@
 //! `audit verify`: what it finds, and what only a kept head shows.
 
 use partner_api::audit::verify::{ChainProblem, Finding};
-use partner_api::changes::{OrgState, Scope};
+use partner_api::changes::{Mandate, OrgState};
 use partner_api::crypto::audit_chain::Head;
 use partner_api::ids::OrgId;
 use partner_api::routes::org;
@@ -237,12 +237,12 @@ async fn the_log_of_a_deleted_org_is_verified_too() {
 
 /// Appends rows to an org's log, as so many changes would.
 async fn grow(app: &TestApp, org: &Org, until: i64) {
-    let scope = Scope::operator(OrgId(org.id), &app.state.keyring);
-    let loaded = scope.snapshot(&app.state.db, &app.state.clock, &org::store::OrgRow).await.unwrap();
+    let mandate = Mandate::operator(OrgId(org.id), &app.state.keyring);
+    let loaded = mandate.snapshot(&app.state.db, &app.state.clock, &org::store::OrgRow).await.unwrap();
     let mut head = loaded.org.head;
     let mut macs = Vec::new();
     while head.seq < until {
-        let entry = scope.entry(OrgState::new(head, app.clock.now()), "org.renamed", &org.key);
+        let entry = mandate.entry(OrgState::new(head, app.clock.now()), "org.renamed", &org.key);
         head = Head { seq: entry.row.seq, mac: Some(entry.mac) };
         macs.push(entry.mac.0.to_vec());
     }

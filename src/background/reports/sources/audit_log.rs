@@ -2,14 +2,14 @@
 
 use sqlx::PgConnection;
 
-use super::{Column, PAGE, Scope, Source};
+use super::{Column, PAGE, Source, Span};
 use crate::crypto::audit_chain::RowMac;
 use crate::routes::audit::AuditEntry;
 
 /// The org's audit log.
 #[derive(Debug)]
 pub struct AuditLog {
-    scope: Scope,
+    span: Span,
     after: i64,
 }
 
@@ -27,8 +27,8 @@ impl Source for AuditLog {
         Column("mac", "/mac"),
     ];
 
-    fn new(scope: Scope) -> Self {
-        Self { scope, after: 0 }
+    fn new(span: Span) -> Self {
+        Self { span, after: 0 }
     }
 
     async fn count(&self, db: &mut PgConnection) -> Result<i64, sqlx::Error> {
@@ -37,9 +37,9 @@ impl Source for AuditLog {
             SELECT count(*) AS "count!" FROM audit_log
             WHERE org_id = $1 AND ($2::timestamptz IS NULL OR at >= $2) AND ($3::timestamptz IS NULL OR at < $3)
             "#,
-            self.scope.org_id.0,
-            self.scope.from,
-            self.scope.to,
+            self.span.org_id.0,
+            self.span.from,
+            self.span.to,
         )
         .fetch_one(db)
         .await
@@ -53,10 +53,10 @@ impl Source for AuditLog {
             WHERE org_id = $1 AND seq > $2 AND ($3::timestamptz IS NULL OR at >= $3) AND ($4::timestamptz IS NULL OR at < $4)
             ORDER BY seq LIMIT $5
             "#,
-            self.scope.org_id.0,
+            self.span.org_id.0,
             self.after,
-            self.scope.from,
-            self.scope.to,
+            self.span.from,
+            self.span.to,
             PAGE,
         )
         .fetch_all(db)

@@ -6,12 +6,12 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Column, CursorPosition, PAGE, Scope, Source};
+use super::{Column, CursorPosition, PAGE, Source, Span};
 
 /// The org's credentials.
 #[derive(Debug)]
 pub struct Credentials {
-    scope: Scope,
+    span: Span,
     after: CursorPosition,
 }
 
@@ -68,8 +68,8 @@ impl Source for Credentials {
         Column("rotated_to", "/rotated_to"),
     ];
 
-    fn new(scope: Scope) -> Self {
-        Self { scope, after: scope.start() }
+    fn new(span: Span) -> Self {
+        Self { span, after: span.start() }
     }
 
     async fn count(&self, db: &mut PgConnection) -> Result<i64, sqlx::Error> {
@@ -82,10 +82,10 @@ impl Source for Credentials {
             ) AS credential
             WHERE (created_at, id) > ($2, $3) AND ($4::timestamptz IS NULL OR created_at < $4)
             "#,
-            self.scope.org_id.0,
+            self.span.org_id.0,
             self.after.created_at,
             self.after.id,
-            self.scope.to,
+            self.span.to,
         )
         .fetch_one(db)
         .await
@@ -116,10 +116,10 @@ impl Source for Credentials {
             WHERE (created_at, id) > ($2, $3) AND ($4::timestamptz IS NULL OR created_at < $4)
             ORDER BY created_at, id LIMIT $5
             "#,
-            self.scope.org_id.0,
+            self.span.org_id.0,
             self.after.created_at,
             self.after.id,
-            self.scope.to,
+            self.span.to,
             PAGE,
         )
         .fetch_all(db)

@@ -4,14 +4,14 @@ use chrono::TimeDelta;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Column, PAGE, Scope, Source};
+use super::{Column, PAGE, Source, Span};
 use crate::events::{first_id_at, wire_id};
 use crate::routes::events::entry::EventEntry;
 
 /// The org's events. Their ids are made from the instant of creation, so they are the whole order.
 #[derive(Debug)]
 pub struct Events {
-    scope: Scope,
+    span: Span,
     after: Uuid,
     last: Uuid,
 }
@@ -30,12 +30,12 @@ impl Source for Events {
         Column("delivered_at", "/delivered_at"),
     ];
 
-    fn new(scope: Scope) -> Self {
+    fn new(span: Span) -> Self {
         let before = |from| Uuid::from_u128(first_id_at(from).as_u128().saturating_sub(1));
-        let after = scope.from.map_or(Uuid::nil(), before);
+        let after = span.from.map_or(Uuid::nil(), before);
         // Ids know milliseconds; the statement compares the instants as well.
-        let last = scope.to.map_or(Uuid::max(), |to| first_id_at(to + TimeDelta::milliseconds(1)));
-        Self { scope, after, last }
+        let last = span.to.map_or(Uuid::max(), |to| first_id_at(to + TimeDelta::milliseconds(1)));
+        Self { span, after, last }
     }
 
     async fn count(&self, db: &mut PgConnection) -> Result<i64, sqlx::Error> {
@@ -45,11 +45,11 @@ impl Source for Events {
             WHERE org_id = $1 AND id > $2 AND id <= $3
                 AND ($4::timestamptz IS NULL OR created_at >= $4) AND ($5::timestamptz IS NULL OR created_at < $5)
             "#,
-            self.scope.org_id.0,
+            self.span.org_id.0,
             self.after,
             self.last,
-            self.scope.from,
-            self.scope.to,
+            self.span.from,
+            self.span.to,
         )
         .fetch_one(db)
         .await
@@ -61,11 +61,11 @@ impl Source for Events {
              WHERE org_id = $1 AND id > $2 AND id <= $3
                  AND ($4::timestamptz IS NULL OR created_at >= $4) AND ($5::timestamptz IS NULL OR created_at < $5)
              ORDER BY id LIMIT $6",
-            self.scope.org_id.0,
+            self.span.org_id.0,
             self.after,
             self.last,
-            self.scope.from,
-            self.scope.to,
+            self.span.from,
+            self.span.to,
             PAGE,
         )
         .fetch_all(db)

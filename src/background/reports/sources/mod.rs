@@ -24,13 +24,13 @@ const PAGE: i64 = 1_000;
 
 /// The rows that are wanted: an org's, created from an instant on and before another.
 #[derive(Clone, Copy, Debug)]
-pub struct Scope {
+pub struct Span {
     pub org_id: OrgId,
     pub from: Option<DateTime<Utc>>,
     pub to: Option<DateTime<Utc>>,
 }
 
-impl Scope {
+impl Span {
     /// The position before the first row, in the order of creation.
     fn start(self) -> CursorPosition {
         let before = |from| CursorPosition { created_at: from - TimeDelta::microseconds(1), id: Uuid::max() };
@@ -46,7 +46,7 @@ pub trait Source: Sized {
     const COLUMNS: &'static [Column];
 
     /// Stands before the first row.
-    fn new(scope: Scope) -> Self;
+    fn new(span: Span) -> Self;
 
     /// Counts all rows.
     async fn count(&self, db: &mut PgConnection) -> Result<i64, sqlx::Error>;

@@ -2,13 +2,13 @@
 
 use sqlx::PgConnection;
 
-use super::{Column, CursorPosition, PAGE, Scope, Source};
+use super::{Column, CursorPosition, PAGE, Source, Span};
 use crate::routes::users::user::{Profile, User};
 
 /// The org's users.
 #[derive(Debug)]
 pub struct Users {
-    scope: Scope,
+    span: Span,
     after: CursorPosition,
 }
 
@@ -23,8 +23,8 @@ impl Source for Users {
         Column("updated_at", "/updated_at"),
     ];
 
-    fn new(scope: Scope) -> Self {
-        Self { scope, after: scope.start() }
+    fn new(span: Span) -> Self {
+        Self { span, after: span.start() }
     }
 
     async fn count(&self, db: &mut PgConnection) -> Result<i64, sqlx::Error> {
@@ -33,10 +33,10 @@ impl Source for Users {
             SELECT count(*) AS "count!" FROM users
             WHERE org_id = $1 AND (created_at, user_id) > ($2, $3) AND ($4::timestamptz IS NULL OR created_at < $4)
             "#,
-            self.scope.org_id.0,
+            self.span.org_id.0,
             self.after.created_at,
             self.after.id,
-            self.scope.to,
+            self.span.to,
         )
         .fetch_one(db)
         .await
@@ -47,10 +47,10 @@ impl Source for Users {
             "SELECT user_id, first_name, last_name, email, created_at, updated_at FROM users
              WHERE org_id = $1 AND (created_at, user_id) > ($2, $3) AND ($4::timestamptz IS NULL OR created_at < $4)
              ORDER BY created_at, user_id LIMIT $5",
-            self.scope.org_id.0,
+            self.span.org_id.0,
             self.after.created_at,
             self.after.id,
-            self.scope.to,
+            self.span.to,
             PAGE,
         )
         .fetch_all(db)

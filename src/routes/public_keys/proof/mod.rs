@@ -20,7 +20,7 @@ use super::changed;
 use super::delivery::LiveKey;
 use super::input::PublicKeyPath;
 use super::reply::{ProvenPublicKey, PublicKeyChallenge};
-use crate::changes::Scope;
+use crate::changes::Mandate;
 use crate::crypto::secret::Secret;
 use crate::error::ApiError;
 use crate::idempotency::{self, Once, Reply};
@@ -49,19 +49,19 @@ pub fn routes() -> OpenApiRouter<App> {
 )]
 async fn challenge_public_key(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Once { input: PublicKeyPath { unique_id }, claim }: Once<PublicKeyPath>,
 ) -> Result<Response, ApiError> {
     let of = ChallengedKey { unique_id };
     // Whoever may not ask does not get it encrypted either.
-    let seen = scope.snapshot(&app.db, &app.clock, &of).await?;
+    let seen = mandate.snapshot(&app.db, &app.clock, &of).await?;
     let key = seen.provable()?;
     let (challenge, new) = challenge::make(&app, key).await?;
     let unique_id = key.row.unique_id;
     let reply = move |expires_utc| {
         Reply::new(StatusCode::OK, &PublicKeyChallenge { unique_id, challenge, expires_utc })
     };
-    let change = scope.change(&app.clock, of, move |org: &ChallengedOrg| org.ask(&new).map(Some));
+    let change = mandate.change(&app.clock, of, move |org: &ChallengedOrg| org.ask(&new).map(Some));
     idempotency::execute(&app, claim, change, reply).await
 }
 
@@ -80,21 +80,21 @@ async fn challenge_public_key(
 )]
 async fn prove_public_key(
     State(app): State<App>,
-    scope: Scope,
+    mandate: Mandate,
     Once { input: (PublicKeyPath { unique_id }, KeyProof { response }), claim }: Once<(
         PublicKeyPath,
         KeyProof,
     )>,
 ) -> Result<Response, ApiError> {
-    let (org_id, of) = (scope.org_id, ChallengedKey { unique_id });
+    let (org_id, of) = (mandate.org_id, ChallengedKey { unique_id });
     // Whoever may not prove uses up no try.
-    let seen = scope.snapshot(&app.db, &app.clock, &of).await?;
+    let seen = mandate.snapshot(&app.db, &app.clock, &of).await?;
     let key = LiveKey::of(seen.provable()?.row.clone())?;
     let (unique_id, response) = (key.unique_id, Secret::new(response));
     let challenge_id = answered(&app, org_id, &key, &response).await?;
     let rule = move |org: &ChallengedOrg| org.prove(challenge_id).map(Some);
     let reply = move |proven_utc| Reply::new(StatusCode::OK, &ProvenPublicKey { unique_id, proven_utc });
-    let response = idempotency::execute(&app, claim, scope.change(&app.clock, of, rule), reply).await?;
+    let response = idempotency::execute(&app, claim, mandate.change(&app.clock, of, rule), reply).await?;
     changed(&app, org_id);
     Ok(response)
 }

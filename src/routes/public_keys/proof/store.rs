@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::challenge::{Expected, NewChallenge};
 use super::rules::{ChallengedOrg, ProofPlan, ProvableKey, TRIES};
-use crate::changes::{Changeable, Scope, change, snapshot};
+use crate::changes::{Changeable, Mandate, change, snapshot};
 use crate::db::change_feed::CHANGES;
 use crate::error::ApiError;
 use crate::events::{EventType, Subject};
@@ -30,12 +30,12 @@ impl Changeable for ChallengedKey {
     async fn load(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         now: DateTime<Utc>,
     ) -> Result<Option<ChallengedOrg>, sqlx::Error> {
         let loaded = snapshot!(
             db,
-            scope,
+            mandate,
             now,
             columns = r#"
                 k.unique_id AS "unique_id?", k.type AS "kind?", k.public_key AS "public_key?",
@@ -64,16 +64,16 @@ impl Changeable for ChallengedKey {
     async fn apply(
         &self,
         db: &mut PgConnection,
-        scope: &Scope,
+        mandate: &Mandate,
         seen: &ChallengedOrg,
         plan: ProofPlan,
     ) -> Result<Option<DateTime<Utc>>, ApiError> {
         let Some(unique_id) = self.unique_id else { return Err(ApiError::internal("a plan for no key")) };
         let (happened, then) = match plan {
-            ProofPlan::Ask(new) => (ask(db, scope, seen, unique_id, &new).await?, new.expires_at),
+            ProofPlan::Ask(new) => (ask(db, mandate, seen, unique_id, &new).await?, new.expires_at),
             ProofPlan::Prove { challenge_id, at, expires_at } => {
                 let subject = Subject::PublicKey { unique_id, expires_at };
-                (prove(db, scope, seen, (unique_id, challenge_id, at), &subject).await?, at)
+                (prove(db, mandate, seen, (unique_id, challenge_id, at), &subject).await?, at)
             }
             ProofPlan::Known(at) => (true, at),
         };
@@ -83,7 +83,7 @@ impl Changeable for ChallengedKey {
 
 async fn ask(
     db: &mut PgConnection,
-    scope: &Scope,
+    mandate: &Mandate,
     seen: &ChallengedOrg,
     unique_id: Uuid,
     new: &NewChallenge,
@@ -94,7 +94,7 @@ async fn ask(
     };
     change!(
         db,
-        &scope.entry(seen.org, "public_key.challenged", unique_id),
+        &mandate.entry(seen.org, "public_key.challenged", unique_id),
         writes = "asked AS (
             INSERT INTO public_key_challenges AS h (org_id, unique_id, challenge_id, answer, text, expires_at)
             SELECT org_id, unique_id, challenge_id, answer, text, expires_at FROM change
@@ -114,7 +114,7 @@ async fn ask(
 
 async fn prove(
     db: &mut PgConnection,
-    scope: &Scope,
+    mandate: &Mandate,
     seen: &ChallengedOrg,
     (unique_id, challenge_id, at): (Uuid, Uuid, DateTime<Utc>),
     subject: &Subject,
@@ -122,8 +122,8 @@ async fn prove(
     let kind = EventType::PublicKeyProven;
     change!(
         db,
-        &scope.entry(seen.org, kind.name(), unique_id),
-        event = Some(&scope.draft(seen.org, kind, subject)),
+        &mandate.entry(seen.org, kind.name(), unique_id),
+        event = Some(&mandate.draft(seen.org, kind, subject)),
         version = "coalesce((SELECT version FROM proven), 1)",
         writes = "used_up AS (
                 UPDATE public_key_challenges h SET proven_at = change.proven_at

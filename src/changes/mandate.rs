@@ -15,7 +15,7 @@ use crate::ids::{KeyId, OrgId};
 
 /// The org and the author of a change.
 #[derive(Clone, Debug)]
-pub struct Scope {
+pub struct Mandate {
     /// The tenant.
     pub org_id: OrgId,
     /// The key that authenticated, if one did.
@@ -24,7 +24,7 @@ pub struct Scope {
     pub author: Author,
 }
 
-impl Scope {
+impl Mandate {
     /// An operator at the command line.
     #[must_use]
     pub fn operator(org_id: OrgId, keyring: &Keyring) -> Self {
@@ -50,7 +50,7 @@ impl Scope {
     }
 }
 
-impl<S> FromRequestParts<S> for Scope
+impl<S> FromRequestParts<S> for Mandate
 where
     S: Sync,
     Keyring: FromRef<S>,
