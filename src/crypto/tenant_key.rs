@@ -1,21 +1,11 @@
-//! The format of a tenant API key (contract 4): recognisable by secret scanners, and checkable
-//! without a database.
+//! Tenant API keys (contract 4), whose text is a [`key_text`](super::key_text).
 
 use std::fmt;
 use std::str::FromStr;
 
-use rand::TryRng as _;
-use rand::rngs::SysRng;
-use zeroize::Zeroizing;
-
+use super::key_text::{self, ApiKey};
 use super::secret::Secret;
 
-/// base62 digits, most significant first.
-const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-/// 43 base62 characters hold 256 bits.
-const RANDOM_LENGTH: usize = 43;
-/// Six base62 characters hold a CRC-32.
-const CHECKSUM_LENGTH: usize = 6;
 /// Random characters shown in lists.
 const SHOWN: usize = 6;
 
@@ -55,38 +45,15 @@ pub struct TenantKey(Secret<String>);
 
 impl TenantKey {
     /// Makes a key from the operating system's randomness.
-    ///
-    /// # Panics
-    /// When the operating system has none: there is nothing sensible left to do.
     #[must_use]
     pub fn generate(env: KeyEnv) -> Self {
-        // Reserved whole, so that growing leaves no copy behind.
-        let mut text = String::with_capacity(env.head().len() + RANDOM_LENGTH + CHECKSUM_LENGTH);
-        text.push_str(env.head());
-        while text.len() < env.head().len() + RANDOM_LENGTH {
-            let mut bytes = Zeroizing::new([0u8; 64]);
-            SysRng.try_fill_bytes(&mut bytes[..]).expect("the operating system has randomness");
-            // Bytes from 248 up would make the first digits likelier than the others.
-            let fair = bytes.iter().filter(|byte| **byte < 248);
-            let missing = env.head().len() + RANDOM_LENGTH - text.len();
-            text.extend(fair.take(missing).map(|byte| char::from(DIGITS[usize::from(byte % 62)])));
-        }
-        let checksum = checksum(&text);
-        text.extend(checksum.map(char::from));
-        Self(Secret::new(text))
+        Self(key_text::generate(env.head()))
     }
 
     /// Recognises a key by its shape and checksum.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let body =
-            [KeyEnv::Live, KeyEnv::Test].iter().find_map(|env| text.strip_prefix(env.head().as_bytes()))?;
-        if body.len() != RANDOM_LENGTH + CHECKSUM_LENGTH || !body.iter().all(u8::is_ascii_alphanumeric) {
-            return None;
-        }
-        let text = std::str::from_utf8(text).ok()?;
-        let (signed, sent) = text.split_at(text.len() - CHECKSUM_LENGTH);
-        (checksum(signed) == sent.as_bytes()).then(|| Self(Secret::new(text.to_owned())))
+        [KeyEnv::Live, KeyEnv::Test].iter().find_map(|env| key_text::parse(text, env.head())).map(Self)
     }
 
     /// The key itself.
@@ -109,21 +76,16 @@ impl TenantKey {
     }
 }
 
+impl ApiKey for TenantKey {
+    fn text(&self) -> &str {
+        self.expose()
+    }
+}
+
 impl fmt::Debug for TenantKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TenantKey(..)")
     }
-}
-
-/// CRC-32 (IEEE) of everything before it, in base62, padded with zeros.
-fn checksum(text: &str) -> [u8; CHECKSUM_LENGTH] {
-    let mut rest = crc32fast::hash(text.as_bytes());
-    let mut out = [b'0'; CHECKSUM_LENGTH];
-    for digit in out.iter_mut().rev() {
-        *digit = DIGITS[(rest % 62) as usize];
-        rest /= 62;
-    }
-    out
 }
 
 #[cfg(test)]

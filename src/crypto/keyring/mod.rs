@@ -16,9 +16,10 @@ pub use self::sample::{SealedSample, sealed_sample};
 use self::stored::find_or_make;
 pub use self::stored::{add, passphrase_salt};
 use super::associated_data;
+use super::key_text::ApiKey;
 use super::master::{MasterKeys, OpenError};
 use super::secret::Secret;
-use super::tenant_key::TenantKey;
+
 use crate::crypto::audit_chain::ChainKey;
 use crate::ids::OrgId;
 
@@ -38,10 +39,10 @@ struct Keys {
     audit: ChainKey,
 }
 
-/// A tenant key as it is looked up: useless without the pepper.
+/// A key as it is looked up: useless without the pepper.
 pub type KeyDigest = [u8; 32];
 
-/// A tenant key as it is stored.
+/// A key as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hashed {
     /// Its digest.
@@ -161,23 +162,23 @@ impl Keyring {
         (keys.pepper.newest().clone(), keys.pepper.older().count())
     }
 
-    /// The digests that a tenant key is looked up by, newest first.
+    /// The digests that a key is looked up by, newest first.
     #[must_use]
-    pub fn digests(&self, key: &TenantKey) -> Vec<KeyDigest> {
+    pub fn digests(&self, key: &impl ApiKey) -> Vec<KeyDigest> {
         self.keys().pepper.0.iter().map(|pepper| pepper.hash(key).digest).collect()
     }
 
-    /// Hashes a tenant key for storage. Keys are random, so a keyed hash is right; a slow one would
+    /// Hashes a key for storage. Keys are random, so a keyed hash is right; a slow one would
     /// only let strangers burn our processors.
     #[must_use]
-    pub fn hash(&self, key: &TenantKey) -> Hashed {
+    pub fn hash(&self, key: &impl ApiKey) -> Hashed {
         self.keys().pepper.newest().hash(key)
     }
 
-    /// The hashes stored of a tenant key before the pepper was renewed, newest first; empty where
+    /// The hashes stored of a key before the pepper was renewed, newest first; empty where
     /// it never was.
     #[must_use]
-    pub fn older_hashes(&self, key: &TenantKey) -> Vec<Hashed> {
+    pub fn older_hashes(&self, key: &impl ApiKey) -> Vec<Hashed> {
         self.keys().pepper.older().map(|pepper| pepper.hash(key)).collect()
     }
 
@@ -242,8 +243,8 @@ impl Generations {
 }
 
 impl Generation {
-    fn hash(&self, key: &TenantKey) -> Hashed {
-        Hashed { digest: keyed_hash(&self.secret, &[key.expose().as_bytes()]), pepper: self.number }
+    fn hash(&self, key: &impl ApiKey) -> Hashed {
+        Hashed { digest: keyed_hash(&self.secret, &[key.text().as_bytes()]), pepper: self.number }
     }
 }
 
