@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::body::HttpBody as _;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::Method;
+use axum::http::header::USER_AGENT;
+use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -15,8 +16,10 @@ use super::{signed, signed_response};
 use crate::error::{ApiError, Code};
 use crate::features::Feature;
 use crate::idempotency::header::IdempotencyKey;
+use crate::identity::client::ClientAddress;
 use crate::identity::orgs::SignaturePolicy;
 use crate::identity::signatures::{Signer, is_signed};
+use crate::identity::usage::{Arrival, Judgement};
 use crate::identity::{Access, Caller, Found, Identified, Partner};
 use crate::ids::OrgId;
 use crate::limits::shares::{self, Share};
@@ -54,6 +57,7 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
     let agreed = signed_response::agree(app, &found, &head, signed).await;
     let caller = found.caller;
     let mut request = Request::from_parts(head, body);
+    count(app, &found, &request);
     let mut response = match admit(&gate, &found, &request) {
         Ok((share, key)) => {
             request.extensions_mut().insert(caller);
@@ -76,6 +80,15 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
     // For the access line.
     response.extensions_mut().insert(caller);
     response
+}
+
+/// Counts a request with a tenant key (contract 13.2), whatever comes of it.
+fn count(app: &App, found: &Found<Caller>, request: &Request) {
+    let Some(key) = &found.key else { return };
+    let client = request.extensions().get().map(|ClientAddress(address)| *address);
+    let agent = request.headers().get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
+    let (network, scope) = (Judgement::Allowed, None);
+    app.identity.keys.arrived(key, &Arrival { at: app.clock.now(), client, agent, network, scope });
 }
 
 /// Runs the handler on the request as it was meant, and makes of its reply what was asked for. Each step but the

@@ -4,16 +4,18 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::reports;
 use crate::db::Db;
 use crate::idempotency::{KEPT_FOR, store as idempotency};
-use crate::identity::nonces;
+use crate::identity::{nonces, usage};
 use crate::routes::public_keys::proof;
 use crate::state::App;
 
 const INTERVAL: Duration = Duration::from_secs(60);
+/// Hours of keys: the two days that are shown, and a margin.
+const KEPT_HOURS: TimeDelta = TimeDelta::hours(50);
 /// Rows a statement deletes, so that none runs long.
 const BATCH: i64 = 2_000;
 
@@ -38,6 +40,7 @@ pub async fn step(app: &App) -> Result<u64, sqlx::Error> {
     forget_replies(app).await?;
     forget_nonces(app).await?;
     forget_challenges(app).await?;
+    forget_uses(app).await?;
     reports::clear(app).await?;
     while delete_closed(&app.db, now - app.config.event_retention).await? == BATCH as u64 {}
     let mut lost = 0;
@@ -67,6 +70,14 @@ async fn forget_nonces(app: &App) -> Result<(), sqlx::Error> {
 /// Forgets challenges that nobody can answer any more (contract 12.5).
 async fn forget_challenges(app: &App) -> Result<(), sqlx::Error> {
     while proof::forget_old(&app.db.pool, app.clock.now(), BATCH).await? == BATCH as u64 {}
+    Ok(())
+}
+
+/// Forgets what is no longer shown of the requests with keys (contract 13.2).
+async fn forget_uses(app: &App) -> Result<(), sqlx::Error> {
+    let now = app.clock.now();
+    let (hours, seen) = (now - KEPT_HOURS, now - usage::SEEN_WITHIN);
+    while usage::forget_old(&app.db, hours, seen, BATCH).await? == BATCH as u64 {}
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use super::key_lookups::{ByDigest, load_by_id};
 use super::orgs::{OrgDirectory, OrgRecord, OrgStanding};
 use super::rehash::Rehashes;
 use super::stage::KeyStage;
-use super::usage::{KeyUses, Uses};
+use super::usage::{Arrival, KeyUses, Uses};
 use crate::crypto::keyring::{Hashed, KeyDigest, Keyring};
 use crate::crypto::tenant_key::TenantKey;
 use crate::db::Db;
@@ -88,7 +88,7 @@ pub struct KeyDirectory {
     lookups: Batcher<ByDigest>,
     refusals: Refusals,
     /// The uses of keys.
-    pub usage: KeyUses,
+    pub usage: Arc<KeyUses>,
     /// Keys that are still hashed with an older pepper, and were used.
     pub rehashes: Rehashes,
     /// Keys whose first use confirms them, and that were used.
@@ -107,7 +107,7 @@ impl KeyDirectory {
             by_id: LookupCache::new(KNOWN_KEYS, UNKNOWN_KEYS, trust, metrics.cache("keys_by_id")),
             lookups: Batcher::spawn(BATCH_WORKERS, BATCH, ByDigest(db), metrics.batch("key_lookups")),
             refusals,
-            usage: KeyUses::default(),
+            usage: Arc::default(),
             rehashes: Rehashes::default(),
             first_uses: FirstUses::default(),
         }
@@ -225,6 +225,11 @@ impl KeyDirectory {
         if record.awaits_first_use {
             self.first_uses.note(record.org_id, record.key_id);
         }
+    }
+
+    /// Counts a request with a key.
+    pub fn arrived(&self, record: &KeyRecord, arrival: &Arrival<'_>) {
+        self.usage.arrived(self.uses(record), arrival);
     }
 
     /// The counter of a key's uses.

@@ -33,8 +33,8 @@ impl Tenants {
 
 /// The tables that are read or written without being bound, in the order they are met.
 pub fn unbound(statement: &str, tenants: &Tenants) -> Vec<String> {
-    // The parser knows no weaker lock.
-    let text = statement.replace("FOR NO KEY UPDATE", "FOR UPDATE");
+    // The parser knows no weaker locks.
+    let text = statement.replace("FOR NO KEY UPDATE", "FOR UPDATE").replace("FOR KEY SHARE", "FOR SHARE");
     let parsed = Parser::parse_sql(&PostgreSqlDialect {}, &text)
         .unwrap_or_else(|error| panic!("cannot be read ({error}): {text}"));
     let mut aliases = Aliases { tenants, tables: HashMap::new() };

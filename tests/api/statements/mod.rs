@@ -23,6 +23,9 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
         "a signature's or an assertion's key is looked up to learn whose it is",
     ),
     ("signature_nonces", "SELECT ctid FROM signature_nonces", "retention"),
+    ("tenant_key_hours", "SELECT ctid FROM tenant_key_hours", "retention"),
+    ("tenant_key_sources", "SELECT ctid FROM tenant_key_sources", "retention"),
+    ("tenant_key_scopes", "SELECT ctid FROM tenant_key_scopes", "retention"),
     ("public_key_challenges", "SELECT ctid FROM public_key_challenges", "retention"),
     (
         "tenant_keys",
