@@ -38,10 +38,12 @@ const SHARDS: usize = 16;
 /// Rows a statement writes, of keys, hours, sources and scopes together.
 const BATCH: usize = 5_000;
 
+type Shard = Mutex<HashMap<(OrgId, KeyId), Arc<Uses>>>;
+
 /// The uses of all keys since the process started.
 #[derive(Debug, Default)]
 pub struct KeyUses {
-    shards: [Mutex<HashMap<(OrgId, KeyId), Arc<Uses>>>; SHARDS],
+    shards: [Shard; SHARDS],
     room: Room,
     /// Held while what was counted is written: two writers would write it twice.
     writing: tokio::sync::Mutex<()>,
