@@ -2,6 +2,7 @@
 //! document are made from this.
 
 use axum::routing::{MethodFilter, on};
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{HttpMethod, Required};
@@ -9,15 +10,16 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::ApiError;
 use crate::features::Feature;
-use crate::openapi::NOT_LIVE_YET;
+use crate::identity::key_scopes::KeyScope::{self, OrgRead, OrgWrite, UsersRead, UsersWrite};
+use crate::openapi::{NOT_LIVE_YET, REQUIRED_SCOPE};
 use crate::routes::{
     audit, events, member_tokens, public_keys, queues, reports, signatures, signing_secrets, tenant_keys,
     users,
 };
 use crate::state::App;
 
-/// Method, path, operation id and summary of a route to come.
-struct PlannedRoute(HttpMethod, &'static str, &'static str, &'static str);
+/// Method, path, scope, operation id and summary of a route to come.
+struct PlannedRoute(HttpMethod, &'static str, KeyScope, &'static str, &'static str);
 
 use HttpMethod::{Delete, Get, Patch, Post, Put};
 use PlannedRoute as To;
@@ -56,21 +58,21 @@ pub fn routes_for_members(feature: Feature) -> Option<OpenApiRouter<App>> {
 fn planned_routes(feature: Feature) -> &'static [PlannedRoute] {
     match feature {
         Feature::HealthProfile => &[
-            To(Get, "/v1/users/{user_id}/health-profile", "get_health_profile", "Show a user's health profile."),
+            To(Get, "/v1/users/{user_id}/health-profile", UsersRead, "get_health_profile", "Show a user's health profile."),
         ],
         Feature::PrivacySettings => &[
-            To(Get, "/v1/users/{user_id}/privacy-settings", "get_privacy_settings", "Show a user's privacy settings."),
-            To(Patch, "/v1/users/{user_id}/privacy-settings", "update_privacy_settings", "Change a user's privacy settings."),
+            To(Get, "/v1/users/{user_id}/privacy-settings", UsersRead, "get_privacy_settings", "Show a user's privacy settings."),
+            To(Patch, "/v1/users/{user_id}/privacy-settings", UsersWrite, "update_privacy_settings", "Change a user's privacy settings."),
         ],
         Feature::Devices => &[
-            To(Get, "/v1/users/{user_id}/devices", "list_devices", "List a user's devices."),
+            To(Get, "/v1/users/{user_id}/devices", UsersRead, "list_devices", "List a user's devices."),
         ],
         Feature::OrgMembers => &[
-            To(Get, "/v1/admin/org/members", "list_org_members", "List the org's members."),
+            To(Get, "/v1/admin/org/members", OrgRead, "list_org_members", "List the org's members."),
         ],
         Feature::OrgInvites => &[
-            To(Get, "/v1/admin/org/invites", "list_org_invites", "List the org's invites."),
-            To(Post, "/v1/admin/org/invites", "create_org_invite", "Invite somebody to the org."),
+            To(Get, "/v1/admin/org/invites", OrgRead, "list_org_invites", "List the org's invites."),
+            To(Post, "/v1/admin/org/invites", OrgWrite, "create_org_invite", "Invite somebody to the org."),
         ],
         _ => &[],
     }
@@ -79,7 +81,7 @@ fn planned_routes(feature: Feature) -> &'static [PlannedRoute] {
 fn mount(
     feature: Feature,
     router: OpenApiRouter<App>,
-    &To(ref method, path, id, summary): &PlannedRoute,
+    &To(ref method, path, scope, id, summary): &PlannedRoute,
 ) -> OpenApiRouter<App> {
     let filter = match method {
         Get => MethodFilter::GET,
@@ -97,6 +99,7 @@ fn mount(
             feature.name()
         )))
         .parameters(Some(ids_in(path)))
+        .extensions(Some(Extensions::from_iter([(REQUIRED_SCOPE, scope.name())])))
         .tag(NOT_LIVE_YET);
     router.get_openapi_mut().paths.add_path_operation(path, vec![method.clone()], operation.build());
     router

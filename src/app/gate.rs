@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::edge::limit_of;
 use super::encrypted::{self, Wanted};
+use super::scopes::RequiredScopes;
 use super::{signed, signed_response};
 use crate::error::{ApiError, Code};
 use crate::features::Feature;
@@ -36,6 +37,8 @@ pub struct Gate {
     pub feature: Option<Feature>,
     /// The callers that the routes take.
     pub access: Access,
+    /// What the routes ask of them.
+    pub scopes: Arc<RequiredScopes>,
 }
 
 /// Passes a request on, or refuses it before the body is read.
@@ -124,7 +127,7 @@ fn is_encrypted_already(request: &Request) -> bool {
 }
 
 fn admit(
-    Gate { app, feature, .. }: &Gate,
+    Gate { app, feature, scopes, .. }: &Gate,
     found: &Found<Caller>,
     request: &Request,
 ) -> Result<(Share, Option<IdempotencyKey>), ApiError> {
@@ -142,6 +145,7 @@ fn admit(
     {
         return Err(Code::SignatureRequired.into());
     }
+    scopes.require(app, found, request)?;
     let shows_secrets = *request.method() == Method::POST && feature.is_some_and(Feature::shows_secrets);
     Ok((share, IdempotencyKey::of(request.headers(), shows_secrets)?))
 }

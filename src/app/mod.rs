@@ -5,7 +5,7 @@
 //!    every answer needs them.
 //! 2. `CatchPanic`: inside the edge, so that a panic gets an id, a shape and a line as well.
 //! 3. the router: 404 and 405 need no credentials, the routes are public knowledge.
-//! 4. `gate`: identity, then the feature table. On matched routes only.
+//! 4. `gate`: identity, the feature table, what the key may do (`scopes`). On matched routes only.
 //! 5. the handler: media type, size, then all problems of path, query and body.
 //!
 //! Around the handler the gate opens and makes encrypted bodies (`encrypted`), and settles signatures of requests
@@ -16,10 +16,12 @@ mod edge;
 mod encrypted;
 mod features;
 mod gate;
+mod scopes;
 mod signed;
 mod signed_response;
 
 use std::any::Any;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -32,6 +34,7 @@ use utoipa_axum::router::OpenApiRouter;
 use self::edge::Edge;
 pub use self::edge::MAX_HEADER_BYTES;
 use self::gate::Gate;
+use self::scopes::RequiredScopes;
 use crate::error::{ApiError, Code};
 use crate::features::Feature;
 use crate::identity::Access;
@@ -72,12 +75,9 @@ fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
     let gated = |mut router: OpenApiRouter<App>, feature: Option<Feature>, access: Access| {
         let shows_secrets = feature.is_some_and(Feature::shows_secrets);
         openapi::guard(router.get_openapi_mut(), access, shows_secrets);
-        match app {
-            Some(app) => {
-                router.route_layer(from_fn_with_state(Gate { app: app.clone(), feature, access }, gate::pass))
-            }
-            None => router,
-        }
+        let Some(app) = app else { return router };
+        let scopes = Arc::new(RequiredScopes::declared(router.get_openapi()));
+        router.route_layer(from_fn_with_state(Gate { app: app.clone(), feature, access, scopes }, gate::pass))
     };
     let always_on = routes::features::routes().merge(org::routes());
     let open = member_tokens::keys().merge(oauth::routes());

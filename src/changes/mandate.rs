@@ -10,6 +10,7 @@ use crate::crypto::keyring::Keyring;
 use crate::error::{ApiError, Code};
 use crate::events::{Draft, EventType, Subject};
 use crate::identity::Partner;
+use crate::identity::key_scopes::{self, KeyRights, KeyScopes};
 use crate::identity::stage::KeyStage;
 use crate::ids::{KeyId, OrgId};
 
@@ -20,6 +21,8 @@ pub struct Mandate {
     pub org_id: OrgId,
     /// The key that authenticated, if one did.
     pub caller: Option<KeyId>,
+    /// What is granted to whoever comes without a tenant key; a key's own scopes are read with the change.
+    pub scopes: KeyScopes,
     /// For the audit log.
     pub author: Author,
 }
@@ -28,13 +31,23 @@ impl Mandate {
     /// An operator at the command line.
     #[must_use]
     pub fn operator(org_id: OrgId, keyring: &Keyring) -> Self {
-        Self { org_id, caller: None, author: Author::operator(keyring) }
+        Self { org_id, caller: None, scopes: KeyScopes::ALL, author: Author::operator(keyring) }
     }
 
     /// The service itself, when a time has come.
     #[must_use]
     pub fn service(org_id: OrgId, keyring: &Keyring) -> Self {
-        Self { org_id, caller: None, author: Author::service(keyring) }
+        Self { org_id, caller: None, scopes: KeyScopes::ALL, author: Author::service(keyring) }
+    }
+
+    /// What is granted to the author: by its key, whose columns these are if it is still there, or without one.
+    #[must_use]
+    pub fn granted(&self, scopes: Option<&[String]>, policy: Option<&str>) -> KeyScopes {
+        match (self.caller, scopes, policy) {
+            (None, ..) => self.scopes,
+            (Some(_), Some(scopes), Some(policy)) => KeyRights::stored(scopes, policy).granted(),
+            (Some(_), ..) => KeyScopes::NONE,
+        }
     }
 
     /// The audit row of a change of the org as it was seen.
@@ -60,7 +73,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let partner = Partner::from_request_parts(parts, state).await?;
         let author = Author::partner(&Keyring::from_ref(state), partner, parts);
-        Ok(Self { org_id: partner.org_id, caller: partner.key_id, author })
+        Ok(Self { org_id: partner.org_id, caller: partner.key_id, scopes: partner.scopes, author })
     }
 }
 
@@ -93,11 +106,14 @@ pub struct CallerState {
     pub is_live: bool,
     /// What it may do; it may be dead as well.
     pub stage: KeyStage,
+    /// What it, or a token in its place, grants.
+    pub scopes: KeyScopes,
 }
 
 impl CallerState {
     /// Somebody who needs no key.
-    pub const KEYLESS: Self = Self { key_id: None, is_live: true, stage: KeyStage::Current };
+    pub const KEYLESS: Self =
+        Self { key_id: None, is_live: true, stage: KeyStage::Current, scopes: KeyScopes::ALL };
 
     /// Passes who may change anything: neither a key in its grace window, nor one that waits for its confirmation.
     ///
@@ -132,6 +148,14 @@ impl CallerState {
         }
     }
 
+    /// Passes who is granted all of that: nobody makes or changes what may do more than they may (contract 13.3).
+    ///
+    /// # Errors
+    /// 403 `insufficient_scope`.
+    pub fn require_scopes(self, needed: impl Into<KeyScopes>) -> Result<(), ApiError> {
+        key_scopes::require(self.scopes, needed.into())
+    }
+
     fn require_live(self) -> Result<(), ApiError> {
         if self.is_live { Ok(()) } else { Err(Code::Unauthorized.into()) }
     }
@@ -151,7 +175,7 @@ mod tests {
     #[test]
     fn a_superseded_key_administers_nothing_and_a_dead_one_is_no_key() {
         let outcome = |is_live, stage| {
-            let caller = CallerState { key_id: None, is_live, stage };
+            let caller = CallerState { is_live, stage, ..CallerState::KEYLESS };
             (refusal(caller.require_administrator()), refusal(caller.require_unrotated()))
         };
         let (unauthorized, waits) = (Some("unauthorized"), Some("key_not_confirmed"));

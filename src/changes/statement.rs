@@ -12,7 +12,8 @@ macro_rules! named {
             ", $13" ", $14" ", $15" ", $16" ", $17" ", $18" ", $19" ", $20" ", $21" ", $22" ", $23"
             ", $24" ", $25" ", $26" ", $27" ", $28" ", $29" ", $30" ", $31" ", $32" ", $33" ", $34"
             ", $35" ", $36" ", $37" ", $38" ", $39" ", $40" ", $41" ", $42" ", $43" ", $44" ", $45"
-            ", $46" ", $47" ", $48"
+            ", $46" ", $47" ", $48" ", $49" ", $50" ", $51" ", $52" ", $53" ", $54" ", $55" ", $56"
+            ", $57" ", $58" ", $59" ", $60" ", $61" ", $62" ", $63" ", $64"
             ]
             ["WITH given AS (SELECT "] [] { $($name: $type = $value,)+ } { $($text)+ }
         )
@@ -48,7 +49,8 @@ macro_rules! snapshot {
                     given.caller IS NULL OR (c.id IS NOT NULL AND c.revoked_at IS NULL
                         AND (c.expires_at IS NULL OR c.expires_at > given.now)) AS "caller_is_live!",
                     c.rotated_at IS NOT NULL AS "caller_is_superseded!",
-                    c.pending_of IS NOT NULL AS "caller_is_pending!", "#
+                    c.pending_of IS NOT NULL AS "caller_is_pending!", c.scopes AS "caller_scopes?",
+                    c.scope_policy AS "caller_scope_policy?", "#
                     + $columns
                     + " FROM given
                     JOIN orgs o ON o.id = given.org_id
@@ -69,6 +71,7 @@ macro_rules! snapshot {
                 key_id: mandate.caller,
                 is_live: first.caller_is_live,
                 stage: $crate::identity::stage::KeyStage::of(first.caller_is_superseded, first.caller_is_pending),
+                scopes: mandate.granted(first.caller_scopes.as_deref(), first.caller_scope_policy.as_deref()),
             };
             Some(($crate::changes::OrgState { head, caller, now }, rows))
         })

@@ -9,6 +9,8 @@ use super::{CliError, rules};
 use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
 use crate::crypto::tenant_key::TenantKey;
+use crate::identity::enforcement::Enforcement;
+use crate::identity::key_scopes::KeyRights;
 use crate::ids::{KeyId, parse_uuid};
 use crate::routes::org;
 use crate::routes::tenant_keys::operator::Operator;
@@ -37,6 +39,12 @@ pub enum KeyCommand {
         /// When it ends (RFC 3339, in the future); by default never
         #[arg(long)]
         expires_at: Option<String>,
+        /// What it may do, by commas, such as users:read,users:write; by default everything (*)
+        #[arg(long, value_delimiter = ',')]
+        scopes: Option<Vec<String>>,
+        /// enforce (the default), or report: it may do everything, and what its scopes do not allow is counted
+        #[arg(long)]
+        scope_policy: Option<String>,
     },
     /// Replace an API key; the old one lives on for the grace period
     Rotate {
@@ -52,6 +60,12 @@ pub enum KeyCommand {
         /// When the new key ends (RFC 3339, in the future); by default it gets the old one's lifetime
         #[arg(long)]
         expires_at: Option<String>,
+        /// What the new key may do, by commas; by default what the old one may
+        #[arg(long, value_delimiter = ',')]
+        scopes: Option<Vec<String>>,
+        /// enforce or report; by default as the old one
+        #[arg(long)]
+        scope_policy: Option<String>,
     },
     /// Confirm the rotation to an API key that waits for it
     Confirm {
@@ -98,14 +112,17 @@ impl Task {
     fn of(command: KeyCommand, clock: &Clock) -> Result<Self, CliError> {
         Ok(match command {
             KeyCommand::List { live, .. } => Self::List { live },
-            KeyCommand::Create { name, expires_at, .. } => {
-                let arguments = json!({ "name": name, "expires_at": expires_at });
+            KeyCommand::Create { name, expires_at, scopes, scope_policy, .. } => {
+                let arguments = json!({
+                    "name": name, "expires_at": expires_at, "scopes": scopes, "scope_policy": scope_policy,
+                });
                 Self::Create(rules::judged(&arguments, clock.now())?)
             }
-            KeyCommand::Rotate { id, grace_period_seconds, expires_at, .. } => {
+            KeyCommand::Rotate { id, grace_period_seconds, expires_at, scopes, scope_policy, .. } => {
                 let id = id.as_deref().map(key_id).transpose()?;
                 let arguments = json!({
                     "key_id": id, "grace_period_seconds": grace_period_seconds, "expires_at": expires_at,
+                    "scopes": scopes, "scope_policy": scope_policy,
                 });
                 Self::Rotate(rules::judged(&arguments, clock.now())?)
             }
@@ -182,7 +199,17 @@ fn shown(
 
 fn described(key: &StoredTenantKey) -> String {
     let end = key.revoked_at.or(key.expires_at).map_or_else(|| "no end".to_owned(), rfc3339);
-    format!("{}  {}  {end}  {}{}", key.id, key.prefix, key.name, uses(key))
+    format!("{}  {}  {end}  {}{}{}", key.id, key.prefix, key.name, rights(key), uses(key))
+}
+
+/// Describes what a key may do, to follow its name; nothing where it may do everything.
+fn rights(key: &StoredTenantKey) -> String {
+    let KeyRights { scopes, policy } = key.rights;
+    match policy {
+        _ if scopes.is_all() => String::new(),
+        Enforcement::Enforce => format!("  ({})", scopes.joined()),
+        Enforcement::Report => format!("  ({}, only reported)", scopes.joined()),
+    }
 }
 
 /// Describes the uses of a key, to follow its name.

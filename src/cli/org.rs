@@ -16,6 +16,7 @@ use crate::crypto::secret::Secret;
 use crate::crypto::signing_secret;
 use crate::crypto::tenant_key::{KeyEnv, TenantKey};
 use crate::db::Db;
+use crate::identity::key_scopes::KeyRights;
 use crate::identity::orgs::SignaturePolicy;
 use crate::ids::OrgId;
 use crate::routes::org::{self, OrgChange, UpdateOrg};
@@ -24,6 +25,7 @@ use crate::routes::signing_secrets::rules::SecretRotation;
 use crate::routes::signing_secrets::{NewSecret, rotation};
 use crate::routes::tenant_keys::new_key::NewKey;
 use crate::routes::tenant_keys::operator::minting;
+use crate::routes::tenant_keys::rules::Minting;
 
 #[derive(Debug, Subcommand)]
 pub enum OrgCommand {
@@ -182,7 +184,9 @@ pub async fn create(
         let org_id = org::create(&mut *tx, &clock, &keyring, &key, &name).await?;
         let mandate = Mandate::operator(org_id, &keyring);
         let first = NewKey::generate(&keyring, key_env);
-        let minting = minting(&clock, mandate.clone(), &first, "first key".to_owned(), None);
+        let wanted =
+            Minting { name: "first key".to_owned(), expires_at: None, rights: KeyRights::UNRESTRICTED };
+        let minting = minting(&clock, mandate.clone(), &first, wanted);
         minting.execute_in(&mut tx).await?;
         let secret = NewSecret::of(None);
         let rotation = rotation(&clock, &keyring, mandate, &secret, SecretRotation::FIRST, Recipient::Caller);

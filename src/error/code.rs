@@ -57,6 +57,8 @@ codes! {
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "A request with this Idempotency-Key is being answered; try again.";
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "This Idempotency-Key was used for another request.";
     SecretNoLongerAvailable = "secret_no_longer_available", CONFLICT, "The request was carried out, and its secret was shown; details name what it made.";
+    /// Contract 13.3. `details` name what is missing, never what the key has.
+    InsufficientScope = "insufficient_scope", FORBIDDEN, "This key or token does not have the scope that this takes; details name it.";
     KeySuperseded = "key_superseded", FORBIDDEN, "This key was rotated and administers nothing any more; use its successor.";
     /// Contract 13.1.
     KeyNotConfirmed = "key_not_confirmed", FORBIDDEN, "This key waits for its confirmation, and administers nothing but that and its own end.";
@@ -99,7 +101,7 @@ codes! {
     InvalidClient = "invalid_client", UNAUTHORIZED, "The client could not be authenticated.";
     UnauthorizedClient = "unauthorized_client", BAD_REQUEST, "This organisation has no access.";
     UnsupportedGrantType = "unsupported_grant_type", BAD_REQUEST, "The only grant_type is client_credentials.";
-    InvalidScope = "invalid_scope", BAD_REQUEST, "The only scope is partner.";
+    InvalidScope = "invalid_scope", BAD_REQUEST, "A scope that is asked for does not exist; scopes_supported of the metadata lists them.";
     UserNotFound = "user_not_found", NOT_FOUND, "There is no user with this user_id.";
     UserAlreadyExists = "user_already_exists", CONFLICT, "A user with this user_id already exists.";
 }

@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use uuid::Uuid;
 
+use super::key_scopes::KeyScopes;
 use super::keys::KeyRecord;
 use super::members::Member;
 use super::orgs::OrgRecord;
@@ -24,6 +25,8 @@ pub struct Partner {
     pub key_id: Option<KeyId>,
     /// What that key may do, as memory knows it: at most a second old.
     pub stage: KeyStage,
+    /// What its key or its token grants, likewise; everything where there is neither.
+    pub scopes: KeyScopes,
     /// The public key that verified the request's signature, if it was signed.
     pub signed_by: Option<Uuid>,
     /// The public key that got the token which the request was sent with (contract 16), if it was.
@@ -35,7 +38,9 @@ impl Partner {
     pub(super) fn found(org_id: OrgId, key: Option<Arc<KeyRecord>>, org: Arc<OrgRecord>) -> Found<Self> {
         let stage = key.as_ref().map_or(KeyStage::Current, |key| key.stage);
         let key_id = key.as_ref().map(|key| key.key_id);
-        Found { caller: Self { org_id, key_id, stage, signed_by: None, token_key: None }, org, key }
+        let scopes = key.as_ref().map_or(KeyScopes::ALL, |key| key.rights.granted());
+        let caller = Self { org_id, key_id, stage, scopes, signed_by: None, token_key: None };
+        Found { caller, org, key }
     }
 
     /// The public key that authenticated, by a signature or by a token: its id stands for the caller where there is

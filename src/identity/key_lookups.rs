@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use super::key_scopes::KeyRights;
 use super::keys::{KeyRecord, PATIENCE};
 use super::stage::KeyStage;
 use crate::crypto::keyring::KeyDigest;
@@ -25,6 +26,8 @@ struct KeyRow {
     is_pending: bool,
     awaits_first_use: bool,
     is_revoked: bool,
+    scopes: Vec<String>,
+    scope_policy: String,
 }
 
 impl KeyRow {
@@ -32,8 +35,19 @@ impl KeyRow {
         let Self { org_id, id: key_id, expires_at, awaits_first_use, is_revoked, .. } = self;
         let stage = KeyStage::of(self.is_superseded, self.is_pending);
         let digest = self.digest.try_into().expect("a digest's length is a constraint of the table");
+        let rights = KeyRights::stored(&self.scopes, &self.scope_policy);
         let uses = OnceLock::new();
-        Arc::new(KeyRecord { org_id, key_id, expires_at, stage, awaits_first_use, is_revoked, digest, uses })
+        Arc::new(KeyRecord {
+            org_id,
+            key_id,
+            expires_at,
+            stage,
+            rights,
+            awaits_first_use,
+            is_revoked,
+            digest,
+            uses,
+        })
     }
 }
 
@@ -71,7 +85,7 @@ async fn find_digests(
         r#"SELECT digest, org_id AS "org_id: OrgId", id AS "id: KeyId", expires_at,
                   rotated_at IS NOT NULL AS "is_superseded!", pending_of IS NOT NULL AS "is_pending!",
                   coalesce(activation = 'on_first_use', false) AS "awaits_first_use!",
-                  revoked_at IS NOT NULL AS "is_revoked!"
+                  revoked_at IS NOT NULL AS "is_revoked!", scopes, scope_policy
            FROM tenant_keys WHERE digest = ANY($1::bytea[])"#,
         &wanted as &[&[u8]],
     )
@@ -91,7 +105,7 @@ pub async fn load_by_id(
         r#"SELECT digest, org_id AS "org_id: OrgId", id AS "id: KeyId", expires_at,
                   rotated_at IS NOT NULL AS "is_superseded!", pending_of IS NOT NULL AS "is_pending!",
                   coalesce(activation = 'on_first_use', false) AS "awaits_first_use!",
-                  revoked_at IS NOT NULL AS "is_revoked!"
+                  revoked_at IS NOT NULL AS "is_revoked!", scopes, scope_policy
            FROM tenant_keys WHERE org_id = $1 AND id = $2"#,
         org_id.0,
         key_id.0,

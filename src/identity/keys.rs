@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::first_uses::FirstUses;
 use super::key_lookups::{ByDigest, load_by_id};
+use super::key_scopes::KeyRights;
 use super::orgs::{OrgDirectory, OrgRecord, OrgStanding};
 use super::rehash::Rehashes;
 use super::stage::KeyStage;
@@ -40,6 +41,8 @@ pub struct KeyRecord {
     pub expires_at: Option<DateTime<Utc>>,
     /// What it may do while it is alive.
     pub stage: KeyStage,
+    /// Its scopes, and whether it is held to them.
+    pub rights: KeyRights,
     /// Its first use confirms it.
     pub(super) awaits_first_use: bool,
     pub(super) is_revoked: bool,

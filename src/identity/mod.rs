@@ -3,15 +3,18 @@
 mod bearers;
 mod callers;
 pub mod client;
+pub mod enforcement;
 pub mod first_uses;
 mod gateway;
 pub mod host;
 mod key_lookups;
+pub mod key_scopes;
 pub mod keys;
 pub mod members;
 pub mod message_keys;
 pub mod nonces;
 pub mod oauth;
+pub mod once_a_minute;
 pub mod orgs;
 mod own_host;
 mod rehash;
@@ -30,8 +33,10 @@ use uuid::Uuid;
 pub use self::callers::{Access, Caller, Found, Identified, Partner};
 pub use self::gateway::GatewaySecrets;
 use self::gateway::only;
+use self::key_scopes::{KeyScope, KeyScopes};
 use self::keys::{KeyDirectory, KeyRecord, LookupError, Verdict};
 use self::message_keys::MessageKeyDirectory;
+use self::once_a_minute::OnceAMinute;
 use self::orgs::{OrgDirectory, OrgStanding};
 use self::own_host::OwnHost;
 use self::signatures::SignedBase;
@@ -54,6 +59,8 @@ pub const TENANT_KEY: HeaderName = HeaderName::from_static("taih-tenant-key");
 pub const ORG_ID: HeaderName = HeaderName::from_static("orgid");
 /// The key that the gateway had checked.
 pub const KEY_ID: HeaderName = HeaderName::from_static("x-tenant-key-id");
+/// What the key may do, told to the gateway; nobody is believed who says it.
+pub const KEY_SCOPES: HeaderName = HeaderName::from_static("x-tenant-scopes");
 /// The proof that the gateway sent the request.
 pub const GATEWAY_AUTH: HeaderName = HeaderName::from_static("x-gateway-auth");
 
@@ -70,6 +77,7 @@ pub struct Identity {
     pub signers: SignerDirectory,
     /// The keys under the orgs' messages.
     pub message_keys: MessageKeyDirectory,
+    scopes_reported: OnceAMinute<(KeyId, KeyScope)>,
     settings: IdentitySettings,
     own_host: OwnHost,
     keyring: Keyring,
@@ -116,6 +124,7 @@ impl Identity {
             ),
             keys: KeyDirectory::new(trust, db.clone(), metrics),
             token_keys: TokenKeys::new(keyring.clone(), db.clone(), clock.clone()),
+            scopes_reported: OnceAMinute::default(),
             own_host: OwnHost::of(&settings.public_url),
             settings,
             keyring,
@@ -150,7 +159,8 @@ impl Identity {
         let signed_by = Some(signer.unique_id);
         let found = partner?.unwrap_or_else(|| {
             let (org_id, stage) = (signer.org_id, KeyStage::Current);
-            let caller = Partner { org_id, key_id: None, stage, signed_by, token_key: None };
+            let scopes = KeyScopes::ALL;
+            let caller = Partner { org_id, key_id: None, stage, scopes, signed_by, token_key: None };
             Found { caller, org, key: None }
         });
         let found = found.map(|partner| Caller::Partner(Partner { signed_by, ..partner }));
@@ -238,6 +248,14 @@ impl Identity {
     /// When memory does not know and the database cannot be asked in time.
     pub async fn verify(&self, key: &TenantKey) -> Result<Verdict, LookupError> {
         self.keys.verify(&self.keyring, &self.orgs, &self.db, key, self.clock.now()).await
+    }
+
+    /// Tells operators of a key that did what its scopes do not allow, since it is only reported; once a minute.
+    pub fn report_scope(&self, key: &KeyRecord, scope: KeyScope) {
+        if self.scopes_reported.is_due((key.key_id, scope), self.clock.now()) {
+            let (org_id, key_id, scope) = (key.org_id, key.key_id, scope.name());
+            tracing::info!(%org_id, %key_id, scope, "a key's scopes do not allow what it did; its scope_policy is report");
+        }
     }
 
     /// Forgets what was changed.

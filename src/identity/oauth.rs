@@ -1,6 +1,8 @@
 //! OAuth clients (contract 16): a partner's backend that proves with an assertion, signed by a registered key, who it
 //! is (RFC 7523), and that calls with the token it got for it.
 
+use std::borrow::Cow;
+
 use axum::http::HeaderMap;
 use chrono::DateTime;
 use client_assertion::{Assertion, Expected};
@@ -9,6 +11,7 @@ use uuid::Uuid;
 
 use super::bearers::is_alive;
 use super::host;
+use super::key_scopes::{KeyScope, KeyScopes};
 use super::nonces::Nonce;
 use super::orgs::OrgStanding;
 use super::stage::KeyStage;
@@ -18,7 +21,7 @@ use crate::error::shape::TOKEN_PATH;
 use crate::error::{ApiError, Code};
 use crate::ids::{OrgId, new_row_id, parse_uuid};
 
-/// The scope of a partner: all that a tenant key may do.
+/// The scope of a partner: alone, all that a tenant key may do; with scopes beside it, what they allow.
 pub const SCOPE: &str = "partner";
 /// The lifetime of a partner's token, in seconds.
 pub const TOKEN_LIFETIME: i64 = 900;
@@ -40,11 +43,12 @@ pub struct OauthClient {
 impl OauthClient {
     /// The caller that it is, as the log of requests shows it.
     #[must_use]
-    pub fn partner(self) -> Partner {
+    pub fn partner(self, scopes: KeyScopes) -> Partner {
         Partner {
             org_id: self.org_id,
             key_id: None,
             stage: KeyStage::Current,
+            scopes,
             signed_by: None,
             token_key: Some(self.unique_id),
         }
@@ -107,9 +111,9 @@ impl Identity {
             .collect()
     }
 
-    /// The claims of a token for a client, from `now` on, in seconds of Unix time.
+    /// The claims of a token for a client, good for `scope`, from `now` on, in seconds of Unix time.
     #[must_use]
-    pub fn partner_claims(&self, client: &OauthClient, now: i64) -> PartnerClaims {
+    pub fn partner_claims(&self, client: &OauthClient, scope: &str, now: i64) -> PartnerClaims {
         let OauthClient { org_id: OrgId(org_id), unique_id, .. } = *client;
         PartnerClaims {
             iss: self.settings.public_url.clone(),
@@ -118,7 +122,7 @@ impl Identity {
             client_id: org_id,
             org_id,
             key: unique_id,
-            scope: SCOPE.to_owned(),
+            scope: scope.to_owned(),
             iat: now,
             exp: now + TOKEN_LIFETIME,
             jti: new_row_id(),
@@ -138,9 +142,32 @@ impl Identity {
         }
         let (org_id, token_key) = (OrgId(claims.org_id), Some(claims.key));
         let org = self.org_behind(org_id, token_key, now).await?;
-        let caller = Partner { org_id, key_id: None, stage: KeyStage::Current, signed_by: None, token_key };
+        let (stage, scopes) = (KeyStage::Current, granted(&claims.scope));
+        let caller = Partner { org_id, key_id: None, stage, scopes, signed_by: None, token_key };
         Ok(Found { caller, org, key: None })
     }
+}
+
+/// Reads the scopes that a client asks for, by single spaces (RFC 6749 3.3); `partner` and nothing are all there is.
+///
+/// # Errors
+/// `invalid_scope` for any that there is not.
+pub fn asked(scope: Option<&str>) -> Result<KeyScopes, ApiError> {
+    let scope = scope.unwrap_or(SCOPE);
+    let is_known = |name: &str| name == SCOPE || KeyScope::parse(name).is_some();
+    if scope.split(' ').all(is_known) { Ok(granted(scope)) } else { Err(Code::InvalidScope.into()) }
+}
+
+/// The scope of a token that grants these.
+#[must_use]
+pub fn scope_of(scopes: KeyScopes) -> Cow<'static, str> {
+    if scopes.is_all() { Cow::Borrowed(SCOPE) } else { format!("{SCOPE} {}", scopes.joined()).into() }
+}
+
+/// What a token's scope grants; a name of a later version, that is not known here, nothing.
+fn granted(scope: &str) -> KeyScopes {
+    let mut narrower = scope.split(' ').filter(|name| *name != SCOPE).peekable();
+    if narrower.peek().is_none() { KeyScopes::ALL } else { narrower.filter_map(KeyScope::parse).collect() }
 }
 
 /// Judges what one of our own keys signed.
@@ -191,6 +218,18 @@ mod tests {
             assert!(!is_good(&PartnerClaims { scope: scope.to_owned(), ..claims() }, ISSUER, NOW), "{scope}");
         }
         assert!(is_good(&PartnerClaims { scope: "partner users:read".to_owned(), ..claims() }, ISSUER, NOW));
+    }
+
+    #[test]
+    fn a_token_grants_what_stands_beside_partner_and_everything_where_nothing_does() {
+        let [read, write] = [KeyScope::UsersRead, KeyScope::UsersWrite].map(KeyScopes::from);
+        assert_eq!(granted("partner"), KeyScopes::ALL);
+        assert_eq!((granted("partner users:read"), granted("users:write partner")), (read, write));
+        assert_eq!(granted("partner stars:read"), KeyScopes::NONE);
+        assert_eq!(granted("partner stars:read users:read"), read);
+        for scopes in [KeyScopes::ALL, read, KeyScope::ALL.iter().copied().collect()] {
+            assert_eq!(granted(&scope_of(scopes)), scopes);
+        }
     }
 
     #[test]

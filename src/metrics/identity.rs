@@ -6,11 +6,13 @@ use prometheus_client::registry::Registry;
 use super::register::{Counters, each, one};
 
 const REASONS: [&str; 3] = ["unknown", "revoked", "expired"];
+const POLICIES: [&str; 2] = ["enforce", "report"];
 
 /// The counters of the identity side.
 #[derive(Debug)]
 pub struct IdentityMetrics {
     refused: Counters<1>,
+    beyond_scopes: Counters<1>,
     /// Member tokens.
     pub tokens_issued: Counter,
     /// Partner tokens.
@@ -38,9 +40,20 @@ impl IdentityMetrics {
                 "Well-formed tenant keys, and ids of keys from the gateway, that open nothing",
                 REASONS.map(|reason| [("reason", reason)]),
             ),
+            beyond_scopes: each(
+                registry,
+                "requests_beyond_scopes",
+                "Requests that the scopes of their tenant key do not allow: refused (enforce) or served (report)",
+                POLICIES.map(|policy| [("policy", policy)]),
+            ),
             tokens_issued: one(registry, "member_tokens_issued", "Member tokens issued"),
             partner_tokens_issued: one(registry, "partner_tokens_issued", "Partner tokens issued"),
         }
+    }
+
+    /// Counts a request that a key's scopes do not allow, by the key's policy.
+    pub fn beyond_scopes(&self, policy: &'static str) {
+        self.beyond_scopes.get_or_create(&[("policy", policy)]).inc();
     }
 
     /// The counters of refused keys.

@@ -33,7 +33,7 @@ struct Facts {
 const SHARED: &[Shared] = &[
     shared("400", "BadRequest", "`invalid_request` or `conflicting_credentials`: the credentials are malformed. `decryption_failed`: a body of JOSE cannot be opened.", |of| of.is_guarded),
     shared("401", "Unauthorized", "`unauthorized`: credentials are missing or not valid.", |of| of.is_guarded),
-    shared("403", "Forbidden", "`forbidden`: the org is unknown or suspended.", |of| of.is_guarded),
+    shared("403", "Forbidden", "`forbidden`: the org is unknown or suspended. `insufficient_scope`: the tenant key or token lacks the scope that `details` name.", |of| of.is_guarded),
     shared("409", "NoMessageKey", "`no_response_key` or `no_encryption_key`: what `Accept-Signature` or `Accept` ask for has no live key.", |of| of.is_guarded),
     shared("413", "PayloadTooLarge", "`payload_too_large`: the body is over 64 KiB.", |of| of.has_body),
     shared("415", "UnsupportedMediaType", "`unsupported_media_type`: the body is not `application/json`.", |of| of.has_body),
@@ -52,6 +52,9 @@ const fn shared(
     Shared { status, name, description, is_given }
 }
 
+/// What every guarded operation's own 403 says as well.
+const INSUFFICIENT: &str = "`insufficient_scope`: see `x-required-scope`.";
+
 /// The 422 of whatever is not a public key route.
 const INVALID: &str = "The request breaks its rules; every problem at once.";
 
@@ -68,6 +71,9 @@ pub fn complete(operation: &mut Operation, shape: Shape, components: &mut Compon
         responses
             .entry(shared.status.to_owned())
             .or_insert_with(|| RefOr::Ref(shared.component(shape, components)));
+    }
+    if let Some(RefOr::T(forbidden)) = responses.get_mut("403").filter(|_| facts.is_guarded) {
+        forbidden.description = format!("{} {INSUFFICIENT}", forbidden.description);
     }
     // An unknown query parameter is refused everywhere.
     if shape == Shape::V1 {

@@ -102,6 +102,7 @@ fn detailed(code: Code) -> ApiError {
             error.detail("expires_at", "next_expiry", ENDS.to_owned())
         }
         Code::SecretNoLongerAvailable => error.detail("key_id", "made", REQUEST_ID.to_owned()),
+        Code::InsufficientScope => error.detail("scope", "insufficient_scope", "users:write".to_owned()),
         Code::WeakKey => refused(code, "has fewer than 2048 bits"),
         Code::PrivateKey => refused(code, "is a private key; this pair is burnt: make a new one"),
         Code::DuplicateKey => error.detail("PublicKey", "duplicate_key", "is alive already".to_owned()),

@@ -17,6 +17,7 @@ use crate::error::shape::{Shape, TOKEN_PATH};
 use crate::idempotency;
 use crate::idempotency::header::{IDEMPOTENCY_KEY, MIN_LENGTH_FOR_SECRETS};
 use crate::identity::Access;
+use crate::identity::key_scopes::KeyScope;
 use crate::identity::oauth::SCOPE;
 
 const DESCRIPTION: &str = "\
@@ -100,7 +101,9 @@ fn credentials() -> Components {
     member.bearer_format = Some("JWT".to_owned());
     member.description = Some("A token from `POST /v1/auth/token`, for the user's own routes.".to_owned());
     components.add_security_scheme("MemberToken", SecurityScheme::Http(member));
-    let scopes = Scopes::from_iter([(SCOPE, "All that a tenant key may do.")]);
+    let each = KeyScope::ALL.iter().map(|scope| (scope.name().to_owned(), described(*scope)));
+    let all = (SCOPE.to_owned(), "All that a tenant key may do.".to_owned());
+    let scopes = Scopes::from_iter([all].into_iter().chain(each));
     let flow = Flow::ClientCredentials(ClientCredentials::new(TOKEN_PATH, scopes));
     let description = "A token from `POST /v1/oauth/token`. The client authenticates with `private_key_jwt`.";
     let partner = OAuth2::with_description([flow], description);
@@ -108,13 +111,32 @@ fn credentials() -> Components {
     components
 }
 
+/// What a scope allows, for people.
+fn described(scope: KeyScope) -> String {
+    let (what, how) = scope.name().split_once(':').unwrap_or_default();
+    let verb = if how == "read" { "Read" } else { "Change" };
+    format!("{verb} {}.", what.replace('_', " "))
+}
+
+/// The extension under which an operation says which scope it asks for.
+pub const REQUIRED_SCOPE: &str = "x-required-scope";
+
+/// The scope that an operation behind the gate declares.
+///
+/// # Panics
+/// When it declares none of the list: a service that does not know what a route asks for does not start.
+#[must_use]
+pub fn required_scope(operation: &Operation) -> KeyScope {
+    let extensions = operation.extensions.as_ref();
+    let declared =
+        extensions.and_then(|extensions| KeyScope::parse(extensions.get(REQUIRED_SCOPE)?.as_str()?));
+    assert!(declared.is_some(), "{:?} declares no {REQUIRED_SCOPE} of contract 13.3", operation.operation_id);
+    declared.expect("it was just asked for")
+}
+
 /// Writes whom a feature's operations take, and of its POSTs that they can be sent again (contract
 /// 7). Those that are never told take anyone.
 pub fn guard(document: &mut OpenApi, access: Access, shows_secrets: bool) {
-    let mut schemes = vec![requirement("TenantKey"), SecurityRequirement::new("PartnerToken", [SCOPE])];
-    if access == Access::PartnersAndMembers {
-        schemes.push(requirement("MemberToken"));
-    }
     for (path, item) in &mut document.paths.paths {
         let can_repeat = !idempotency::EXEMPT.contains(&path.as_str());
         if let Some(operation) = item.post.as_mut().filter(|_| can_repeat) {
@@ -122,7 +144,13 @@ pub fn guard(document: &mut OpenApi, access: Access, shows_secrets: bool) {
             answers::add_idempotency(operation, Shape::of(path), shows_secrets);
         }
         for operation in operations(item) {
-            operation.security = Some(schemes.clone());
+            let scope = required_scope(operation);
+            let token = SecurityRequirement::new("PartnerToken", [scope.name()]);
+            let mut schemes = vec![requirement("TenantKey"), token];
+            if access == Access::PartnersAndMembers {
+                schemes.push(requirement("MemberToken"));
+            }
+            operation.security = Some(schemes);
         }
     }
 }

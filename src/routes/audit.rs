@@ -16,6 +16,7 @@ use crate::error::{ApiError, Code};
 use crate::http::input::Valid;
 use crate::http::paging::{CursorPosition, Listed, Page, Pagination};
 use crate::identity::Partner;
+use crate::identity::key_scopes::KeyScope;
 use crate::ids::OrgId;
 use crate::state::App;
 
@@ -109,6 +110,7 @@ pub struct AuditLog {
 /// Keep `head`: with it we can prove to you that nothing before it was changed since.
 #[utoipa::path(
     get, path = "/v1/admin/org/audit", tag = "Org", params(Page),
+    extensions(("x-required-scope" = json!(KeyScope::AuditRead))),
     responses((status = 200, description = "A page of the log.", body = AuditLog)),
 )]
 async fn list_audit_log(

@@ -11,6 +11,7 @@ use crate::features::{Feature, FeatureState};
 use crate::http::input::Valid;
 use crate::http::paging::Data;
 use crate::identity::Partner;
+use crate::identity::key_scopes::KeyScope;
 use crate::state::App;
 
 /// Always on: it belongs to no feature.
@@ -34,6 +35,7 @@ pub struct FeatureStatus {
 /// One that is not answers 503 on its routes.
 #[utoipa::path(
     get, path = "/v1/features", tag = "Features",
+    extensions(("x-required-scope" = json!(KeyScope::OrgRead))),
     responses((status = 200, description = "Every feature there is.", body = Data<Vec<FeatureStatus>>)),
 )]
 async fn list_features(

@@ -1,6 +1,8 @@
 //! The gateway's question: whose key is this (contract 8)? One answer serves a Kong plugin, nginx
 //! `auth_request`, Caddy `forward_auth`, Traefik ForwardAuth and Envoy ext_authz.
 
+use std::borrow::Cow;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -10,8 +12,9 @@ use axum::routing::any;
 use chrono::{DateTime, Utc};
 
 use crate::error::{ApiError, Code};
+use crate::identity::key_scopes::KeyScopes;
 use crate::identity::keys::{KeyRecord, Verdict};
-use crate::identity::{KEY_ID, ORG_ID, sent_key};
+use crate::identity::{KEY_ID, KEY_SCOPES, ORG_ID, sent_key};
 use crate::state::App;
 
 /// The question, and everything below it: Envoy appends the client's path, whatever its
@@ -38,6 +41,7 @@ fn allow(record: &KeyRecord, now: DateTime<Utc>, cache_seconds: u32) -> Response
     let headers = response.headers_mut();
     headers.insert(ORG_ID, uuid_header(record.org_id.0));
     headers.insert(KEY_ID, uuid_header(record.key_id.0));
+    headers.insert(KEY_SCOPES, scopes_header(record.rights.granted()));
     headers.insert(CACHE_CONTROL, cacheable(record.expires_at, now, cache_seconds));
     response
 }
@@ -51,6 +55,14 @@ fn cacheable(expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>, at_most: u32
     }
     HeaderValue::try_from(format!("private, max-age={seconds}"))
         .unwrap_or(HeaderValue::from_static("no-store"))
+}
+
+/// By spaces: gateways in front of other services hold the key to them.
+fn scopes_header(scopes: KeyScopes) -> HeaderValue {
+    match scopes.joined() {
+        Cow::Borrowed(all) => HeaderValue::from_static(all),
+        Cow::Owned(names) => HeaderValue::try_from(names).unwrap_or(HeaderValue::from_static("")),
+    }
 }
 
 fn uuid_header(id: uuid::Uuid) -> HeaderValue {

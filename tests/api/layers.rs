@@ -32,6 +32,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "routes::public_keys::usage",
             "routes::tenant_keys::new_key",
             "routes::tenant_keys::phases",
+            "routes::tenant_keys::rights",
             "routes::tenant_keys::stored",
             "routes::users::inserts",
             "routes::users::lookups",

@@ -33,6 +33,7 @@ mod references;
 mod reports;
 mod resilience;
 mod schema;
+mod scopes;
 mod shares;
 mod signatures;
 mod signing_secrets;

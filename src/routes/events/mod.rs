@@ -27,6 +27,7 @@ use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
 use crate::idempotency::{self, Once, Reply, Work};
 use crate::identity::Partner;
+use crate::identity::key_scopes::KeyScope;
 use crate::ids::OrgId;
 use crate::state::App;
 
@@ -50,6 +51,7 @@ pub struct Replayed {
 /// Ordered by creation, oldest first.
 #[utoipa::path(
     get, path = "/v1/admin/org/events", tag = "Events", params(EventFilter, Page),
+    extensions(("x-required-scope" = json!(KeyScope::EventsRead))),
     responses((status = 200, description = "A page of events.", body = List<EventEntry>)),
 )]
 async fn list_events(
@@ -82,6 +84,7 @@ fn list_name(filter: Filter) -> &'static str {
 /// alone and not counted.
 #[utoipa::path(
     post, path = "/v1/admin/org/events/replay", tag = "Events",
+    extensions(("x-required-scope" = json!(KeyScope::EventsWrite))),
     request_body = ReplayEventsBody,
     responses((status = 202, description = "They will be sent.", body = Data<Replayed>)),
 )]

@@ -18,6 +18,7 @@ use crate::error::{ApiError, Code};
 use crate::http::input::{Body, Input, Reader, Valid};
 use crate::http::paging::Data;
 use crate::identity::Partner;
+use crate::identity::key_scopes::KeyScope;
 use crate::identity::members::SCOPE;
 use crate::identity::token_keys::{JwkSet, TOKEN_LIFETIME};
 use crate::ids::new_row_id;
@@ -86,6 +87,7 @@ pub enum TokenType {
 /// your org's id, as `aud` is.
 #[utoipa::path(
     post, path = "/v1/auth/token", tag = "Member tokens", request_body = IssueMemberToken,
+    extensions(("x-required-scope" = json!(KeyScope::TokensWrite))),
     responses(
         (status = 200, description = "The token.", body = Data<MemberToken>),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),

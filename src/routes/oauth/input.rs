@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 use crate::error::{ApiError, Code};
 use crate::http::input::{read_body, require_media_type};
-use crate::identity::oauth::SCOPE;
+use crate::identity::key_scopes::KeyScopes;
+use crate::identity::oauth;
 
 /// The media type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -44,8 +45,9 @@ pub struct TokenForm {
     /// The same as `sub`.
     #[schema(required = false, example = "demo")]
     client_id: Option<String>,
-    /// What the token is to be good for, by spaces.
-    #[schema(required = false, example = "partner")]
+    /// What the token is to be good for, by spaces: scopes of `x-required-scope`, or `partner` for all of them, which
+    /// is what it is good for where nothing is said.
+    #[schema(required = false, example = "users:read users:write")]
     scope: Option<String>,
 }
 
@@ -105,13 +107,12 @@ impl TokenRequest {
         Ok(Self { assertion, client_id: form.take("client_id"), scope: form.take("scope") })
     }
 
-    /// Passes if all that is asked for is granted; nothing asked for is all there is.
+    /// The scopes that are asked for; nothing asked for is all there is.
     ///
     /// # Errors
     /// `invalid_scope`.
-    pub fn require_known_scope(&self) -> Result<(), ApiError> {
-        let is_known = |scope: &String| scope.split(' ').all(|one| one == SCOPE);
-        if self.scope.as_ref().is_none_or(is_known) { Ok(()) } else { Err(Code::InvalidScope.into()) }
+    pub fn scopes(&self) -> Result<KeyScopes, ApiError> {
+        oauth::asked(self.scope.as_deref())
     }
 }
 
@@ -148,7 +149,7 @@ mod tests {
                         &client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
 
     fn refusal(body: &str) -> Option<&'static str> {
-        match TokenRequest::parse(body.as_bytes()).and_then(|request| request.require_known_scope()) {
+        match TokenRequest::parse(body.as_bytes()).and_then(|request| request.scopes()) {
             Err(ApiError::Failed(failure)) => Some(failure.code.name()),
             _ => None,
         }
@@ -181,14 +182,17 @@ mod tests {
             (GOOD.replace("client_credentials", "password"), "unsupported_grant_type"),
             (format!("{GOOD}&grant_type=client_credentials"), "invalid_request"),
             (format!("{GOOD}&x=&x="), "invalid_request"),
-            (format!("{GOOD}&scope=users:read"), "invalid_scope"),
-            (format!("{GOOD}&scope=partner+users:read"), "invalid_scope"),
+            (format!("{GOOD}&scope=users:reads"), "invalid_scope"),
+            (format!("{GOOD}&scope=partner+*"), "invalid_scope"),
+            (format!("{GOOD}&scope=partner++users:read"), "invalid_scope"),
             (format!("{GOOD}&scope=Partner"), "invalid_scope"),
             (format!("{GOOD}&scope=+"), "invalid_scope"),
         ] {
             assert_eq!(refusal(&body), Some(code), "{body}");
         }
-        for scope in ["", "&scope=", "&scope=partner", "&scope=partner+partner", "&client_secret="] {
+        for scope in
+            ["", "&scope=", "&scope=partner", "&scope=partner+users:read", "&scope=users:read+users:read"]
+        {
             assert_eq!(refusal(&format!("{GOOD}{scope}")), None, "{scope}");
         }
     }

@@ -5,6 +5,7 @@
 pub mod input;
 mod server;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Json;
@@ -23,7 +24,8 @@ use crate::crypto::secret::{Secret, reveal};
 use crate::error::{ApiError, Code};
 use crate::features::Feature;
 use crate::identity::Caller;
-use crate::identity::oauth::{OauthClient, SCOPE, TOKEN_LIFETIME};
+use crate::identity::key_scopes::KeyScopes;
+use crate::identity::oauth::{OauthClient, TOKEN_LIFETIME, scope_of};
 use crate::limits::{Limit, shares};
 use crate::state::App;
 
@@ -50,8 +52,8 @@ pub struct PartnerToken {
     #[schema(example = 900)]
     expires_in: i64,
     /// What it is good for, by spaces.
-    #[schema(example = "partner")]
-    scope: &'static str,
+    #[schema(value_type = String, example = "partner users:read users:write")]
+    scope: Cow<'static, str>,
 }
 
 /// Get a partner token.
@@ -76,24 +78,24 @@ async fn issue_partner_token(State(app): State<App>, request: Request) -> Result
     app.require_live(Feature::OauthTokens)?;
     let (asked, headers) = TokenRequest::read(request).await?;
     let client = app.identity.oauth_client(&asked.assertion, asked.client_id.as_deref(), &headers).await?;
-    asked.require_known_scope()?;
+    let scopes = asked.scopes()?;
     // Only now: whoever names an org takes nothing from its share.
     let share = app.limits.shares(Limit::Public).try_take(client.org_id).ok_or_else(|| {
         app.metrics.http.over_share(Limit::Public);
         Code::RateLimited
     })?;
-    let issued = shares::serving(client.org_id, issue(&app, client)).await;
+    let issued = shares::serving(client.org_id, issue(&app, client, scopes)).await;
     let mut response = issued.map(|token| ([(PRAGMA, NO_CACHE)], Json(token))).into_response();
     response.extensions_mut().insert(Arc::new(share));
     // For the access line.
-    response.extensions_mut().insert(Caller::Partner(client.partner()));
+    response.extensions_mut().insert(Caller::Partner(client.partner(scopes)));
     Ok(response)
 }
 
 /// RFC 6749 5.1 wants it beside `Cache-Control`, for caches of HTTP/1.0.
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
-async fn issue(app: &App, client: OauthClient) -> Result<PartnerToken, ApiError> {
+async fn issue(app: &App, client: OauthClient, scopes: KeyScopes) -> Result<PartnerToken, ApiError> {
     let keys = app.identity.token_keys.current().await?;
     let now = app.clock.now();
     let key = keys.signing(now)?;
@@ -101,8 +103,9 @@ async fn issue(app: &App, client: OauthClient) -> Result<PartnerToken, ApiError>
     if !app.nonces.ask(client.assertion).await? {
         return Err(Code::InvalidClient.into());
     }
-    let claims = app.identity.partner_claims(&client, now.timestamp());
+    let scope = scope_of(scopes);
+    let claims = app.identity.partner_claims(&client, &scope, now.timestamp());
     let access_token = Secret::new(key.sign(&Claims::Partner(claims)));
     app.metrics.identity.partner_tokens_issued.inc();
-    Ok(PartnerToken { access_token, token_type: "Bearer", expires_in: TOKEN_LIFETIME, scope: SCOPE })
+    Ok(PartnerToken { access_token, token_type: "Bearer", expires_in: TOKEN_LIFETIME, scope })
 }

@@ -15,6 +15,7 @@ use crate::error::shape::TOKEN_PATH;
 use crate::error::{ApiError, Code};
 use crate::features::Feature;
 use crate::http::input::Valid;
+use crate::identity::key_scopes::KeyScope;
 use crate::identity::oauth::SCOPE;
 use crate::state::App;
 
@@ -39,8 +40,8 @@ pub struct AuthorizationServer {
     #[schema(example = "https://api.example.com/docs")]
     service_documentation: String,
     /// What can be asked for.
-    #[schema(example = json!(["partner"]))]
-    scopes_supported: [&'static str; 1],
+    #[schema(value_type = Vec<String>, example = json!(["partner", "users:read", "users:write"]))]
+    scopes_supported: Vec<&'static str>,
     /// The grants.
     #[schema(example = json!(["client_credentials"]))]
     grant_types_supported: [&'static str; 1],
@@ -64,7 +65,10 @@ impl AuthorizationServer {
             token_endpoint: at(TOKEN_PATH),
             jwks_uri: at("/.well-known/jwks.json"),
             service_documentation: at("/docs"),
-            scopes_supported: [SCOPE],
+            scopes_supported: [SCOPE]
+                .into_iter()
+                .chain(KeyScope::ALL.iter().map(|scope| scope.name()))
+                .collect(),
             grant_types_supported: [GRANT_TYPE],
             response_types_supported: [],
             token_endpoint_auth_methods_supported: ["private_key_jwt"],

@@ -17,6 +17,7 @@ use crate::features::Feature;
 use crate::http::input::{Body, Input, Reader, Valid};
 use crate::http::paging::Data;
 use crate::identity::Partner;
+use crate::identity::key_scopes::KeyScope;
 use crate::identity::orgs::SignaturePolicy;
 use crate::ids::OrgId;
 use crate::routes::users;
@@ -109,6 +110,7 @@ impl UpdateOrg {
 /// And how many users it has.
 #[utoipa::path(
     get, path = "/v1/admin/org", tag = "Org",
+    extensions(("x-required-scope" = json!(KeyScope::OrgRead))),
     responses((status = 200, description = "The org.", body = Data<OrgProfile>)),
 )]
 async fn get_org(
@@ -124,6 +126,7 @@ async fn get_org(
 /// Its name, and what is signed. Its `id` and `key` never change.
 #[utoipa::path(
     patch, path = "/v1/admin/org", tag = "Org", request_body = UpdateOrg,
+    extensions(("x-required-scope" = json!(KeyScope::OrgWrite))),
     responses(
         (status = 200, description = "The org as it is now.", body = Data<OrgProfile>),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),

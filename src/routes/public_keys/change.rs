@@ -16,9 +16,10 @@ pub fn registration(
     (unique_id, expires_at): (Uuid, DateTime<Utc>),
     new: NewPublicKey,
 ) -> Change<PublicKeys, impl Rule<PublicKeys> + use<>> {
-    let fingerprint = new.fingerprint.clone();
+    let (fingerprint, authenticates) = (new.fingerprint.clone(), new.authenticates());
     let keys = PublicKeys { named: None, new: Some(new) };
     mandate.change(clock, keys, move |org: &OrgPublicKeys| {
+        org.require_right_over(authenticates)?;
         org.register(&owner_code, unique_id, &fingerprint, expires_at).map(Some)
     })
 }

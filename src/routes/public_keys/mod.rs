@@ -45,6 +45,7 @@ use crate::http::input::Valid;
 use crate::http::paging::CursorPosition;
 use crate::idempotency::{self, Once, Reply};
 use crate::identity::Partner;
+use crate::identity::key_scopes::KeyScope;
 use crate::ids::{OrgId, new_row_id};
 use crate::state::App;
 
@@ -66,6 +67,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// refused is named with its reason in `ExtraData.PublicKey`.
 #[utoipa::path(
     post, path = "/api/v1/key", tag = "Public keys", request_body = RegisterPublicKeyBody,
+    extensions(("x-required-scope" = json!(KeyScope::PublicKeysWrite))),
     responses(
         (status = 200, description = "Registered.", body = RegisteredPublicKey),
         (status = 400, description = "`invalid_request`, `private_key`, `weak_key`, `duplicate_key`, \
@@ -94,6 +96,7 @@ async fn register_public_key(
 /// Also one that has expired or was deleted.
 #[utoipa::path(
     get, path = "/api/v1/key/{UniqueId}", tag = "Public keys", params(PublicKeyPath),
+    extensions(("x-required-scope" = json!(KeyScope::PublicKeysRead))),
     responses(
         (status = 200, description = "The key.", body = PublicKeyEntry),
         (status = 404, description = "`not_found`: your organisation has no such key."),
@@ -116,6 +119,7 @@ async fn get_public_key(
 /// null. A page may have fewer keys than the one after it.
 #[utoipa::path(
     get, path = "/api/v1/key/list/{OwnerCode}", tag = "Public keys", params(OwnerPath, PublicKeyFilter),
+    extensions(("x-required-scope" = json!(KeyScope::PublicKeysRead))),
     responses(
         (status = 200, description = "The keys.", body = PublicKeyList),
         (status = 400, description = "`invalid_request` or `conflicting_credentials`."),
@@ -140,6 +144,7 @@ async fn list_public_keys(
 /// A dead key never comes back. A later end is granted only to a key that would be accepted today.
 #[utoipa::path(
     put, path = "/api/v1/key/{UniqueId}/set-expiration", tag = "Public keys", params(PublicKeyPath),
+    extensions(("x-required-scope" = json!(KeyScope::PublicKeysWrite))),
     request_body = SetExpiration,
     responses(
         (status = 200, description = "Changed.", body = PublicKeyExpiration),
@@ -177,6 +182,7 @@ async fn set_public_key_expiration(
 /// Its expiry becomes now; it can still be shown.
 #[utoipa::path(
     delete, path = "/api/v1/key/{UniqueId}", tag = "Public keys", params(PublicKeyPath),
+    extensions(("x-required-scope" = json!(KeyScope::PublicKeysWrite))),
     responses(
         (status = 204, description = "Ended, or it had ended already."),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
@@ -203,6 +209,7 @@ async fn delete_public_key(
 /// with this key by `deliver_to`.
 #[utoipa::path(
     post, path = "/api/v1/key/generate", tag = "Public keys", request_body = GenerateKeyPairBody,
+    extensions(("x-required-scope" = json!(KeyScope::PublicKeysWrite))),
     responses(
         (status = 200, description = "Generated.", body = GeneratedKeyPair),
         (status = 400, description = "`invalid_request`, `too_many_keys` or `conflicting_credentials`."),

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::changes::OrgState;
 use crate::error::{ApiError, Code};
 use crate::events::{EventType, Subject, cut};
+use crate::identity::key_scopes::KeyScopes;
 
 /// Live keys an org may have, counted after the change.
 pub const MAX_LIVE: usize = 100;
@@ -82,6 +83,12 @@ impl OrgPublicKeys {
         Ok(())
     }
 
+    /// Passes who may make, change or end a key that signs requests, or one that does not: whoever signs may do
+    /// everything (contract 13.3).
+    pub fn require_right_over(&self, authenticates: bool) -> Result<(), ApiError> {
+        if authenticates { self.org.caller.require_scopes(KeyScopes::ALL) } else { Ok(()) }
+    }
+
     /// Adds a key.
     pub fn register(
         &self,
@@ -108,6 +115,7 @@ impl OrgPublicKeys {
     pub fn movable(&self, unique_id: Option<Uuid>) -> Result<&StoredPublicKey, ApiError> {
         self.org.caller.require_administrator()?;
         let key = self.find(unique_id)?;
+        self.require_right_over(key.authenticates)?;
         if key.is_live(self.org.now) { Ok(key) } else { Err(Code::PublicKeyNotLive.into()) }
     }
 
@@ -130,6 +138,7 @@ impl OrgPublicKeys {
     ) -> Result<Option<PublicKeyPlan>, ApiError> {
         self.org.caller.require_administrator()?;
         let key = self.find(unique_id)?;
+        self.require_right_over(key.authenticates)?;
         let end = cut(self.org.now);
         let plan = PublicKeyPlan {
             kind: EventType::PublicKeyDeleted,

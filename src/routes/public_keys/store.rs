@@ -30,6 +30,13 @@ pub struct NewPublicKey {
     pub sealed: Option<Vec<u8>>,
 }
 
+impl NewPublicKey {
+    /// Returns `true` if the org will sign requests with it (contract 12.1).
+    pub fn authenticates(&self) -> bool {
+        self.sealed.is_none() && self.usages.iter().any(|usage| usage == Usage::Authentication.name())
+    }
+}
+
 /// A key as it is shown: everything but the private half.
 #[derive(Debug)]
 pub struct Row {

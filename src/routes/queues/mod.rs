@@ -36,6 +36,7 @@ use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Listed, Page};
 use crate::idempotency::{self, Once, Reply};
 use crate::identity::Partner;
+use crate::identity::key_scopes::KeyScope;
 use crate::request_id::TraceContext;
 use crate::state::App;
 
@@ -62,6 +63,7 @@ pub struct TestedQueue {
 /// seconds, nothing is stored and the 400 says why. Events that waited are then delivered.
 #[utoipa::path(
     post, path = "/v1/admin/org/queues/{queue_name}", tag = "Events", params(QueuePath),
+    extensions(("x-required-scope" = json!(KeyScope::QueuesWrite))),
     request_body = RegisterQueueBody,
     responses(
         (status = 201, description = "Registered.", body = Data<Queue>),
@@ -86,6 +88,7 @@ async fn create_queue(
 /// stream carries `queue.replaced`, and the old queue is told once.
 #[utoipa::path(
     put, path = "/v1/admin/org/queues/{queue_name}", tag = "Events", params(QueuePath),
+    extensions(("x-required-scope" = json!(KeyScope::QueuesWrite))),
     request_body = RegisterQueueBody,
     responses(
         (status = 200, description = "Replaced.", body = Data<Queue>),
@@ -108,6 +111,7 @@ async fn replace_queue(
 /// With how many events wait for each and how many have failed; without their secrets.
 #[utoipa::path(
     get, path = "/v1/admin/org/queues", tag = "Events", params(Page),
+    extensions(("x-required-scope" = json!(KeyScope::QueuesRead))),
     responses((status = 200, description = "The queues.", body = List<Queue>)),
 )]
 async fn list_queues(
@@ -130,6 +134,7 @@ async fn list_queues(
 /// With how many events wait for it and how many have failed; without its secrets.
 #[utoipa::path(
     get, path = "/v1/admin/org/queues/{queue_name}", tag = "Events", params(QueuePath),
+    extensions(("x-required-scope" = json!(KeyScope::QueuesRead))),
     responses(
         (status = 200, description = "The queue.", body = Data<Queue>),
         (status = 404, description = "`unknown_stream` or `queue_not_configured`"),
@@ -151,6 +156,7 @@ async fn get_queue(
 /// queue is told once.
 #[utoipa::path(
     delete, path = "/v1/admin/org/queues/{queue_name}", tag = "Events", params(QueuePath),
+    extensions(("x-required-scope" = json!(KeyScope::QueuesWrite))),
     responses(
         (status = 204, description = "Removed."),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
@@ -174,6 +180,7 @@ async fn delete_queue(
 /// it did, events that wait for their next attempt are sent now as well, unless the queue is paused.
 #[utoipa::path(
     post, path = "/v1/admin/org/queues/{queue_name}/test", tag = "Events", params(QueuePath),
+    extensions(("x-required-scope" = json!(KeyScope::QueuesWrite))),
     responses(
         (status = 202, description = "The queue has it.", body = Data<TestedQueue>),
         (status = 400, description = "`conflicting_credentials`, or `invalid_request`: the test event did not arrive, and why."),

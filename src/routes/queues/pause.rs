@@ -17,6 +17,7 @@ use crate::error::{ApiError, Code};
 use crate::events::{PauseReason, Stream};
 use crate::http::paging::Data;
 use crate::idempotency::{self, Claim, Once, Reply};
+use crate::identity::key_scopes::KeyScope;
 use crate::ids::OrgId;
 use crate::state::App;
 
@@ -31,6 +32,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// queue itself is told once. A queue that is paused already stays as it is.
 #[utoipa::path(
     post, path = "/v1/admin/org/queues/{queue_name}/pause", tag = "Events", params(QueuePath),
+    extensions(("x-required-scope" = json!(KeyScope::QueuesWrite))),
     responses(
         (status = 200, description = "It is paused.", body = Data<Queue>),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
@@ -50,6 +52,7 @@ async fn pause_queue(
 /// Events that waited are sent now, those that wait for their next attempt included.
 #[utoipa::path(
     post, path = "/v1/admin/org/queues/{queue_name}/resume", tag = "Events", params(QueuePath),
+    extensions(("x-required-scope" = json!(KeyScope::QueuesWrite))),
     responses(
         (status = 200, description = "Events are sent.", body = Data<Queue>),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),

@@ -25,6 +25,7 @@ use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
 use crate::idempotency::{self, Once, Reply};
 use crate::identity::Partner;
+use crate::identity::key_scopes::KeyScope;
 use crate::ids::new_row_id;
 use crate::routes::public_keys::delivery::{EncryptedTo, LiveKey, Which};
 use crate::routes::public_keys::usage::Usage;
@@ -49,6 +50,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// `report.failed` comes on the stream `credentials`.
 #[utoipa::path(
     post, path = "/v1/admin/org/reports", tag = "Reports", request_body = CreateReport,
+    extensions(("x-required-scope" = json!(KeyScope::ReportsWrite))),
     responses(
         (status = 202, description = "It will be made.", body = Data<RequestedReport>),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
@@ -99,6 +101,7 @@ pub(crate) async fn request(
 /// Ordered by creation, oldest first. They stay in the list for 30 days.
 #[utoipa::path(
     get, path = "/v1/admin/org/reports", tag = "Reports", params(Page),
+    extensions(("x-required-scope" = json!(KeyScope::ReportsRead))),
     responses((status = 200, description = "A page of reports.", body = List<Report>)),
 )]
 async fn list_reports(
@@ -118,6 +121,7 @@ async fn list_reports(
 /// How far it is, and once it is ready, how long.
 #[utoipa::path(
     get, path = "/v1/admin/org/reports/{report_id}", tag = "Reports", params(ReportPath),
+    extensions(("x-required-scope" = json!(KeyScope::ReportsRead))),
     responses(
         (status = 200, description = "The report.", body = Data<Report>),
         (status = 404, description = "`not_found`: this org has no such report."),
@@ -138,6 +142,7 @@ async fn get_report(
 /// report one after the other. `Range` (one range of octets) goes on with what broke off; `If-Range` takes the `ETag`.
 #[utoipa::path(
     get, path = CONTENT_PATH, tag = "Reports", params(ReportPath),
+    extensions(("x-required-scope" = json!(KeyScope::ReportsRead))),
     responses(
         (
             status = 200, description = "All of it.",
@@ -179,6 +184,7 @@ async fn get_report_content(
 /// Also one that waits or is being made: then it is not made. Its content can no longer be fetched.
 #[utoipa::path(
     delete, path = "/v1/admin/org/reports/{report_id}", tag = "Reports", params(ReportPath),
+    extensions(("x-required-scope" = json!(KeyScope::ReportsWrite))),
     responses(
         (status = 204, description = "Deleted."),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),

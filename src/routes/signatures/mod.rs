@@ -17,6 +17,7 @@ use crate::error::{ApiError, Code};
 use crate::http::input::Valid;
 use crate::http::paging::Data;
 use crate::identity::Partner;
+use crate::identity::key_scopes::KeyScope;
 use crate::identity::orgs::OrgRecord;
 use crate::identity::signatures::SignedBase;
 use crate::ids::parse_uuid;
@@ -62,6 +63,7 @@ pub struct SignatureCheck {
 /// whether a nonce was used before is not looked at.
 #[utoipa::path(
     post, path = "/v1/auth/signature/check", tag = "Signatures", request_body = CheckSignature,
+    extensions(("x-required-scope" = json!(KeyScope::PublicKeysRead))),
     responses((status = 200, description = "What would have been verified.", body = Data<SignatureCheck>)),
 )]
 async fn check_signature(

@@ -30,6 +30,7 @@ use crate::events::{EventType, Stream};
 use crate::http::input::Valid;
 use crate::http::paging::Data;
 use crate::idempotency::{self, Made, Once, Reply};
+use crate::identity::key_scopes::KeyScope;
 use crate::routes::public_keys::delivery::{EncryptedTo, SecretDelivery, Shown};
 use crate::state::App;
 
@@ -162,6 +163,7 @@ pub struct PreviousSecret {
 /// it is not.
 #[utoipa::path(
     post, path = "/v1/auth/signing-secret/rotate", tag = "Signing secret", request_body = RotateSigningSecret,
+    extensions(("x-required-scope" = json!(KeyScope::SigningSecretsWrite))),
     responses(
         (status = 200, description = "Rotated.", body = Data<RotatedSigningSecret>),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
@@ -201,6 +203,7 @@ async fn rotate_signing_secret(
 /// The new secret is the current one, and the grace window of the old one begins.
 #[utoipa::path(
     post, path = "/v1/auth/signing-secret/{secret_id}/confirm", tag = "Signing secret", params(SecretPath),
+    extensions(("x-required-scope" = json!(KeyScope::SigningSecretsWrite))),
     responses(
         (status = 200, description = "Confirmed.", body = Data<ConfirmedSecretRotation>),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
@@ -233,6 +236,7 @@ async fn confirm_signing_secret_rotation(
 /// Ids and dates only: no secret is ever shown twice.
 #[utoipa::path(
     get, path = "/v1/auth/signing-secret", tag = "Signing secret",
+    extensions(("x-required-scope" = json!(KeyScope::SigningSecretsRead))),
     responses(
         (status = 200, description = "The live secrets.", body = Data<SigningSecrets>),
         (status = 404, description = "`signing_secret_not_configured`"),
@@ -266,6 +270,7 @@ async fn get_signing_secret(
 /// is abandoned, and the current secret stands as it was.
 #[utoipa::path(
     delete, path = "/v1/auth/signing-secret/{secret_id}", tag = "Signing secret", params(SecretPath),
+    extensions(("x-required-scope" = json!(KeyScope::SigningSecretsWrite))),
     responses(
         (status = 204, description = "Ended, or it had ended already."),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),

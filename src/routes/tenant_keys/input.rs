@@ -5,8 +5,10 @@ use std::ops::RangeInclusive;
 use chrono::{DateTime, TimeDelta, Utc};
 use utoipa::{IntoParams, ToSchema};
 
-use super::rules::{Activation, Rotation};
-use crate::http::input::{Body, Input, Patch, Reader};
+use super::rules::{Activation, Minting, RightsChange, Rotation};
+use crate::http::input::{Body, Field, Input, Patch, Reader};
+use crate::identity::enforcement::Enforcement;
+use crate::identity::key_scopes::{KeyRights, KeyScope, KeyScopes};
 use crate::ids::KeyId;
 
 /// Default and longest grace window, in seconds (contract 4).
@@ -61,6 +63,12 @@ pub struct RotateTenantKey {
     /// `immediate`.
     #[schema(minimum = 60, maximum = 604_800)]
     pub confirm_within_seconds: Option<i64>,
+    /// What the new key may do; by default what the old one may. No more than the key that authenticates this request.
+    #[schema(value_type = KeyScopes, required = false)]
+    pub scopes: Option<KeyScopes>,
+    /// Whether the new key is held to that, or only watched; by default as the old one is.
+    #[schema(value_type = Enforcement, required = false)]
+    pub scope_policy: Option<Enforcement>,
 }
 
 impl Input for RotateTenantKey {
@@ -76,6 +84,8 @@ impl Input for RotateTenantKey {
             key_id: request.body("key_id").uuid().map(KeyId),
             expires_at: request.body("expires_at").future(),
             deliver_to: request.body("deliver_to").text(1..=200),
+            scopes: read_scopes(request, |field| field),
+            scope_policy: read_policy(request.body("scope_policy")),
         })
     }
 }
@@ -95,6 +105,24 @@ pub fn read_activation(
     (activation, within)
 }
 
+/// A set of scopes; `prepare` judges the field before it is read.
+fn read_scopes(request: &mut Reader, prepare: impl FnOnce(Field<'_>) -> Field<'_>) -> Option<KeyScopes> {
+    let field = prepare(request.body("scopes"));
+    let msg = "must be * or a scope of the list";
+    let named = field.list(1..=KeyScope::ALL.len(), |name| name.choice(msg, KeyScopes::named))?;
+    match KeyScopes::together(&named) {
+        Ok(scopes) => Some(scopes),
+        Err(msg) => {
+            request.refuse("scopes", msg);
+            None
+        }
+    }
+}
+
+fn read_policy(field: Field<'_>) -> Option<Enforcement> {
+    field.choice("must be enforce or report", Enforcement::parse)
+}
+
 impl RotateTenantKey {
     /// The rotation that is asked for.
     pub fn rotation(&self) -> Rotation {
@@ -104,6 +132,7 @@ impl RotateTenantKey {
             expires_at: self.expires_at,
             activation: self.activation.unwrap_or_default(),
             confirm_within: TimeDelta::seconds(self.confirm_within_seconds.unwrap_or(DEFAULT_CONFIRM_WITHIN)),
+            rights: RightsChange { scopes: self.scopes, policy: self.scope_policy },
         }
     }
 
@@ -115,7 +144,7 @@ impl RotateTenantKey {
 
 /// A key to mint.
 #[derive(ToSchema)]
-#[schema(example = json!({"name": "billing backend"}))]
+#[schema(example = json!({"name": "billing backend", "scopes": ["users:read", "users:write"]}))]
 pub struct CreateTenantKey {
     /// For people: where the key is used.
     #[schema(min_length = 1, max_length = 200, example = "billing backend")]
@@ -126,6 +155,24 @@ pub struct CreateTenantKey {
     /// `UniqueId` of a key with this usage.
     #[schema(min_length = 1, max_length = 200, example = "CredentialsDownload")]
     pub deliver_to: Option<String>,
+    /// What it may do; by default everything (`*`). No more than the key that authenticates this request.
+    #[schema(value_type = KeyScopes, required = false)]
+    pub scopes: Option<KeyScopes>,
+    /// Whether it is held to that, or only watched: with `report` it may do everything, and what its scopes do not
+    /// allow is counted.
+    #[schema(value_type = Enforcement, required = false, default = "enforce")]
+    pub scope_policy: Option<Enforcement>,
+}
+
+impl CreateTenantKey {
+    /// The key that is asked for.
+    pub fn minting(&self) -> Minting {
+        let rights = KeyRights {
+            scopes: self.scopes.unwrap_or(KeyScopes::ALL),
+            policy: self.scope_policy.unwrap_or_default(),
+        };
+        Minting { name: self.name.clone(), expires_at: self.expires_at, rights }
+    }
 }
 
 impl Input for CreateTenantKey {
@@ -135,7 +182,9 @@ impl Input for CreateTenantKey {
         let name = request.body("name").required().text(1..=200);
         let expires_at = request.body("expires_at").future();
         let deliver_to = request.body("deliver_to").text(1..=200);
-        Some(Self { name: name?, expires_at, deliver_to })
+        let scopes = read_scopes(request, |field| field);
+        let scope_policy = read_policy(request.body("scope_policy"));
+        Some(Self { name: name?, expires_at, deliver_to, scopes, scope_policy })
     }
 }
 
@@ -149,6 +198,19 @@ pub struct UpdateTenantKey {
     /// When it ends; `null` for never. A rotated key ends within seven days of its rotation.
     #[schema(value_type = Option<DateTime<Utc>>)]
     pub expires_at: Patch<DateTime<Utc>>,
+    /// What it may do. Cannot be cleared.
+    #[schema(value_type = KeyScopes, required = false)]
+    pub scopes: Option<KeyScopes>,
+    /// Whether it is held to that, or only watched. Cannot be cleared.
+    #[schema(value_type = Enforcement, required = false)]
+    pub scope_policy: Option<Enforcement>,
+}
+
+impl UpdateTenantKey {
+    /// What it changes of the key's rights.
+    pub fn rights(&self) -> RightsChange {
+        RightsChange { scopes: self.scopes, policy: self.scope_policy }
+    }
 }
 
 impl Input for UpdateTenantKey {
@@ -157,7 +219,9 @@ impl Input for UpdateTenantKey {
     fn read(request: &mut Reader) -> Option<Self> {
         let name = request.body("name").not_null().text(1..=200);
         let expires_at = request.body("expires_at").change(|field| field.future());
-        Some(Self { name, expires_at: expires_at? })
+        let scopes = read_scopes(request, |field| field.not_null());
+        let scope_policy = read_policy(request.body("scope_policy").not_null());
+        Some(Self { name, expires_at: expires_at?, scopes, scope_policy })
     }
 }
 

@@ -6,6 +6,7 @@ pub mod new_key;
 pub mod operator;
 mod phases;
 mod reply;
+mod rights;
 mod rotation;
 pub mod rules;
 pub mod store;
@@ -32,6 +33,7 @@ use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
 use crate::idempotency::{self, Once, Reply};
 use crate::identity::Partner;
+use crate::identity::key_scopes::KeyScope;
 use crate::routes::public_keys::delivery::SecretDelivery;
 use crate::state::App;
 
@@ -56,6 +58,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// if it is not.
 #[utoipa::path(
     post, path = "/v1/auth/tenant-key/rotate", tag = "Tenant keys", request_body = RotateTenantKey,
+    extensions(("x-required-scope" = json!(KeyScope::TenantKeysWrite))),
     responses(
         (status = 200, description = "Rotated.", body = Data<RotatedTenantKey>),
         (status = 404, description = "`not_found`: this org has no key `key_id`."),
@@ -92,6 +95,7 @@ async fn rotate_tenant_key(
 /// Ordered by creation, oldest first. Shows prefixes, never keys.
 #[utoipa::path(
     get, path = "/v1/admin/org/tenant-keys", tag = "Tenant keys", params(TenantKeyFilter, Page),
+    extensions(("x-required-scope" = json!(KeyScope::TenantKeysRead))),
     responses((status = 200, description = "A page of keys.", body = List<TenantKeyEntry>)),
 )]
 async fn list_tenant_keys(
@@ -109,9 +113,11 @@ async fn list_tenant_keys(
 
 /// Mint a tenant API key.
 ///
-/// The key, `secret`, is shown only here: store it before anything else.
+/// The key, `secret`, is shown only here: store it before anything else. Give it the `scopes` that its backend needs;
+/// it cannot have more than the key that mints it.
 #[utoipa::path(
     post, path = "/v1/admin/org/tenant-keys", tag = "Tenant keys", request_body = CreateTenantKey,
+    extensions(("x-required-scope" = json!(KeyScope::TenantKeysWrite))),
     responses(
         (status = 201, description = "Minted.", body = Data<MintedTenantKey>),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
@@ -127,7 +133,8 @@ async fn create_tenant_key(
     let delivery =
         SecretDelivery::prepare(&app, org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
     let (keys, fresh) = (TenantKeys::adding(&new, delivery.recipient()), new.fresh.clone());
-    let rule = move |org: &OrgTenantKeys| org.mint(&input.name, input.expires_at, &fresh).map(Some);
+    let minting = input.minting();
+    let rule = move |org: &OrgTenantKeys| org.mint(&minting, &fresh).map(Some);
     let response = idempotency::execute(&app, claim, mandate.change(&app.clock, keys, rule), move |plan| {
         MintedTenantKey::of(required(plan)?, new, delivery).ok_or_else(unplanned)?.reply()
     });
@@ -141,6 +148,7 @@ async fn create_tenant_key(
 /// The grace window of the old key begins. `key_id` is the successor's; it may confirm itself.
 #[utoipa::path(
     post, path = "/v1/admin/org/tenant-keys/{key_id}/confirm", tag = "Tenant keys", params(KeyPath),
+    extensions(("x-required-scope" = json!(KeyScope::TenantKeysWrite))),
     responses(
         (status = 200, description = "Confirmed.", body = Data<ConfirmedRotation>),
         (status = 403, description = "`forbidden`, `key_superseded` or `key_not_confirmed`: the key that authenticates administers nothing."),
@@ -170,6 +178,7 @@ async fn confirm_tenant_key_rotation(
 /// And the rotation that it takes part in.
 #[utoipa::path(
     get, path = "/v1/admin/org/tenant-keys/{key_id}", tag = "Tenant keys", params(KeyPath),
+    extensions(("x-required-scope" = json!(KeyScope::TenantKeysRead))),
     responses(
         (status = 200, description = "The key.", body = Data<TenantKeyDetails>),
         (status = 404, description = "`not_found`: this org has no such key."),
@@ -186,11 +195,13 @@ async fn get_tenant_key(
     Ok(Json(Data { data: TenantKeyDetails { entry: TenantKeyEntry::of(key, partner.key_id), rotation } }))
 }
 
-/// Change a tenant API key's name or end.
+/// Change a tenant API key's name, end or scopes.
 ///
-/// Shortens or extends a running grace window as well. A dead key never comes back.
+/// Shortens or extends a running grace window as well. A dead key never comes back. Nobody changes a key that may do
+/// more than their own, nor lets it.
 #[utoipa::path(
     patch, path = "/v1/admin/org/tenant-keys/{key_id}", tag = "Tenant keys", params(KeyPath),
+    extensions(("x-required-scope" = json!(KeyScope::TenantKeysWrite))),
     request_body = UpdateTenantKey,
     responses(
         (status = 200, description = "Changed.", body = Data<TenantKeyEntry>),
@@ -205,8 +216,7 @@ async fn update_tenant_key(
     Valid((KeyPath { key_id }, input)): Valid<(KeyPath, UpdateTenantKey)>,
 ) -> Result<Json<Data<TenantKeyEntry>>, ApiError> {
     let (org_id, caller) = (mandate.org_id, mandate.caller);
-    let rule =
-        move |org: &OrgTenantKeys| org.update(key_id, input.name.as_deref(), &input.expires_at).map(Some);
+    let rule = move |org: &OrgTenantKeys| org.update(key_id, &input).map(Some);
     let plan = mandate.change(&app.clock, TenantKeys::with(key_id), rule).execute(&app.db).await?;
     app.outbox.wake(org_id, Stream::Credentials);
     let key = required(plan)?.changed.into_iter().next().ok_or_else(unplanned)?;
@@ -220,6 +230,7 @@ async fn update_tenant_key(
 /// is abandoned, and the old key stands as it was. Whoever is waited for is replaced at once.
 #[utoipa::path(
     delete, path = "/v1/admin/org/tenant-keys/{key_id}", tag = "Tenant keys", params(KeyPath),
+    extensions(("x-required-scope" = json!(KeyScope::TenantKeysWrite))),
     responses(
         (status = 204, description = "Revoked, or it had ended already."),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),

@@ -1,11 +1,9 @@
 //! The manual rotation that the integration contact performs at the command line (contract 11).
 //! The same rules as over HTTP, with `operator` in the audit log.
 
-use chrono::{DateTime, Utc};
-
 use super::input::{CreateTenantKey, RotateTenantKey};
 use super::new_key::NewKey;
-use super::rules::{OrgTenantKeys, StoredTenantKey, TenantKeyPlan};
+use super::rules::{Minting, OrgTenantKeys, StoredTenantKey, TenantKeyPlan};
 use super::store::{self, TenantKeys};
 use crate::changes::{Change, Mandate, Rule};
 use crate::clock::Clock;
@@ -26,11 +24,10 @@ pub fn minting(
     clock: &Clock,
     mandate: Mandate,
     new: &NewKey,
-    name: String,
-    expires_at: Option<DateTime<Utc>>,
+    wanted: Minting,
 ) -> Change<TenantKeys, impl Rule<TenantKeys> + use<>> {
     let (keys, fresh) = (TenantKeys::adding(new, Recipient::Caller), new.fresh.clone());
-    mandate.change(clock, keys, move |org: &OrgTenantKeys| org.mint(&name, expires_at, &fresh).map(Some))
+    mandate.change(clock, keys, move |org: &OrgTenantKeys| org.mint(&wanted, &fresh).map(Some))
 }
 
 /// The confirmation of the rotation to a key.
@@ -76,7 +73,7 @@ impl Operator<'_> {
         E: From<ApiError> + From<sqlx::Error> + DatabaseFailure + Send + 'static,
     {
         let new = NewKey::generate(self.keyring, self.key_env);
-        let change = minting(self.clock, self.mandate(), &new, wanted.name, wanted.expires_at);
+        let change = minting(self.clock, self.mandate(), &new, wanted.minting());
         change.execute_shown(self.db, move |plan| show(&added(plan)?, &new.key)).await
     }
 

@@ -12,6 +12,7 @@ impl OrgTenantKeys {
     /// Confirms the rotation to `key_id`: the old key's grace window begins.
     pub fn confirm(&self, key_id: KeyId) -> Result<TenantKeyPlan, ApiError> {
         self.org.caller.require_administrator_or(key_id)?;
+        self.require_right_over_rotation(self.find(key_id))?;
         let successor = self.find(key_id).ok_or(Code::NotFound)?;
         if !successor.is_live(self.org.now) {
             return Err(Code::KeyNotLive.into());

@@ -12,6 +12,8 @@ use crate::crypto::secret::{Secret, reveal_some};
 use crate::error::ApiError;
 use crate::http::paging::{CursorPosition, Data, Listed};
 use crate::idempotency::{Made, Reply};
+use crate::identity::enforcement::Enforcement;
+use crate::identity::key_scopes::{KeyRights, KeyScopes};
 use crate::ids::KeyId;
 use crate::routes::public_keys::delivery::{EncryptedTo, SecretDelivery, Shown};
 
@@ -129,6 +131,10 @@ pub struct TenantKeyEntry {
     /// Its successor's id.
     #[schema(required, value_type = Option<uuid::Uuid>)]
     rotated_to: Option<KeyId>,
+    /// What it may do.
+    scopes: KeyScopes,
+    /// Whether it is held to that (`enforce`), or may do everything and is watched (`report`).
+    scope_policy: Enforcement,
     /// Whether it authenticated this request.
     is_current: bool,
 }
@@ -142,6 +148,7 @@ impl Listed for TenantKeyEntry {
 impl TenantKeyEntry {
     /// The entry for `key`, as the holder of `caller` sees it.
     pub fn of(key: StoredTenantKey, caller: Option<KeyId>) -> Self {
+        let KeyRights { scopes, policy: scope_policy } = key.rights;
         Self {
             is_current: caller == Some(key.id),
             id: key.id,
@@ -152,6 +159,8 @@ impl TenantKeyEntry {
             revoked_at: key.revoked_at,
             expires_at: key.expires_at,
             rotated_to: key.rotated_to,
+            scopes,
+            scope_policy,
         }
     }
 }

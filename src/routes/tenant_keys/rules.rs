@@ -4,11 +4,14 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::input::UpdateTenantKey;
+pub use super::rights::RightsChange;
 pub use super::stored::{Activation, Pending, StoredTenantKey};
 use crate::changes::OrgState;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
 use crate::events::{EventType, Subject};
 use crate::http::input::Patch;
+use crate::identity::key_scopes::KeyRights;
 use crate::identity::stage::KeyStage;
 use crate::ids::KeyId;
 
@@ -86,6 +89,19 @@ pub struct Rotation {
     pub activation: Activation,
     /// How long that may take, where it does not do so at once.
     pub confirm_within: TimeDelta,
+    /// What the new key has otherwise than the old one.
+    pub rights: RightsChange,
+}
+
+/// The request for a further key.
+#[derive(Clone, Debug)]
+pub struct Minting {
+    /// For people.
+    pub name: String,
+    /// Its end.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// What it may do.
+    pub rights: KeyRights,
 }
 
 impl OrgTenantKeys {
@@ -93,6 +109,13 @@ impl OrgTenantKeys {
     pub fn rotate(&self, wanted: &Rotation, fresh: &Fresh) -> Result<TenantKeyPlan, ApiError> {
         self.org.caller.require_unrotated()?;
         let old = self.to_rotate(wanted.key_id)?;
+        let rights = wanted.rights.applied_to(old.rights);
+        if self.org.caller.key_id == Some(old.id) {
+            self.org.caller.require_scopes(rights.granted())?;
+        } else {
+            self.require_right_over(Some(old))?;
+            self.require_right_to_make(rights)?;
+        }
         if old.stage() == KeyStage::Superseded {
             return Err(Code::KeyAlreadyRotated.into());
         }
@@ -102,7 +125,8 @@ impl OrgTenantKeys {
         self.require_no_wait_for(old)?;
         let lifetime = old.expires_at.map(|own| own - old.created_at);
         let expires_at = wanted.expires_at.or_else(|| lifetime.map(|lifetime| self.org.now + lifetime));
-        let successor = self.new_key(fresh, old.name.clone(), expires_at);
+        let name = old.name.clone();
+        let successor = self.new_key(fresh, &Minting { name, expires_at, rights });
         self.within_limit(match wanted.activation {
             Activation::Immediate => TenantKeyPlan {
                 kind: EventType::TenantKeyRotated,
@@ -118,14 +142,10 @@ impl OrgTenantKeys {
     }
 
     /// Makes a key.
-    pub fn mint(
-        &self,
-        name: &str,
-        expires_at: Option<DateTime<Utc>>,
-        fresh: &Fresh,
-    ) -> Result<TenantKeyPlan, ApiError> {
+    pub fn mint(&self, wanted: &Minting, fresh: &Fresh) -> Result<TenantKeyPlan, ApiError> {
         self.org.caller.require_administrator()?;
-        let added = self.new_key(fresh, name.to_owned(), expires_at);
+        self.require_right_to_make(wanted.rights)?;
+        let added = self.new_key(fresh, wanted);
         self.within_limit(TenantKeyPlan {
             kind: EventType::TenantKeyCreated,
             changed: Vec::new(),
@@ -133,23 +153,21 @@ impl OrgTenantKeys {
         })
     }
 
-    /// Changes a key's name or end.
-    pub fn update(
-        &self,
-        key_id: KeyId,
-        name: Option<&str>,
-        expires_at: &Patch<DateTime<Utc>>,
-    ) -> Result<TenantKeyPlan, ApiError> {
+    /// Changes a key's name, end or rights.
+    pub fn update(&self, key_id: KeyId, wanted: &UpdateTenantKey) -> Result<TenantKeyPlan, ApiError> {
         self.org.caller.require_administrator()?;
+        self.require_right_over(self.find(key_id))?;
         let key = self.find(key_id).ok_or(Code::NotFound)?;
         if !key.is_live(self.org.now) {
             return Err(Code::KeyNotLive.into());
         }
         let mut changed = key.clone();
-        if let Some(name) = name {
-            name.clone_into(&mut changed.name);
+        changed.rights = wanted.rights().applied_to(key.rights);
+        self.require_right_to_make(changed.rights)?;
+        if let Some(name) = &wanted.name {
+            changed.name.clone_from(name);
         }
-        let end = match expires_at {
+        let end = match &wanted.expires_at {
             Patch::Keep => None,
             Patch::Clear => Some(None),
             Patch::Set(end) => Some(Some(*end)),
@@ -165,6 +183,7 @@ impl OrgTenantKeys {
     /// for is replaced by it, for else nothing would be left of either.
     pub fn revoke(&self, key_id: KeyId) -> Result<Option<TenantKeyPlan>, ApiError> {
         self.org.caller.require_administrator_or(key_id)?;
+        self.require_right_over_rotation(self.find(key_id))?;
         let key = self.find(key_id).ok_or(Code::NotFound)?;
         if self.org.caller.key_id == Some(key_id) && key.pending.is_none() {
             return Err(Code::CannotRevokeSelf.into());
@@ -205,21 +224,22 @@ impl OrgTenantKeys {
         self.keys.iter().find(|key| key.id == id)
     }
 
-    fn new_key(&self, fresh: &Fresh, name: String, expires_at: Option<DateTime<Utc>>) -> StoredTenantKey {
+    fn new_key(&self, fresh: &Fresh, wanted: &Minting) -> StoredTenantKey {
         StoredTenantKey {
             id: fresh.id,
-            name,
+            name: wanted.name.clone(),
             prefix: fresh.prefix.clone(),
             created_at: self.org.now,
             last_used_at: None,
             tokens_issued: 0,
             dead_uses: 0,
             dead_used_at: None,
-            expires_at,
+            expires_at: wanted.expires_at,
             rotated_at: None,
             rotated_to: None,
             revoked_at: None,
             pending: None,
+            rights: wanted.rights,
         }
     }
 

@@ -31,6 +31,7 @@ fn key(n: u128) -> StoredTenantKey {
         rotated_to: None,
         revoked_at: None,
         pending: None,
+        rights: KeyRights::UNRESTRICTED,
     }
 }
 
@@ -48,6 +49,7 @@ fn org(keys: Vec<StoredTenantKey>, caller: Option<u128>) -> OrgTenantKeys {
         key_id: Some(key.id),
         is_live: key.is_live(at(NOW)),
         stage: key.stage(),
+        scopes: key.rights.granted(),
     });
     let caller = caller.unwrap_or(CallerState::KEYLESS);
     OrgTenantKeys { org: OrgState { caller, ..OrgState::new(Head::default(), at(NOW)) }, keys }
@@ -57,6 +59,18 @@ fn fresh() -> Fresh {
     Fresh { id: id(999), prefix: "tk_test_fresh0".into() }
 }
 
+fn minting() -> Minting {
+    Minting { name: "x".into(), expires_at: None, rights: KeyRights::UNRESTRICTED }
+}
+
+fn named(name: &str) -> UpdateTenantKey {
+    UpdateTenantKey { name: Some(name.into()), ..ending(Patch::Keep) }
+}
+
+fn ending(expires_at: Patch<DateTime<Utc>>) -> UpdateTenantKey {
+    UpdateTenantKey { name: None, expires_at, scopes: None, scope_policy: None }
+}
+
 fn rotation(key_id: Option<u128>, grace_hours: i64) -> Rotation {
     Rotation {
         key_id: key_id.map(id),
@@ -64,6 +78,7 @@ fn rotation(key_id: Option<u128>, grace_hours: i64) -> Rotation {
         expires_at: None,
         activation: Activation::Immediate,
         confirm_within: TimeDelta::hours(24),
+        rights: RightsChange::default(),
     }
 }
 
@@ -138,9 +153,9 @@ fn the_loser_of_a_rotation_without_grace_hears_that_the_key_was_rotated() {
 #[test]
 fn a_key_in_its_grace_window_administers_nothing() {
     let org = org(vec![key(1), superseded(3)], Some(3));
-    assert_eq!(code(org.mint("x", None, &fresh())), "key_superseded");
-    assert_eq!(code(org.update(id(1), Some("x"), &Patch::Keep)), "key_superseded");
-    assert_eq!(code(org.update(id(9), Some("x"), &Patch::Keep)), "key_superseded");
+    assert_eq!(code(org.mint(&minting(), &fresh())), "key_superseded");
+    assert_eq!(code(org.update(id(1), &named("x"))), "key_superseded");
+    assert_eq!(code(org.update(id(9), &named("x"))), "key_superseded");
     assert_eq!(code(org.revoke(id(1))), "key_superseded");
 }
 
@@ -148,8 +163,8 @@ fn a_key_in_its_grace_window_administers_nothing() {
 fn a_caller_that_has_ended_since_it_authenticated_changes_nothing() {
     for ended in [key(3), superseded(3)] {
         let org = org(vec![key(1), StoredTenantKey { revoked_at: Some(at(NOW)), ..ended }], Some(3));
-        assert_eq!(code(org.mint("x", None, &fresh())), "unauthorized");
-        assert_eq!(code(org.update(id(1), Some("x"), &Patch::Keep)), "unauthorized");
+        assert_eq!(code(org.mint(&minting(), &fresh())), "unauthorized");
+        assert_eq!(code(org.update(id(1), &named("x"))), "unauthorized");
         assert_eq!(code(org.revoke(id(1))), "unauthorized");
     }
 }
@@ -160,32 +175,32 @@ fn ten_keys_may_live_and_the_refusal_names_the_next_expiry() {
     keys[3].expires_at = Some(at(NOW + 7));
     keys.push(StoredTenantKey { revoked_at: Some(at(1)), ..key(11) });
     let full = org(keys, Some(1));
-    let Err(ApiError::Failed(refusal)) = full.mint("x", None, &fresh()) else { panic!("must be refused") };
+    let Err(ApiError::Failed(refusal)) = full.mint(&minting(), &fresh()) else { panic!("must be refused") };
     assert_eq!(refusal.code.name(), "too_many_live_keys");
     assert_eq!(refusal.details[0].message, "2026-11-25T11:00:00Z");
     assert_eq!(code(full.rotate(&rotation(None, 1), &fresh())), "too_many_live_keys");
     assert_eq!(code(full.rotate(&rotation(None, 0), &fresh())), "ok");
     let room = org((1..=9).map(key).collect(), Some(1));
-    assert_eq!(code(room.mint("x", None, &fresh())), "ok");
+    assert_eq!(code(room.mint(&minting(), &fresh())), "ok");
 }
 
 #[test]
 fn a_running_grace_window_is_shortened_or_extended_to_seven_days_after_the_rotation() {
     let org = org(vec![key(1), superseded(3)], Some(1));
-    let set = |hour| code(org.update(id(3), None, &Patch::Set(at(hour))));
+    let set = |hour| code(org.update(id(3), &ending(Patch::Set(at(hour)))));
     assert_eq!(set(NOW + 2), "ok");
     assert_eq!(set(NOW - 1 + 7 * 24), "ok");
     assert_eq!(set(NOW + 7 * 24), "422");
-    assert_eq!(code(org.update(id(3), None, &Patch::Clear)), "422");
-    assert_eq!(code(org.update(id(1), None, &Patch::Clear)), "ok");
+    assert_eq!(code(org.update(id(3), &ending(Patch::Clear))), "422");
+    assert_eq!(code(org.update(id(1), &ending(Patch::Clear))), "ok");
 }
 
 #[test]
 fn a_dead_key_never_comes_back() {
     let expired = StoredTenantKey { expires_at: Some(at(NOW)), ..key(5) };
     let org = org(vec![key(1), expired], Some(1));
-    assert_eq!(code(org.update(id(5), None, &Patch::Clear)), "key_not_live");
-    assert_eq!(code(org.update(id(9), None, &Patch::Clear)), "not_found");
+    assert_eq!(code(org.update(id(5), &ending(Patch::Clear))), "key_not_live");
+    assert_eq!(code(org.update(id(9), &ending(Patch::Clear))), "not_found");
     assert_eq!(org.revoke(id(5)).unwrap(), None);
 }
 
@@ -282,7 +297,7 @@ fn who_ends_the_old_key_has_the_successor_take_its_place() {
 #[test]
 fn the_end_of_what_waits_comes_with_its_confirmation() {
     let org = org(vec![key(1), waiting(2, 1, NOW + 5)], None);
-    let changed = |end| org.update(id(2), None, &end).unwrap().changed[0].clone();
+    let changed = |end| org.update(id(2), &ending(end)).unwrap().changed[0].clone();
     let sooner = changed(Patch::Set(at(NOW + 2)));
     assert_eq!((sooner.expires_at, sooner.pending.unwrap().ends_at), (Some(at(NOW + 2)), Some(at(NOW + 2))));
     let later = changed(Patch::Set(at(NOW + 9)));

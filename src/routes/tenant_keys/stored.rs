@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::identity::key_scopes::KeyRights;
 use crate::identity::stage::KeyStage;
 use crate::ids::KeyId;
 
@@ -36,6 +37,9 @@ pub struct StoredTenantKey {
     pub revoked_at: Option<DateTime<Utc>>,
     /// The rotation that it waits for.
     pub pending: Option<Pending>,
+    /// What it may do.
+    #[serde(flatten)]
+    pub rights: KeyRights,
 }
 
 /// The rotation that a key waits for, in which it is the successor (contract 13.1).

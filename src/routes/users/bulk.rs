@@ -26,6 +26,7 @@ use crate::events::Stream;
 use crate::http::chunks::Chunks;
 use crate::http::input::{announced_length, judge, refuse_query, require_media_type};
 use crate::identity::Partner;
+use crate::identity::key_scopes::KeyScope;
 use crate::request_id::TraceContext;
 use crate::state::App;
 
@@ -136,6 +137,7 @@ const EXAMPLE: &str = "\
 /// stored; sending them again is safe and answers `exists`.
 #[utoipa::path(
     post, path = "/v1/users/bulk", tag = "Users",
+    extensions(("x-required-scope" = json!(KeyScope::UsersWrite))),
     request_body(content = UserLines, content_type = "application/x-ndjson",
                  description = "One user a line.", example = json!(EXAMPLE)),
     responses(

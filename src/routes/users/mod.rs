@@ -30,6 +30,7 @@ use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
 use crate::idempotency::{self, Once, Reply};
+use crate::identity::key_scopes::KeyScope;
 use crate::identity::members::Member;
 use crate::identity::{Caller, Partner};
 use crate::ids::OrgId;
@@ -61,6 +62,7 @@ pub struct CreatedUser {
 /// The `user_id` is yours to choose and identifies the user from then on.
 #[utoipa::path(
     post, path = "/v1/users", tag = "Users", request_body = CreateUser,
+    extensions(("x-required-scope" = json!(KeyScope::UsersWrite))),
     responses(
         (status = 201, description = "Created.", body = Data<CreatedUser>),
         (status = 409, description = "`user_already_exists`"),
@@ -96,6 +98,7 @@ async fn create_user(
 /// Ordered by creation, oldest first.
 #[utoipa::path(
     get, path = "/v1/users", tag = "Users", params(Page),
+    extensions(("x-required-scope" = json!(KeyScope::UsersRead))),
     responses((status = 200, description = "A page of users.", body = List<UserEntry>)),
 )]
 async fn list_users(
@@ -120,6 +123,7 @@ pub async fn total(app: &App, org_id: OrgId, counted: i64) -> Result<i64, ApiErr
 /// Also to that user's own app, with a member token.
 #[utoipa::path(
     get, path = "/v1/users/{user_id}", tag = "Users", params(UserPath),
+    extensions(("x-required-scope" = json!(KeyScope::UsersRead))),
     responses(
         (status = 200, description = "The user.", body = Data<User>),
         (status = 404, description = "`not_found`: this org has no such user."),
@@ -140,6 +144,7 @@ async fn get_user(
 /// Fields that are absent stay as they are; `null` clears.
 #[utoipa::path(
     patch, path = "/v1/users/{user_id}", tag = "Users", params(UserPath), request_body = UpdateUser,
+    extensions(("x-required-scope" = json!(KeyScope::UsersWrite))),
     responses(
         (status = 204, description = "Changed."),
         (status = 404, description = "`not_found`: this org has no such user."),
@@ -161,6 +166,7 @@ async fn update_user(
 /// The row is purged, not flagged; the `user_id` can be used again.
 #[utoipa::path(
     delete, path = "/v1/users/{user_id}", tag = "Users", params(UserPath),
+    extensions(("x-required-scope" = json!(KeyScope::UsersWrite))),
     responses(
         (status = 204, description = "Deleted."),
         (status = 404, description = "`not_found`: this org has no such user."),

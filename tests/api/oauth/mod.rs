@@ -77,6 +77,12 @@ impl<'k> Assertion<'k> {
         form(&self.text())
     }
 
+    /// Asks for a token that is good for this; nothing is not sent.
+    pub async fn ask_for(&self, app: &TestApp, scope: &str) -> Reply {
+        let scope = form_urlencoded::Serializer::new(String::new()).append_pair("scope", scope).finish();
+        post(&app.anyone(), format!("{}&{scope}", self.form())).await
+    }
+
     async fn ask(&self, caller: &Caller) -> Reply {
         post(caller, self.form()).await
     }

@@ -136,7 +136,7 @@ async fn switched_off_it_says_so_and_tokens_that_were_issued_live_on() {
     // One from before.
     let identity = &off.state.identity;
     let client = identity.oauth_client(&Assertion::new(&ALICE, &keyid).text(), None, &<_>::default()).await;
-    let claims = identity.partner_claims(&client.expect("it is good"), NOW);
+    let claims = identity.partner_claims(&client.expect("it is good"), "partner", NOW);
     let keys = identity.token_keys.current().await.expect("they are there");
     let token = keys.signing(off.clock.now()).expect("it is there").sign(&Claims::Partner(claims));
     bearer(&off, &token).get("/v1/users").await.expect(200);

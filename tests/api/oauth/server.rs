@@ -12,7 +12,12 @@ fn metadata(issuer: &str, base: &str) -> Value {
         "token_endpoint": format!("{base}/v1/oauth/token"),
         "jwks_uri": format!("{base}/.well-known/jwks.json"),
         "service_documentation": format!("{base}/docs"),
-        "scopes_supported": ["partner"],
+        "scopes_supported": [
+            "partner", "users:read", "users:write", "tokens:write", "org:read", "org:write", "tenant_keys:read",
+            "tenant_keys:write", "signing_secrets:read", "signing_secrets:write", "queues:read", "queues:write",
+            "events:read", "events:write", "public_keys:read", "public_keys:write", "audit:read", "reports:read",
+            "reports:write",
+        ],
         "grant_types_supported": ["client_credentials"],
         "response_types_supported": [],
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],

@@ -160,9 +160,9 @@ fn every_operation_says_what_it_is_who_may_call_it_and_what_it_answers() {
                 json!([])
             }
             "/v1/users/{user_id}" => {
-                json!([{"TenantKey": []}, {"PartnerToken": ["partner"]}, {"MemberToken": []}])
+                json!([{"TenantKey": []}, {"PartnerToken": [spec["x-required-scope"]]}, {"MemberToken": []}])
             }
-            _ => json!([{"TenantKey": []}, {"PartnerToken": ["partner"]}]),
+            _ => json!([{"TenantKey": []}, {"PartnerToken": [spec["x-required-scope"]]}]),
         };
         assert_eq!(spec["security"], schemes, "{id}");
         assert_eq!(spec["tags"].as_array().map(Vec::len), Some(1), "{id}");

@@ -7,6 +7,7 @@ mod hostile;
 mod identity;
 mod messages;
 mod query;
+mod scopes;
 mod superseded;
 mod tenancy;
 mod twins;

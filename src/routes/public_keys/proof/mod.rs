@@ -24,6 +24,7 @@ use crate::changes::Mandate;
 use crate::crypto::secret::Secret;
 use crate::error::ApiError;
 use crate::idempotency::{self, Once, Reply};
+use crate::identity::key_scopes::KeyScope;
 use crate::ids::OrgId;
 use crate::state::App;
 
@@ -40,6 +41,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// 10 minutes and 5 tries.
 #[utoipa::path(
     post, path = "/api/v1/key/{UniqueId}/challenge", tag = "Public keys", params(PublicKeyPath),
+    extensions(("x-required-scope" = json!(KeyScope::PublicKeysWrite))),
     responses(
         (status = 200, description = "To be answered.", body = PublicKeyChallenge),
         (status = 400, description = "`invalid_request` (the pair was generated here), `key_not_live` or `conflicting_credentials`."),
@@ -71,6 +73,7 @@ async fn challenge_public_key(
 /// expires, is answered again.
 #[utoipa::path(
     post, path = "/api/v1/key/{UniqueId}/proof", tag = "Public keys", params(PublicKeyPath), request_body = KeyProof,
+    extensions(("x-required-scope" = json!(KeyScope::PublicKeysWrite))),
     responses(
         (status = 200, description = "Proven.", body = ProvenPublicKey),
         (status = 400, description = "`proof_failed`, `key_not_live`, `invalid_request` or `conflicting_credentials`."),

@@ -19,6 +19,7 @@ use super::usage::Usage;
 use crate::error::{ApiError, Code};
 use crate::http::input::{Body, Input, Reader, Valid};
 use crate::identity::Partner;
+use crate::identity::key_scopes::KeyScope;
 use crate::state::App;
 
 /// `/api/v1/key/selection/{OwnerCode}`.
@@ -99,6 +100,7 @@ impl From<Selected<'_>> for SelectedPublicKey {
 /// why. Ask for a time after a planned change to see what it does.
 #[utoipa::path(
     get, path = "/api/v1/key/selection/{OwnerCode}", tag = "Public keys", params(OwnerPath, SelectionFilter),
+    extensions(("x-required-scope" = json!(KeyScope::PublicKeysRead))),
     responses(
         (status = 200, description = "The keys, and where there is none the reason.", body = PublicKeySelection),
         (status = 400, description = "`invalid_request` or `conflicting_credentials`."),
