@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::administration;
 use super::edge::limit_of;
 use super::encrypted::{self, Wanted};
 use super::scopes::RequiredScopes;
@@ -18,14 +19,13 @@ use crate::error::{ApiError, Code};
 use crate::features::Feature;
 use crate::idempotency::header::IdempotencyKey;
 use crate::identity::client::ClientAddress;
-use crate::identity::orgs::SignaturePolicy;
 use crate::identity::signatures::{Signer, is_signed};
 use crate::identity::usage::{Arrival, Judgement};
 use crate::identity::{Access, Caller, Found, Identified, Partner};
 use crate::ids::OrgId;
 use crate::limits::shares::{self, Share};
 use crate::limits::{Limit, Listener};
-use crate::routes::{reports, signatures};
+use crate::routes::reports;
 use crate::state::App;
 
 /// The checks before one feature's routes.
@@ -141,60 +141,18 @@ fn admit(
         app.require_live(feature)?;
     }
     if let Caller::Partner(Partner { signed_by: None, .. }) = caller
-        && requires_signature(found.org.policy.requests, request.method(), request.uri().path())
+        && administration::requires_signature(
+            found.org.policy.requests,
+            request.method(),
+            request.uri().path(),
+        )
     {
         return Err(Code::SignatureRequired.into());
+    }
+    if found.org.is_frozen && administration::freezes(request.method(), request.uri().path()) {
+        return Err(Code::AdministrationFrozen.into());
     }
     scopes.require(app, found, request)?;
     let shows_secrets = *request.method() == Method::POST && feature.is_some_and(Feature::shows_secrets);
     Ok((share, IdempotencyKey::of(request.headers(), shows_secrets)?))
-}
-
-/// What changes credentials, queues and the org itself (contract 12.1).
-const ADMINISTRATION: [&str; 4] =
-    ["/v1/auth/tenant-key", "/v1/auth/signing-secret", "/v1/admin", "/api/v1/key"];
-
-fn requires_signature(policy: SignaturePolicy, method: &Method, path: &str) -> bool {
-    match policy {
-        SignaturePolicy::Optional => false,
-        SignaturePolicy::Administration => {
-            let is_below =
-                |root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-            !matches!(*method, Method::GET | Method::HEAD) && ADMINISTRATION.into_iter().any(is_below)
-        }
-        // Whoever cannot sign yet is told here what is wrong.
-        SignaturePolicy::Required => path != signatures::CHECK_PATH,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn administration_is_what_changes_credentials_queues_and_the_org() {
-        let requires = |method, path| requires_signature(SignaturePolicy::Administration, &method, path);
-        for path in [
-            "/v1/auth/tenant-key/rotate",
-            "/v1/auth/signing-secret/rotate",
-            "/v1/admin/org",
-            "/api/v1/key",
-            "/api/v1/key/generate",
-        ] {
-            assert!(requires(Method::POST, path) && requires(Method::DELETE, path), "{path}");
-            assert!(!requires(Method::GET, path) && !requires(Method::HEAD, path), "{path}");
-        }
-        for path in
-            ["/v1/users", "/v1/auth/token", "/v1/auth/signature/check", "/v1/administer", "/api/v1/keys"]
-        {
-            assert!(!requires(Method::POST, path), "{path}");
-        }
-    }
-
-    #[test]
-    fn required_is_everything_but_the_check_that_helps_to_sign() {
-        let requires = |method, path| requires_signature(SignaturePolicy::Required, &method, path);
-        assert!(requires(Method::GET, "/v1/users") && requires(Method::POST, "/v1/auth/token"));
-        assert!(!requires(Method::POST, "/v1/auth/signature/check"));
-    }
 }

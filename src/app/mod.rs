@@ -11,6 +11,7 @@
 //! Around the handler the gate opens and makes encrypted bodies (`encrypted`), and settles signatures of requests
 //! (`signed`); responses are signed at the edge (`signed_response`), where they are what will be sent.
 
+mod administration;
 mod body;
 mod edge;
 mod encrypted;

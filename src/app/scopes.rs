@@ -17,8 +17,9 @@ use crate::state::App;
 
 /// Operations that every key may ask for, because what it asks may be about its own rotation, which needs no scope:
 /// it rotates itself, and confirms or gives up the successor. Their rules ask for the scope where it is about another.
-const JUDGED_BY_THEIR_RULES: [&str; 3] =
-    ["rotate_tenant_key", "confirm_tenant_key_rotation", "revoke_tenant_key"];
+/// And the brake, which any live key pulls (contract 13.4).
+const JUDGED_BY_THEIR_RULES: [&str; 4] =
+    ["rotate_tenant_key", "confirm_tenant_key_rotation", "revoke_tenant_key", "freeze_administration"];
 
 /// The scopes of a feature's operations.
 #[derive(Debug)]

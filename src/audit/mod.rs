@@ -65,6 +65,15 @@ impl Author {
         }
     }
 
+    /// Returns `true` for a partner, however it authenticated.
+    #[must_use]
+    pub fn is_partner(&self) -> bool {
+        match self.actor {
+            Actor::Operator | Actor::Service => false,
+            Actor::Gateway | Actor::TenantKey(_) | Actor::PublicKey(_) => true,
+        }
+    }
+
     /// The trace that the change belongs to.
     #[must_use]
     pub fn trace(&self) -> Option<TraceContext> {

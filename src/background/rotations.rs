@@ -12,7 +12,7 @@ use crate::events::{EventType, Stream};
 use crate::ids::{KeyId, OrgId};
 use crate::routes::signing_secrets;
 use crate::routes::signing_secrets::rules::SigningSecretPlan;
-use crate::routes::tenant_keys::operator::{abandoning, confirming};
+use crate::routes::tenant_keys::operator::{abandoning, confirming_by_use};
 use crate::routes::tenant_keys::rules::TenantKeyPlan;
 use crate::state::App;
 
@@ -27,13 +27,16 @@ pub async fn run(app: App) {
     let mut ticks = tokio::time::interval(LOOK_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = app.identity.keys.first_uses.noted() => {}
-        }
-        if let Err(error) = step(&app).await {
+        let is_used = tokio::select! {
+            _ = ticks.tick() => false,
+            () = app.identity.keys.first_uses.noted() => true,
+        };
+        let done = step(&app).await;
+        if let Err(error) = &done {
             tracing::warn!(%error, "rotations could not be confirmed or given up");
-            // What was noted again must not be tried as fast as it fails.
+        }
+        // What is noted again, because it failed or its org is frozen, must not be tried as fast as that goes.
+        if done.is_err() || (is_used && done.is_ok_and(|done| done == 0)) {
             tokio::time::sleep(RETRY_AFTER).await;
         }
     }
@@ -49,7 +52,7 @@ pub async fn step(app: &App) -> Result<usize, ApiError> {
     let mut used = first_uses.take().into_iter();
     for (org_id, key_id) in used.by_ref() {
         let mandate = Mandate::service(org_id, &app.keyring);
-        match settle(app, org_id, confirming(&app.clock, mandate, key_id)).await {
+        match settle(app, org_id, confirming_by_use(&app.clock, mandate, key_id)).await {
             Ok(happened) => done += usize::from(happened),
             Err(error) => {
                 first_uses.note(org_id, key_id);

@@ -86,13 +86,15 @@ pub struct OrgState {
     pub caller: CallerState,
     /// The instant of the decision.
     pub now: DateTime<Utc>,
+    /// Its administration is frozen (contract 13.4).
+    pub is_frozen: bool,
 }
 
 impl OrgState {
     /// An org whose log ends at `head`, as nobody's key finds it.
     #[must_use]
     pub fn new(head: Head, now: DateTime<Utc>) -> Self {
-        Self { head, caller: CallerState::KEYLESS, now }
+        Self { head, caller: CallerState::KEYLESS, now, is_frozen: false }
     }
 }
 
@@ -108,19 +110,22 @@ pub struct CallerState {
     pub stage: KeyStage,
     /// What it, or a token in its place, grants.
     pub scopes: KeyScopes,
+    /// It is a partner's, whose administration is frozen. That binds neither operators nor the service.
+    pub is_frozen: bool,
 }
 
 impl CallerState {
     /// Somebody who needs no key.
     pub const KEYLESS: Self =
-        Self { key_id: None, is_live: true, stage: KeyStage::Current, scopes: KeyScopes::ALL };
+        Self { key_id: None, is_live: true, stage: KeyStage::Current, scopes: KeyScopes::ALL, is_frozen: false };
 
-    /// Passes who may change anything: neither a key in its grace window, nor one that waits for its confirmation.
+    /// Passes who may change anything: nobody while that is frozen, and neither a key in its grace window, nor one
+    /// that waits for its confirmation.
     ///
     /// # Errors
-    /// 401 for a dead key, 403 `key_superseded` or `key_not_confirmed`.
+    /// 401 for a dead key, 403 `administration_frozen`, `key_superseded` or `key_not_confirmed`.
     pub fn require_administrator(self) -> Result<(), ApiError> {
-        self.require_live()?;
+        self.require_unfrozen()?;
         self.stage.require_administrator()
     }
 
@@ -130,7 +135,7 @@ impl CallerState {
     /// As [`require_administrator`](Self::require_administrator).
     pub fn require_administrator_or(self, key_id: KeyId) -> Result<(), ApiError> {
         if self.key_id == Some(key_id) && self.stage == KeyStage::Pending {
-            self.require_live()
+            self.require_unfrozen()
         } else {
             self.require_administrator()
         }
@@ -156,8 +161,17 @@ impl CallerState {
         key_scopes::require(self.scopes, needed.into())
     }
 
-    fn require_live(self) -> Result<(), ApiError> {
+    /// Passes any live key, and whoever needs none.
+    ///
+    /// # Errors
+    /// 401 for a dead key.
+    pub fn require_live(self) -> Result<(), ApiError> {
         if self.is_live { Ok(()) } else { Err(Code::Unauthorized.into()) }
+    }
+
+    fn require_unfrozen(self) -> Result<(), ApiError> {
+        self.require_live()?;
+        if self.is_frozen { Err(Code::AdministrationFrozen.into()) } else { Ok(()) }
     }
 }
 
@@ -186,5 +200,18 @@ mod tests {
         assert_eq!(outcome(false, KeyStage::Current), (unauthorized, unauthorized));
         assert_eq!(outcome(false, KeyStage::Pending), (unauthorized, unauthorized));
         assert_eq!(outcome(false, KeyStage::Superseded), (unauthorized, rotated));
+    }
+
+    #[test]
+    fn a_change_that_raced_with_the_freeze_loses_whoever_makes_it() {
+        let (frozen, id) = (Some("administration_frozen"), KeyId(uuid::Uuid::from_u128(1)));
+        for stage in [KeyStage::Current, KeyStage::Pending, KeyStage::Superseded] {
+            let caller = CallerState { key_id: Some(id), stage, is_frozen: true, ..CallerState::KEYLESS };
+            assert_eq!(refusal(caller.require_administrator()), frozen, "{stage:?}");
+            assert_eq!(refusal(caller.require_administrator_or(id)), frozen, "{stage:?}");
+            let dead = CallerState { is_live: false, ..caller };
+            assert_eq!(refusal(dead.require_administrator()), Some("unauthorized"), "{stage:?}");
+            assert_eq!(refusal(caller.require_live()), None, "{stage:?}");
+        }
     }
 }

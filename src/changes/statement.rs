@@ -46,6 +46,7 @@ macro_rules! snapshot {
         let rows = $crate::changes::named!(
             {
                 r#" SELECT o.revision AS "revision!", o.audit_mac AS "audit_mac: crate::crypto::audit_chain::RowMac",
+                    o.frozen_at IS NOT NULL AS "is_frozen!",
                     given.caller IS NULL OR (c.id IS NOT NULL AND c.revoked_at IS NULL
                         AND (c.expires_at IS NULL OR c.expires_at > given.now)) AS "caller_is_live!",
                     c.rotated_at IS NOT NULL AS "caller_is_superseded!",
@@ -72,8 +73,10 @@ macro_rules! snapshot {
                 is_live: first.caller_is_live,
                 stage: $crate::identity::stage::KeyStage::of(first.caller_is_superseded, first.caller_is_pending),
                 scopes: mandate.granted(first.caller_scopes.as_deref(), first.caller_scope_policy.as_deref()),
+                is_frozen: first.is_frozen && mandate.author.is_partner(),
             };
-            Some(($crate::changes::OrgState { head, caller, now }, rows))
+            let is_frozen = first.is_frozen;
+            Some(($crate::changes::OrgState { head, caller, now, is_frozen }, rows))
         })
     }};
 }
@@ -103,25 +106,25 @@ pub(crate) use snapshot;
 /// `traceparent`. `version` is the version of the event's subject after the change; `announce`, if
 /// there is one, an expression that is computed last.
 ///
-/// Without an event, `set` changes columns of the org's own row, which the statement writes anyway,
-/// and cannot write twice; `gate` takes the place of that write and must hold the same guards;
+/// `set` changes columns of the org's own row, which the statement writes anyway, and cannot write
+/// twice; without an event `gate` takes the place of that write and must hold the same guards;
 /// `inserts` writes a row that is not there yet. The guard on `audit_key` stops a process that has not heard of a renewed key: it must not write after
 /// the row that handed the log over.
 macro_rules! change {
-    ($db:expr, $entry:expr, event = $event:expr, version = $version:tt, writes = $writes:tt,
+    ($db:expr, $entry:expr, event = $event:expr, version = $version:tt, $(set = $set:tt,)? $(writes = $writes:tt,)?
      $(announce = $announce:tt,)? { $($name:tt: $type:tt = $value:expr),* $(,)? }) => {{
         let event: Option<&$crate::events::Draft> = $event;
         $crate::changes::change!(
             @write $db, $entry,
             [
                 "change AS (
-                    UPDATE orgs o SET revision = given.seq, audit_mac = given.mac FROM given
+                    UPDATE orgs o SET revision = given.seq, audit_mac = given.mac" $(+ ", " + $set)? + " FROM given
                     WHERE o.id = given.org_id AND o.revision = given.seq - 1 AND o.audit_key <= given.audit_key
                     RETURNING given.*
                 )"
             ],
             [
-                + ", " + $writes + ",
+                $(+ ", " + $writes)? + ",
                 event AS (
                     INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at, traceparent)
                     SELECT org_id, event_id, stream, action, event_head || " + $version + " || event_tail, event_at,

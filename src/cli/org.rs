@@ -66,6 +66,19 @@ pub enum OrgCommand {
         #[arg(long, value_parser = policy)]
         signatures: SignaturePolicy,
     },
+    /// Let nothing of an org's administration change until it is thawed, while traffic goes on
+    Freeze {
+        #[arg(long)]
+        key: String,
+        /// For people: the partner sees it
+        #[arg(long, value_parser = reason)]
+        reason: Option<String>,
+    },
+    /// Let an org's administration change again
+    Thaw {
+        #[arg(long)]
+        key: String,
+    },
     /// List an org's event queues, or remove, pause or resume one
     Queues(queues::QueuesCommand),
 }
@@ -99,12 +112,24 @@ pub async fn run(config: &Config, command: OrgCommand, output: Output) -> Result
             let change = OrgChange::SetSignaturePolicy { policy: signatures, is_signed: true };
             operate(config, &key, change, "Changed", output).await
         }
+        OrgCommand::Freeze { key, reason } => {
+            operate(config, &key, OrgChange::Freeze { reason }, "Frozen", output).await
+        }
+        OrgCommand::Thaw { key } => {
+            operate(config, &key, OrgChange::Thaw { is_signed: true }, "Thawed", output).await
+        }
         OrgCommand::Queues(command) => queues::run(config, command, output).await,
     }
 }
 
 fn policy(name: &str) -> Result<SignaturePolicy, &'static str> {
     SignaturePolicy::parse(name).ok_or("must be optional, administration or required")
+}
+
+/// As the route takes it.
+fn reason(text: &str) -> Result<String, &'static str> {
+    let is_line = (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if is_line { Ok(text.to_owned()) } else { Err("must be one line of 1 to 200 characters") }
 }
 
 async fn operate(
@@ -202,7 +227,11 @@ pub async fn create(
 async fn list(opened: &OpenedDatabase, output: Output) -> Result<(), CliError> {
     let orgs = org::store::list(&opened.db.pool).await?;
     let lines = orgs.iter().map(|org| {
-        let state = if org.suspended_at.is_some() { "suspended" } else { "active" };
+        let state = match (org.suspended_at, org.frozen_at) {
+            (Some(_), _) => "suspended",
+            (None, Some(_)) => "frozen",
+            (None, None) => "active",
+        };
         format!("{}  {state:9}  {}  {}", org.id, org.key, org.name)
     });
     output.list(&json!({ "orgs": orgs }), lines)

@@ -124,6 +124,9 @@ kinds! {
     /// 30, 7 and 1 days before the end, where there is time for it.
     PublicKeyExpiring = "public_key.expiring" on Credentials;
     PublicKeyExpired = "public_key.expired" on Credentials;
+    /// Nothing of the administration changes any more (contract 13.4).
+    OrgAdministrationFrozen = "org.administration_frozen" on Credentials;
+    OrgAdministrationThawed = "org.administration_thawed" on Credentials;
     ReportReady = "report.ready" on Credentials;
     ReportFailed = "report.failed" on Credentials;
     QueueReplaced = "queue.replaced" on Credentials;
@@ -219,6 +222,13 @@ pub enum Subject {
         unique_id: Uuid,
         /// When the key ends, or ended.
         expires_at: DateTime<Utc>,
+    },
+    /// Of `org.*`.
+    Org {
+        /// The tenant key that authenticated the request, if one did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<Uuid>)]
+        by_key_id: Option<KeyId>,
     },
     /// Of `report.*`.
     Report {

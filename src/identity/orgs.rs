@@ -33,6 +33,8 @@ pub struct OrgRecord {
     pub standing: OrgStanding,
     /// What it wants of signatures.
     pub policy: MessagePolicy,
+    /// Its administration is frozen (contract 13.4).
+    pub is_frozen: bool,
     /// The keys that verify its signatures.
     pub authentication_keys: Vec<AuthenticationKey>,
 }
@@ -160,6 +162,7 @@ async fn load(
     let rows = sqlx::query!(
         r#"
         SELECT o.key, o.suspended_at IS NOT NULL AS "is_suspended!", o.signature_policy, o.sign_responses,
+               o.frozen_at IS NOT NULL AS "is_frozen!",
                k.unique_id AS "unique_id?", k.expires_at AS "expires_at?", k.public_key AS "public_key?",
                k.related_client_id
         FROM orgs o
@@ -176,7 +179,7 @@ async fn load(
     let standing = if org.is_suspended { OrgStanding::Suspended } else { OrgStanding::Active };
     let requests = SignaturePolicy::stored(&org.signature_policy);
     let policy = MessagePolicy { requests, signs_responses: org.sign_responses };
-    let key = org.key.clone();
+    let (key, is_frozen) = (org.key.clone(), org.is_frozen);
     let keys = rows.into_iter().filter_map(|row| {
         let (unique_id, expires_at) = (row.unique_id?, row.expires_at?);
         // Postgres has the empty text, which names nobody.
@@ -192,5 +195,5 @@ async fn load(
             }
         }
     });
-    Ok(Some(Arc::new(OrgRecord { key, standing, policy, authentication_keys: keys.collect() })))
+    Ok(Some(Arc::new(OrgRecord { key, standing, policy, is_frozen, authentication_keys: keys.collect() })))
 }

@@ -11,6 +11,7 @@ mod conventions;
 mod docs_width;
 mod events;
 mod features;
+mod freeze;
 mod gateway_key;
 mod health;
 mod host;

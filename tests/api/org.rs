@@ -19,6 +19,7 @@ async fn an_org_sees_itself_and_how_many_users_it_has() {
         "id": acme.id, "name": "acme", "key": "acme", "member_count": 2, "created_at": "2026-11-21T08:00:00Z",
         "signature_policy": "optional",
         "sign_responses": false,
+        "administration": {"frozen_at": null, "reason": null},
     }});
     acme.get(ORG).await.expect_json(200, &expected);
 }

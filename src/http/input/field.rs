@@ -142,6 +142,12 @@ impl<'p> Field<'p> {
         self.checked_text(length, |_| true, "")
     }
 
+    /// The same without control characters: it is shown as one line.
+    pub fn line(self, length: RangeInclusive<usize>) -> Option<String> {
+        let is_line = |text: &str| !text.chars().any(char::is_control);
+        self.checked_text(length, is_line, "must not contain control characters")
+    }
+
     /// An e-mail address of at most 254 characters (RFC 5321 4.5.3).
     pub fn email(self) -> Option<String> {
         self.checked_text(0..=254, email_address::EmailAddress::is_valid, "must be an e-mail address")

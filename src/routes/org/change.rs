@@ -5,6 +5,7 @@ use crate::audit::verify::HANDED_OVER;
 use crate::changes::{Change, Mandate, Rule};
 use crate::clock::Clock;
 use crate::error::{ApiError, Code};
+use crate::events::EventType;
 use crate::identity::orgs::SignaturePolicy;
 
 /// The request for a change of an org.
@@ -30,6 +31,17 @@ pub enum OrgChange {
     SignResponses(bool),
     /// Goes on with the renewed audit key of this number.
     HandOver(i16),
+    /// Lets nothing of its administration change until it is thawed (contract 13.4). Any live key may; an org that is
+    /// frozen already stays as it was frozen.
+    Freeze {
+        /// For people.
+        reason: Option<String>,
+    },
+    /// Lets its administration change again: by a signed request, which no thief of a tenant key makes.
+    Thaw {
+        /// `true` for a signed request, and for an operator.
+        is_signed: bool,
+    },
 }
 
 impl OrgChange {
@@ -43,6 +55,17 @@ impl OrgChange {
             Self::SetSignaturePolicy { .. } => "org.signature_policy_changed",
             Self::SignResponses(_) => "org.sign_responses_changed",
             Self::HandOver(_) => HANDED_OVER,
+            Self::Freeze { .. } => EventType::OrgAdministrationFrozen.name(),
+            Self::Thaw { .. } => EventType::OrgAdministrationThawed.name(),
+        }
+    }
+
+    /// The event that tells of it, if one does.
+    pub fn told(&self) -> Option<EventType> {
+        match self {
+            Self::Freeze { .. } => Some(EventType::OrgAdministrationFrozen),
+            Self::Thaw { .. } => Some(EventType::OrgAdministrationThawed),
+            _ => None,
         }
     }
 
@@ -69,10 +92,12 @@ impl Loaded {
         changes.iter().try_for_each(|change| self.decide(change).map(drop))
     }
 
-    /// Whoever may change anything may do this.
     fn decide(&self, change: &OrgChange) -> Result<Option<OrgPlan>, ApiError> {
-        self.org.caller.require_administrator()?;
+        self.require_right_to(change)?;
         match change {
+            OrgChange::Freeze { .. } if self.org.is_frozen => return Ok(None),
+            OrgChange::Thaw { .. } if !self.org.is_frozen => return Ok(None),
+            OrgChange::Thaw { is_signed: false } => return Err(Code::SignatureRequired.into()),
             OrgChange::SetSignaturePolicy { policy, .. } if *policy == self.signature_policy => {
                 return Ok(None);
             }
@@ -88,5 +113,17 @@ impl Loaded {
         let subject =
             if let OrgChange::HandOver(number) = change { number.to_string() } else { self.key.clone() };
         Ok(Some(OrgPlan { change: change.clone(), subject }))
+    }
+
+    /// Whoever may change anything may do this; the brake is any live key's to pull, and a signature's to release.
+    fn require_right_to(&self, change: &OrgChange) -> Result<(), ApiError> {
+        match change {
+            OrgChange::Freeze { .. } | OrgChange::Thaw { is_signed: true } => self.org.caller.require_live(),
+            OrgChange::Thaw { is_signed: false } => {
+                self.org.caller.require_live()?;
+                self.org.caller.stage.require_administrator()
+            }
+            _ => self.org.caller.require_administrator(),
+        }
     }
 }

@@ -2,10 +2,12 @@
 //! partners.
 
 mod change;
+mod freeze;
 mod profile;
 pub mod store;
 
 pub use self::change::OrgChange;
+pub use self::freeze::{FREEZE_PATH, THAW_PATH};
 pub use self::profile::{UpdateOrg, routes};
 use serde_json::json;
 use sqlx::PgExecutor;
@@ -76,7 +78,8 @@ pub async fn operate(
     change: OrgChange,
 ) -> Result<(), OrgError> {
     let mandate = Mandate::operator(by_key(db, key).await?.id, keyring);
-    Ok(change.by(mandate, clock).execute(db).await?)
+    change.by(mandate, clock).execute(db).await?;
+    Ok(())
 }
 
 /// The org with this key.

@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::change::OrgChange;
+use super::freeze::{self, Administration};
 use super::store;
 use crate::changes::Mandate;
 use crate::error::{ApiError, Code};
@@ -26,7 +27,7 @@ use crate::state::App;
 /// `/v1/admin/org`.
 #[must_use]
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(get_org, update_org))
+    OpenApiRouter::new().routes(routes!(get_org, update_org)).merge(freeze::routes())
 }
 
 /// The org.
@@ -51,6 +52,8 @@ pub struct OrgProfile {
     signature_policy: String,
     /// Whether every response is signed; else those that are asked for with `Accept-Signature`.
     sign_responses: bool,
+    /// Whether anything of the org may be changed.
+    administration: Administration,
 }
 
 /// Which requests must be signed (RFC 9421) by a registered key of the usage `Authentication`.
@@ -161,7 +164,17 @@ async fn show(app: &App, org_id: OrgId) -> Result<Json<Data<OrgProfile>>, ApiErr
     // It can only have been deleted since the gate: then it is refused as the gate would.
     let (org, users) = store::find(&app.db.pool, org_id).await?.ok_or(Code::Forbidden)?;
     let member_count = users::total(app, org_id, users).await?;
+    let administration = Administration::of(&org);
     let store::Org { id, key, name, created_at, signature_policy, sign_responses, .. } = org;
-    let data = OrgProfile { id, name, key, member_count, created_at, signature_policy, sign_responses };
+    let data = OrgProfile {
+        id,
+        name,
+        key,
+        member_count,
+        created_at,
+        signature_policy,
+        sign_responses,
+        administration,
+    };
     Ok(Json(Data { data }))
 }

@@ -9,6 +9,7 @@ use crate::audit::Entry;
 use crate::changes::{Changeable, Mandate, OrgState, change, snapshot};
 use crate::db::change_feed::CHANGES;
 use crate::error::ApiError;
+use crate::events::{Draft, EventType, Subject};
 use crate::http::totals::EXACT_UP_TO;
 use crate::identity::orgs::SignaturePolicy;
 use crate::ids::OrgId;
@@ -30,6 +31,10 @@ pub struct Org {
     pub signature_policy: String,
     /// Whether all responses to it are signed.
     pub sign_responses: bool,
+    /// The instant at which its administration was frozen.
+    pub frozen_at: Option<DateTime<Utc>>,
+    /// What was said then.
+    pub freeze_reason: Option<String>,
 }
 
 /// Inserts an org, whose first audit row is `entry`; `false` if the key is taken.
@@ -63,7 +68,9 @@ pub async fn was_never_any(db: impl PgExecutor<'_>) -> Result<bool, sqlx::Error>
 pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Org>, sqlx::Error> {
     sqlx::query_as!(
         Org,
-        r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at, signature_policy, sign_responses FROM orgs ORDER BY created_at, id"#
+        r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at, signature_policy, sign_responses, frozen_at,
+                  freeze_reason
+           FROM orgs ORDER BY created_at, id"#
     )
     .fetch_all(db)
     .await
@@ -73,7 +80,9 @@ pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Org>, sqlx::Error> {
 pub async fn find_by_key(db: impl PgExecutor<'_>, key: &str) -> Result<Option<Org>, sqlx::Error> {
     sqlx::query_as!(
         Org,
-        r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at, signature_policy, sign_responses FROM orgs WHERE key = $1"#,
+        r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at, signature_policy, sign_responses, frozen_at,
+                  freeze_reason
+           FROM orgs WHERE key = $1"#,
         key
     )
     .fetch_optional(db)
@@ -84,7 +93,7 @@ pub async fn find_by_key(db: impl PgExecutor<'_>, key: &str) -> Result<Option<Or
 pub async fn find(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(Org, i64)>, sqlx::Error> {
     let row = sqlx::query!(
         r#"
-        SELECT key, name, created_at, suspended_at, signature_policy, sign_responses,
+        SELECT key, name, created_at, suspended_at, signature_policy, sign_responses, frozen_at, freeze_reason,
                (SELECT count(*) FROM (SELECT FROM users WHERE org_id = $1 LIMIT $2) AS first) AS "users!"
         FROM orgs WHERE id = $1
         "#,
@@ -97,7 +106,19 @@ pub async fn find(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(Org,
         let (created_at, suspended_at) = (row.created_at, row.suspended_at);
         let (key, name) = (row.key, row.name);
         let (signature_policy, sign_responses) = (row.signature_policy, row.sign_responses);
-        (Org { id: org_id, key, name, created_at, suspended_at, signature_policy, sign_responses }, row.users)
+        let (id, frozen_at, freeze_reason) = (org_id, row.frozen_at, row.freeze_reason);
+        let org = Org {
+            id,
+            key,
+            name,
+            created_at,
+            suspended_at,
+            signature_policy,
+            sign_responses,
+            frozen_at,
+            freeze_reason,
+        };
+        (org, row.users)
     }))
 }
 
@@ -121,7 +142,8 @@ pub struct OrgRow;
 impl Changeable for OrgRow {
     type Snapshot = Loaded;
     type Plan = OrgPlan;
-    type Done = ();
+    /// The event that tells of it, if one does.
+    type Done = Option<EventType>;
 
     async fn load(
         &self,
@@ -158,8 +180,8 @@ impl Changeable for OrgRow {
         mandate: &Mandate,
         seen: &Loaded,
         OrgPlan { change, subject }: OrgPlan,
-    ) -> Result<Option<()>, ApiError> {
-        let entry = mandate.entry(seen.org, change.action(), subject);
+    ) -> Result<Option<Option<EventType>>, ApiError> {
+        let (entry, told) = (mandate.entry(seen.org, change.action(), subject), change.told());
         let happened = match change {
             OrgChange::Rename(name) => rename(db, &name, &entry).await?,
             OrgChange::Suspend => set_suspended(db, true, &entry).await?,
@@ -168,8 +190,16 @@ impl Changeable for OrgRow {
             OrgChange::SetSignaturePolicy { policy, .. } => set_signature_policy(db, policy, &entry).await?,
             OrgChange::SignResponses(on) => set_sign_responses(db, on, &entry).await?,
             OrgChange::HandOver(_) => hand_over(db, &entry).await?,
+            OrgChange::Freeze { reason } => {
+                let draft = draft_of_freezing(mandate, seen, EventType::OrgAdministrationFrozen);
+                set_frozen(db, Some(entry.row.at), reason.as_deref(), &entry, &draft).await?
+            }
+            OrgChange::Thaw { .. } => {
+                let draft = draft_of_freezing(mandate, seen, EventType::OrgAdministrationThawed);
+                set_frozen(db, None, None, &entry, &draft).await?
+            }
         };
-        Ok(happened.then_some(()))
+        Ok(happened.then_some(told))
     }
 }
 
@@ -216,6 +246,29 @@ async fn set_sign_responses(db: &mut PgConnection, on: bool, entry: &Entry) -> R
         set = "sign_responses = given.sign_responses",
         announce = "pg_notify(channel, format('org %s', org_id))::text",
         { "sign_responses": "boolean" = on, "channel": "text" = CHANGES }
+    )
+}
+
+fn draft_of_freezing(mandate: &Mandate, seen: &Loaded, kind: EventType) -> Draft {
+    mandate.draft(seen.org, kind, &Subject::Org { by_key_id: mandate.caller })
+}
+
+/// Whoever serves the org hears of it, and so does its queue.
+async fn set_frozen(
+    db: &mut PgConnection,
+    frozen_at: Option<DateTime<Utc>>,
+    reason: Option<&str>,
+    entry: &Entry,
+    draft: &Draft,
+) -> Result<bool, sqlx::Error> {
+    change!(
+        db,
+        entry,
+        event = Some(draft),
+        version = "change.seq",
+        set = "frozen_at = given.frozen_at, freeze_reason = given.reason",
+        announce = "pg_notify(channel, format('org %s', org_id))::text",
+        { "frozen_at": "timestamptz" = frozen_at, "reason": "text" = reason, "channel": "text" = CHANGES }
     )
 }
 

@@ -39,6 +39,18 @@ pub fn confirming(
     mandate.change(clock, TenantKeys::with(key_id), move |org: &OrgTenantKeys| org.confirm(key_id).map(Some))
 }
 
+/// The same by the successor's first use, which is traffic: it changes nothing while the administration is frozen.
+pub fn confirming_by_use(
+    clock: &Clock,
+    mandate: Mandate,
+    key_id: KeyId,
+) -> Change<TenantKeys, impl Rule<TenantKeys> + use<>> {
+    let confirm = move |org: &OrgTenantKeys| {
+        if org.org.is_frozen { Ok(None) } else { org.confirm(key_id).map(Some) }
+    };
+    mandate.change(clock, TenantKeys::with(key_id), confirm)
+}
+
 /// The end of a wait for a confirmation that did not come.
 pub fn abandoning(
     clock: &Clock,

@@ -50,6 +50,7 @@ fn org(keys: Vec<StoredTenantKey>, caller: Option<u128>) -> OrgTenantKeys {
         is_live: key.is_live(at(NOW)),
         stage: key.stage(),
         scopes: key.rights.granted(),
+        is_frozen: false,
     });
     let caller = caller.unwrap_or(CallerState::KEYLESS);
     OrgTenantKeys { org: OrgState { caller, ..OrgState::new(Head::default(), at(NOW)) }, keys }

@@ -52,7 +52,7 @@ pub struct Request<'k> {
     pub body: String,
     key: &'k KeyPair,
     keyid: String,
-    created: i64,
+    pub created: i64,
     nonce: Option<String>,
     /// What is covered, as `Signature-Input` lists it.
     covered: Vec<&'static str>,

@@ -3,6 +3,7 @@
 
 mod again;
 mod examples;
+mod frozen;
 mod hostile;
 mod identity;
 mod messages;

