@@ -116,8 +116,13 @@ pub struct CallerState {
 
 impl CallerState {
     /// Somebody who needs no key.
-    pub const KEYLESS: Self =
-        Self { key_id: None, is_live: true, stage: KeyStage::Current, scopes: KeyScopes::ALL, is_frozen: false };
+    pub const KEYLESS: Self = Self {
+        key_id: None,
+        is_live: true,
+        stage: KeyStage::Current,
+        scopes: KeyScopes::ALL,
+        is_frozen: false,
+    };
 
     /// Passes who may change anything: nobody while that is frozen, and neither a key in its grace window, nor one
     /// that waits for its confirmation.
