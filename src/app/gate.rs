@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use super::administration;
 use super::edge::limit_of;
 use super::encrypted::{self, Wanted};
-use super::scopes::RequiredScopes;
+use super::scopes::{Need, RequiredScopes};
 use super::{signed, signed_response};
 use crate::error::{ApiError, Code};
 use crate::features::Feature;
@@ -60,8 +60,9 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
     let agreed = signed_response::agree(app, &found, &head, signed).await;
     let caller = found.caller;
     let mut request = Request::from_parts(head, body);
-    count(app, &found, &request);
-    let mut response = match admit(&gate, &found, &request) {
+    let need = gate.scopes.need(&found, &request);
+    count(app, &found, &request, need.as_ref().ok().copied().flatten());
+    let mut response = match admit(&gate, &found, need, &request) {
         Ok((share, key)) => {
             request.extensions_mut().insert(caller);
             if let Some(key) = key {
@@ -86,11 +87,11 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
 }
 
 /// Counts a request with a tenant key (contract 13.2), whatever comes of it.
-fn count(app: &App, found: &Found<Caller>, request: &Request) {
+fn count(app: &App, found: &Found<Caller>, request: &Request, need: Option<Need>) {
     let Some(key) = &found.key else { return };
     let client = request.extensions().get().map(|ClientAddress(address)| *address);
     let agent = request.headers().get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
-    let (network, scope) = (Judgement::Allowed, None);
+    let (network, scope) = (Judgement::Allowed, need.map(|need| (need.scope.name(), need.judgement)));
     app.identity.keys.arrived(key, &Arrival { at: app.clock.now(), client, agent, network, scope });
 }
 
@@ -127,8 +128,9 @@ fn is_encrypted_already(request: &Request) -> bool {
 }
 
 fn admit(
-    Gate { app, feature, scopes, .. }: &Gate,
+    Gate { app, feature, .. }: &Gate,
     found: &Found<Caller>,
+    need: Result<Option<Need>, ApiError>,
     request: &Request,
 ) -> Result<(Share, Option<IdempotencyKey>), ApiError> {
     let caller = found.caller;
@@ -152,7 +154,9 @@ fn admit(
     if found.org.is_frozen && administration::freezes(request.method(), request.uri().path()) {
         return Err(Code::AdministrationFrozen.into());
     }
-    scopes.require(app, found, request)?;
+    if let Some(need) = need? {
+        need.settle(app, found)?;
+    }
     let shows_secrets = *request.method() == Method::POST && feature.is_some_and(Feature::shows_secrets);
     Ok((share, IdempotencyKey::of(request.headers(), shows_secrets)?))
 }

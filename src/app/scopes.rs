@@ -9,9 +9,11 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 
 use crate::error::ApiError;
-use crate::identity::enforcement::Enforcement;
-use crate::identity::key_scopes::{self, KeyScope};
+use crate::identity::key_scopes::{self, KeyRights, KeyScope};
+use crate::identity::keys::KeyRecord;
+use crate::identity::usage::Judgement;
 use crate::identity::{Caller, Found};
+use crate::ids::parse_uuid;
 use crate::openapi;
 use crate::state::App;
 
@@ -26,9 +28,16 @@ const JUDGED_BY_THEIR_RULES: [&str; 4] =
 pub struct RequiredScopes(HashMap<String, Vec<(Method, Requirement)>>);
 
 #[derive(Clone, Copy, Debug)]
-enum Requirement {
-    Scope(KeyScope),
-    JudgedByItsRule,
+struct Requirement {
+    scope: KeyScope,
+    is_judged_by_its_rule: bool,
+}
+
+/// The scope that a request needs, and whether its key or token has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Need {
+    pub scope: KeyScope,
+    pub judgement: Judgement,
 }
 
 impl RequiredScopes {
@@ -39,30 +48,20 @@ impl RequiredScopes {
         Self(document.paths.paths.iter().map(|(path, item)| (path.clone(), of_path(item))).collect())
     }
 
-    /// Passes whoever is allowed what the request asks for; members are, by the routes that take them.
+    /// What a request needs of its key or token. Members need nothing: their routes take them.
     ///
     /// # Errors
-    /// 403 `insufficient_scope`.
-    pub fn require(&self, app: &App, found: &Found<Caller>, request: &Request) -> Result<(), ApiError> {
-        let Caller::Partner(partner) = found.caller else { return Ok(()) };
+    /// A failure of ours, where the route declares nothing.
+    pub fn need(&self, found: &Found<Caller>, request: &Request) -> Result<Option<Need>, ApiError> {
+        let Caller::Partner(partner) = found.caller else { return Ok(None) };
         let key = found.key.as_deref();
-        let held = key.map_or(partner.scopes, |key| key.rights.scopes);
-        if held.is_all() {
-            return Ok(());
-        }
-        let Requirement::Scope(scope) = self.of(request)? else { return Ok(()) };
-        if held.has(scope) {
-            return Ok(());
-        }
-        let policy = key.map_or(Enforcement::Enforce, |key| key.rights.policy);
-        app.metrics.identity.beyond_scopes(policy.name());
-        match (key, policy) {
-            (Some(key), Enforcement::Report) => {
-                app.identity.report_scope(key, scope);
-                Ok(())
-            }
-            _ => key_scopes::require(held, scope.into()),
-        }
+        let rights = key.map_or(KeyRights::of(partner.scopes), |key| key.rights);
+        let Requirement { scope, is_judged_by_its_rule } = self.of(request)?;
+        let judgement = rights.judge(scope);
+        // What a key does with another; what its rule refuses is not known yet.
+        let is_known = !is_judged_by_its_rule
+            || (judgement != Judgement::Refused && names_another(request.uri().path(), key));
+        Ok(is_known.then_some(Need { scope, judgement }))
     }
 
     /// What the operation that was matched declares. HEAD follows GET.
@@ -76,13 +75,39 @@ impl RequiredScopes {
     }
 }
 
+impl Need {
+    /// Passes whoever may; what is only reported is counted and told.
+    ///
+    /// # Errors
+    /// 403 `insufficient_scope`.
+    pub fn settle(self, app: &App, found: &Found<Caller>) -> Result<(), ApiError> {
+        let metrics = &app.metrics.identity.beyond_scopes;
+        match (self.judgement, &found.key) {
+            (Judgement::Allowed, _) => Ok(()),
+            (Judgement::Reported, key) => {
+                metrics.reported.inc();
+                key.iter().for_each(|key| app.identity.report_scope(key, self.scope));
+                Ok(())
+            }
+            (Judgement::Refused, _) => {
+                metrics.refused.inc();
+                Err(key_scopes::insufficient(self.scope.into()))
+            }
+        }
+    }
+}
+
+/// Returns `true` if the path names a key, and not the one that was sent.
+fn names_another(path: &str, key: Option<&KeyRecord>) -> bool {
+    let mut named = path.split('/').filter_map(parse_uuid);
+    named.any(|id| key.is_none_or(|key| key.key_id.0 != id))
+}
+
 impl Requirement {
     fn of(operation: &Operation) -> Self {
         let id = operation.operation_id.as_deref().unwrap_or_default();
-        if JUDGED_BY_THEIR_RULES.contains(&id) {
-            return Self::JudgedByItsRule;
-        }
-        Self::Scope(openapi::required_scope(operation))
+        let is_judged_by_its_rule = JUDGED_BY_THEIR_RULES.contains(&id);
+        Self { scope: openapi::required_scope(operation), is_judged_by_its_rule }
     }
 }
 

@@ -9,6 +9,7 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::enforcement::Enforcement;
+use super::usage::Judgement;
 use crate::error::{ApiError, Code};
 
 macro_rules! scopes {
@@ -194,6 +195,22 @@ impl KeyRights {
         Self { scopes: KeyScopes::stored(scopes), policy: Enforcement::stored(policy) }
     }
 
+    /// Those of whoever is always held to them.
+    #[must_use]
+    pub fn of(scopes: KeyScopes) -> Self {
+        Self { scopes, policy: Enforcement::Enforce }
+    }
+
+    /// What becomes of a request that needs this scope.
+    #[must_use]
+    pub fn judge(self, scope: KeyScope) -> Judgement {
+        match self.policy {
+            _ if self.scopes.has(scope) => Judgement::Allowed,
+            Enforcement::Enforce => Judgement::Refused,
+            Enforcement::Report => Judgement::Reported,
+        }
+    }
+
     /// What the key can do: everything, while what is beyond its scopes is only reported.
     #[must_use]
     pub fn granted(self) -> KeyScopes {
@@ -209,15 +226,18 @@ impl KeyRights {
 /// # Errors
 /// 403 `insufficient_scope`.
 pub fn require(held: KeyScopes, needed: KeyScopes) -> Result<(), ApiError> {
-    if held.covers(needed) {
-        return Ok(());
-    }
-    // `*` lacks more than the scopes of today.
+    // Where `*` is needed, more is missing than the scopes of today.
     let missing = if needed.is_all() { needed } else { KeyScopes(needed.0 & !held.0) };
+    if held.covers(needed) { Ok(()) } else { Err(insufficient(missing)) }
+}
+
+/// 403 `insufficient_scope` for want of these.
+#[must_use]
+pub fn insufficient(missing: KeyScopes) -> ApiError {
     let refusal = ApiError::new(Code::InsufficientScope);
-    Err(missing
+    missing
         .names()
-        .fold(refusal, |refusal, name| refusal.detail("scope", "insufficient_scope", name.to_owned())))
+        .fold(refusal, |refusal, name| refusal.detail("scope", "insufficient_scope", name.to_owned()))
 }
 
 impl From<KeyScope> for KeyScopes {

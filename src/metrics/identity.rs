@@ -12,7 +12,8 @@ const POLICIES: [&str; 2] = ["enforce", "report"];
 #[derive(Debug)]
 pub struct IdentityMetrics {
     refused: Counters<1>,
-    beyond_scopes: Counters<1>,
+    /// Requests that the scopes of their key or token do not allow.
+    pub beyond_scopes: BeyondScopes,
     /// Member tokens.
     pub tokens_issued: Counter,
     /// Partner tokens.
@@ -31,6 +32,28 @@ pub struct Refusals {
     pub expired: Counter,
 }
 
+/// Counts requests beyond scopes, by the policy of the key.
+#[derive(Clone, Debug)]
+pub struct BeyondScopes {
+    /// Refused.
+    pub refused: Counter,
+    /// Served, because the key is only watched.
+    pub reported: Counter,
+}
+
+impl BeyondScopes {
+    fn new(registry: &mut Registry) -> Self {
+        let counted: Counters<1> = each(
+            registry,
+            "requests_beyond_scopes",
+            "Requests that the scopes of their key or token do not allow: refused (enforce) or served (report)",
+            POLICIES.map(|policy| [("policy", policy)]),
+        );
+        let [refused, reported] = POLICIES.map(|policy| counted.get_or_create_owned(&[("policy", policy)]));
+        Self { refused, reported }
+    }
+}
+
 impl IdentityMetrics {
     pub(super) fn new(registry: &mut Registry) -> Self {
         Self {
@@ -40,20 +63,10 @@ impl IdentityMetrics {
                 "Well-formed tenant keys, and ids of keys from the gateway, that open nothing",
                 REASONS.map(|reason| [("reason", reason)]),
             ),
-            beyond_scopes: each(
-                registry,
-                "requests_beyond_scopes",
-                "Requests that the scopes of their tenant key do not allow: refused (enforce) or served (report)",
-                POLICIES.map(|policy| [("policy", policy)]),
-            ),
+            beyond_scopes: BeyondScopes::new(registry),
             tokens_issued: one(registry, "member_tokens_issued", "Member tokens issued"),
             partner_tokens_issued: one(registry, "partner_tokens_issued", "Partner tokens issued"),
         }
-    }
-
-    /// Counts a request that a key's scopes do not allow, by the key's policy.
-    pub fn beyond_scopes(&self, policy: &'static str) {
-        self.beyond_scopes.get_or_create(&[("policy", policy)]).inc();
     }
 
     /// The counters of refused keys.

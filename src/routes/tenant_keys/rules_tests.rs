@@ -305,3 +305,47 @@ fn the_end_of_what_waits_comes_with_its_confirmation() {
     assert_eq!((later.expires_at, later.pending.unwrap().ends_at), (Some(at(NOW + 5)), Some(at(NOW + 9))));
     assert_eq!(changed(Patch::Clear).expires_at, Some(at(NOW + 5)));
 }
+
+/// A key that may do this, and is held to it.
+fn narrow(n: u128, scopes: &[KeyScope]) -> StoredTenantKey {
+    StoredTenantKey { rights: KeyRights::of(scopes.iter().copied().collect()), ..key(n) }
+}
+
+#[test]
+fn whoever_asks_hears_of_its_scopes_before_it_hears_of_others() {
+    use KeyScope::{TenantKeysWrite, UsersRead};
+    let keys = vec![key(1), narrow(2, &[UsersRead]), narrow(3, &[TenantKeysWrite])];
+    for (caller, other, scope) in [(2, 1, "insufficient_scope"), (3, 1, "insufficient_scope"), (1, 2, "ok")] {
+        let org = org(keys.clone(), Some(caller));
+        assert_eq!(code(org.rotate(&rotation(Some(other), 1), &fresh())), scope);
+        assert_eq!(code(org.update(id(other), &named("x"))), scope);
+        assert_eq!(code(org.revoke(id(other))), scope);
+        assert_eq!(code(org.rotate(&rotation(None, 1), &fresh())), "ok");
+    }
+    // A key that there is not is none that may do more.
+    assert_eq!(code(org(keys.clone(), Some(3)).revoke(id(9))), "not_found");
+    assert_eq!(code(org(keys, Some(2)).revoke(id(9))), "insufficient_scope");
+}
+
+#[test]
+fn only_the_two_keys_of_a_rotation_settle_it_without_the_scope() {
+    let waits = StoredTenantKey {
+        pending: Some(Pending {
+            key_id: id(1),
+            activation: Activation::OnConfirm,
+            confirm_by: at(NOW + 1),
+            grace_seconds: 60,
+            ends_at: None,
+        }),
+        ..narrow(2, &[KeyScope::UsersRead])
+    };
+    let keys = vec![narrow(1, &[KeyScope::UsersRead]), waits, narrow(3, &[KeyScope::UsersRead])];
+    for (caller, confirms, ends) in
+        [(1, "ok", "ok"), (2, "ok", "ok"), (3, "insufficient_scope", "insufficient_scope")]
+    {
+        let org = org(keys.clone(), Some(caller));
+        assert_eq!((code(org.confirm(id(2))), code(org.revoke(id(2)))), (confirms, ends), "{caller}");
+    }
+    // The old key is nobody's to end for that.
+    assert_eq!(code(org(keys, Some(1)).revoke(id(3))), "insufficient_scope");
+}

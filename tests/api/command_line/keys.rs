@@ -43,6 +43,13 @@ async fn arguments_keep_the_rules_of_the_api_in_its_words() {
             "--grace-period-seconds must be at least 0".into(),
         ),
         (&["key", "rotate", "--expires-at", "2020-01-01T00:00:00Z"], format!("--expires-at {future}")),
+        (&["key", "create", "--scopes", "users"], "--scopes must be * or a scope of the list".into()),
+        (
+            &["key", "create", "--scopes", "*,org:read"],
+            "--scopes must have * alone, or scopes without it".into(),
+        ),
+        (&["key", "rotate", "--scopes", "org:read,org:read"], "--scopes must have each scope once".into()),
+        (&["key", "rotate", "--scope-policy", "x"], "--scope-policy must be enforce or report".into()),
         (&["key", "rotate", "--id", "1"], "--id must be a UUID, written 8-4-4-4-12".into()),
         (&["key", "revoke", "--id", "1"], "--id must be a UUID, written 8-4-4-4-12".into()),
         (
@@ -55,6 +62,32 @@ async fn arguments_keep_the_rules_of_the_api_in_its_words() {
         assert_eq!(program.run(&arguments).refused(), said, "{arguments:?}");
     }
     assert_eq!(keys(&program, &[]).len(), 1, "nothing was made");
+}
+
+#[tokio::test]
+async fn a_key_is_made_and_rotated_with_scopes_and_the_list_shows_them() {
+    let (_database, program) = with_org().await;
+    let run = |arguments: &[&str]| -> Value {
+        serde_json::from_str(&program.run(&[arguments, &["--json"]].concat()).succeeded())
+            .expect("one JSON value")
+    };
+    let made =
+        run(&["key", "create", "--org", "acme", "--name", "importer", "--scopes", "users:write,users:read"]);
+    let id = made["key_id"].as_str().expect("an id");
+    let rights = |id: &Value| {
+        let key = keys(&program, &[]).into_iter().find(|key| key["id"] == *id).expect("it is listed");
+        (key["scopes"].clone(), key["scope_policy"].clone())
+    };
+    let both = json!(["users:read", "users:write"]);
+    assert_eq!(rights(&made["key_id"]), (both.clone(), json!("enforce")));
+    let kept = run(&["key", "rotate", "--org", "acme", "--id", id, "--scope-policy", "report"]);
+    assert_eq!(rights(&kept["key_id"]), (both, json!("report")));
+    let id = kept["key_id"].as_str().expect("an id");
+    let all = run(&["key", "rotate", "--org", "acme", "--id", id, "--scopes", "*"]);
+    assert_eq!(rights(&all["key_id"]), (json!(["*"]), json!("report")));
+    let listed = program.run(&["key", "list", "--org", "acme"]).succeeded();
+    assert!(listed.contains("  importer  (users:read users:write)"), "{listed}");
+    assert!(listed.contains("  importer  (users:read users:write, only reported)"), "{listed}");
 }
 
 #[tokio::test]

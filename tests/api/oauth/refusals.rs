@@ -82,7 +82,7 @@ async fn what_is_no_such_request_is_told_so() {
         (format!("{good}&grant_type=client_credentials"), "invalid_request"),
         (format!("{good}&scope=partner&scope=partner"), "invalid_request"),
         (format!("{good}&client_secret=x"), "invalid_request"),
-        (format!("{good}&scope=users%3Aread"), "invalid_scope"),
+        (format!("{good}&scope=users%3Areads"), "invalid_scope"),
         (format!("{good}&scope=member"), "invalid_scope"),
         (String::new(), "invalid_request"),
     ] {

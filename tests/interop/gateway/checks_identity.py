@@ -2,7 +2,7 @@
 
 import re
 
-from stubs import make_key, new_credential
+from stubs import make_key, new_credential, yes
 from support import (EVERY_SPOOF, SECRETS_SENT, SPELLINGS, SPOOF, SPOOF_ORG, arrived, assert_anonymous, assert_refused,
                      assert_tenant, assert_unauthorized, check, with_key, with_token)
 from wire import ask
@@ -77,6 +77,26 @@ def connection_tricks(walk):
     else:
         assert_tenant(walk, reply, main)
     assert_tenant(walk, ask(walk.echoing, headers=with_key(main.key, ("Connection", "close"))), main)
+
+
+@check("a narrow key: its scopes go along, whatever the client says of them")
+def narrow_key(walk):
+    for scopes in ("users:read users:write", "audit:read"):
+        narrow = walk.service.new_key(scopes=scopes)
+        for headers in ([], EVERY_SPOOF, [("X-Tenant-Scopes", "*")], [("X-Tenant-Scopes", "*"), ("x-tenant-scopes", scopes)]):
+            assert_tenant(walk, ask(walk.echoing, headers=[*headers, *with_key(narrow.key)]), narrow)
+        walk.service.revoke(narrow)
+
+
+@check("verify that tells no scopes, or nonsense: none go along", only=("kong",))
+def untold_scopes(walk):
+    for told in ([], [("X-Tenant-Scopes", "x" * 2000)], [("X-Tenant-Scopes", "a\tb")],
+                 [("X-Tenant-Scopes", "users:read"), ("X-Tenant-Scopes", "*")]):
+        credential = new_credential()
+        status, headers = yes(credential, 5)
+        walk.script.answers[credential.key] = (status, [h for h in headers if h[0] != "X-Tenant-Scopes"] + told)
+        seen = arrived(ask(walk.scripted, headers=EVERY_SPOOF + with_key(credential.key)))
+        assert "x-tenant-scopes" not in seen and seen["orgid"] == [credential.org], seen
 
 
 @check("no credentials, spoofed headers only: 401 in the envelope")

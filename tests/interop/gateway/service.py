@@ -39,9 +39,10 @@ class RealService(Service):
         assert answer.one("OrgId") == made["org_id"], answer.headers
         return Credential(made["tenant_api_key"], made["org_id"], answer.one("X-Tenant-Key-Id"))
 
-    def new_key(self):
-        made = self.call("POST", "/v1/admin/org/tenant-keys", {"name": "walk"}, expect=201)
-        return Credential(made["secret"], self.main.org, made["id"])
+    def new_key(self, scopes="*"):
+        body = {"name": "walk", "scopes": scopes.split(" ")}
+        made = self.call("POST", "/v1/admin/org/tenant-keys", body, expect=201)
+        return Credential(made["secret"], self.main.org, made["id"], scopes)
 
     def revoke(self, credential):
         self.call("DELETE", f"/v1/admin/org/tenant-keys/{credential.key_id}", expect=204)

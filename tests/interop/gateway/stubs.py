@@ -24,6 +24,7 @@ class Credential:
     key: str
     org: str
     key_id: str
+    scopes: str = "*"
 
 
 def make_key():
@@ -158,7 +159,8 @@ REFUSED = (401, [("WWW-Authenticate", 'ApiKey realm="partner-api"'), ("Cache-Con
 
 def yes(credential, max_age):
     keep = f"private, max-age={max_age}" if max_age else "no-store"
-    return 200, [("OrgId", credential.org), ("X-Tenant-Key-Id", credential.key_id), ("Cache-Control", keep)]
+    return 200, [("OrgId", credential.org), ("X-Tenant-Key-Id", credential.key_id),
+                 ("X-Tenant-Scopes", credential.scopes), ("Cache-Control", keep)]
 
 
 class StubService:
@@ -172,8 +174,9 @@ class StubService:
         self.internal = self.verify.port
         self.main = self.new_key()
 
-    def new_key(self, org=None):
+    def new_key(self, org=None, scopes="*"):
         credential = new_credential(org)
+        credential.scopes = scopes
         self.verify.say_yes(credential, self.CACHE_SECONDS)
         return credential
 

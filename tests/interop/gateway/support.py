@@ -9,9 +9,10 @@ with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../src
     CODES = source.read()
 SPOOF_ORG = "99999999-9999-4999-8999-999999999999"
 SPOOF = "spoofed-0123456789-0123456789-0123456789"
-OURS = ("orgid", "x-tenant-key-id", "x-gateway-auth")
+OURS = ("orgid", "x-tenant-key-id", "x-tenant-scopes", "x-gateway-auth")
 SPELLINGS = ["OrgId", "orgid", "ORGID", "oRgId", "Org-Id", "org-id", "Org_Id", "ORG_ID", "org_id", "X-Org-Id", "x-orgid",
              "X_Org_Id", "X-Tenant-Key-Id", "x-TENANT-key-id", "X_Tenant_Key_Id", "Tenant-Key-Id", "X-TenantKeyId",
+             "X-Tenant-Scopes", "x-tenant-SCOPES", "X_Tenant_Scopes", "Tenant-Scopes", "X-TenantScopes",
              "X-Gateway-Auth", "x-gateway-auth", "X_Gateway_Auth", "Gateway-Auth", "X-GatewayAuth"]
 EVERY_SPOOF = [(name, SPOOF_ORG) for name in SPELLINGS] + [("OrgId", SPOOF), ("orgid", ""), ("X-Gateway-Auth", SPOOF)]
 SECRETS_SENT = set()
@@ -58,7 +59,8 @@ def by_name(headers):
 def assert_tenant(walk, reply, credential):
     seen = arrived(reply)
     got = {name: seen.get(name) for name in OURS}
-    assert got == {"orgid": [credential.org], "x-tenant-key-id": [credential.key_id], "x-gateway-auth": [walk.secret]}, got
+    assert got == {"orgid": [credential.org], "x-tenant-key-id": [credential.key_id],
+                   "x-tenant-scopes": [credential.scopes], "x-gateway-auth": [walk.secret]}, got
     assert "taih-tenant-key" not in seen, "the key went on to the service"
     assert_no_other_spelling(walk, seen)
 

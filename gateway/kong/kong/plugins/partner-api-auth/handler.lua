@@ -15,7 +15,7 @@ local kong = kong
 local ngx = ngx
 
 local Plugin = {
-  VERSION = "1.2.0",
+  VERSION = "1.3.0",
   -- Before request-size-limiting (951), rate-limiting (910) and proxy-cache (100), which go by the caller and
   -- so need to know it. On the way out after correlation-id (100001), whose header it sets right.
   PRIORITY = 1240,
@@ -29,6 +29,7 @@ local MAX_HEADERS = 200
 local OURS = {
   orgid = true,
   tenantkeyid = true,
+  tenantscopes = true,
   gatewayauth = true,
   taihtenantkey = true,
   requestid = true,
@@ -207,6 +208,10 @@ local function by_tenant_key(conf, headers)
   introduce(verdict.org, verdict.org, { id = verdict.org })
   kong.service.request.set_header("OrgId", verdict.org)
   kong.service.request.set_header("X-Tenant-Key-Id", verdict.key_id)
+  -- For services that are not partner-api, which looks at the key itself. Absent where verify does not say.
+  if verdict.scopes then
+    kong.service.request.set_header("X-Tenant-Scopes", verdict.scopes)
+  end
   kong.service.request.set_header("X-Gateway-Auth", secret)
 end
 

@@ -1,6 +1,6 @@
 -- What the service says about a key, and for how long that is believed.
 --
--- { status, org, key_id, expires }: 200, 401, 403, or 503 for "cannot know"; `expires` is an instant. Kept in
+-- { status, org, key_id, scopes, expires }: 200, 401, 403, or 503 for "cannot know"; `expires` is an instant. Kept in
 -- kong.cache under a hash of the key and of whom was asked: what one service says binds no other.
 
 local http = require "resty.http"
@@ -45,6 +45,15 @@ local function is_uuid(value)
 end
 
 
+-- `*`, or names by spaces; nil from a service that does not tell, or tells nonsense.
+local function scopes(value)
+  if type(value) == "string" and #value <= 1024 and value:find("^[%l_:* ]+$") then
+    return value
+  end
+  return nil
+end
+
+
 local function max_age(cache_control)
   if type(cache_control) ~= "string" or cache_control:find("no%-store") then
     return 0
@@ -64,7 +73,8 @@ local function judge(conf, answer, err, asked_at)
     if is_uuid(org) and is_uuid(key_id) then
       -- Counted from the question, so not past what the service meant.
       local expires = math.max(asked_at + max_age(answer.headers["Cache-Control"]), shared_until)
-      return { status = 200, org = org, key_id = key_id, expires = expires }
+      local may = scopes(answer.headers["X-Tenant-Scopes"])
+      return { status = 200, org = org, key_id = key_id, scopes = may, expires = expires }
     end
   elseif status == 401 or status == 403 then
     return { status = status, expires = math.max(now + conf.negative_ttl, shared_until) }
