@@ -5,6 +5,7 @@ use chrono::TimeZone as _;
 use super::*;
 use crate::changes::CallerState;
 use crate::crypto::audit_chain::Head;
+use crate::identity::key_scopes::KeyScope;
 
 fn at(hour: i64) -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 11, 21, 0, 0, 0).unwrap() + TimeDelta::hours(hour)
