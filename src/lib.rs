@@ -20,6 +20,7 @@ pub mod identity;
 pub mod ids;
 pub mod limits;
 pub mod metrics;
+pub mod network;
 pub mod openapi;
 pub mod outbox;
 pub mod readiness;

@@ -19,8 +19,11 @@ use crate::events::targets::Targets;
 use crate::features::{DisabledFeatures, Feature};
 use crate::http::totals::Totals;
 use crate::identity::nonces::Nonces;
+use crate::identity::once_a_minute::OnceAMinute;
 use crate::identity::signatures::SignedBase;
+use crate::identity::usage::SourceNetwork;
 use crate::identity::{self, Identity};
+use crate::ids::{KeyId, OrgId};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
@@ -72,6 +75,8 @@ pub struct AppState {
     pub metrics: Metrics,
     /// One line a request.
     pub access_log: AccessLog,
+    /// Those told of who call from outside of their allowed networks.
+    pub outside_networks: OnceAMinute<(OrgId, Option<KeyId>, SourceNetwork)>,
     /// The limits on running requests.
     pub limits: Limits,
     /// The reason why traffic should go elsewhere, if it should.
@@ -125,6 +130,7 @@ impl App {
             db,
             trust,
             access_log,
+            outside_networks: OnceAMinute::default(),
         }))
     }
 

@@ -13,11 +13,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::signed_response::SignerSlot;
+use super::slot::EdgeSlot;
 use crate::error::shape::{self, Shape};
 use crate::error::{ApiError, Code, Failure};
 use crate::http::held::{self, Permits};
-use crate::http::linger;
+use crate::http::{linger, ratelimit};
 use crate::idempotency::IDEMPOTENT_REPLAYED;
 use crate::identity::client::ClientAddress;
 use crate::identity::{Caller, host};
@@ -51,7 +51,7 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
     request.extensions_mut().insert(record.request_id.clone());
     record.trace.map(|trace| request.extensions_mut().insert(trace));
     record.client.map(|client| request.extensions_mut().insert(client));
-    let slot = SignerSlot::default();
+    let slot = EdgeSlot::default();
     if edge.listener == Listener::Public {
         request.extensions_mut().insert(slot.clone());
     }
@@ -82,6 +82,9 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
     }
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, record.request_id.header());
+    if let Some(quota) = slot.quota() {
+        ratelimit::tell(headers, quota);
+    }
     if is_misread {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -1,6 +1,7 @@
-//! The checks between the router and a handler (contract 0, steps 4 to 6), in their order, and the
-//! caller's share of the limit (contract 13.5) as soon as it is known whose it is.
+//! The checks between the router and a handler (contract 0, steps 4 to 6), in their order, and what
+//! the org may have (contract 13.5) as soon as it is known whose the request is.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::HttpBody as _;
@@ -14,7 +15,8 @@ use super::administration;
 use super::edge::limit_of;
 use super::encrypted::{self, Wanted};
 use super::scopes::{Need, RequiredScopes};
-use super::{signed, signed_response};
+use super::slot::EdgeSlot;
+use super::{networks, quota, signed, signed_response};
 use crate::error::{ApiError, Code};
 use crate::features::Feature;
 use crate::idempotency::header::IdempotencyKey;
@@ -61,8 +63,12 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
     let caller = found.caller;
     let mut request = Request::from_parts(head, body);
     let need = gate.scopes.need(&found, &request);
-    count(app, &found, &request, need.as_ref().ok().copied().flatten());
-    let mut response = match admit(&gate, &found, need, &request) {
+    let client = request.extensions().get().map(|ClientAddress(address)| *address);
+    let network = networks::judge(&found, client);
+    count(app, &found, &request, (client, network), need.as_ref().ok().copied().flatten());
+    let admitted =
+        networks::admit(app, &found, client, network).and_then(|()| admit(&gate, &found, need, &request));
+    let mut response = match admitted {
         Ok((share, key)) => {
             request.extensions_mut().insert(caller);
             if let Some(key) = key {
@@ -87,11 +93,16 @@ pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Res
 }
 
 /// Counts a request with a tenant key (contract 13.2), whatever comes of it.
-fn count(app: &App, found: &Found<Caller>, request: &Request, need: Option<Need>) {
+fn count(
+    app: &App,
+    found: &Found<Caller>,
+    request: &Request,
+    (client, network): (Option<IpAddr>, Judgement),
+    need: Option<Need>,
+) {
     let Some(key) = &found.key else { return };
-    let client = request.extensions().get().map(|ClientAddress(address)| *address);
     let agent = request.headers().get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
-    let (network, scope) = (Judgement::Allowed, need.map(|need| (need.scope.name(), need.judgement)));
+    let scope = need.map(|need| (need.scope.name(), need.judgement));
     app.identity.keys.arrived(key, &Arrival { at: app.clock.now(), client, agent, network, scope });
 }
 
@@ -133,6 +144,13 @@ fn admit(
     need: Result<Option<Need>, ApiError>,
     request: &Request,
 ) -> Result<(Share, Option<IdempotencyKey>), ApiError> {
+    let quota = quota::count(app, found);
+    if let (Some(Ok(left) | Err(left)), Some(slot)) = (quota, request.extensions().get::<EdgeSlot>()) {
+        slot.leave_quota(left);
+    }
+    if let Some(Err(quota)) = quota {
+        return Err(quota::refusal(app, quota));
+    }
     let caller = found.caller;
     let limit = limit_of(Listener::Public, request.extensions().get()).unwrap_or(Limit::Public);
     let share = app.limits.shares(limit).try_take(caller.org_id()).ok_or_else(|| {

@@ -17,9 +17,12 @@ mod edge;
 mod encrypted;
 mod features;
 mod gate;
+mod networks;
+mod quota;
 mod scopes;
 mod signed;
 mod signed_response;
+mod slot;
 
 use std::any::Any;
 use std::sync::Arc;

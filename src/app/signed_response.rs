@@ -1,7 +1,7 @@
 //! Signed responses (contract 12.2). The gate agrees on a signature as soon as it knows who asks; the edge makes it,
 //! because only there a response is what will be sent, errors and timeouts included.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
@@ -12,6 +12,7 @@ use http_body_util::{BodyExt as _, Limited};
 use message_signatures::respond::{Question, prepare};
 use message_signatures::{Signed, accept, digest};
 
+use super::slot::EdgeSlot;
 use crate::error::{ApiError, Code};
 use crate::features::{Feature, FeatureState};
 use crate::http::content_digest::ContentDigest;
@@ -22,18 +23,6 @@ use crate::state::App;
 
 /// The largest body that is held to be signed. Of ours, only reports are larger, and they bring their digest.
 const MAX_BODY: usize = 16 * 1024 * 1024;
-
-/// Where the gate leaves the signer for the edge: with the request, because a handler that takes too long has no
-/// response to leave it with.
-#[derive(Clone, Default)]
-pub struct SignerSlot(Arc<OnceLock<ResponseSigner>>);
-
-impl SignerSlot {
-    /// The signer, if there is to be a signature.
-    pub fn signer(&self) -> Option<&ResponseSigner> {
-        self.0.get()
-    }
-}
 
 /// What signs the response to one request.
 pub struct ResponseSigner {
@@ -69,18 +58,18 @@ pub async fn agree(
     let Some(pair) = keys.signing(app.clock.now()).cloned() else {
         return if is_asked_for { Err(Code::NoResponseKey.into()) } else { Ok(()) };
     };
-    if let Some(SignerSlot(slot)) = request.extensions.get() {
+    if let Some(slot) = request.extensions.get::<EdgeSlot>() {
         // Whether there is a body is not covered.
         let question = app.identity.head_of(request, false, |head| Question::of(head, signed));
         let is_bodyless = request.method == Method::HEAD;
-        let _ = slot.set(ResponseSigner { org_id, pair, question, is_bodyless });
+        slot.leave_signer(ResponseSigner { org_id, pair, question, is_bodyless });
     }
     Ok(())
 }
 
 /// The same where no route leads to a gate: whoever calls without a right to it gets the same answer unsigned.
 pub async fn agree_without_a_route(app: &App, request: Request) {
-    if request.extensions().get::<SignerSlot>().is_none() {
+    if request.extensions().get::<EdgeSlot>().is_none() {
         return;
     }
     let (request, body) = request.into_parts();

@@ -12,7 +12,9 @@ use uuid::Uuid;
 use crate::crypto::audit_chain::{AuditRow, ChainKey, Head, RowMac};
 use crate::crypto::keyring::Keyring;
 use crate::identity::Partner;
+use crate::identity::allowed_networks::AllowedNetworks;
 use crate::identity::client::ClientAddress;
+use crate::identity::usage::Judgement;
 use crate::ids::OrgId;
 use crate::request_id::{RequestId, TraceContext};
 
@@ -72,6 +74,14 @@ impl Author {
             Actor::Operator | Actor::Service => false,
             Actor::Gateway | Actor::TenantKey(_) | Actor::PublicKey(_) => true,
         }
+    }
+
+    /// Returns `true` if these networks, once they hold, keep the next request of this author out (contract 13.3).
+    /// Operators and the service itself send none.
+    #[must_use]
+    pub fn is_shut_out_by(&self, allowed: &AllowedNetworks) -> bool {
+        let client = self.client.map(|ClientAddress(address)| address);
+        self.is_partner() && allowed.judge(client) == Judgement::Refused
     }
 
     /// The trace that the change belongs to.

@@ -4,6 +4,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::database::with_schema;
+use super::networks::{self, NetworkArguments};
 use super::output::Output;
 use super::{CliError, rules};
 use crate::clock::{Clock, rfc3339};
@@ -45,6 +46,8 @@ pub enum KeyCommand {
         /// enforce (the default), or report: it may do everything, and what its scopes do not allow is counted
         #[arg(long)]
         scope_policy: Option<String>,
+        #[command(flatten)]
+        networks: NetworkArguments,
     },
     /// Replace an API key; the old one lives on for the grace period
     Rotate {
@@ -66,6 +69,8 @@ pub enum KeyCommand {
         /// enforce or report; by default as the old one
         #[arg(long)]
         scope_policy: Option<String>,
+        #[command(flatten)]
+        networks: NetworkArguments,
     },
     /// Confirm the rotation to an API key that waits for it
     Confirm {
@@ -112,18 +117,26 @@ impl Task {
     fn of(command: KeyCommand, clock: &Clock) -> Result<Self, CliError> {
         Ok(match command {
             KeyCommand::List { live, .. } => Self::List { live },
-            KeyCommand::Create { name, expires_at, scopes, scope_policy, .. } => {
-                let arguments = json!({
+            KeyCommand::Create { name, expires_at, scopes, scope_policy, networks, .. } => {
+                let arguments = networks.beside(json!({
                     "name": name, "expires_at": expires_at, "scopes": scopes, "scope_policy": scope_policy,
-                });
+                }));
                 Self::Create(rules::judged(&arguments, clock.now())?)
             }
-            KeyCommand::Rotate { id, grace_period_seconds, expires_at, scopes, scope_policy, .. } => {
+            KeyCommand::Rotate {
+                id,
+                grace_period_seconds,
+                expires_at,
+                scopes,
+                scope_policy,
+                networks,
+                ..
+            } => {
                 let id = id.as_deref().map(key_id).transpose()?;
-                let arguments = json!({
+                let arguments = networks.beside(json!({
                     "key_id": id, "grace_period_seconds": grace_period_seconds, "expires_at": expires_at,
                     "scopes": scopes, "scope_policy": scope_policy,
-                });
+                }));
                 Self::Rotate(rules::judged(&arguments, clock.now())?)
             }
             KeyCommand::Confirm { id, .. } => Self::Confirm(key_id(&id)?),
@@ -199,7 +212,8 @@ fn shown(
 
 fn described(key: &StoredTenantKey) -> String {
     let end = key.revoked_at.or(key.expires_at).map_or_else(|| "no end".to_owned(), rfc3339);
-    format!("{}  {}  {end}  {}{}{}", key.id, key.prefix, key.name, rights(key), uses(key))
+    let from = networks::described(&key.networks);
+    format!("{}  {}  {end}  {}{}{from}{}", key.id, key.prefix, key.name, rights(key), uses(key))
 }
 
 /// Describes what a key may do, to follow its name; nothing where it may do everything.

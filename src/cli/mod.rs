@@ -10,6 +10,7 @@ mod healthcheck;
 mod key;
 pub mod keys;
 mod master;
+mod networks;
 mod org;
 mod output;
 mod queues;

@@ -2,10 +2,11 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::database::{OpenedDatabase, with_schema};
+use super::networks::NetworkArguments;
 use super::output::{Output, note};
 use super::{CliError, queues, rules};
 use crate::changes::Mandate;
@@ -16,9 +17,9 @@ use crate::crypto::secret::Secret;
 use crate::crypto::signing_secret;
 use crate::crypto::tenant_key::{KeyEnv, TenantKey};
 use crate::db::Db;
-use crate::identity::key_scopes::KeyRights;
 use crate::identity::orgs::SignaturePolicy;
 use crate::ids::OrgId;
+use crate::limits::rates::{RateLimit, RateSetting};
 use crate::routes::org::{self, OrgChange, UpdateOrg};
 use crate::routes::public_keys::recipient::Recipient;
 use crate::routes::signing_secrets::rules::SecretRotation;
@@ -79,6 +80,18 @@ pub enum OrgCommand {
         #[arg(long)]
         key: String,
     },
+    /// Say where an org's keys, signed requests and tokens may be used from
+    Networks {
+        #[arg(long)]
+        key: String,
+        /// Anywhere
+        #[arg(long, conflicts_with = "networks")]
+        any: bool,
+        #[command(flatten)]
+        networks: NetworkArguments,
+    },
+    /// Say how many requests an org may make on each replica
+    Limit(LimitArguments),
     /// List an org's event queues, or remove, pause or resume one
     Queues(queues::QueuesCommand),
 }
@@ -118,7 +131,48 @@ pub async fn run(config: &Config, command: OrgCommand, output: Output) -> Result
         OrgCommand::Thaw { key } => {
             operate(config, &key, OrgChange::Thaw { is_signed: true }, "Thawed", output).await
         }
+        OrgCommand::Networks { key, any, networks } => {
+            let body = if any { json!({ "allowed_networks": null }) } else { json!({}) };
+            let wanted: UpdateOrg = rules::judged(&networks.beside(body), Clock::system().now())?;
+            let change = wanted.networks();
+            if !change.is_change() {
+                return Err("say --network, --any or --network-policy".into());
+            }
+            operate(config, &key, OrgChange::SetNetworks(change), "Changed", output).await
+        }
+        OrgCommand::Limit(wanted) => {
+            let change = OrgChange::SetLimits(wanted.setting()?);
+            operate(config, &wanted.key, change, "Changed", output).await
+        }
         OrgCommand::Queues(command) => queues::run(config, command, output).await,
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct LimitArguments {
+    #[arg(long)]
+    key: String,
+    /// Requests a second, in the long run
+    #[arg(long, required_unless_present_any = ["none", "default"])]
+    rate: Option<u32>,
+    /// Requests at once, after a while without any; by default the rate
+    #[arg(long, requires = "rate")]
+    burst: Option<u32>,
+    /// No limit, whatever RATE_LIMIT says
+    #[arg(long, conflicts_with_all = ["rate", "default"])]
+    none: bool,
+    /// RATE_LIMIT, as for every org
+    #[arg(long, conflicts_with = "rate")]
+    default: bool,
+}
+
+impl LimitArguments {
+    fn setting(&self) -> Result<RateSetting, CliError> {
+        Ok(match self.rate {
+            Some(rate) => RateSetting::Own(RateLimit::new(rate, self.burst.unwrap_or(rate))?),
+            None if self.none => RateSetting::Unlimited,
+            None => RateSetting::Default,
+        })
     }
 }
 
@@ -209,9 +263,7 @@ pub async fn create(
         let org_id = org::create(&mut *tx, &clock, &keyring, &key, &name).await?;
         let mandate = Mandate::operator(org_id, &keyring);
         let first = NewKey::generate(&keyring, key_env);
-        let wanted =
-            Minting { name: "first key".to_owned(), expires_at: None, rights: KeyRights::UNRESTRICTED };
-        let minting = minting(&clock, mandate.clone(), &first, wanted);
+        let minting = minting(&clock, mandate.clone(), &first, Minting::unrestricted("first key"));
         minting.execute_in(&mut tx).await?;
         let secret = NewSecret::of(None);
         let rotation = rotation(&clock, &keyring, mandate, &secret, SecretRotation::FIRST, Recipient::Caller);

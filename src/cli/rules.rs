@@ -21,5 +21,7 @@ pub fn judged<T: Input>(arguments: &Value, now: DateTime<Utc>) -> Result<T, CliE
 
 /// With the argument's name for the field's. A position in a list is the position of the argument.
 fn described(problem: &Problem) -> String {
-    format!("--{} {}", problem.top_field().replace('_', "-"), problem.msg)
+    let field = problem.top_field();
+    let argument = if field == "allowed_networks" { "network".to_owned() } else { field.replace('_', "-") };
+    format!("--{argument} {}", problem.msg)
 }

@@ -20,6 +20,7 @@ use crate::events::targets::TargetsConfig;
 use crate::features::DisabledFeatures;
 use crate::identity::GatewaySecrets;
 use crate::identity::client::TrustedProxies;
+use crate::limits::rates::RateLimit;
 use crate::telemetry::{Format, LogFilter};
 
 /// The service's configuration.
@@ -69,6 +70,8 @@ pub struct Config {
     pub max_client_connections: usize,
     /// `ORG_SHARE`: the part of every limit that one org may have.
     pub org_share: f64,
+    /// `RATE_LIMIT`: how many requests an org may make, unless it has a limit of its own.
+    pub rate_limit: Option<RateLimit>,
     /// `ALLOW_PRIVATE_TARGETS`, `SQS_ALLOW_DIRECT`, the endpoint overrides, and our identity at AWS.
     pub targets: TargetsConfig,
     /// `PUBLISHING_PRINCIPAL_ARN`: who assumes partners' roles.
@@ -152,6 +155,7 @@ pub const VARIABLES: &[&str] = &[
     "MAX_IN_FLIGHT",
     "MAX_CONNECTIONS",
     "ORG_SHARE",
+    "RATE_LIMIT",
     "SHUTDOWN_DELAY_SECONDS",
     "LOG_FORMAT",
     "LOG",
@@ -205,6 +209,7 @@ impl Config {
             max_in_flight: vars.in_range("MAX_IN_FLIGHT", 1_024, 1..=100_000)?,
             max_client_connections: vars.in_range("MAX_CONNECTIONS", 10_000, 1..=1_000_000)?,
             org_share: vars.in_range("ORG_SHARE", 0.5, 0.1..=1.0)?,
+            rate_limit: vars.rate_limit()?,
             targets: vars.targets()?,
             publishing_principal_arn: vars.optional("PUBLISHING_PRINCIPAL_ARN"),
             event_retention: TimeDelta::days(vars.in_range("EVENT_RETENTION_DAYS", 30, 1..=3_650)?),
@@ -296,6 +301,9 @@ mod tests {
             ("ORG_SHARE", "0"),
             ("ORG_SHARE", "1.01"),
             ("ORG_SHARE", "NaN"),
+            ("RATE_LIMIT", "0"),
+            ("RATE_LIMIT", "50/s"),
+            ("RATE_LIMIT", "50;burst=marker"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();
             assert!(error.starts_with(&format!("{name}: ")), "{error}");

@@ -13,6 +13,7 @@ use crate::crypto::secret::Secret;
 use crate::events::targets::settings::Policy;
 use crate::events::targets::{AwsCredentials, TargetsConfig};
 use crate::identity::client::TrustedProxies;
+use crate::limits::rates::RateLimit;
 
 /// The environment, read variable by variable.
 pub(super) struct Variables<'g> {
@@ -88,6 +89,11 @@ impl Variables<'_> {
         let list = self.optional("TRUSTED_PROXIES");
         let parsed = list.map(|list| TrustedProxies::parse(&list)).transpose();
         Ok(parsed.map_err(|problem| wrong("TRUSTED_PROXIES", problem))?.unwrap_or_default())
+    }
+
+    pub(super) fn rate_limit(&self) -> Result<Option<RateLimit>, ConfigError> {
+        let limit = self.optional("RATE_LIMIT");
+        limit.map(|text| text.parse().map_err(|problem: &str| wrong("RATE_LIMIT", problem))).transpose()
     }
 
     pub(super) fn targets(&self) -> Result<TargetsConfig, ConfigError> {

@@ -66,6 +66,9 @@ codes! {
     AdministrationFrozen = "administration_frozen", FORBIDDEN, "This organisation's administration is frozen; a signed request to /v1/admin/org/thaw or the integration contact releases it.";
     RotationPending = "rotation_pending", CONFLICT, "This key's rotation waits for its confirmation; confirm or end the successor that details names.";
     RotationNotPending = "rotation_not_pending", CONFLICT, "No rotation to this key or secret waits for a confirmation.";
+    /// Contract 13.3.
+    NetworkNotAllowed = "network_not_allowed", FORBIDDEN, "This credential may not be used from the network that you call from.";
+    WouldLockOut = "would_lock_out", CONFLICT, "Your own address would be shut out; name its network as well, or set network_policy to report.";
     /// The org asks for it (contract 12.1).
     SignatureRequired = "signature_required", FORBIDDEN, "This request must be signed by a registered key of the usage Authentication.";
     LastAuthenticationKey = "last_authentication_key", BAD_REQUEST, "This is the last key that can sign, and signatures are required; relax the policy first.";

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use axum::http::{HeaderMap, HeaderName};
 
 use super::gateway::GatewaySecrets;
+use crate::network::Network;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Proxies in a row; a longer chain is somebody's joke.
@@ -81,13 +82,6 @@ fn is_port(text: &str) -> bool {
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Vec<Network>);
 
-/// A network in CIDR notation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Network {
-    address: IpAddr,
-    bits: u32,
-}
-
 impl TrustedProxies {
     /// Reads networks and addresses, separated by commas.
     ///
@@ -99,62 +93,6 @@ impl TrustedProxies {
 
     fn contain(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))
-    }
-}
-
-impl Network {
-    fn parse(text: &str) -> Result<Self, &'static str> {
-        let malformed = "must be networks such as 10.0.0.0/8 or 2001:db8::/32, or addresses, by commas";
-        let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) if bits.len() <= 3 && bits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                (address, Some(bits.parse().map_err(|_| malformed)?))
-            }
-            Some(_) => return Err(malformed),
-            None => (text, None),
-        };
-        let written: IpAddr = address.parse().map_err(|_| malformed)?;
-        let address = written.to_canonical();
-        // A network of IPv4 in IPv6 counts from its 96th bit.
-        let embedded = width(written) - width(address);
-        let bits = bits.unwrap_or_else(|| width(written)).checked_sub(embedded).ok_or(malformed)?;
-        let network = Self { address, bits };
-        if bits > width(address) {
-            return Err(malformed);
-        }
-        if network.host_bits() == 0 {
-            Ok(network)
-        } else {
-            Err("a network has bits behind its length, as in 10.0.0.1/8")
-        }
-    }
-
-    fn contains(&self, address: IpAddr) -> bool {
-        width(address) == width(self.address) && self.head(address) == self.head(self.address)
-    }
-
-    /// The bits that name the network.
-    fn head(&self, address: IpAddr) -> u128 {
-        let unnamed = width(address) - self.bits;
-        number(address).checked_shr(unnamed).unwrap_or_default()
-    }
-
-    /// The other bits of its own address.
-    fn host_bits(&self) -> u128 {
-        let unnamed = width(self.address) - self.bits;
-        let named = self.head(self.address).checked_shl(unnamed).unwrap_or_default();
-        number(self.address) ^ named
-    }
-}
-
-/// Bits in an address of this kind.
-fn width(address: IpAddr) -> u32 {
-    if address.is_ipv4() { Ipv4Addr::BITS } else { Ipv6Addr::BITS }
-}
-
-fn number(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => u128::from(address.to_bits()),
-        IpAddr::V6(address) => address.to_bits(),
     }
 }
 
@@ -268,32 +206,11 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_read_strictly() {
-        let trusts = |list: &str, address: &str| {
-            TrustedProxies::parse(list).unwrap().contain(address.parse().unwrap())
-        };
-        assert!(trusts("10.0.0.0/8", "10.255.0.1") && !trusts("10.0.0.0/8", "11.0.0.1"));
-        assert!(trusts("192.0.2.1, 2001:db8::/32", "2001:db8:1::") && trusts("192.0.2.1", "192.0.2.1"));
-        assert!(!trusts("192.0.2.1", "192.0.2.0") && !trusts("::1", "::2") && trusts("::1/128", "::1"));
-        assert!(trusts("0.0.0.0/0", "203.0.113.9") && !trusts("0.0.0.0/0", "::1") && trusts("::/0", "::1"));
-        assert!(trusts("::ffff:10.0.0.0/104", "10.1.1.1") && !trusts("::ffff:10.0.0.0/104", "11.1.1.1"));
-        for bad in [
-            "",
-            ",",
-            "10.0.0.0/8,",
-            "10.0.0.0/33",
-            "::/129",
-            "10.0.0.0/-1",
-            "10.0.0.0/+8",
-            "10.0.0.0/",
-            "10.0.0/8",
-            "10.0.0.1/8",
-            "2001:db8::1/32",
-            "proxy.internal",
-            "::ffff:10.0.0.0/8",
-            "10.0.0.0/8/8",
-            "[::1]",
-        ] {
+    fn trusted_proxies_are_networks_and_addresses_by_commas() {
+        let proxies = TrustedProxies::parse("192.0.2.1, 2001:db8::/32").unwrap();
+        let contain = |address: &str| proxies.contain(address.parse().unwrap());
+        assert!(contain("2001:db8:1::") && contain("192.0.2.1") && !contain("192.0.2.2"));
+        for bad in ["", ",", "10.0.0.0/8,", "10.0.0.0/8 10.1.0.0/16", "10.0.0.0/8,proxy.internal"] {
             assert!(TrustedProxies::parse(bad).is_err(), "{bad}");
         }
     }

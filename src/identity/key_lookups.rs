@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use super::allowed_networks::AllowedNetworks;
 use super::key_scopes::KeyRights;
 use super::keys::{KeyRecord, PATIENCE};
 use super::stage::KeyStage;
@@ -28,6 +29,8 @@ struct KeyRow {
     is_revoked: bool,
     scopes: Vec<String>,
     scope_policy: String,
+    allowed_networks: Option<Vec<String>>,
+    network_policy: String,
 }
 
 impl KeyRow {
@@ -36,6 +39,7 @@ impl KeyRow {
         let stage = KeyStage::of(self.is_superseded, self.is_pending);
         let digest = self.digest.try_into().expect("a digest's length is a constraint of the table");
         let rights = KeyRights::stored(&self.scopes, &self.scope_policy);
+        let networks = AllowedNetworks::stored(self.allowed_networks, &self.network_policy);
         let uses = OnceLock::new();
         Arc::new(KeyRecord {
             org_id,
@@ -43,6 +47,7 @@ impl KeyRow {
             expires_at,
             stage,
             rights,
+            networks,
             awaits_first_use,
             is_revoked,
             digest,
@@ -85,7 +90,8 @@ async fn find_digests(
         r#"SELECT digest, org_id AS "org_id: OrgId", id AS "id: KeyId", expires_at,
                   rotated_at IS NOT NULL AS "is_superseded!", pending_of IS NOT NULL AS "is_pending!",
                   coalesce(activation = 'on_first_use', false) AS "awaits_first_use!",
-                  revoked_at IS NOT NULL AS "is_revoked!", scopes, scope_policy
+                  revoked_at IS NOT NULL AS "is_revoked!", scopes, scope_policy, allowed_networks,
+                  network_policy
            FROM tenant_keys WHERE digest = ANY($1::bytea[])"#,
         &wanted as &[&[u8]],
     )
@@ -105,7 +111,8 @@ pub async fn load_by_id(
         r#"SELECT digest, org_id AS "org_id: OrgId", id AS "id: KeyId", expires_at,
                   rotated_at IS NOT NULL AS "is_superseded!", pending_of IS NOT NULL AS "is_pending!",
                   coalesce(activation = 'on_first_use', false) AS "awaits_first_use!",
-                  revoked_at IS NOT NULL AS "is_revoked!", scopes, scope_policy
+                  revoked_at IS NOT NULL AS "is_revoked!", scopes, scope_policy, allowed_networks,
+                  network_policy
            FROM tenant_keys WHERE org_id = $1 AND id = $2"#,
         org_id.0,
         key_id.0,

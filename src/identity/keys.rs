@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::allowed_networks::AllowedNetworks;
 use super::first_uses::FirstUses;
 use super::key_lookups::{ByDigest, load_by_id};
 use super::key_scopes::KeyRights;
@@ -43,6 +44,8 @@ pub struct KeyRecord {
     pub stage: KeyStage,
     /// Its scopes, and whether it is held to them.
     pub rights: KeyRights,
+    /// Where it may be used from.
+    pub networks: AllowedNetworks,
     /// Its first use confirms it.
     pub(super) awaits_first_use: bool,
     pub(super) is_revoked: bool,

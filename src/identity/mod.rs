@@ -1,5 +1,6 @@
 //! The caller of a request (contract 0, step 4). The order of the checks is the order of the code.
 
+pub mod allowed_networks;
 mod bearers;
 mod callers;
 pub mod client;

@@ -7,10 +7,12 @@ use message_signatures::VerifyingKey;
 use public_keys::rsa::RsaKey;
 use uuid::Uuid;
 
+use super::allowed_networks::AllowedNetworks;
 use crate::db::Db;
 use crate::db::cache::LookupCache;
 use crate::db::trust::Trust;
 use crate::ids::OrgId;
+use crate::limits::rates::RateSetting;
 use crate::metrics::CacheMetrics;
 
 /// Orgs held in memory; at about two hundred bytes each, and a public key at half a kilobyte.
@@ -35,6 +37,10 @@ pub struct OrgRecord {
     pub policy: MessagePolicy,
     /// Its administration is frozen (contract 13.4).
     pub is_frozen: bool,
+    /// Where its partner may call from.
+    pub networks: AllowedNetworks,
+    /// How many requests it may make.
+    pub rate: RateSetting,
     /// The keys that verify its signatures.
     pub authentication_keys: Vec<AuthenticationKey>,
 }
@@ -163,6 +169,7 @@ async fn load(
         r#"
         SELECT o.key, o.suspended_at IS NOT NULL AS "is_suspended!", o.signature_policy, o.sign_responses,
                o.frozen_at IS NOT NULL AS "is_frozen!",
+               o.allowed_networks, o.network_policy, o.rate_limit, o.rate_burst,
                k.unique_id AS "unique_id?", k.expires_at AS "expires_at?", k.public_key AS "public_key?",
                k.related_client_id
         FROM orgs o
@@ -179,6 +186,8 @@ async fn load(
     let standing = if org.is_suspended { OrgStanding::Suspended } else { OrgStanding::Active };
     let requests = SignaturePolicy::stored(&org.signature_policy);
     let policy = MessagePolicy { requests, signs_responses: org.sign_responses };
+    let networks = AllowedNetworks::stored(org.allowed_networks.clone(), &org.network_policy);
+    let rate = RateSetting::stored(org.rate_limit, org.rate_burst);
     let (key, is_frozen) = (org.key.clone(), org.is_frozen);
     let keys = rows.into_iter().filter_map(|row| {
         let (unique_id, expires_at) = (row.unique_id?, row.expires_at?);
@@ -195,5 +204,6 @@ async fn load(
             }
         }
     });
-    Ok(Some(Arc::new(OrgRecord { key, standing, policy, is_frozen, authentication_keys: keys.collect() })))
+    let authentication_keys = keys.collect();
+    Ok(Some(Arc::new(OrgRecord { key, standing, policy, networks, rate, is_frozen, authentication_keys })))
 }

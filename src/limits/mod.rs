@@ -1,12 +1,15 @@
 //! Concurrency limits: of each listener, and within it of bulk bodies, so that none starves another;
-//! [`shares`] divide each between the orgs.
+//! [`shares`] divide each between the orgs, and [`rates`] limit how often each asks.
 
+mod by_org;
+pub mod rates;
 pub mod shares;
 
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use self::rates::Rates;
 use self::shares::Shares;
 
 /// A listener.
@@ -67,6 +70,8 @@ pub struct Limits {
     /// The gateway asks for all orgs, and nobody's share is counted there.
     internal: Divided,
     max_in_flight: usize,
+    /// Requests a second of each org.
+    pub rates: Rates,
 }
 
 /// The permits under a limit, and how the orgs divide them.
@@ -94,6 +99,7 @@ impl Limits {
             bulk: divided(Limit::Bulk),
             internal: divided(Limit::Internal),
             max_in_flight,
+            rates: Rates::default(),
         }
     }
 

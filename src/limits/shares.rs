@@ -7,11 +7,12 @@
 //! background task, is not counted. A limit counts in memory, under a lock that is held for a few
 //! instructions, and knows only the orgs that have permits of it.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::by_org::ByOrg;
 use crate::ids::OrgId;
 
 tokio::task_local! {
@@ -40,9 +41,6 @@ pub fn inheriting<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
     }
 }
 
-/// Locks by org, so that orgs on different processors seldom wait for each other.
-const SHARDS: usize = 16;
-
 /// The division of a limit between orgs. Cheap to clone; all clones are the same limit.
 #[derive(Clone, Debug)]
 pub struct Shares(Arc<SharedLimit>);
@@ -50,7 +48,7 @@ pub struct Shares(Arc<SharedLimit>);
 #[derive(Debug)]
 struct SharedLimit {
     limit: usize,
-    shards: [Mutex<HashMap<OrgId, OrgPermits>>; SHARDS],
+    orgs: ByOrg<OrgPermits>,
 }
 
 /// The permits that one org has.
@@ -75,7 +73,7 @@ impl Shares {
     pub fn of(permits: usize, share: f64) -> Self {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a usize")]
         let limit = ((permits as f64 * share) as usize).max(1);
-        Self(Arc::new(SharedLimit { limit, shards: Default::default() }))
+        Self(Arc::new(SharedLimit { limit, orgs: ByOrg::default() }))
     }
 
     /// The number of permits that an org may have.
@@ -87,7 +85,7 @@ impl Shares {
     /// Takes a permit, if the org has one left.
     #[must_use]
     pub fn try_take(&self, org_id: OrgId) -> Option<Share> {
-        let mut shard = self.0.shard(org_id);
+        let mut shard = self.0.orgs.part(org_id);
         let taken = shard.entry(org_id).or_default();
         if taken.permits >= self.0.limit {
             return None;
@@ -100,7 +98,7 @@ impl Shares {
     pub async fn take(&self, org_id: OrgId) -> Share {
         loop {
             let passed = {
-                let mut shard = self.0.shard(org_id);
+                let mut shard = self.0.orgs.part(org_id);
                 let taken = shard.entry(org_id).or_default();
                 if taken.permits < self.0.limit {
                     taken.permits += 1;
@@ -133,15 +131,9 @@ impl OrgPermits {
 }
 
 impl SharedLimit {
-    fn shard(&self, org_id: OrgId) -> MutexGuard<'_, HashMap<OrgId, OrgPermits>> {
-        // Random in an id of ours.
-        let [.., last] = org_id.0.into_bytes();
-        self.shards[usize::from(last) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Gives a permit back: who waits for it, if anybody does; else there is one more.
     fn give_back(&self, org_id: OrgId) -> Option<oneshot::Sender<Share>> {
-        let mut shard = self.shard(org_id);
+        let mut shard = self.orgs.part(org_id);
         let taken = shard.get_mut(&org_id)?;
         let next = taken.waiting.pop_front();
         if next.is_none() {
@@ -179,7 +171,7 @@ mod tests {
     const ZETA: OrgId = OrgId(Uuid::from_u128(17));
 
     fn is_empty(shares: &Shares) -> bool {
-        shares.0.shards.iter().all(|shard| shard.lock().expect("no panic").is_empty())
+        shares.0.orgs.len() == 0
     }
 
     #[test]
@@ -228,7 +220,7 @@ mod tests {
             let mut waiting = Box::pin(shares.take(ACME));
             assert!(waiting.as_mut().now_or_never().is_none());
         }
-        let shard = shares.0.shard(ACME);
+        let shard = shares.0.orgs.part(ACME);
         assert!(shard[&ACME].waiting.capacity() < 10, "{}", shard[&ACME].waiting.capacity());
     }
 

@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::register::{Counters, Gauges, durations, each};
+use super::register::{Counters, Gauges, durations, each, one};
 use crate::limits::{Limit, Listener};
 
 /// The counters of the HTTP side.
@@ -22,6 +22,8 @@ pub struct HttpMetrics {
     routes: RwLock<HashSet<&'static str>>,
     shed: Counters<1>,
     over_share: Counters<1>,
+    /// Requests refused because their org had made as many as it may in this time.
+    pub over_rate: Counter,
     pub(super) in_flight: Gauges<1>,
     pub(super) in_flight_limit: Gauges<1>,
     connections: Gauges<1>,
@@ -83,6 +85,11 @@ impl HttpMetrics {
                 "http_requests_over_share",
                 "Requests refused because their org had its share already",
                 limits,
+            ),
+            over_rate: one(
+                registry,
+                "http_requests_over_rate",
+                "Requests refused because their org made too many in too short a time",
             ),
             in_flight: each(registry, "http_requests_in_flight", "Requests that run now", limits),
             in_flight_limit: each(

@@ -14,6 +14,7 @@ pub struct IdentityMetrics {
     refused: Counters<1>,
     /// Requests that the scopes of their key or token do not allow.
     pub beyond_scopes: BeyondScopes,
+    outside_networks: Counters<1>,
     /// Member tokens.
     pub tokens_issued: Counter,
     /// Partner tokens.
@@ -64,9 +65,20 @@ impl IdentityMetrics {
                 REASONS.map(|reason| [("reason", reason)]),
             ),
             beyond_scopes: BeyondScopes::new(registry),
+            outside_networks: each(
+                registry,
+                "requests_outside_networks",
+                "Requests from outside of the allowed networks: refused (enforce) or served (report)",
+                POLICIES.map(|policy| [("policy", policy)]),
+            ),
             tokens_issued: one(registry, "member_tokens_issued", "Member tokens issued"),
             partner_tokens_issued: one(registry, "partner_tokens_issued", "Partner tokens issued"),
         }
+    }
+
+    /// Counts a request from outside of the networks that its key or org may be used from, by the policy.
+    pub fn outside_networks(&self, policy: &'static str) {
+        self.outside_networks.get_or_create(&[("policy", policy)]).inc();
     }
 
     /// The counters of refused keys.

@@ -12,6 +12,7 @@ use axum::routing::any;
 use chrono::{DateTime, Utc};
 
 use crate::error::{ApiError, Code};
+use crate::http::ratelimit::{self, RATELIMIT_POLICY};
 use crate::identity::key_scopes::KeyScopes;
 use crate::identity::keys::{KeyRecord, Verdict};
 use crate::identity::{KEY_ID, KEY_SCOPES, ORG_ID, sent_key};
@@ -26,11 +27,18 @@ pub fn routes() -> Router<App> {
         .route("/internal/auth/verify/{*path}", any(verify))
 }
 
-/// Everything but the key is the client's, and ignored.
+/// Everything but the key is the client's, and ignored. So is the client's address: a gateway remembers the answer by
+/// the key, and would refuse all who have it from everywhere. Networks are judged where the request arrives.
 async fn verify(State(app): State<App>, headers: HeaderMap) -> Result<Response<Body>, ApiError> {
     let key = sent_key(&headers).ok_or(Code::Unauthorized)?;
     match app.identity.verify(&key).await.map_err(ApiError::unavailable)? {
-        Verdict::Live(record, _) => Ok(allow(&record, app.clock.now(), app.config.gateway_cache_seconds)),
+        Verdict::Live(record, org) => {
+            let mut response = allow(&record, app.clock.now(), app.config.gateway_cache_seconds);
+            if let Some(limit) = org.rate.or(app.config.rate_limit) {
+                response.headers_mut().insert(RATELIMIT_POLICY, ratelimit::policy(limit));
+            }
+            Ok(response)
+        }
         Verdict::Suspended(_) => Err(Code::Forbidden.into()),
         Verdict::Dead => Err(Code::Unauthorized.into()),
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up. A module belongs to the longest path that names it; `*` stands for one segment.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("the ground", &["clock", "ids", "limits", "readiness", "request_id"]),
+    ("the ground", &["clock", "ids", "limits", "network", "readiness", "request_id"]),
     ("secrets and keys", &["crypto"]),
     ("what an event is, and how it travels", &["events"]),
     ("metrics", &["metrics"]),

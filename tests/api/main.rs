@@ -30,6 +30,7 @@ mod org;
 mod overload;
 mod paging;
 mod public_keys;
+mod rates;
 mod references;
 mod reports;
 mod resilience;

@@ -20,6 +20,8 @@ async fn an_org_sees_itself_and_how_many_users_it_has() {
         "signature_policy": "optional",
         "sign_responses": false,
         "administration": {"frozen_at": null, "reason": null},
+        "allowed_networks": null,
+        "network_policy": "enforce",
     }});
     acme.get(ORG).await.expect_json(200, &expected);
 }

@@ -19,6 +19,7 @@ use chrono::TimeDelta;
 
 pub use self::requests::{Arrival, Judgement};
 use self::requests::{Requests, Room};
+pub use self::source::SourceNetwork;
 pub use self::store::{KEPT_SOURCES, forget_old};
 use self::uses::Tally;
 pub use self::uses::Uses;

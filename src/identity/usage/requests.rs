@@ -31,8 +31,8 @@ pub struct Arrival<'r> {
     pub scope: Option<(&'static str, Judgement)>,
 }
 
-/// What a restriction of the key says of a request (contract 13.3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a restriction of the key says of a request (contract 13.3), from good to bad.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Judgement {
     /// It may.
     #[default]

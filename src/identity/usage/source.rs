@@ -12,7 +12,7 @@ const MAX_AGENT_BYTES: usize = 4 * MAX_AGENT;
 const SECRET_LENGTH: usize = 40;
 
 /// The network of an address: a /24 or a /48.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SourceNetwork {
     /// The address is not known.
     Unknown,

@@ -1,12 +1,15 @@
 //! Changes of an org itself, by its partner and by operators.
 
 use super::store::{Loaded, OrgRow};
+use crate::audit::Author;
 use crate::audit::verify::HANDED_OVER;
 use crate::changes::{Change, Mandate, Rule};
 use crate::clock::Clock;
 use crate::error::{ApiError, Code};
 use crate::events::EventType;
+use crate::http::networks::NetworkChange;
 use crate::identity::orgs::SignaturePolicy;
+use crate::limits::rates::RateSetting;
 
 /// The request for a change of an org.
 #[derive(Clone, Debug)]
@@ -29,6 +32,10 @@ pub enum OrgChange {
     },
     /// Signs all responses to the org from now on, or only those where it is asked for (contract 12.2).
     SignResponses(bool),
+    /// Says where its keys, signed requests and tokens may be used from (contract 13.3).
+    SetNetworks(NetworkChange),
+    /// Says how many requests it may make (contract 13.5).
+    SetLimits(RateSetting),
     /// Goes on with the renewed audit key of this number.
     HandOver(i16),
     /// Lets nothing of its administration change until it is thawed (contract 13.4). Any live key may; an org that is
@@ -54,6 +61,8 @@ impl OrgChange {
             Self::Delete => "org.deleted",
             Self::SetSignaturePolicy { .. } => "org.signature_policy_changed",
             Self::SignResponses(_) => "org.sign_responses_changed",
+            Self::SetNetworks(_) => "org.networks_changed",
+            Self::SetLimits(_) => "org.limits_changed",
             Self::HandOver(_) => HANDED_OVER,
             Self::Freeze { .. } => EventType::OrgAdministrationFrozen.name(),
             Self::Thaw { .. } => EventType::OrgAdministrationThawed.name(),
@@ -71,7 +80,8 @@ impl OrgChange {
 
     /// The change as somebody makes it.
     pub fn by(self, mandate: Mandate, clock: &Clock) -> Change<OrgRow, impl Rule<OrgRow> + use<>> {
-        mandate.change(clock, OrgRow, move |org: &Loaded| org.decide(&self))
+        let author = mandate.author.clone();
+        mandate.change(clock, OrgRow, move |org: &Loaded| org.decide(&self, &author))
     }
 }
 
@@ -88,11 +98,11 @@ impl Loaded {
     ///
     /// # Errors
     /// What the first that would be is refused for.
-    pub fn require(&self, changes: &[OrgChange]) -> Result<(), ApiError> {
-        changes.iter().try_for_each(|change| self.decide(change).map(drop))
+    pub fn require(&self, changes: &[OrgChange], author: &Author) -> Result<(), ApiError> {
+        changes.iter().try_for_each(|change| self.decide(change, author).map(drop))
     }
 
-    fn decide(&self, change: &OrgChange) -> Result<Option<OrgPlan>, ApiError> {
+    fn decide(&self, change: &OrgChange, author: &Author) -> Result<Option<OrgPlan>, ApiError> {
         self.require_right_to(change)?;
         match change {
             OrgChange::Freeze { .. } if self.org.is_frozen => return Ok(None),
@@ -108,6 +118,15 @@ impl Loaded {
                 return Err(Code::NoResponseKey.into());
             }
             OrgChange::SignResponses(on) if *on == self.sign_responses => return Ok(None),
+            OrgChange::SetNetworks(change) => {
+                let networks = change.applied(&self.networks);
+                if networks == self.networks {
+                    return Ok(None);
+                }
+                if author.is_shut_out_by(&networks) {
+                    return Err(Code::WouldLockOut.into());
+                }
+            }
             _ => {}
         }
         let subject =

@@ -15,12 +15,15 @@ use super::store;
 use crate::changes::Mandate;
 use crate::error::{ApiError, Code};
 use crate::features::Feature;
-use crate::http::input::{Body, Input, Reader, Valid};
+use crate::http::input::{Body, Input, Patch, Reader, Valid};
+use crate::http::networks::{self, NetworkChange};
 use crate::http::paging::Data;
 use crate::identity::Partner;
+use crate::identity::enforcement::Enforcement;
 use crate::identity::key_scopes::KeyScope;
 use crate::identity::orgs::SignaturePolicy;
 use crate::ids::OrgId;
+use crate::network::Network;
 use crate::routes::users;
 use crate::state::App;
 
@@ -54,6 +57,13 @@ pub struct OrgProfile {
     sign_responses: bool,
     /// Whether anything of the org may be changed.
     administration: Administration,
+    /// The networks that the org's keys, signed requests and tokens may be used from, whatever a key itself allows;
+    /// null for any.
+    #[schema(required, example = json!(["203.0.113.0/24"]))]
+    allowed_networks: Option<Vec<String>>,
+    /// Whether requests from other networks are refused, or only reported.
+    #[schema(value_type = Enforcement)]
+    network_policy: String,
 }
 
 /// Which requests must be signed (RFC 9421) by a registered key of the usage `Authentication`.
@@ -81,6 +91,13 @@ pub struct UpdateOrg {
     /// Whether every response is signed from now on, asked for or not.
     #[schema(value_type = bool, required = false)]
     pub sign_responses: Option<bool>,
+    /// The networks (CIDR) that the org's keys, signed requests and tokens may be used from; `null` for any. Member
+    /// tokens are not bound.
+    #[schema(value_type = Option<Vec<String>>, min_items = 1, max_items = 20, example = json!(["203.0.113.0/24"]))]
+    pub allowed_networks: Patch<Vec<Network>>,
+    /// Whether requests from other networks are refused, or only reported.
+    #[schema(value_type = Enforcement, required = false)]
+    pub network_policy: Option<Enforcement>,
 }
 
 impl Input for UpdateOrg {
@@ -94,16 +111,29 @@ impl Input for UpdateOrg {
         let signature_policy =
             policy.choice("must be optional, administration or required", SignaturePolicy::parse);
         let sign_responses = request.body("sign_responses").not_null().boolean();
-        Some(Self { name, signature_policy, sign_responses })
+        let NetworkChange { networks: allowed_networks, policy: network_policy } =
+            networks::read_change(request)?;
+        Some(Self { name, signature_policy, sign_responses, allowed_networks, network_policy })
     }
 }
 
 impl UpdateOrg {
+    /// What it changes of where the org may be called from.
+    #[must_use]
+    pub fn networks(&self) -> NetworkChange {
+        NetworkChange { networks: self.allowed_networks.clone(), policy: self.network_policy }
+    }
+
     fn changes_by(self, partner: Partner) -> Vec<OrgChange> {
         let is_signed = partner.signed_by.is_some();
         let policy = self.signature_policy.map(|policy| OrgChange::SetSignaturePolicy { policy, is_signed });
-        let changes =
-            [policy, self.sign_responses.map(OrgChange::SignResponses), self.name.map(OrgChange::Rename)];
+        let networks = self.networks();
+        let changes = [
+            policy,
+            self.sign_responses.map(OrgChange::SignResponses),
+            networks.is_change().then_some(OrgChange::SetNetworks(networks)),
+            self.name.map(OrgChange::Rename),
+        ];
         changes.into_iter().flatten().collect()
     }
 }
@@ -126,14 +156,15 @@ async fn get_org(
 
 /// Change the org.
 ///
-/// Its name, and what is signed. Its `id` and `key` never change.
+/// Its name, what is signed, and where it may be called from. Its `id` and `key` never change.
 #[utoipa::path(
     patch, path = "/v1/admin/org", tag = "Org", request_body = UpdateOrg,
     extensions(("x-required-scope" = json!(KeyScope::OrgWrite))),
     responses(
         (status = 200, description = "The org as it is now.", body = Data<OrgProfile>),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
-        (status = 409, description = "`no_response_key`: there is no live pair to sign responses with."),
+        (status = 409, description = "`no_response_key`: there is no live pair to sign responses with; \
+                                      `would_lock_out`: the new networks shut out the address that you send from."),
     ),
 )]
 async fn update_org(
@@ -151,7 +182,7 @@ async fn update_org(
     }
     // What one of them is refused for is found before another is made.
     if let [_, _, ..] = changes[..] {
-        mandate.snapshot(&app.db, &app.clock, &store::OrgRow).await?.require(&changes)?;
+        mandate.snapshot(&app.db, &app.clock, &store::OrgRow).await?.require(&changes, &mandate.author)?;
     }
     for change in changes {
         change.by(mandate.clone(), &app.clock).execute(&app.db).await?;
@@ -165,15 +196,16 @@ async fn show(app: &App, org_id: OrgId) -> Result<Json<Data<OrgProfile>>, ApiErr
     let (org, users) = store::find(&app.db.pool, org_id).await?.ok_or(Code::Forbidden)?;
     let member_count = users::total(app, org_id, users).await?;
     let administration = Administration::of(&org);
-    let store::Org { id, key, name, created_at, signature_policy, sign_responses, .. } = org;
     let data = OrgProfile {
-        id,
-        name,
-        key,
+        id: org.id,
+        name: org.name,
+        key: org.key,
         member_count,
-        created_at,
-        signature_policy,
-        sign_responses,
+        created_at: org.created_at,
+        signature_policy: org.signature_policy,
+        sign_responses: org.sign_responses,
+        allowed_networks: org.allowed_networks,
+        network_policy: org.network_policy,
         administration,
     };
     Ok(Json(Data { data }))

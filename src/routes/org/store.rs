@@ -11,8 +11,10 @@ use crate::db::change_feed::CHANGES;
 use crate::error::ApiError;
 use crate::events::{Draft, EventType, Subject};
 use crate::http::totals::EXACT_UP_TO;
+use crate::identity::allowed_networks::AllowedNetworks;
 use crate::identity::orgs::SignaturePolicy;
 use crate::ids::OrgId;
+use crate::limits::rates::RateSetting;
 
 /// An org as operators see it.
 #[derive(Debug, Serialize)]
@@ -35,6 +37,14 @@ pub struct Org {
     pub frozen_at: Option<DateTime<Utc>>,
     /// What was said then.
     pub freeze_reason: Option<String>,
+    /// Where its partner may call from; `None` for anywhere.
+    pub allowed_networks: Option<Vec<String>>,
+    /// What happens to requests from elsewhere.
+    pub network_policy: String,
+    /// Requests a second that it may make; 0 for any number, `None` for `RATE_LIMIT`.
+    pub rate_limit: Option<i32>,
+    /// Requests at once.
+    pub rate_burst: Option<i32>,
 }
 
 /// Inserts an org, whose first audit row is `entry`; `false` if the key is taken.
@@ -69,7 +79,7 @@ pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Org>, sqlx::Error> {
     sqlx::query_as!(
         Org,
         r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at, signature_policy, sign_responses, frozen_at,
-                  freeze_reason
+                  freeze_reason, allowed_networks, network_policy, rate_limit, rate_burst
            FROM orgs ORDER BY created_at, id"#
     )
     .fetch_all(db)
@@ -81,7 +91,7 @@ pub async fn find_by_key(db: impl PgExecutor<'_>, key: &str) -> Result<Option<Or
     sqlx::query_as!(
         Org,
         r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at, signature_policy, sign_responses, frozen_at,
-                  freeze_reason
+                  freeze_reason, allowed_networks, network_policy, rate_limit, rate_burst
            FROM orgs WHERE key = $1"#,
         key
     )
@@ -94,6 +104,7 @@ pub async fn find(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(Org,
     let row = sqlx::query!(
         r#"
         SELECT key, name, created_at, suspended_at, signature_policy, sign_responses, frozen_at, freeze_reason,
+               allowed_networks, network_policy, rate_limit, rate_burst,
                (SELECT count(*) FROM (SELECT FROM users WHERE org_id = $1 LIMIT $2) AS first) AS "users!"
         FROM orgs WHERE id = $1
         "#,
@@ -103,20 +114,20 @@ pub async fn find(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(Org,
     .fetch_optional(db)
     .await?;
     Ok(row.map(|row| {
-        let (created_at, suspended_at) = (row.created_at, row.suspended_at);
-        let (key, name) = (row.key, row.name);
-        let (signature_policy, sign_responses) = (row.signature_policy, row.sign_responses);
-        let (id, frozen_at, freeze_reason) = (org_id, row.frozen_at, row.freeze_reason);
         let org = Org {
-            id,
-            key,
-            name,
-            created_at,
-            suspended_at,
-            signature_policy,
-            sign_responses,
-            frozen_at,
-            freeze_reason,
+            id: org_id,
+            key: row.key,
+            name: row.name,
+            created_at: row.created_at,
+            suspended_at: row.suspended_at,
+            signature_policy: row.signature_policy,
+            sign_responses: row.sign_responses,
+            allowed_networks: row.allowed_networks,
+            network_policy: row.network_policy,
+            rate_limit: row.rate_limit,
+            rate_burst: row.rate_burst,
+            frozen_at: row.frozen_at,
+            freeze_reason: row.freeze_reason,
         };
         (org, row.users)
     }))
@@ -134,6 +145,8 @@ pub struct Loaded {
     pub sign_responses: bool,
     /// Whether it has a live pair to sign them with.
     pub has_response_key: bool,
+    /// Where its partner may call from.
+    pub networks: AllowedNetworks,
 }
 
 /// An org's own row, as a change is made to it.
@@ -157,6 +170,7 @@ impl Changeable for OrgRow {
             now,
             columns = r#"
                 o.key AS "key!", o.signature_policy AS "signature_policy!", o.sign_responses AS "sign_responses!",
+                o.allowed_networks, o.network_policy AS "network_policy!",
                 EXISTS (
                     SELECT FROM public_keys k
                     WHERE k.org_id = o.id AND k.sealed IS NOT NULL AND 'ResponseSignature' = ANY (k.usages)
@@ -170,7 +184,8 @@ impl Changeable for OrgRow {
         Ok(rows.into_iter().next().map(|row| {
             let signature_policy = SignaturePolicy::stored(&row.signature_policy);
             let (sign_responses, has_response_key) = (row.sign_responses, row.has_response_key);
-            Loaded { org, key: row.key, signature_policy, sign_responses, has_response_key }
+            let networks = AllowedNetworks::stored(row.allowed_networks, &row.network_policy);
+            Loaded { org, key: row.key, signature_policy, sign_responses, has_response_key, networks }
         }))
     }
 
@@ -189,6 +204,10 @@ impl Changeable for OrgRow {
             OrgChange::Delete => delete(db, &entry).await?,
             OrgChange::SetSignaturePolicy { policy, .. } => set_signature_policy(db, policy, &entry).await?,
             OrgChange::SignResponses(on) => set_sign_responses(db, on, &entry).await?,
+            OrgChange::SetNetworks(change) => {
+                set_networks(db, &change.applied(&seen.networks), &entry).await?
+            }
+            OrgChange::SetLimits(setting) => set_limits(db, setting, &entry).await?,
             OrgChange::HandOver(_) => hand_over(db, &entry).await?,
             OrgChange::Freeze { reason } => {
                 let draft = draft_of_freezing(mandate, seen, EventType::OrgAdministrationFrozen);
@@ -246,6 +265,38 @@ async fn set_sign_responses(db: &mut PgConnection, on: bool, entry: &Entry) -> R
         set = "sign_responses = given.sign_responses",
         announce = "pg_notify(channel, format('org %s', org_id))::text",
         { "sign_responses": "boolean" = on, "channel": "text" = CHANGES }
+    )
+}
+
+/// Whoever serves the org hears of it.
+async fn set_networks(
+    db: &mut PgConnection,
+    networks: &AllowedNetworks,
+    entry: &Entry,
+) -> Result<bool, sqlx::Error> {
+    let texts = networks.texts();
+    change!(
+        db,
+        entry,
+        set = "allowed_networks = given.allowed_networks, network_policy = given.network_policy",
+        announce = "pg_notify(channel, format('org %s', org_id))::text",
+        {
+            "allowed_networks": "text[]" = texts.as_deref(),
+            "network_policy": "text" = networks.policy.name(),
+            "channel": "text" = CHANGES,
+        }
+    )
+}
+
+/// Whoever serves the org hears of it.
+async fn set_limits(db: &mut PgConnection, setting: RateSetting, entry: &Entry) -> Result<bool, sqlx::Error> {
+    let (rate, burst) = setting.columns();
+    change!(
+        db,
+        entry,
+        set = "rate_limit = given.rate_limit, rate_burst = given.rate_burst",
+        announce = "pg_notify(channel, format('org %s', org_id))::text",
+        { "rate_limit": "integer" = rate, "rate_burst": "integer" = burst, "channel": "text" = CHANGES }
     )
 }
 

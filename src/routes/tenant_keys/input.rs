@@ -7,9 +7,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::rules::{Activation, Minting, RightsChange, Rotation};
 use crate::http::input::{Body, Field, Input, Patch, Reader};
+use crate::http::networks::{self, NetworkChange};
+use crate::identity::allowed_networks::AllowedNetworks;
 use crate::identity::enforcement::Enforcement;
 use crate::identity::key_scopes::{KeyRights, KeyScope, KeyScopes};
 use crate::ids::KeyId;
+use crate::network::Network;
 
 /// Default and longest grace window, in seconds (contract 4).
 pub const DEFAULT_GRACE: i64 = 86_400;
@@ -69,6 +72,12 @@ pub struct RotateTenantKey {
     /// Whether the new key is held to that, or only watched; by default as the old one is.
     #[schema(value_type = Enforcement, required = false)]
     pub scope_policy: Option<Enforcement>,
+    /// The networks that the new key may be used from (CIDR); by default those of the old one.
+    #[schema(value_type = Option<Vec<String>>, min_items = 1, max_items = 20, example = json!(["203.0.113.0/24"]))]
+    pub allowed_networks: Option<Vec<Network>>,
+    /// Whether requests from other networks are refused, or only reported; by default as for the old key.
+    #[schema(value_type = Enforcement, required = false)]
+    pub network_policy: Option<Enforcement>,
 }
 
 impl Input for RotateTenantKey {
@@ -77,9 +86,12 @@ impl Input for RotateTenantKey {
     fn read(request: &mut Reader) -> Option<Self> {
         let (activation, confirm_within_seconds) =
             read_activation(request, "must be immediate, on_confirm or on_first_use", Activation::parse);
+        let (allowed_networks, network_policy) = networks::read(request);
         Some(Self {
             activation,
             confirm_within_seconds,
+            allowed_networks,
+            network_policy,
             grace_period_seconds: request.body("grace_period_seconds").integer(0..=MAX_GRACE),
             key_id: request.body("key_id").uuid().map(KeyId),
             expires_at: request.body("expires_at").future(),
@@ -133,6 +145,7 @@ impl RotateTenantKey {
             activation: self.activation.unwrap_or_default(),
             confirm_within: TimeDelta::seconds(self.confirm_within_seconds.unwrap_or(DEFAULT_CONFIRM_WITHIN)),
             rights: RightsChange { scopes: self.scopes, policy: self.scope_policy },
+            networks: NetworkChange::new(self.allowed_networks.clone(), self.network_policy),
         }
     }
 
@@ -162,6 +175,12 @@ pub struct CreateTenantKey {
     /// allow is counted.
     #[schema(value_type = Enforcement, required = false, default = "enforce")]
     pub scope_policy: Option<Enforcement>,
+    /// The networks that it may be used from (CIDR); by default any.
+    #[schema(value_type = Option<Vec<String>>, min_items = 1, max_items = 20, example = json!(["203.0.113.0/24"]))]
+    pub allowed_networks: Option<Vec<Network>>,
+    /// Whether requests from other networks are refused, or only reported.
+    #[schema(value_type = Enforcement, required = false, default = "enforce")]
+    pub network_policy: Option<Enforcement>,
 }
 
 impl CreateTenantKey {
@@ -171,7 +190,9 @@ impl CreateTenantKey {
             scopes: self.scopes.unwrap_or(KeyScopes::ALL),
             policy: self.scope_policy.unwrap_or_default(),
         };
-        Minting { name: self.name.clone(), expires_at: self.expires_at, rights }
+        let networks = NetworkChange::new(self.allowed_networks.clone(), self.network_policy);
+        let networks = networks.applied(&AllowedNetworks::ANY);
+        Minting { name: self.name.clone(), expires_at: self.expires_at, rights, networks }
     }
 }
 
@@ -184,7 +205,16 @@ impl Input for CreateTenantKey {
         let deliver_to = request.body("deliver_to").text(1..=200);
         let scopes = read_scopes(request, |field| field);
         let scope_policy = read_policy(request.body("scope_policy"));
-        Some(Self { name: name?, expires_at, deliver_to, scopes, scope_policy })
+        let (allowed_networks, network_policy) = networks::read(request);
+        Some(Self {
+            name: name?,
+            expires_at,
+            deliver_to,
+            scopes,
+            scope_policy,
+            allowed_networks,
+            network_policy,
+        })
     }
 }
 
@@ -204,9 +234,20 @@ pub struct UpdateTenantKey {
     /// Whether it is held to that, or only watched. Cannot be cleared.
     #[schema(value_type = Enforcement, required = false)]
     pub scope_policy: Option<Enforcement>,
+    /// The networks that it may be used from (CIDR); `null` for any.
+    #[schema(value_type = Option<Vec<String>>, min_items = 1, max_items = 20, example = json!(["203.0.113.0/24"]))]
+    pub allowed_networks: Patch<Vec<Network>>,
+    /// Whether requests from other networks are refused, or only reported. Cannot be cleared.
+    #[schema(value_type = Enforcement, required = false)]
+    pub network_policy: Option<Enforcement>,
 }
 
 impl UpdateTenantKey {
+    /// What it changes of where the key may be used from.
+    pub fn networks(&self) -> NetworkChange {
+        NetworkChange { networks: self.allowed_networks.clone(), policy: self.network_policy }
+    }
+
     /// What it changes of the key's rights.
     pub fn rights(&self) -> RightsChange {
         RightsChange { scopes: self.scopes, policy: self.scope_policy }
@@ -221,7 +262,10 @@ impl Input for UpdateTenantKey {
         let expires_at = request.body("expires_at").change(|field| field.future());
         let scopes = read_scopes(request, |field| field.not_null());
         let scope_policy = read_policy(request.body("scope_policy").not_null());
-        Some(Self { name, expires_at: expires_at?, scopes, scope_policy })
+        let networks = networks::read_change(request);
+        let (expires_at, NetworkChange { networks: allowed_networks, policy: network_policy }) =
+            (expires_at?, networks?);
+        Some(Self { name, expires_at, scopes, scope_policy, allowed_networks, network_policy })
     }
 }
 

@@ -195,9 +195,9 @@ async fn get_tenant_key(
     Ok(Json(Data { data: TenantKeyDetails { entry: TenantKeyEntry::of(key, partner.key_id), rotation } }))
 }
 
-/// Change a tenant API key's name, end or scopes.
+/// Change a tenant API key.
 ///
-/// Shortens or extends a running grace window as well. A dead key never comes back. Nobody changes a key that may do
+/// Its name, its end, what it may do and where it may be used from. Shortens or extends a running grace window as well. A dead key never comes back. Nobody changes a key that may do
 /// more than their own, nor lets it.
 #[utoipa::path(
     patch, path = "/v1/admin/org/tenant-keys/{key_id}", tag = "Tenant keys", params(KeyPath),
@@ -207,7 +207,8 @@ async fn get_tenant_key(
         (status = 200, description = "Changed.", body = Data<TenantKeyEntry>),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
         (status = 404, description = "`not_found`: this org has no such key."),
-        (status = 409, description = "`key_not_live`: it is revoked or has expired."),
+        (status = 409, description = "`key_not_live`: it is revoked or has expired; `would_lock_out`: it is the key that \
+                                      authenticates, and its new networks shut out the address that you send from."),
     ),
 )]
 async fn update_tenant_key(
@@ -216,7 +217,14 @@ async fn update_tenant_key(
     Valid((KeyPath { key_id }, input)): Valid<(KeyPath, UpdateTenantKey)>,
 ) -> Result<Json<Data<TenantKeyEntry>>, ApiError> {
     let (org_id, caller) = (mandate.org_id, mandate.caller);
-    let rule = move |org: &OrgTenantKeys| org.update(key_id, &input).map(Some);
+    let author = mandate.author.clone();
+    let rule = move |org: &OrgTenantKeys| {
+        let plan = org.update(key_id, &input)?;
+        if input.networks().is_change() {
+            org.require_way_back(&plan, &author)?;
+        }
+        Ok(Some(plan))
+    };
     let plan = mandate.change(&app.clock, TenantKeys::with(key_id), rule).execute(&app.db).await?;
     app.outbox.wake(org_id, Stream::Credentials);
     let key = required(plan)?.changed.into_iter().next().ok_or_else(unplanned)?;

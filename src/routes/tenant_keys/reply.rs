@@ -15,6 +15,7 @@ use crate::idempotency::{Made, Reply};
 use crate::identity::enforcement::Enforcement;
 use crate::identity::key_scopes::{KeyRights, KeyScopes};
 use crate::ids::KeyId;
+use crate::network::Network;
 use crate::routes::public_keys::delivery::{EncryptedTo, SecretDelivery, Shown};
 
 /// A rotated key's successor. The key is shown only here.
@@ -135,6 +136,11 @@ pub struct TenantKeyEntry {
     scopes: KeyScopes,
     /// Whether it is held to that (`enforce`), or may do everything and is watched (`report`).
     scope_policy: Enforcement,
+    /// The networks that it may be used from; null for any.
+    #[schema(required, value_type = Option<Vec<String>>, example = json!(["203.0.113.0/24"]))]
+    allowed_networks: Option<Vec<Network>>,
+    /// Whether requests from other networks are refused, or only reported.
+    network_policy: Enforcement,
     /// Whether it authenticated this request.
     is_current: bool,
 }
@@ -161,6 +167,8 @@ impl TenantKeyEntry {
             rotated_to: key.rotated_to,
             scopes,
             scope_policy,
+            allowed_networks: key.networks.networks,
+            network_policy: key.networks.policy,
         }
     }
 }

@@ -7,10 +7,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::input::UpdateTenantKey;
 pub use super::rights::RightsChange;
 pub use super::stored::{Activation, Pending, StoredTenantKey};
+use crate::audit::Author;
 use crate::changes::OrgState;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
 use crate::events::{EventType, Subject};
 use crate::http::input::Patch;
+use crate::http::networks::NetworkChange;
+use crate::identity::allowed_networks::AllowedNetworks;
 use crate::identity::key_scopes::KeyRights;
 use crate::identity::stage::KeyStage;
 use crate::ids::KeyId;
@@ -91,6 +94,8 @@ pub struct Rotation {
     pub confirm_within: TimeDelta,
     /// What the new key has otherwise than the old one.
     pub rights: RightsChange,
+    /// Where it may be used from, if not from where the old one may.
+    pub networks: NetworkChange,
 }
 
 /// The request for a further key.
@@ -102,6 +107,16 @@ pub struct Minting {
     pub expires_at: Option<DateTime<Utc>>,
     /// What it may do.
     pub rights: KeyRights,
+    /// Where it may be used from.
+    pub networks: AllowedNetworks,
+}
+
+impl Minting {
+    /// A key without an end, which may do everything from everywhere.
+    pub fn unrestricted(name: &str) -> Self {
+        let (rights, networks) = (KeyRights::UNRESTRICTED, AllowedNetworks::ANY);
+        Self { name: name.to_owned(), expires_at: None, rights, networks }
+    }
 }
 
 impl OrgTenantKeys {
@@ -125,8 +140,8 @@ impl OrgTenantKeys {
         self.require_no_wait_for(old)?;
         let lifetime = old.expires_at.map(|own| own - old.created_at);
         let expires_at = wanted.expires_at.or_else(|| lifetime.map(|lifetime| self.org.now + lifetime));
-        let name = old.name.clone();
-        let successor = self.new_key(fresh, &Minting { name, expires_at, rights });
+        let (name, networks) = (old.name.clone(), wanted.networks.applied(&old.networks));
+        let successor = self.new_key(fresh, &Minting { name, expires_at, rights, networks });
         self.within_limit(match wanted.activation {
             Activation::Immediate => TenantKeyPlan {
                 kind: EventType::TenantKeyRotated,
@@ -153,7 +168,7 @@ impl OrgTenantKeys {
         })
     }
 
-    /// Changes a key's name, end or rights.
+    /// Changes a key's name, its end, what it may do, or where it may be used from.
     pub fn update(&self, key_id: KeyId, wanted: &UpdateTenantKey) -> Result<TenantKeyPlan, ApiError> {
         self.org.caller.require_administrator()?;
         self.require_right_over(self.find(key_id))?;
@@ -164,6 +179,7 @@ impl OrgTenantKeys {
         let mut changed = key.clone();
         changed.rights = wanted.rights().applied_to(key.rights);
         self.require_right_to_make(changed.rights)?;
+        changed.networks = wanted.networks().applied(&key.networks);
         if let Some(name) = &wanted.name {
             changed.name.clone_from(name);
         }
@@ -177,6 +193,16 @@ impl OrgTenantKeys {
         }
         check_grace(&changed)?;
         Ok(TenantKeyPlan::change(EventType::TenantKeyUpdated, changed))
+    }
+
+    /// Passes a change of a key that lets whoever makes it with that very key come back.
+    pub fn require_way_back(&self, plan: &TenantKeyPlan, author: &Author) -> Result<(), ApiError> {
+        match plan.changed.first() {
+            Some(key) if self.org.caller.key_id == Some(key.id) && author.is_shut_out_by(&key.networks) => {
+                Err(Code::WouldLockOut.into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Ends a key now; `None` if it had ended already. A successor that waits gives its rotation up; what one waits
@@ -240,6 +266,7 @@ impl OrgTenantKeys {
             revoked_at: None,
             pending: None,
             rights: wanted.rights,
+            networks: wanted.networks.clone(),
         }
     }
 

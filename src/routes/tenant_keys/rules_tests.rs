@@ -33,6 +33,7 @@ fn key(n: u128) -> StoredTenantKey {
         revoked_at: None,
         pending: None,
         rights: KeyRights::UNRESTRICTED,
+        networks: AllowedNetworks::ANY,
     }
 }
 
@@ -62,7 +63,7 @@ fn fresh() -> Fresh {
 }
 
 fn minting() -> Minting {
-    Minting { name: "x".into(), expires_at: None, rights: KeyRights::UNRESTRICTED }
+    Minting::unrestricted("x")
 }
 
 fn named(name: &str) -> UpdateTenantKey {
@@ -70,7 +71,15 @@ fn named(name: &str) -> UpdateTenantKey {
 }
 
 fn ending(expires_at: Patch<DateTime<Utc>>) -> UpdateTenantKey {
-    UpdateTenantKey { name: None, expires_at, scopes: None, scope_policy: None }
+    let allowed_networks = Patch::Keep;
+    UpdateTenantKey {
+        name: None,
+        expires_at,
+        scopes: None,
+        scope_policy: None,
+        allowed_networks,
+        network_policy: None,
+    }
 }
 
 fn rotation(key_id: Option<u128>, grace_hours: i64) -> Rotation {
@@ -81,6 +90,7 @@ fn rotation(key_id: Option<u128>, grace_hours: i64) -> Rotation {
         activation: Activation::Immediate,
         confirm_within: TimeDelta::hours(24),
         rights: RightsChange::default(),
+        networks: NetworkChange::NONE,
     }
 }
 

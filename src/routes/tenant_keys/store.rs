@@ -14,6 +14,7 @@ use crate::db::change_feed::CHANGES;
 use crate::error::ApiError;
 use crate::http::paging::Page;
 use crate::http::totals::EXACT_UP_TO;
+use crate::identity::allowed_networks::AllowedNetworks;
 use crate::identity::key_scopes::KeyRights;
 use crate::ids::{KeyId, OrgId};
 use crate::routes::public_keys::recipient::Recipient;
@@ -42,6 +43,7 @@ macro_rules! key {
                 $row.ends_at,
             ),
             rights: KeyRights::stored(&$row.scopes?, &$row.scope_policy?),
+            networks: AllowedNetworks::stored($row.allowed_networks, &$row.network_policy?),
         })
     };
 }
@@ -105,7 +107,8 @@ impl Changeable for TenantKeys {
                 k.id AS "id?", k.name AS "name?", k.prefix AS "prefix?", k.created_at AS "created_at?", k.last_used_at,
                 k.tokens_issued AS "tokens_issued?", k.dead_uses AS "dead_uses?", k.dead_used_at, k.expires_at,
                 k.rotated_at, k.rotated_to, k.revoked_at, k.pending_of, k.activation, k.confirm_by, k.grace_seconds,
-                k.ends_at, k.scopes AS "scopes?", k.scope_policy AS "scope_policy?""#,
+                k.ends_at, k.scopes AS "scopes?", k.scope_policy AS "scope_policy?", k.allowed_networks,
+                k.network_policy AS "network_policy?""#,
             from = "LEFT JOIN tenant_keys n ON n.org_id = o.id AND n.id = given.named
                 LEFT JOIN tenant_keys k ON k.org_id = o.id
                 AND (k.id = given.named OR k.id = n.pending_of
@@ -141,6 +144,7 @@ impl TenantKeys {
         let (changed, new) = (&plan.changed[..], plan.added.as_ref());
         let (Some(key), Some(subject)) = (plan.key(), plan.subject()) else { return Ok(true) };
         let waits = |key: &StoredTenantKey| key.pending.clone().filter(|_| key.revoked_at.is_none());
+        let new_networks = new.and_then(|key| key.networks.texts());
         let new_scopes = new.map(|key| key.rights.scopes.joined());
         let (pending, new_pending) = (each(changed, waits), new.and_then(|key| key.pending.as_ref()));
         change!(
@@ -155,6 +159,7 @@ impl TenantKeys {
                     pending_of = new.pending_of, activation = new.activation, confirm_by = new.confirm_by,
                     grace_seconds = new.grace_seconds, ends_at = new.ends_at,
                     scopes = string_to_array(new.scopes, ' '), scope_policy = new.scope_policy,
+                    allowed_networks = string_to_array(new.networks, ','), network_policy = new.network_policy,
                     -- A new end is announced anew.
                     expiry_set_at = CASE WHEN new.expires_at IS NULL THEN NULL
                                          WHEN k.expires_at IS DISTINCT FROM new.expires_at THEN change.at
@@ -162,20 +167,21 @@ impl TenantKeys {
                     expiry_told = CASE WHEN k.expires_at IS NOT DISTINCT FROM new.expires_at THEN k.expiry_told END
                 FROM change, unnest(change.ids, change.names, change.ends, change.rotated, change.successors,
                                     change.revoked, change.pending_ofs, change.activations, change.confirm_bys,
-                                    change.graces, change.later_ends, change.scopes, change.scope_policies)
+                                    change.graces, change.later_ends, change.scopes, change.scope_policies,
+                                    change.networks, change.network_policies)
                      AS new (id, name, expires_at, rotated_at, rotated_to, revoked_at, pending_of, activation,
-                             confirm_by, grace_seconds, ends_at, scopes, scope_policy)
+                             confirm_by, grace_seconds, ends_at, scopes, scope_policy, networks, network_policy)
                 WHERE k.org_id = change.org_id AND k.id = new.id
                 RETURNING k.org_id, k.id, k.digest, k.version
             ),
             added AS (
                 INSERT INTO tenant_keys (org_id, id, name, prefix, digest, pepper, created_at, expires_at, expiry_set_at,
                                          pending_of, activation, confirm_by, grace_seconds, ends_at,
-                                         scopes, scope_policy)
+                                         scopes, scope_policy, allowed_networks, network_policy)
                 SELECT org_id, new_id, new_name, new_prefix, new_digest, new_pepper, at, new_expires_at,
                        CASE WHEN new_expires_at IS NOT NULL THEN at END,
                        new_pending_of, new_activation, new_confirm_by, new_grace, new_ends_at,
-                       string_to_array(new_scopes, ' '), new_scope_policy
+                       string_to_array(new_scopes, ' '), new_scope_policy, new_networks, new_network_policy
                 FROM change WHERE new_id IS NOT NULL
             )",
             announce = "(SELECT string_agg(pg_notify(channel, format('key %s %s %s', changed.id, encode(digest, 'hex'), changed.org_id))::text, '') FROM changed)",
@@ -193,6 +199,9 @@ impl TenantKeys {
                 "later_ends": "timestamptz[]" = &each(&pending, |p| p.as_ref()?.ends_at) as &[Option<DateTime<Utc>>],
                 "scopes": "text[]" = &each(changed, |key| key.rights.scopes.joined()) as &[Cow<'static, str>],
                 "scope_policies": "text[]" = &each(changed, |key| key.rights.policy.name()) as &[&str],
+                // A list each, as one text: Postgres has no lists of lists of different lengths.
+                "networks": "text[]" = &each(changed, |key| Some(key.networks.texts()?.join(","))) as &[Option<String>],
+                "network_policies": "text[]" = &each(changed, |key| key.networks.policy.name()) as &[&str],
                 "new_id": "uuid" = new.map(|key| key.id.0),
                 "new_name": "text" = new.map(|key| key.name.as_str()),
                 "new_prefix": "text" = new.map(|key| key.prefix.as_str()),
@@ -206,6 +215,8 @@ impl TenantKeys {
                 "new_ends_at": "timestamptz" = new_pending.and_then(|pending| pending.ends_at),
                 "new_scopes": "text" = new_scopes.as_deref(),
                 "new_scope_policy": "text" = new.map(|key| key.rights.policy.name()),
+                "new_networks": "text[]" = new_networks.as_deref(),
+                "new_network_policy": "text" = new.map(|key| key.networks.policy.name()),
                 "channel": "text" = CHANGES,
             }
         )
@@ -228,7 +239,8 @@ pub async fn find_with_kin(
         SELECT k.id AS "id?", k.name AS "name?", k.prefix AS "prefix?", k.created_at AS "created_at?", k.last_used_at,
                k.tokens_issued AS "tokens_issued?", k.dead_uses AS "dead_uses?", k.dead_used_at, k.expires_at,
                k.rotated_at, k.rotated_to, k.revoked_at, k.pending_of, k.activation, k.confirm_by, k.grace_seconds,
-               k.ends_at, k.scopes AS "scopes?", k.scope_policy AS "scope_policy?"
+               k.ends_at, k.scopes AS "scopes?", k.scope_policy AS "scope_policy?", k.allowed_networks,
+               k.network_policy AS "network_policy?"
         FROM tenant_keys named
         JOIN tenant_keys k ON k.org_id = named.org_id
             AND (k.id IN (named.id, named.rotated_to, named.pending_of) OR named.id IN (k.rotated_to, k.pending_of))
@@ -263,7 +275,8 @@ pub async fn list(
                k.rotated_at AS "rotated_at?", k.rotated_to AS "rotated_to?", k.revoked_at AS "revoked_at?",
                k.pending_of AS "pending_of?", k.activation AS "activation?", k.confirm_by AS "confirm_by?",
                k.grace_seconds AS "grace_seconds?", k.ends_at AS "ends_at?", k.scopes AS "scopes?",
-               k.scope_policy AS "scope_policy?"
+               k.scope_policy AS "scope_policy?", k.allowed_networks AS "allowed_networks?",
+               k.network_policy AS "network_policy?"
         FROM (SELECT count(*) AS total FROM (SELECT FROM wanted LIMIT $6) AS first) AS counted
         LEFT JOIN (
             SELECT * FROM wanted WHERE (created_at, id) > ($7, $8) ORDER BY created_at, id LIMIT $4 OFFSET $5

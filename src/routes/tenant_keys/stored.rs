@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::identity::allowed_networks::AllowedNetworks;
 use crate::identity::key_scopes::KeyRights;
 use crate::identity::stage::KeyStage;
 use crate::ids::KeyId;
@@ -40,6 +41,9 @@ pub struct StoredTenantKey {
     /// What it may do.
     #[serde(flatten)]
     pub rights: KeyRights,
+    /// Where it may be used from.
+    #[serde(flatten)]
+    pub networks: AllowedNetworks,
 }
 
 /// The rotation that a key waits for, in which it is the successor (contract 13.1).

@@ -90,7 +90,7 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
         "`audit verify` goes from org to org",
     ),
     ("orgs", "FROM orgs WHERE id > $1 ORDER BY id LIMIT 1", "`audit verify` goes from org to org"),
-    ("orgs", "freeze_reason FROM orgs ORDER BY created_at, id", "`org list`"),
+    ("orgs", "rate_burst FROM orgs ORDER BY created_at, id", "`org list`"),
     (
         "tenant_keys",
         "pending_of IS NOT NULL AND confirm_by <= $1",

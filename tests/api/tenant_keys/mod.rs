@@ -6,6 +6,7 @@ mod ends;
 mod input;
 mod limits;
 mod list;
+mod networks;
 mod phases;
 mod rotate;
 mod superseded;

@@ -96,6 +96,27 @@ def failed_keys(walk):
     assert_unauthorized(ask(walk.scripted, headers=with_key(make_key())))  # elsewhere nobody counts
 
 
+@check("an org that has a limit is held to it, and another is not", only=("kong",))
+def limited(walk):
+    bounded, free, path = new_credential(), new_credential(), "/limiting/"
+    status, headers = yes(bounded, 60)
+    walk.script.answers[bounded.key] = status, [*headers, ("RateLimit-Policy", '"org";q=5;w=2')]
+    walk.script.say_yes(free, max_age=60)
+    for _ in range(5):
+        assert ask(walk.scripted, path=path, headers=with_key(bounded.key)).status == 200
+    reply = ask(walk.scripted, path=path, headers=with_key(bounded.key))
+    assert_refused(reply, 429, "rate_limited", retry_after="1")
+    assert reply.one("ratelimit-policy") == '"org";q=5;w=2' and reply.one("ratelimit") == '"org";r=0;t=1', reply.headers
+    for _ in range(10):
+        assert ask(walk.scripted, path=path, headers=with_key(free.key)).status == 200
+        assert ask(walk.scripted, headers=with_key(bounded.key)).status == 200  # elsewhere nobody counts
+    time.sleep(0.45)  # one flows in every 0.4 s
+    assert ask(walk.scripted, path=path, headers=with_key(bounded.key)).status == 200
+    time.sleep(2.1)
+    served = [ask(walk.scripted, path=path, headers=with_key(bounded.key)).status for _ in range(7)]
+    assert served.count(200) in (5, 6), served
+
+
 def crowd(port, headers, n):
     """(status, when it was there) of `n` requests at once."""
     told, ready = [], threading.Barrier(n)

@@ -2,9 +2,10 @@
 --
 -- Asks the service's internal listener about the client's tenant key (verdict.lua), and tells the service
 -- which org it was, with a shared secret (secret.lua) as proof that the gateway said so. Whatever the
--- client itself says about that is removed first. When in doubt: refuse, as the service would (refusal.lua).
+-- client itself says about that is removed first. It can hold orgs to their limits (quota.lua). When in doubt: refuse, as the service would (refusal.lua).
 -- The reasons behind the design are in gateway/README.md.
 
+local Quota = require "kong.plugins.partner-api-auth.quota"
 local Refusal = require "kong.plugins.partner-api-auth.refusal"
 local Secret = require "kong.plugins.partner-api-auth.secret"
 local Verdict = require "kong.plugins.partner-api-auth.verdict"
@@ -120,10 +121,14 @@ local function keep_path()
 end
 
 
-local function refuse(code, retry_after)
+local function refuse(code, retry_after, more_headers)
   local context = kong.ctx.plugin
   context.refused = true
-  return kong.response.exit(Refusal.of(code, path(), context.request_id, retry_after))
+  local status, body, headers = Refusal.of(code, path(), context.request_id, retry_after)
+  for name, value in pairs(more_headers or {}) do
+    headers[name] = value
+  end
+  return kong.response.exit(status, body, headers)
 end
 
 
@@ -203,6 +208,11 @@ local function by_tenant_key(conf, headers)
     return refuse("rate_limited", math.ceil(WINDOW_SECONDS - ngx.now() % WINDOW_SECONDS))
   elseif verdict.status ~= 200 then
     return refuse("service_unavailable")
+  end
+
+  local more_in = conf.enforce_rate_limit and Quota.take(verdict.org, verdict.policy)
+  if more_in then
+    return refuse("rate_limited", more_in, Quota.headers(verdict.policy, more_in))
   end
 
   introduce(verdict.org, verdict.org, { id = verdict.org })

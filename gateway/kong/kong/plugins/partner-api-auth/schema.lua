@@ -39,6 +39,10 @@ return {
               description = "Refused keys of one address, after which no more are asked about for the minute; 0: any number.",
               type = "integer", required = true, default = 0, between = { 0, 1000000 },
           } },
+          { enforce_rate_limit = {
+              description = "Whether orgs are held to the limits that the service tells, before it is asked.",
+              type = "boolean", required = true, default = false,
+          } },
         },
     } },
   },

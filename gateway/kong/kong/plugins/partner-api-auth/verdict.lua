@@ -1,6 +1,7 @@
 -- What the service says about a key, and for how long that is believed.
 --
--- { status, org, key_id, scopes, expires }: 200, 401, 403, or 503 for "cannot know"; `expires` is an instant. Kept in
+-- { status, org, key_id, scopes, policy, expires }: 200, 401, 403, or 503 for "cannot know"; `policy` is the org's
+-- limit, if it has one (quota.lua); `expires` is an instant. Kept in
 -- kong.cache under a hash of the key and of whom was asked: what one service says binds no other.
 
 local http = require "resty.http"
@@ -73,8 +74,8 @@ local function judge(conf, answer, err, asked_at)
     if is_uuid(org) and is_uuid(key_id) then
       -- Counted from the question, so not past what the service meant.
       local expires = math.max(asked_at + max_age(answer.headers["Cache-Control"]), shared_until)
-      local may = scopes(answer.headers["X-Tenant-Scopes"])
-      return { status = 200, org = org, key_id = key_id, scopes = may, expires = expires }
+      local may, policy = scopes(answer.headers["X-Tenant-Scopes"]), answer.headers["RateLimit-Policy"]
+      return { status = 200, org = org, key_id = key_id, scopes = may, policy = policy, expires = expires }
     end
   elseif status == 401 or status == 403 then
     return { status = status, expires = math.max(now + conf.negative_ttl, shared_until) }
