@@ -81,6 +81,7 @@ enum SignaturePolicyName {
 
 /// Changes to the org.
 #[derive(ToSchema)]
+#[schema(example = json!({"name": "Acme"}))]
 pub struct UpdateOrg {
     /// For people. Cannot be cleared.
     #[schema(value_type = String, required = false, min_length = 1, max_length = 200, example = "Acme")]
