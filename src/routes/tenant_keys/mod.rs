@@ -6,11 +6,13 @@ pub mod new_key;
 pub mod operator;
 mod phases;
 mod reply;
+mod restrictions;
 mod rights;
 mod rotation;
 pub mod rules;
 pub mod store;
 pub mod stored;
+mod usage;
 
 use axum::Json;
 use axum::extract::State;
@@ -48,6 +50,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list_tenant_keys, create_tenant_key))
         .routes(routes!(get_tenant_key, update_tenant_key, revoke_tenant_key))
         .routes(routes!(confirm_tenant_key_rotation))
+        .routes(routes!(usage::get_tenant_key_usage))
+        .routes(routes!(restrictions::get_tenant_key_restrictions))
 }
 
 /// Rotate a tenant API key.

@@ -43,17 +43,10 @@ impl KeyRotation {
     /// more than what it replaced.
     #[must_use]
     pub fn of(key: &StoredTenantKey, keys: &[StoredTenantKey], now: DateTime<Utc>) -> Option<Self> {
-        let waits_for = |successor: &StoredTenantKey, old: KeyId| {
-            successor.pending.as_ref().is_some_and(|pending| pending.key_id == old) && successor.is_live(now)
-        };
-        let successor =
-            keys.iter().find(|other| key.rotated_to == Some(other.id) || waits_for(other, key.id));
-        if let Some(successor) = successor {
+        if let Some(successor) = successor_of(key, keys, now) {
             return Some(Self::between(key, successor, now));
         }
-        let is_predecessor =
-            |old: &&StoredTenantKey| old.rotated_to == Some(key.id) || waits_for(key, old.id);
-        keys.iter().find(is_predecessor).map(|old| Self::between(old, key, now))
+        keys.iter().find(|old| replaces(key, old, now)).map(|old| Self::between(old, key, now))
     }
 
     fn between(old: &StoredTenantKey, successor: &StoredTenantKey, now: DateTime<Utc>) -> Self {
@@ -70,4 +63,18 @@ impl KeyRotation {
         };
         Self { state, successor_id: successor.id, previous_key_id: old.id, confirmation_expires_at, ends_at }
     }
+}
+
+/// The key that replaces this one, or waits to.
+pub fn successor_of<'k>(
+    key: &StoredTenantKey,
+    keys: &'k [StoredTenantKey],
+    now: DateTime<Utc>,
+) -> Option<&'k StoredTenantKey> {
+    keys.iter().find(|other| replaces(other, key, now))
+}
+
+fn replaces(successor: &StoredTenantKey, old: &StoredTenantKey, now: DateTime<Utc>) -> bool {
+    let waits_for_it = successor.pending.as_ref().is_some_and(|pending| pending.key_id == old.id);
+    old.rotated_to == Some(successor.id) || waits_for_it && successor.is_live(now)
 }

@@ -14,6 +14,7 @@ use super::{Caller, TestApp, within};
 
 /// The service once more, which hears what changes.
 pub struct Replica {
+    pub state: App,
     public: Router,
     _tasks: JoinSet<()>,
 }
@@ -30,7 +31,7 @@ impl Replica {
         tasks.spawn(listener.run(state.caches()));
         let fresh = async || state.trust.is_fresh().then_some(());
         within(Duration::from_secs(10), "the replica believes its memory", fresh).await;
-        Self { public: app::public(&state), _tasks: tasks }
+        Self { public: app::public(&state), state, _tasks: tasks }
     }
 
     /// A caller of its public listener without credentials.

@@ -18,6 +18,7 @@ const ITS_OWN: &[(&str, &str)] = &[
     ("users", "'first_name', 'zeta', 'last_name', 'zeta', 'email', 'zeta@zeta.example'"),
     // A digest names one key in all orgs.
     ("tenant_keys", "'name', 'zeta', 'prefix', 'zeta', 'digest', sha256(gen_random_uuid()::text::bytea)"),
+    ("tenant_key_sources", "'user_agent', 'zeta ' || left(user_agent, 90)"),
     // Later, so that of two it is the one that a usage would choose.
     (
         "public_keys",

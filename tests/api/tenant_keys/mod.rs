@@ -8,10 +8,12 @@ mod limits;
 mod list;
 mod networks;
 mod phases;
+mod restrictions;
 mod rotate;
 mod superseded;
 mod told;
 mod update;
+mod usage;
 mod uses;
 mod which;
 

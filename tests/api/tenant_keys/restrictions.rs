@@ -1,0 +1,43 @@
+//! What restrictions would refuse, and what they could be (contract 13.3).
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use super::{KEYS, path};
+use crate::support::{Caller, TestApp};
+
+const SECRET: &str = "current-0123456789012345678901234567";
+
+async fn restrictions(app: &TestApp, caller: &Caller, id: &str) -> Value {
+    app.state.identity.flush().await;
+    caller.get(&format!("{}/restrictions", path(id))).await.expect(200).json()["data"].take()
+}
+
+#[tokio::test]
+async fn the_networks_that_were_seen_are_suggested() {
+    let app = TestApp::with(&[("GATEWAY_SECRETS", SECRET)]).await;
+    let gateway = app.org("acme").await.with("x-gateway-auth", SECRET);
+    let made = gateway.post(KEYS, json!({"name": "billing"})).await.expect(201).json();
+    let id = made["data"]["id"].as_str().expect("an id");
+    let nothing = restrictions(&app, &gateway, id).await;
+    let note = "No request was seen that was let through, so nothing is known of what it needs.";
+    assert_eq!((&nothing["suggestion"], &nothing["note"]), (&json!({}), &json!(note)));
+    assert_eq!(nothing["watched_since"], "2026-11-21T08:00:00Z");
+    let key = gateway.with("x-tenant-key-id", id);
+    for address in ["198.51.100.7", "198.51.101.8", "198.51.100.9", "2001:db8:1:2::3"] {
+        for agent in ["billing/1.4", "billing/1.5"] {
+            let caller = key.with("x-forwarded-for", address).with("user-agent", agent);
+            caller.get("/v1/features").await.expect(200);
+        }
+    }
+    app.clock.advance(TimeDelta::days(34));
+    let seen = restrictions(&app, &gateway, id).await;
+    assert_eq!(seen["suggestion"]["allowed_networks"], json!(["198.51.100.0/23", "2001:db8:1::/48"]));
+    assert_eq!(seen["would_refuse"], json!({"scopes": [], "networks": []}));
+    assert_eq!((&seen["note"], &seen["watched_since"]), (&Value::Null, &json!("2026-11-21T08:00:00Z")));
+
+    app.clock.advance(TimeDelta::days(2));
+    let forgotten = restrictions(&app, &gateway, id).await;
+    assert_eq!(forgotten["suggestion"], json!({}));
+    assert_eq!(forgotten["watched_since"], "2026-11-22T08:00:00Z");
+}
