@@ -41,3 +41,33 @@ async fn the_networks_that_were_seen_are_suggested() {
     assert_eq!(forgotten["suggestion"], json!({}));
     assert_eq!(forgotten["watched_since"], "2026-11-22T08:00:00Z");
 }
+
+#[tokio::test]
+async fn a_key_is_watched_before_it_is_held_to_the_scopes_that_are_suggested() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let watched =
+        json!({"name": "billing", "scopes": ["users:read", "audit:read"], "scope_policy": "report"});
+    let (id, secret) = acme.mint_with(watched).await;
+    let key = app.holder(&secret);
+    key.get("/v1/users").await.expect(200);
+    app.clock.advance(TimeDelta::seconds(5));
+    for _ in 0..2 {
+        key.post("/v1/users", json!({"user_id": uuid::Uuid::new_v4()})).await.expect(201);
+    }
+    app.clock.advance(TimeDelta::seconds(5));
+    let seen = restrictions(&app, &acme, &id).await;
+    let beyond = json!([{"scope": "users:write", "requests": 2, "last_seen_at": "2026-11-21T08:00:05Z"}]);
+    assert_eq!(seen["would_refuse"]["scopes"], beyond);
+    let suggested = &seen["suggestion"]["scopes"];
+    assert_eq!(*suggested, json!(["users:read", "users:write"]));
+
+    let held = json!({"scopes": suggested, "scope_policy": "enforce"});
+    acme.patch(&path(&id), held).await.expect(200);
+    key.post("/v1/users", json!({"user_id": uuid::Uuid::new_v4()})).await.expect(201);
+    key.get("/v1/admin/org/audit").await.expect(403);
+    let after = restrictions(&app, &acme, &id).await;
+    assert_eq!(after["suggestion"]["scopes"], *suggested, "what was refused is not what it needs");
+    let usage = acme.get(&format!("{}/usage", path(&id))).await.expect(200).json();
+    assert_eq!(usage["data"]["requests_last_24h"], 5, "what was refused counts as a request");
+}

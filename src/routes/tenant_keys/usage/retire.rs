@@ -142,6 +142,7 @@ fn in_words(time: TimeDelta) -> String {
 mod tests {
     use super::super::super::stored::StoredTenantKey;
     use super::*;
+    use crate::identity::key_scopes::KeyRights;
     use crate::ids::KeyId;
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -164,6 +165,7 @@ mod tests {
             rotated_to: None,
             revoked_at: None,
             pending: None,
+            rights: KeyRights::UNRESTRICTED,
         }
     }
 
