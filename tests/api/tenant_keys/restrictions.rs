@@ -71,3 +71,42 @@ async fn a_key_is_watched_before_it_is_held_to_the_scopes_that_are_suggested() {
     let usage = acme.get(&format!("{}/usage", path(&id))).await.expect(200).json();
     assert_eq!(usage["data"]["requests_last_24h"], 5, "what was refused counts as a request");
 }
+
+#[tokio::test]
+async fn a_key_is_watched_before_it_is_held_to_the_networks_that_are_suggested() {
+    let app = TestApp::with(&[("GATEWAY_SECRETS", SECRET)]).await;
+    let gateway = app.org("acme").await.with("x-gateway-auth", SECRET);
+    let watched =
+        json!({"name": "billing", "allowed_networks": ["203.0.113.0/24"], "network_policy": "report"});
+    let made = gateway.post(KEYS, watched).await.expect(201).json();
+    let id = made["data"]["id"].as_str().expect("an id");
+    let key = gateway.with("x-tenant-key-id", id);
+    let from = |address: &str| key.with("x-forwarded-for", address);
+    from("203.0.113.9").get("/v1/users").await.expect(200);
+    for host in [7, 8] {
+        app.clock.advance(TimeDelta::seconds(1));
+        from(&format!("198.51.100.{host}")).get("/v1/users").await.expect(200);
+    }
+    let seen = restrictions(&app, &gateway, id).await;
+    let outside =
+        json!([{"network": "198.51.100.0/24", "requests": 2, "last_seen_at": "2026-11-21T08:00:02Z"}]);
+    assert_eq!(seen["would_refuse"], json!({"scopes": [], "networks": outside}));
+    let suggested =
+        json!({"scopes": ["users:read"], "allowed_networks": ["198.51.100.0/24", "203.0.113.0/24"]});
+    assert_eq!(seen["suggestion"], suggested);
+
+    gateway.patch(&path(id), suggested.clone()).await.expect(200);
+    gateway.patch(&path(id), json!({"network_policy": "enforce"})).await.expect(200);
+    from("198.51.100.9").get("/v1/users").await.expect(200);
+    from("192.0.2.1").get("/v1/users").await.expect(403);
+    assert_eq!(restrictions(&app, &gateway, id).await["suggestion"], suggested);
+    let usage = gateway.get(&format!("{}/usage", path(id))).await.expect(200).json();
+    let sources = usage["data"]["sources"].as_array().expect("a list");
+    let mut outside: Vec<_> = sources
+        .iter()
+        .map(|source| (source["network"].as_str(), source["outside_networks"].as_i64()))
+        .collect();
+    outside.sort_unstable();
+    let of = |network, outside| (Some(network), Some(outside));
+    assert_eq!(outside, [of("192.0.2.0/24", 1), of("198.51.100.0/24", 2), of("203.0.113.0/24", 0)]);
+}

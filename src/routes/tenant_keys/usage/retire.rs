@@ -142,6 +142,7 @@ fn in_words(time: TimeDelta) -> String {
 mod tests {
     use super::super::super::stored::StoredTenantKey;
     use super::*;
+    use crate::identity::allowed_networks::AllowedNetworks;
     use crate::identity::key_scopes::KeyRights;
     use crate::ids::KeyId;
 
@@ -166,6 +167,7 @@ mod tests {
             revoked_at: None,
             pending: None,
             rights: KeyRights::UNRESTRICTED,
+            networks: AllowedNetworks::ANY,
         }
     }
 
