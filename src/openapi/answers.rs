@@ -33,12 +33,12 @@ struct Facts {
 const SHARED: &[Shared] = &[
     shared("400", "BadRequest", "`invalid_request` or `conflicting_credentials`: the credentials are malformed. `decryption_failed`: a body of JOSE cannot be opened.", |of| of.is_guarded),
     shared("401", "Unauthorized", "`unauthorized`: credentials are missing or not valid.", |of| of.is_guarded),
-    shared("403", "Forbidden", "`forbidden`: the org is unknown or suspended. `insufficient_scope`: the tenant key or token lacks the scope that `details` name.", |of| of.is_guarded),
+    shared("403", "Forbidden", "`forbidden`: the org is unknown or suspended. `insufficient_scope`: the tenant key or token lacks the scope that `details` name. `network_not_allowed`: it may not be used from where you call from.", |of| of.is_guarded),
     shared("409", "NoMessageKey", "`no_response_key` or `no_encryption_key`: what `Accept-Signature` or `Accept` ask for has no live key.", |of| of.is_guarded),
     shared("413", "PayloadTooLarge", "`payload_too_large`: the body is over 64 KiB.", |of| of.has_body),
     shared("415", "UnsupportedMediaType", "`unsupported_media_type`: the body is not `application/json`.", |of| of.has_body),
     shared("421", "MisdirectedRequest", "`misdirected_request`: `OrgId` is believed without proof here, and the request is for another host.", |of| of.is_guarded),
-    shared("429", "RateLimited", "`rate_limited`: too many requests of yours are being answered already.", |of| of.is_guarded),
+    shared("429", "RateLimited", "`rate_limited`: too many requests of yours are being answered already, or came in too short a time.", |of| of.is_guarded),
     shared("500", "InternalError", "`internal_error`: something went wrong on our side.", |_| true),
     shared("503", "ServiceUnavailable", "`service_unavailable`: overloaded, a dependency is away, or the feature is not live.", |_| true),
 ];
@@ -81,6 +81,9 @@ pub fn complete(operation: &mut Operation, shape: Shape, components: &mut Compon
     }
     for (status, response) in responses {
         if let RefOr::T(response) = response {
+            if facts.is_guarded && (status.starts_with('2') || status == "429") {
+                tell_of_limit(response);
+            }
             complete_one(response, status, shape, &invalid);
         }
     }
@@ -95,10 +98,29 @@ impl Shared {
         };
         components.responses.entry(name.clone()).or_insert_with(|| {
             let mut response = Response::new(self.description);
+            if self.status == "429" {
+                tell_of_limit(&mut response);
+            }
             complete_one(&mut response, self.status, shape, &InvalidRequest::default());
             RefOr::T(response)
         });
         Ref::from_response_name(name)
+    }
+}
+
+/// Adds what every reply carries while its org has a limit (contract 13.5); said where a client looks for it.
+fn tell_of_limit(response: &mut Response) {
+    for (name, description) in [
+        (
+            "RateLimit",
+            "While your organisation has a limit: `\"org\";r=99;t=1`, `r` requests are left, one more after `t` seconds.",
+        ),
+        (
+            "RateLimit-Policy",
+            "That limit: `\"org\";q=100;w=2`, `q` requests at once, which are there again after `w` seconds.",
+        ),
+    ] {
+        response.headers.insert(name.to_owned(), header(description));
     }
 }
 

@@ -38,6 +38,11 @@ it clears. Every reply carries `x-request-id`; quote it to support.
 is `{\"error\": {\"code\", \"message\", \"details\", \"request_id\"}}` with a code from a closed set; \
 `POST /v1/oauth/token` answers in RFC 6749's words. A resource of another organisation is answered exactly as one that does not exist.
 
+**Limits.** An organisation has a share of what can be answered at the same time, and may have a rate: beyond either, \
+429 `rate_limited` with `Retry-After`. While there is a rate, every reply to its requests tells what is left of it: \
+`RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10). A key, or all that the organisation \
+calls with, may be bound to networks: 403 `network_not_allowed` from elsewhere.
+
 **Messages.** Requests may be signed (RFC 9421) by a registered key of the usage `Authentication`. A request with \
 `Accept-Signature` gets a signed response: `Content-Digest`, `Signature-Input` and `Signature`, by the pair that was \
 generated last for `ResponseSignature`. Every body of JSON may be sent as a compact JWE to a pair generated for \
