@@ -47,7 +47,8 @@ impl NetworkChange {
 /// Reads the networks of something new, and the policy; `None` where nothing is said.
 pub fn read(request: &mut Reader) -> (Option<Vec<Network>>, Option<Enforcement>) {
     let networks = list(request.body(FIELD));
-    (distinct(request, networks), policy(request))
+    let policy = policy(request.body("network_policy"));
+    (distinct(request, networks), policy)
 }
 
 /// Reads a change of the networks and the policy; `None` where a problem was noted.
@@ -56,7 +57,7 @@ pub fn read_change(request: &mut Reader) -> Option<NetworkChange> {
         Some(Patch::Set(networks)) => distinct(request, Some(networks)).map(Patch::Set),
         unchanged => unchanged,
     };
-    let policy = policy(request);
+    let policy = policy(request.body("network_policy").not_null());
     Some(NetworkChange { networks: networks?, policy })
 }
 
@@ -64,8 +65,8 @@ fn list(field: Field<'_>) -> Option<Vec<Network>> {
     field.list(1..=MAX_NETWORKS, |field| field.decoded(Network::parse))
 }
 
-fn policy(request: &mut Reader) -> Option<Enforcement> {
-    request.body("network_policy").not_null().choice("must be enforce or report", Enforcement::parse)
+fn policy(field: Field<'_>) -> Option<Enforcement> {
+    field.choice("must be enforce or report", Enforcement::parse)
 }
 
 /// Refuses a network that is named twice, in whatever spelling.

@@ -151,6 +151,10 @@ async fn what_is_no_list_of_networks_is_refused() {
     let refused = admin.post(KEYS, json!({"name": "x", "network_policy": "observe"})).await.expect(422);
     assert_eq!(refused.json()["detail"][0]["type"], "enum");
     admin.post(KEYS, json!({"name": "x", "allowed_networks": &many[1..]})).await.expect(201);
+    // Null is not said, but in a change, where a policy cannot be cleared.
+    let unsaid = json!({"name": "x", "allowed_networks": null, "network_policy": null});
+    admin.post(KEYS, unsaid).await.expect(201);
+    admin.patch(ORG, json!({"network_policy": null})).await.expect(422);
 }
 
 #[tokio::test]
