@@ -29,6 +29,7 @@ pub enum Feature {
     MessageEncryption,
     Reports,
     OauthTokens,
+    LeakReports,
     HealthProfile,
     PrivacySettings,
     Devices,
@@ -42,7 +43,7 @@ use Feature::*;
 
 impl Feature {
     /// Every feature, in the order that partners see.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Users,
         UserBulk,
         TenantKeyRotation,
@@ -57,6 +58,7 @@ impl Feature {
         MessageEncryption,
         Reports,
         OauthTokens,
+        LeakReports,
         HealthProfile,
         PrivacySettings,
         Devices,
@@ -83,6 +85,7 @@ impl Feature {
             MessageEncryption => "message_encryption",
             Reports => "reports",
             OauthTokens => "oauth_tokens",
+            LeakReports => "leak_reports",
             HealthProfile => "health_profile",
             PrivacySettings => "privacy_settings",
             Devices => "devices",

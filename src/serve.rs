@@ -21,7 +21,7 @@ use tower::Layer as _;
 
 use crate::app::{self, MAX_HEADER_BYTES};
 use crate::background::{
-    expiry, outbox_depth, probe, publisher, reports, retention, rotations, service_keys,
+    expiry, leaks, outbox_depth, probe, publisher, reports, retention, rotations, service_keys,
 };
 use crate::config::Config;
 use crate::db::change_feed::ChangeFeed;
@@ -102,6 +102,7 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
 
     let (close, closed) = watch::channel(false);
     let publisher = tokio::spawn(publisher::run(app.clone(), closed.clone()));
+    let leaks = tokio::spawn(leaks::run(app.clone(), closed.clone()));
     let reports = tokio::spawn(reports::run(app.clone(), closed.clone()));
     let mut accepting = JoinSet::new();
     accepting.spawn(accept(app.clone(), Listener::Public, listeners.public, closed.clone()));
@@ -126,6 +127,10 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
     // Likewise: what it was making begins again elsewhere.
     if reports.await.is_err() {
         tracing::error!("the maker of reports did not end well");
+    }
+    // What was received is looked at, within seconds.
+    if leaks.await.is_err() {
+        tracing::error!("looking at leaked keys did not end well");
     }
     tasks.shutdown().await;
     app.identity.keys.usage.flush(&app.db).await;

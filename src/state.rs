@@ -28,6 +28,7 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::readiness::Readiness;
+use crate::routes::leaks::queue::LeakQueue;
 use crate::routes::users::inserts::Inserts;
 use crate::routes::users::lookups::Lookups;
 use crate::telemetry::AccessLog;
@@ -63,6 +64,8 @@ pub struct AppState {
     pub keyring: Keyring,
     /// Told when they were renewed.
     pub keys_renewed: Notify,
+    /// Keys that somebody found.
+    pub leaks: LeakQueue,
     /// Told when a report was asked for.
     pub report_wanted: Notify,
     /// The features that are switched off.
@@ -117,6 +120,7 @@ impl App {
             targets: Targets::new(config.targets.clone(), clock.clone()),
             keyring,
             keys_renewed: Notify::new(),
+            leaks: LeakQueue::default(),
             report_wanted: Notify::new(),
             features: config.disabled_features.clone(),
             totals: Totals::default(),

@@ -39,8 +39,8 @@ pub fn routes(feature: Feature) -> Option<OpenApiRouter<App>> {
         Feature::AuditLog => audit::routes(),
         Feature::RequestSignatures => signatures::routes(),
         Feature::Reports => reports::routes(),
-        // Its routes take anyone, so they are not behind the gate; they ask for the feature themselves.
-        Feature::OauthTokens => return None,
+        // Their routes take anyone, so they are not behind the gate; they ask for the feature themselves.
+        Feature::OauthTokens | Feature::LeakReports => return None,
         planned => match planned_routes(planned) {
             [] => return None,
             routes => routes.iter().fold(OpenApiRouter::new(), |router, route| mount(planned, router, route)),

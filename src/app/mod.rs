@@ -39,12 +39,13 @@ use self::edge::Edge;
 pub use self::edge::MAX_HEADER_BYTES;
 use self::gate::Gate;
 use self::scopes::RequiredScopes;
+use crate::crypto::tenant_key::KeyPrefix;
 use crate::error::{ApiError, Code};
 use crate::features::Feature;
 use crate::identity::Access;
 use crate::limits::Listener;
 use crate::openapi;
-use crate::routes::{self, docs, gateway, health, index, member_tokens, oauth, org};
+use crate::routes::{self, docs, gateway, health, index, leaks, member_tokens, oauth, org};
 use crate::state::App;
 
 /// The public listener's routes.
@@ -84,7 +85,7 @@ fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
         router.route_layer(from_fn_with_state(Gate { app: app.clone(), feature, access, scopes }, gate::pass))
     };
     let always_on = routes::features::routes().merge(org::routes());
-    let open = member_tokens::keys().merge(oauth::routes());
+    let open = member_tokens::keys().merge(oauth::routes()).merge(leaks::routes());
     let mut router = OpenApiRouter::with_openapi(openapi::info()).merge(open).merge(gated(
         always_on,
         None,
@@ -99,7 +100,8 @@ fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
         }
     }
     let (router, mut document) = router.split_for_parts();
-    openapi::complete(&mut document);
+    let prefix = app.map_or(KeyPrefix::DEFAULT, |app| app.config.key_form.prefix);
+    openapi::complete(&mut document, prefix);
     (router, document)
 }
 

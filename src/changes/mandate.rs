@@ -154,7 +154,7 @@ impl CallerState {
     pub fn require_unrotated(self) -> Result<(), ApiError> {
         match self.stage {
             KeyStage::Superseded => Err(Code::KeyAlreadyRotated.into()),
-            KeyStage::Pending | KeyStage::Current => self.require_administrator(),
+            KeyStage::Pending | KeyStage::Current | KeyStage::Leaked => self.require_administrator(),
         }
     }
 

@@ -50,7 +50,8 @@ macro_rules! snapshot {
                     given.caller IS NULL OR (c.id IS NOT NULL AND c.revoked_at IS NULL
                         AND (c.expires_at IS NULL OR c.expires_at > given.now)) AS "caller_is_live!",
                     c.rotated_at IS NOT NULL AS "caller_is_superseded!",
-                    c.pending_of IS NOT NULL AS "caller_is_pending!", c.scopes AS "caller_scopes?",
+                    c.pending_of IS NOT NULL AS "caller_is_pending!",
+                    coalesce(c.leak_response <> 'notify', false) AS "caller_is_leaked!", c.scopes AS "caller_scopes?",
                     c.scope_policy AS "caller_scope_policy?", "#
                     + $columns
                     + " FROM given
@@ -71,7 +72,11 @@ macro_rules! snapshot {
             let caller = $crate::changes::CallerState {
                 key_id: mandate.caller,
                 is_live: first.caller_is_live,
-                stage: $crate::identity::stage::KeyStage::of(first.caller_is_superseded, first.caller_is_pending),
+                stage: $crate::identity::stage::KeyStage::of(
+                    first.caller_is_superseded,
+                    first.caller_is_pending,
+                    first.caller_is_leaked,
+                ),
                 scopes: mandate.granted(first.caller_scopes.as_deref(), first.caller_scope_policy.as_deref()),
                 is_frozen: first.is_frozen && mandate.author.is_partner(),
             };

@@ -53,7 +53,7 @@ async fn make(config: &Config, db: &Db, keyring: &Keyring, file: &Path) -> Resul
         let lines = format!("ORG_ID={}\nTENANT_API_KEY={key}\nSIGNING_SECRET={secret}", made.org_id);
         write_private(&path, &Zeroizing::new(lines))
     };
-    org::create(db, &Clock::system(), keyring, config.key_env, [KEY, NAME], keep).await
+    org::create(db, &Clock::system(), keyring, config.key_form, [KEY, NAME], keep).await
 }
 
 /// Returns `true` if the key in the file is still good: it may have been rotated or revoked.

@@ -156,9 +156,13 @@ pub async fn run(config: &Config, command: KeyCommand, output: Output) -> Result
     with_schema(config, async |opened| {
         let org_id = org::by_key(&opened.db, &org_key).await?.id;
         let keyring = opened.keyring().await?;
-        let key_env = config.key_env;
-        perform(&Operator { db: &opened.db, clock: &clock, keyring: &keyring, key_env, org_id }, task, output)
-            .await
+        let key_form = config.key_form;
+        perform(
+            &Operator { db: &opened.db, clock: &clock, keyring: &keyring, key_form, org_id },
+            task,
+            output,
+        )
+        .await
     })
     .await
 }

@@ -9,6 +9,7 @@ mod event;
 mod healthcheck;
 mod key;
 pub mod keys;
+mod leak;
 mod master;
 mod networks;
 mod org;
@@ -57,6 +58,9 @@ enum Command {
     /// Manage an org's event-signing secret
     #[command(subcommand)]
     Secret(secret::SecretCommand),
+    /// Report keys that were found where others can read them
+    #[command(subcommand)]
+    Leak(leak::LeakCommand),
     /// Look at an org's events, and send them again
     #[command(subcommand)]
     Event(event::EventCommand),
@@ -126,6 +130,7 @@ fn dispatch(command: Command, output: Output) -> Result<(), CliError> {
             Command::Key(command) => key::run(&config, command, output).await,
             Command::Keys(command) => keys::run(&config, command, output).await,
             Command::Secret(command) => secret::run(&config, command, output).await,
+            Command::Leak(command) => leak::run(&config, command, output).await,
             Command::Event(command) => event::run(&config, command, output).await,
             Command::Report(command) => report::run(&config, command, output).await,
             Command::Audit(command) => audit::run(&config, command, output).await,

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::crypto::keyring::Keyring;
 use crate::crypto::secret::Secret;
 use crate::crypto::signing_secret;
-use crate::crypto::tenant_key::{KeyEnv, TenantKey};
+use crate::crypto::tenant_key::{KeyForm, TenantKey};
 use crate::db::Db;
 use crate::identity::orgs::SignaturePolicy;
 use crate::ids::OrgId;
@@ -107,7 +107,7 @@ pub async fn run(config: &Config, command: OrgCommand, output: Output) -> Result
                     let key = key.clone();
                     move |made: &Created| made.show(&key, output)
                 };
-                create(&opened.db, &Clock::system(), &keyring, config.key_env, [&key, &name], show).await?;
+                create(&opened.db, &Clock::system(), &keyring, config.key_form, [&key, &name], show).await?;
                 Ok(())
             })
             .await
@@ -253,7 +253,7 @@ pub async fn create(
     db: &Db,
     clock: &Clock,
     keyring: &Keyring,
-    key_env: KeyEnv,
+    key_form: KeyForm,
     named: [&str; 2],
     show: impl FnOnce(&Created) -> Result<(), CliError> + Send + 'static,
 ) -> Result<OrgId, CliError> {
@@ -262,7 +262,7 @@ pub async fn create(
     db.transaction(async move |mut tx| {
         let org_id = org::create(&mut *tx, &clock, &keyring, &key, &name).await?;
         let mandate = Mandate::operator(org_id, &keyring);
-        let first = NewKey::generate(&keyring, key_env);
+        let first = NewKey::generate(&keyring, key_form);
         let minting = minting(&clock, mandate.clone(), &first, Minting::unrestricted("first key"));
         minting.execute_in(&mut tx).await?;
         let secret = NewSecret::of(None);

@@ -14,8 +14,9 @@ use chrono::TimeDelta;
 use sqlx::postgres::PgConnectOptions;
 
 use self::variables::Variables;
+use crate::crypto::github_keys::GithubKeysFile;
 use crate::crypto::master::MasterKeys;
-use crate::crypto::tenant_key::KeyEnv;
+use crate::crypto::tenant_key::KeyForm;
 use crate::events::targets::TargetsConfig;
 use crate::features::DisabledFeatures;
 use crate::identity::GatewaySecrets;
@@ -48,8 +49,8 @@ pub struct Config {
     pub gateway_secrets: GatewaySecrets,
     /// `MASTER_KEYS` or `MASTER_KEYS_FILE`, and `MASTER_PASSPHRASE_FILE`.
     pub master: MasterSource,
-    /// `KEY_ENV`: the world that new tenant keys belong to.
-    pub key_env: KeyEnv,
+    /// `KEY_PREFIX` and `KEY_ENV`: how new tenant keys begin.
+    pub key_form: KeyForm,
     /// `REQUIRE_KEY_PROOF`: a partner's key that is not proven is used for nothing (contract 12.5).
     pub require_key_proof: bool,
     /// `GATEWAY_CACHE_SECONDS`: how long a gateway may remember a good key.
@@ -58,6 +59,8 @@ pub struct Config {
     pub trust_org_id: bool,
     /// `TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
     pub trusted_proxies: TrustedProxies,
+    /// `GITHUB_LEAK_KEYS_FILE`: the keys under GitHub's reports of leaks (contract 13.4).
+    pub github_keys: Option<GithubKeysFile>,
     /// `DISABLED_FEATURES`.
     pub disabled_features: DisabledFeatures,
     /// `INTEGRATION_CONTACT`: whom the 503 of a feature points to.
@@ -130,6 +133,7 @@ pub const VARIABLES: &[&str] = &[
     "MASTER_KEYS",
     "MASTER_KEYS_FILE",
     "MASTER_PASSPHRASE_FILE",
+    "KEY_PREFIX",
     "KEY_ENV",
     "REQUIRE_KEY_PROOF",
     "GATEWAY_SECRETS",
@@ -149,6 +153,7 @@ pub const VARIABLES: &[&str] = &[
     "SQS_ENDPOINT",
     "STS_ENDPOINT",
     "STORAGE_QUEUE_ENDPOINT",
+    "GITHUB_LEAK_KEYS_FILE",
     "DISABLED_FEATURES",
     "INTEGRATION_CONTACT",
     "REQUEST_TIMEOUT_SECONDS",
@@ -195,11 +200,15 @@ impl Config {
                 keys: vars.secrets(["MASTER_KEYS", "MASTER_KEYS_FILE"], MasterKeys::parse)?,
                 passphrase_file: vars.optional("MASTER_PASSPHRASE_FILE").map(PathBuf::from),
             },
-            key_env: vars.parsed("KEY_ENV", "test")?,
+            key_form: KeyForm {
+                prefix: vars.parsed("KEY_PREFIX", "tk")?,
+                env: vars.parsed("KEY_ENV", "test")?,
+            },
             require_key_proof: vars.parsed("REQUIRE_KEY_PROOF", "false")?,
             gateway_cache_seconds: vars.in_range("GATEWAY_CACHE_SECONDS", 5, 0..=300)?,
             trust_org_id: vars.parsed("TRUST_ORG_ID", "false")?,
             trusted_proxies: vars.trusted_proxies()?,
+            github_keys: vars.github_keys()?,
             disabled_features: DisabledFeatures::parse(
                 &vars.optional("DISABLED_FEATURES").unwrap_or_default(),
             )
@@ -289,7 +298,10 @@ mod tests {
             ("GATEWAY_SECRETS", "marker"),
             ("MASTER_KEYS", "base64:marker"),
             ("TRUSTED_PROXIES", "10.0.0.0/8,marker"),
+            ("KEY_PREFIX", "tk_"),
+            ("KEY_PREFIX", "pt"),
             ("KEY_ENV", "staging"),
+            ("GITHUB_LEAK_KEYS_FILE", "/nonexistent"),
             ("DISABLED_FEATURES", "nonsense"),
             ("REQUEST_TIMEOUT_SECONDS", "-1"),
             ("LOG_FORMAT", "xml"),

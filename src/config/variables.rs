@@ -9,6 +9,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::{ConfigError, DatabaseAddress, LISTEN_ADDR, VARIABLES, postgres_url, private, wrong};
+use crate::crypto::github_keys::GithubKeysFile;
 use crate::crypto::secret::Secret;
 use crate::events::targets::settings::Policy;
 use crate::events::targets::{AwsCredentials, TargetsConfig};
@@ -83,6 +84,13 @@ impl Variables<'_> {
         range: std::ops::RangeInclusive<u64>,
     ) -> Result<Duration, ConfigError> {
         self.in_range(name, default, range).map(Duration::from_secs)
+    }
+
+    /// Read here to be refused at the start; read again when it changes.
+    pub(super) fn github_keys(&self) -> Result<Option<GithubKeysFile>, ConfigError> {
+        let name = "GITHUB_LEAK_KEYS_FILE";
+        let file = self.optional(name).map(|path| GithubKeysFile::open(path.into())).transpose();
+        file.map_err(|problem| wrong(name, problem))
     }
 
     pub(super) fn trusted_proxies(&self) -> Result<TrustedProxies, ConfigError> {

@@ -3,6 +3,7 @@
 pub mod access_token;
 pub mod associated_data;
 pub mod audit_chain;
+pub mod github_keys;
 pub mod key_text;
 pub mod keyring;
 pub mod master;

@@ -63,6 +63,7 @@ codes! {
     /// Contract 13.1.
     KeyNotConfirmed = "key_not_confirmed", FORBIDDEN, "This key waits for its confirmation, and administers nothing but that and its own end.";
     /// Contract 13.4.
+    KeyLeaked = "key_leaked", FORBIDDEN, "This key was found where others can read it, and administers nothing any more; use another one.";
     AdministrationFrozen = "administration_frozen", FORBIDDEN, "This organisation's administration is frozen; a signed request to /v1/admin/org/thaw or the integration contact releases it.";
     RotationPending = "rotation_pending", CONFLICT, "This key's rotation waits for its confirmation; confirm or end the successor that details names.";
     RotationNotPending = "rotation_not_pending", CONFLICT, "No rotation to this key or secret waits for a confirmation.";

@@ -105,6 +105,8 @@ kinds! {
     TenantKeyRotationStarted = "tenant_key.rotation_started" on Credentials;
     /// It was not confirmed, and has ended.
     TenantKeyRotationAbandoned = "tenant_key.rotation_abandoned" on Credentials;
+    /// It was found where others can read it (contract 13.4).
+    TenantKeyLeaked = "tenant_key.leaked" on Credentials;
     TenantKeyRevoked = "tenant_key.revoked" on Credentials;
     /// 30, 7 and 1 days before the end, where there is time for it.
     TenantKeyExpiring = "tenant_key.expiring" on Credentials;
@@ -204,6 +206,20 @@ pub enum Subject {
         /// When the key ends, if it does; of `rotated`, when the old one does.
         #[serde(skip_serializing_if = "Option::is_none")]
         expires_at: Option<DateTime<Utc>>,
+    },
+    /// Of `tenant_key.leaked`.
+    LeakedKey {
+        /// The key.
+        #[schema(value_type = Uuid)]
+        key_id: KeyId,
+        /// Who reported it: `report` (anybody), `github`, or a name that an operator gave.
+        source: String,
+        /// Where it was found, as the reporter says.
+        #[schema(required)]
+        url: Option<String>,
+        /// When it ends, if it does.
+        #[schema(required)]
+        ends_at: Option<DateTime<Utc>>,
     },
     /// Of `signing_secret.*`.
     SigningSecret {

@@ -27,6 +27,7 @@ struct KeyRow {
     is_pending: bool,
     awaits_first_use: bool,
     is_revoked: bool,
+    is_leaked: bool,
     scopes: Vec<String>,
     scope_policy: String,
     allowed_networks: Option<Vec<String>>,
@@ -36,7 +37,7 @@ struct KeyRow {
 impl KeyRow {
     fn into_record(self) -> Arc<KeyRecord> {
         let Self { org_id, id: key_id, expires_at, awaits_first_use, is_revoked, .. } = self;
-        let stage = KeyStage::of(self.is_superseded, self.is_pending);
+        let stage = KeyStage::of(self.is_superseded, self.is_pending, self.is_leaked);
         let digest = self.digest.try_into().expect("a digest's length is a constraint of the table");
         let rights = KeyRights::stored(&self.scopes, &self.scope_policy);
         let networks = AllowedNetworks::stored(self.allowed_networks, &self.network_policy);
@@ -90,7 +91,8 @@ async fn find_digests(
         r#"SELECT digest, org_id AS "org_id: OrgId", id AS "id: KeyId", expires_at,
                   rotated_at IS NOT NULL AS "is_superseded!", pending_of IS NOT NULL AS "is_pending!",
                   coalesce(activation = 'on_first_use', false) AS "awaits_first_use!",
-                  revoked_at IS NOT NULL AS "is_revoked!", scopes, scope_policy, allowed_networks,
+                  revoked_at IS NOT NULL AS "is_revoked!",
+                  coalesce(leak_response <> 'notify', false) AS "is_leaked!", scopes, scope_policy, allowed_networks,
                   network_policy
            FROM tenant_keys WHERE digest = ANY($1::bytea[])"#,
         &wanted as &[&[u8]],
@@ -111,7 +113,8 @@ pub async fn load_by_id(
         r#"SELECT digest, org_id AS "org_id: OrgId", id AS "id: KeyId", expires_at,
                   rotated_at IS NOT NULL AS "is_superseded!", pending_of IS NOT NULL AS "is_pending!",
                   coalesce(activation = 'on_first_use', false) AS "awaits_first_use!",
-                  revoked_at IS NOT NULL AS "is_revoked!", scopes, scope_policy, allowed_networks,
+                  revoked_at IS NOT NULL AS "is_revoked!",
+                  coalesce(leak_response <> 'notify', false) AS "is_leaked!", scopes, scope_policy, allowed_networks,
                   network_policy
            FROM tenant_keys WHERE org_id = $1 AND id = $2"#,
         org_id.0,

@@ -2,6 +2,7 @@
 //! [`shares`] divide each between the orgs, and [`rates`] limit how often each asks.
 
 mod by_org;
+pub mod quota;
 pub mod rates;
 pub mod shares;
 

@@ -5,6 +5,7 @@ use prometheus_client::registry::Registry;
 
 use super::register::{Counters, each, one};
 
+const LEAK_OUTCOMES: [&str; 4] = ["leaked", "dead", "again", "unknown"];
 const REASONS: [&str; 3] = ["unknown", "revoked", "expired"];
 const POLICIES: [&str; 2] = ["enforce", "report"];
 
@@ -15,6 +16,7 @@ pub struct IdentityMetrics {
     /// Requests that the scopes of their key or token do not allow.
     pub beyond_scopes: BeyondScopes,
     outside_networks: Counters<1>,
+    leaks: Counters<1>,
     /// Member tokens.
     pub tokens_issued: Counter,
     /// Partner tokens.
@@ -71,6 +73,12 @@ impl IdentityMetrics {
                 "Requests from outside of the allowed networks: refused (enforce) or served (report)",
                 POLICIES.map(|policy| [("policy", policy)]),
             ),
+            leaks: each(
+                registry,
+                "leak_reports",
+                "Reports of keys that were found where others can read them, by what became of them",
+                LEAK_OUTCOMES.map(|outcome| [("outcome", outcome)]),
+            ),
             tokens_issued: one(registry, "member_tokens_issued", "Member tokens issued"),
             partner_tokens_issued: one(registry, "partner_tokens_issued", "Partner tokens issued"),
         }
@@ -79,6 +87,11 @@ impl IdentityMetrics {
     /// Counts a request from outside of the networks that its key or org may be used from, by the policy.
     pub fn outside_networks(&self, policy: &'static str) {
         self.outside_networks.get_or_create(&[("policy", policy)]).inc();
+    }
+
+    /// Counts a report of a leaked key.
+    pub fn leak_reported(&self, outcome: &'static str) {
+        self.leaks.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// The counters of refused keys.

@@ -13,6 +13,7 @@ use utoipa::openapi::security::{
 use utoipa::openapi::tag::{Tag, TagBuilder};
 use utoipa::openapi::{Components, Contact, Info, License, OpenApi, Paths, RefOr, Required, Server};
 
+use crate::crypto::tenant_key::KeyPrefix;
 use crate::error::shape::{Shape, TOKEN_PATH};
 use crate::idempotency;
 use crate::idempotency::header::{IDEMPOTENCY_KEY, MIN_LENGTH_FOR_SECRETS};
@@ -62,6 +63,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Signatures", "Requests that a registered public key signs (RFC 9421)."),
     ("Reports", "All that the org has, encrypted to one of its public keys."),
     ("OAuth", "Tokens for the partner's backends that hold a registered key (RFC 6749, RFC 7523)."),
+    ("Leaks", "Keys that were found where others can read them."),
     ("Member tokens", "Tokens with which the partner's users call for themselves."),
     ("Org", "The org, and the log of what was changed in it."),
     ("Features", "What is live."),
@@ -187,8 +189,8 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 }
 
 /// Adds to every operation what holds for all: shared answers with an example of each error,
-/// strict bodies.
-pub fn complete(document: &mut OpenApi) {
+/// strict bodies. New keys begin with `prefix`.
+pub fn complete(document: &mut OpenApi, prefix: KeyPrefix) {
     let components = document.components.get_or_insert_with(Components::new);
     schemas::name_inner(components);
     for (path, item) in &mut document.paths.paths {
@@ -201,6 +203,7 @@ pub fn complete(document: &mut OpenApi) {
         }
     }
     schemas::add_errors(components);
+    schemas::name_key_prefix(components, prefix);
 }
 
 /// The document as it is served and committed.

@@ -7,6 +7,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, Object, Schema, SchemaType, Type};
 use utoipa::openapi::{Components, Ref, RefOr, Required};
 
+use crate::crypto::tenant_key::KeyPrefix;
 use crate::error::shape::{ErrorEnvelope, OauthError, TracedError, ValidationErrors};
 
 /// The shapes of an error.
@@ -41,6 +42,38 @@ pub fn name_inner(components: &mut Components) {
         if let Some(reference) = name_of(inner, &known) {
             *inner = RefOr::Ref(reference);
         }
+    }
+}
+
+/// Writes the pattern of new keys, with the prefix that they have here, in the place of the default one's.
+pub fn name_key_prefix(components: &mut Components, prefix: KeyPrefix) {
+    let (default, pattern) = (KeyPrefix::DEFAULT.pattern(), prefix.pattern());
+    for schema in components.schemas.values_mut() {
+        let RefOr::T(schema) = schema else { continue };
+        for object in objects(schema) {
+            for property in object.properties.values_mut() {
+                if let RefOr::T(Schema::Object(text)) = property
+                    && text.pattern.as_ref() == Some(&default)
+                {
+                    text.pattern = Some(pattern.clone());
+                }
+            }
+        }
+    }
+}
+
+/// The objects that a schema is, or is made of.
+fn objects(schema: &mut Schema) -> Vec<&mut Object> {
+    match schema {
+        Schema::Object(object) => vec![object],
+        Schema::AllOf(all) => {
+            let parts = all.items.iter_mut().filter_map(|item| match item {
+                RefOr::T(Schema::Object(object)) => Some(object),
+                _ => None,
+            });
+            parts.collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod features;
 pub mod gateway;
 pub mod health;
 pub mod index;
+pub mod leaks;
 pub mod member_tokens;
 pub mod oauth;
 pub mod org;

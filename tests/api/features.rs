@@ -107,6 +107,7 @@ fn features() -> Vec<Value> {
         ("message_encryption", "live"),
         ("reports", "live"),
         ("oauth_tokens", "live"),
+        ("leak_reports", "live"),
         ("health_profile", "planned"),
         ("privacy_settings", "planned"),
         ("devices", "planned"),

@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "routes::*::rules",
             "routes::*::store",
             "routes::events::entry",
+            "routes::leaks::queue",
             "routes::org::change",
             "routes::public_keys::recipient",
             "routes::public_keys::usage",

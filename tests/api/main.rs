@@ -20,6 +20,7 @@ mod identity;
 mod index;
 mod key_renewal;
 mod layers;
+mod leaks;
 mod members;
 mod memory;
 mod messages;

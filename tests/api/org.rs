@@ -22,6 +22,8 @@ async fn an_org_sees_itself_and_how_many_users_it_has() {
         "administration": {"frozen_at": null, "reason": null},
         "allowed_networks": null,
         "network_policy": "enforce",
+        "leak_policy": "grace",
+        "leak_grace_seconds": 86_400,
     }});
     acme.get(ORG).await.expect_json(200, &expected);
 }

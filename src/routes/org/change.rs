@@ -10,6 +10,7 @@ use crate::events::EventType;
 use crate::http::networks::NetworkChange;
 use crate::identity::orgs::SignaturePolicy;
 use crate::limits::rates::RateSetting;
+use crate::routes::leaks::rules::LeakPolicy;
 
 /// The request for a change of an org.
 #[derive(Clone, Debug)]
@@ -36,6 +37,13 @@ pub enum OrgChange {
     SetNetworks(NetworkChange),
     /// Says how many requests it may make (contract 13.5).
     SetLimits(RateSetting),
+    /// Says what happens to its keys that leak (contract 13.4); what is not said stays.
+    RespondToLeaks {
+        /// What is done.
+        policy: Option<LeakPolicy>,
+        /// How long such a key still works, in seconds.
+        grace_seconds: Option<i32>,
+    },
     /// Goes on with the renewed audit key of this number.
     HandOver(i16),
     /// Lets nothing of its administration change until it is thawed (contract 13.4). Any live key may; an org that is
@@ -63,6 +71,7 @@ impl OrgChange {
             Self::SignResponses(_) => "org.sign_responses_changed",
             Self::SetNetworks(_) => "org.networks_changed",
             Self::SetLimits(_) => "org.limits_changed",
+            Self::RespondToLeaks { .. } => "org.leak_policy_changed",
             Self::HandOver(_) => HANDED_OVER,
             Self::Freeze { .. } => EventType::OrgAdministrationFrozen.name(),
             Self::Thaw { .. } => EventType::OrgAdministrationThawed.name(),

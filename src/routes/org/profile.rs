@@ -24,6 +24,8 @@ use crate::identity::key_scopes::KeyScope;
 use crate::identity::orgs::SignaturePolicy;
 use crate::ids::OrgId;
 use crate::network::Network;
+use crate::routes::leaks::rules::LeakPolicy;
+use crate::routes::tenant_keys::input::MAX_GRACE;
 use crate::routes::users;
 use crate::state::App;
 
@@ -64,6 +66,11 @@ pub struct OrgProfile {
     /// Whether requests from other networks are refused, or only reported.
     #[schema(value_type = Enforcement)]
     network_policy: String,
+    /// What happens to a key of yours that is found where others can read it.
+    leak_policy: LeakPolicy,
+    /// With `grace`, how long it still works, in seconds.
+    #[schema(example = 86_400)]
+    leak_grace_seconds: i32,
 }
 
 /// Which requests must be signed (RFC 9421) by a registered key of the usage `Authentication`.
@@ -99,6 +106,12 @@ pub struct UpdateOrg {
     /// Whether requests from other networks are refused, or only reported.
     #[schema(value_type = Enforcement, required = false)]
     pub network_policy: Option<Enforcement>,
+    /// What happens from now on to a key of yours that is found where others can read it.
+    #[schema(value_type = LeakPolicy, required = false)]
+    pub leak_policy: Option<LeakPolicy>,
+    /// With `grace`, how long it still works, in seconds.
+    #[schema(value_type = i32, required = false, minimum = 0, maximum = 604_800, example = 86_400)]
+    pub leak_grace_seconds: Option<i32>,
 }
 
 impl Input for UpdateOrg {
@@ -112,9 +125,21 @@ impl Input for UpdateOrg {
         let signature_policy =
             policy.choice("must be optional, administration or required", SignaturePolicy::parse);
         let sign_responses = request.body("sign_responses").not_null().boolean();
+        let leak_policy = request.body("leak_policy").not_null();
+        let leak_policy = leak_policy.choice("must be notify, grace or revoke", LeakPolicy::parse);
+        let leak_grace = request.body("leak_grace_seconds").not_null().integer(0..=MAX_GRACE);
+        let leak_grace_seconds = leak_grace.and_then(|seconds| i32::try_from(seconds).ok());
         let NetworkChange { networks: allowed_networks, policy: network_policy } =
             networks::read_change(request)?;
-        Some(Self { name, signature_policy, sign_responses, allowed_networks, network_policy })
+        Some(Self {
+            name,
+            signature_policy,
+            sign_responses,
+            allowed_networks,
+            network_policy,
+            leak_policy,
+            leak_grace_seconds,
+        })
     }
 }
 
@@ -128,11 +153,15 @@ impl UpdateOrg {
     fn changes_by(self, partner: Partner) -> Vec<OrgChange> {
         let is_signed = partner.signed_by.is_some();
         let policy = self.signature_policy.map(|policy| OrgChange::SetSignaturePolicy { policy, is_signed });
+        let (policy_on_leaks, grace_seconds) = (self.leak_policy, self.leak_grace_seconds);
+        let leaks = (policy_on_leaks.is_some() || grace_seconds.is_some())
+            .then_some(OrgChange::RespondToLeaks { policy: policy_on_leaks, grace_seconds });
         let networks = self.networks();
         let changes = [
             policy,
             self.sign_responses.map(OrgChange::SignResponses),
             networks.is_change().then_some(OrgChange::SetNetworks(networks)),
+            leaks,
             self.name.map(OrgChange::Rename),
         ];
         changes.into_iter().flatten().collect()
@@ -208,6 +237,8 @@ async fn show(app: &App, org_id: OrgId) -> Result<Json<Data<OrgProfile>>, ApiErr
         allowed_networks: org.allowed_networks,
         network_policy: org.network_policy,
         administration,
+        leak_policy: LeakPolicy::stored(&org.leak_policy),
+        leak_grace_seconds: org.leak_grace_seconds,
     };
     Ok(Json(Data { data }))
 }

@@ -15,6 +15,7 @@ use crate::identity::allowed_networks::AllowedNetworks;
 use crate::identity::orgs::SignaturePolicy;
 use crate::ids::OrgId;
 use crate::limits::rates::RateSetting;
+use crate::routes::leaks::rules::LeakPolicy;
 
 /// An org as operators see it.
 #[derive(Debug, Serialize)]
@@ -45,6 +46,10 @@ pub struct Org {
     pub rate_limit: Option<i32>,
     /// Requests at once.
     pub rate_burst: Option<i32>,
+    /// What happens to its keys that leak.
+    pub leak_policy: String,
+    /// How long such a key still works, in seconds.
+    pub leak_grace_seconds: i32,
 }
 
 /// Inserts an org, whose first audit row is `entry`; `false` if the key is taken.
@@ -79,7 +84,8 @@ pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Org>, sqlx::Error> {
     sqlx::query_as!(
         Org,
         r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at, signature_policy, sign_responses, frozen_at,
-                  freeze_reason, allowed_networks, network_policy, rate_limit, rate_burst
+                  freeze_reason, allowed_networks, network_policy, rate_limit, rate_burst, leak_policy,
+                  leak_grace_seconds
            FROM orgs ORDER BY created_at, id"#
     )
     .fetch_all(db)
@@ -91,7 +97,8 @@ pub async fn find_by_key(db: impl PgExecutor<'_>, key: &str) -> Result<Option<Or
     sqlx::query_as!(
         Org,
         r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at, signature_policy, sign_responses, frozen_at,
-                  freeze_reason, allowed_networks, network_policy, rate_limit, rate_burst
+                  freeze_reason, allowed_networks, network_policy, rate_limit, rate_burst, leak_policy,
+                  leak_grace_seconds
            FROM orgs WHERE key = $1"#,
         key
     )
@@ -105,6 +112,7 @@ pub async fn find(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(Org,
         r#"
         SELECT key, name, created_at, suspended_at, signature_policy, sign_responses, frozen_at, freeze_reason,
                allowed_networks, network_policy, rate_limit, rate_burst,
+               leak_policy, leak_grace_seconds,
                (SELECT count(*) FROM (SELECT FROM users WHERE org_id = $1 LIMIT $2) AS first) AS "users!"
         FROM orgs WHERE id = $1
         "#,
@@ -128,6 +136,8 @@ pub async fn find(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(Org,
             rate_burst: row.rate_burst,
             frozen_at: row.frozen_at,
             freeze_reason: row.freeze_reason,
+            leak_policy: row.leak_policy,
+            leak_grace_seconds: row.leak_grace_seconds,
         };
         (org, row.users)
     }))
@@ -208,6 +218,9 @@ impl Changeable for OrgRow {
                 set_networks(db, &change.applied(&seen.networks), &entry).await?
             }
             OrgChange::SetLimits(setting) => set_limits(db, setting, &entry).await?,
+            OrgChange::RespondToLeaks { policy, grace_seconds } => {
+                set_leak_policy(db, policy, grace_seconds, &entry).await?
+            }
             OrgChange::HandOver(_) => hand_over(db, &entry).await?,
             OrgChange::Freeze { reason } => {
                 let draft = draft_of_freezing(mandate, seen, EventType::OrgAdministrationFrozen);
@@ -297,6 +310,21 @@ async fn set_limits(db: &mut PgConnection, setting: RateSetting, entry: &Entry) 
         set = "rate_limit = given.rate_limit, rate_burst = given.rate_burst",
         announce = "pg_notify(channel, format('org %s', org_id))::text",
         { "rate_limit": "integer" = rate, "rate_burst": "integer" = burst, "channel": "text" = CHANGES }
+    )
+}
+
+async fn set_leak_policy(
+    db: &mut PgConnection,
+    policy: Option<LeakPolicy>,
+    grace_seconds: Option<i32>,
+    entry: &Entry,
+) -> Result<bool, sqlx::Error> {
+    change!(
+        db,
+        entry,
+        set = "leak_policy = coalesce(given.leak_policy, o.leak_policy),
+               leak_grace_seconds = coalesce(given.leak_grace, o.leak_grace_seconds)",
+        { "leak_policy": "text" = policy.map(LeakPolicy::name), "leak_grace": "integer" = grace_seconds }
     )
 }
 

@@ -24,7 +24,9 @@ use utoipa_axum::routes;
 pub use self::input::{CreateTenantKey, RotateTenantKey};
 use self::input::{KeyPath, TenantKeyFilter, UpdateTenantKey};
 use self::new_key::NewKey;
-use self::reply::{ConfirmedRotation, MintedTenantKey, RotatedTenantKey, TenantKeyDetails, TenantKeyEntry};
+use self::reply::{
+    ConfirmedRotation, KeyLeak, MintedTenantKey, RotatedTenantKey, TenantKeyDetails, TenantKeyEntry,
+};
 use self::rotation::KeyRotation;
 use self::rules::{Activation, OrgTenantKeys, TenantKeyPlan};
 use self::store::TenantKeys;
@@ -76,7 +78,7 @@ async fn rotate_tenant_key(
     mandate: Mandate,
     Once { input, claim }: Once<RotateTenantKey>,
 ) -> Result<Response, ApiError> {
-    let (org_id, new) = (mandate.org_id, NewKey::generate(&app.keyring, app.config.key_env));
+    let (org_id, new) = (mandate.org_id, NewKey::generate(&app.keyring, app.config.key_form));
     let delivery =
         SecretDelivery::prepare(&app, org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
     let keys = TenantKeys::adding(&new, delivery.recipient()).replacing(input.key_id);
@@ -133,7 +135,7 @@ async fn create_tenant_key(
     mandate: Mandate,
     Once { input, claim }: Once<CreateTenantKey>,
 ) -> Result<Response, ApiError> {
-    let (org_id, new) = (mandate.org_id, NewKey::generate(&app.keyring, app.config.key_env));
+    let (org_id, new) = (mandate.org_id, NewKey::generate(&app.keyring, app.config.key_form));
     let delivery =
         SecretDelivery::prepare(&app, org_id, input.deliver_to.as_deref(), new.key.expose()).await?;
     let (keys, fresh) = (TenantKeys::adding(&new, delivery.recipient()), new.fresh.clone());
@@ -196,7 +198,10 @@ async fn get_tenant_key(
     let mut keys = store::find_with_kin(&app.db.pool, partner.org_id, key_id).await?.into_iter();
     let key = keys.next().ok_or(Code::NotFound)?;
     let rotation = KeyRotation::of(&key, keys.as_slice(), app.clock.now());
-    Ok(Json(Data { data: TenantKeyDetails { entry: TenantKeyEntry::of(key, partner.key_id), rotation } }))
+    let leak = key.leak.as_ref().map(KeyLeak::of);
+    Ok(Json(Data {
+        data: TenantKeyDetails { entry: TenantKeyEntry::of(key, partner.key_id), rotation, leak },
+    }))
 }
 
 /// Change a tenant API key.

@@ -2,7 +2,7 @@
 
 use super::rules::Fresh;
 use crate::crypto::keyring::{Hashed, Keyring};
-use crate::crypto::tenant_key::{KeyEnv, TenantKey};
+use crate::crypto::tenant_key::{KeyForm, TenantKey};
 use crate::ids::{KeyId, new_row_id};
 
 /// A key that exists nowhere yet.
@@ -17,8 +17,8 @@ pub struct NewKey {
 
 impl NewKey {
     /// Makes a key and its identity.
-    pub fn generate(keyring: &Keyring, env: KeyEnv) -> Self {
-        let key = TenantKey::generate(env);
+    pub fn generate(keyring: &Keyring, form: KeyForm) -> Self {
+        let key = TenantKey::generate(form);
         let fresh = Fresh { id: KeyId(new_row_id()), prefix: key.prefix().to_owned() };
         Self { digest: keyring.hash(&key), fresh, key }
     }

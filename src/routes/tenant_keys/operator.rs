@@ -8,7 +8,7 @@ use super::store::{self, TenantKeys};
 use crate::changes::{Change, Mandate, Rule};
 use crate::clock::Clock;
 use crate::crypto::keyring::Keyring;
-use crate::crypto::tenant_key::{KeyEnv, TenantKey};
+use crate::crypto::tenant_key::{KeyForm, TenantKey};
 use crate::db::Db;
 use crate::db::suspects::DatabaseFailure;
 use crate::error::ApiError;
@@ -60,6 +60,15 @@ pub fn abandoning(
     mandate.change(clock, TenantKeys::with(key_id), move |org: &OrgTenantKeys| org.abandon(key_id))
 }
 
+/// The end of a wait because the successor leaked (contract 13.4), with the rotation that it waits for.
+pub fn giving_up(
+    clock: &Clock,
+    mandate: Mandate,
+    key_id: KeyId,
+) -> Change<TenantKeys, impl Rule<TenantKeys> + use<>> {
+    mandate.change(clock, TenantKeys::with(key_id), move |org: &OrgTenantKeys| Ok(org.give_up(key_id)))
+}
+
 /// The means that an operator works with.
 pub struct Operator<'a> {
     /// Postgres.
@@ -68,8 +77,8 @@ pub struct Operator<'a> {
     pub clock: &'a Clock,
     /// The service's own keys.
     pub keyring: &'a Keyring,
-    /// The environment that new keys name.
-    pub key_env: KeyEnv,
+    /// How new keys begin.
+    pub key_form: KeyForm,
     /// The tenant.
     pub org_id: OrgId,
 }
@@ -84,7 +93,7 @@ impl Operator<'_> {
     where
         E: From<ApiError> + From<sqlx::Error> + DatabaseFailure + Send + 'static,
     {
-        let new = NewKey::generate(self.keyring, self.key_env);
+        let new = NewKey::generate(self.keyring, self.key_form);
         let change = minting(self.clock, self.mandate(), &new, wanted.minting());
         change.execute_shown(self.db, move |plan| show(&added(plan)?, &new.key)).await
     }
@@ -99,7 +108,7 @@ impl Operator<'_> {
     where
         E: From<ApiError> + From<sqlx::Error> + DatabaseFailure + Send + 'static,
     {
-        let new = NewKey::generate(self.keyring, self.key_env);
+        let new = NewKey::generate(self.keyring, self.key_form);
         let (rotation, fresh) = (wanted.rotation(), new.fresh.clone());
         let keys = TenantKeys::adding(&new, Recipient::Caller).replacing(wanted.key_id);
         let rule = move |org: &OrgTenantKeys| org.rotate(&rotation, &fresh).map(Some);

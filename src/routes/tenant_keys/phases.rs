@@ -30,6 +30,12 @@ impl OrgTenantKeys {
         Ok(successor.map(|key| self.abandoned(key)))
     }
 
+    /// Gives up the rotation to `key_id`, whatever its time; `None` if it does not wait.
+    pub fn give_up(&self, key_id: KeyId) -> Option<TenantKeyPlan> {
+        let waits = |key: &&StoredTenantKey| key.pending.is_some() && key.revoked_at.is_none();
+        self.find(key_id).filter(waits).map(|key| self.abandoned(key))
+    }
+
     /// One rotation of a key at a time.
     pub(super) fn require_no_wait_for(&self, old: &StoredTenantKey) -> Result<(), ApiError> {
         let waiting = if old.pending.is_some() { Some(old) } else { self.successor_of(old.id) };

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::new_key::NewKey;
 use super::rotation::KeyRotation;
-use super::rules::{StoredTenantKey, TenantKeyPlan};
+use super::rules::{Leak, StoredTenantKey, TenantKeyPlan};
 use crate::crypto::secret::{Secret, reveal_some};
 use crate::error::ApiError;
 use crate::http::paging::{CursorPosition, Data, Listed};
@@ -16,6 +16,7 @@ use crate::identity::enforcement::Enforcement;
 use crate::identity::key_scopes::{KeyRights, KeyScopes};
 use crate::ids::KeyId;
 use crate::network::Network;
+use crate::routes::leaks::rules::LeakPolicy;
 use crate::routes::public_keys::delivery::{EncryptedTo, SecretDelivery, Shown};
 
 /// A rotated key's successor. The key is shown only here.
@@ -104,6 +105,9 @@ pub struct TenantKeyDetails {
     /// The rotation in which it is replaced, or else the one in which it replaces another.
     #[schema(required)]
     pub rotation: Option<KeyRotation>,
+    /// Where it was found, if it leaked.
+    #[schema(required)]
+    pub leak: Option<KeyLeak>,
 }
 
 /// A key as lists show it.
@@ -141,8 +145,35 @@ pub struct TenantKeyEntry {
     allowed_networks: Option<Vec<Network>>,
     /// Whether requests from other networks are refused, or only reported.
     network_policy: Enforcement,
+    /// When it was first reported to be where others can read it.
+    #[schema(required)]
+    leaked_at: Option<DateTime<Utc>>,
     /// Whether it authenticated this request.
     is_current: bool,
+}
+
+/// What is known of a key's leak. Url and note are what the reporter says, who may be anybody.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KeyLeak {
+    /// Who reported it: `report` (anybody), `github`, or a name that an operator gave.
+    #[schema(example = "github")]
+    source: String,
+    /// Where it was found.
+    #[schema(required, example = "https://example.com/acme/app/blob/main/.env")]
+    url: Option<String>,
+    /// What was said of it.
+    #[schema(required)]
+    note: Option<String>,
+    /// What was done: the org's `leak_policy` at that time.
+    response: LeakPolicy,
+}
+
+impl KeyLeak {
+    /// As the key's row has it.
+    pub fn of(leak: &Leak) -> Self {
+        let Leak { source, url, note, response, .. } = leak.clone();
+        Self { source, url, note, response }
+    }
 }
 
 impl Listed for TenantKeyEntry {
@@ -169,6 +200,7 @@ impl TenantKeyEntry {
             scope_policy,
             allowed_networks: key.networks.networks,
             network_policy: key.networks.policy,
+            leaked_at: key.leak.map(|leak| leak.leaked_at),
         }
     }
 }

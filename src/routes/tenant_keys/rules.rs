@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::input::UpdateTenantKey;
 pub use super::rights::RightsChange;
-pub use super::stored::{Activation, Pending, StoredTenantKey};
+pub use super::stored::{Activation, Leak, Pending, StoredTenantKey};
 use crate::audit::Author;
 use crate::changes::OrgState;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
@@ -15,7 +15,6 @@ use crate::http::input::Patch;
 use crate::http::networks::NetworkChange;
 use crate::identity::allowed_networks::AllowedNetworks;
 use crate::identity::key_scopes::KeyRights;
-use crate::identity::stage::KeyStage;
 use crate::ids::KeyId;
 
 /// Live keys an org may have, counted after the change.
@@ -131,14 +130,14 @@ impl OrgTenantKeys {
             self.require_right_over(Some(old))?;
             self.require_right_to_make(rights)?;
         }
-        if old.stage() == KeyStage::Superseded {
+        if old.rotated_at.is_some() {
             return Err(Code::KeyAlreadyRotated.into());
         }
         if !old.is_live(self.org.now) {
             return Err(Code::KeyNotLive.into());
         }
         self.require_no_wait_for(old)?;
-        let lifetime = old.expires_at.map(|own| own - old.created_at);
+        let lifetime = old.own_end().map(|own| own - old.created_at);
         let expires_at = wanted.expires_at.or_else(|| lifetime.map(|lifetime| self.org.now + lifetime));
         let (name, networks) = (old.name.clone(), wanted.networks.applied(&old.networks));
         let successor = self.new_key(fresh, &Minting { name, expires_at, rights, networks });
@@ -237,8 +236,7 @@ impl OrgTenantKeys {
         if let Some(id) = self.org.caller.key_id {
             return self.find(id).ok_or_else(|| Code::Unauthorized.into());
         }
-        let is_candidate =
-            |key: &&StoredTenantKey| key.is_live(self.org.now) && key.stage() == KeyStage::Current;
+        let is_candidate = |key: &&StoredTenantKey| key.is_live(self.org.now) && key.can_be_replaced();
         let mut candidates = self.keys.iter().filter(is_candidate);
         match (candidates.next(), candidates.next()) {
             (Some(only), None) => Ok(only),
@@ -267,6 +265,7 @@ impl OrgTenantKeys {
             pending: None,
             rights: wanted.rights,
             networks: wanted.networks.clone(),
+            leak: None,
         }
     }
 
@@ -291,13 +290,14 @@ impl OrgTenantKeys {
     }
 }
 
-/// A rotated key has an end, at most seven days after its rotation.
+/// A key that was rotated or leaked has an end, at most seven days after that.
 fn check_grace(key: &StoredTenantKey) -> Result<(), ApiError> {
-    let Some(rotated_at) = key.rotated_at else { return Ok(()) };
-    if key.expires_at.is_some_and(|end| end <= rotated_at + MAX_GRACE) {
-        return Ok(());
-    }
-    let msg = "a rotated key must end within seven days of its rotation";
+    let rotated = key.rotated_at.map(|at| (at, "a rotated key must end within seven days of its rotation"));
+    let leaked = key
+        .barring_leak()
+        .map(|leak| (leak.leaked_at, "a leaked key must end within seven days of its first report"));
+    let is_late = |(since, _): &(DateTime<Utc>, _)| key.expires_at.is_none_or(|end| end > *since + MAX_GRACE);
+    let Some((_, msg)) = [rotated, leaked].into_iter().flatten().find(is_late) else { return Ok(()) };
     Err(ApiError::Invalid(vec![Problem::body("expires_at", ProblemKind::ValueError, msg)]))
 }
 

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::new_key::NewKey;
-use super::rules::{Activation, OrgTenantKeys, Pending, StoredTenantKey, TenantKeyPlan};
+use super::rules::{Activation, Leak, OrgTenantKeys, Pending, StoredTenantKey, TenantKeyPlan};
 use crate::changes::{Changeable, Mandate, change, snapshot};
 use crate::crypto::keyring::{Hashed, KeyDigest};
 use crate::db::change_feed::CHANGES;
@@ -17,6 +17,7 @@ use crate::http::totals::EXACT_UP_TO;
 use crate::identity::allowed_networks::AllowedNetworks;
 use crate::identity::key_scopes::KeyRights;
 use crate::ids::{KeyId, OrgId};
+use crate::routes::leaks::rules::LeakPolicy;
 use crate::routes::public_keys::recipient::Recipient;
 
 /// The key of a row of an outer join, which has all of its columns or none.
@@ -44,6 +45,14 @@ macro_rules! key {
             ),
             rights: KeyRights::stored(&$row.scopes?, &$row.scope_policy?),
             networks: AllowedNetworks::stored($row.allowed_networks, &$row.network_policy?),
+            leak: leak(
+                $row.leaked_at,
+                $row.leak_source,
+                $row.leak_url,
+                $row.leak_note,
+                $row.leak_response,
+                $row.leak_own_end,
+            ),
         })
     };
 }
@@ -59,6 +68,19 @@ fn pending(
     let activation = Activation::parse(&activation?)?;
     let (key_id, confirm_by, grace_seconds) = (KeyId(pending_of?), confirm_by?, grace_seconds?);
     Some(Pending { key_id, activation, confirm_by, grace_seconds, ends_at })
+}
+
+/// What a row knows of its leak: the first, second and fifth of its columns are there, or none.
+fn leak(
+    leaked_at: Option<DateTime<Utc>>,
+    source: Option<String>,
+    url: Option<String>,
+    note: Option<String>,
+    response: Option<String>,
+    own_end: Option<DateTime<Utc>>,
+) -> Option<Leak> {
+    let (leaked_at, source, response) = (leaked_at?, source?, LeakPolicy::stored(&response?));
+    Some(Leak { leaked_at, source, url, note, response, own_end })
 }
 
 /// An org's keys, as a change is made to them.
@@ -108,7 +130,9 @@ impl Changeable for TenantKeys {
                 k.tokens_issued AS "tokens_issued?", k.dead_uses AS "dead_uses?", k.dead_used_at, k.expires_at,
                 k.rotated_at, k.rotated_to, k.revoked_at, k.pending_of, k.activation, k.confirm_by, k.grace_seconds,
                 k.ends_at, k.scopes AS "scopes?", k.scope_policy AS "scope_policy?", k.allowed_networks,
-                k.network_policy AS "network_policy?""#,
+                k.network_policy AS "network_policy?",
+               k.leaked_at AS "leaked_at?", k.leak_source AS "leak_source?", k.leak_url AS "leak_url?",
+               k.leak_note AS "leak_note?", k.leak_response AS "leak_response?", k.leak_own_end AS "leak_own_end?""#,
             from = "LEFT JOIN tenant_keys n ON n.org_id = o.id AND n.id = given.named
                 LEFT JOIN tenant_keys k ON k.org_id = o.id
                 AND (k.id = given.named OR k.id = n.pending_of
@@ -240,7 +264,9 @@ pub async fn find_with_kin(
                k.tokens_issued AS "tokens_issued?", k.dead_uses AS "dead_uses?", k.dead_used_at, k.expires_at,
                k.rotated_at, k.rotated_to, k.revoked_at, k.pending_of, k.activation, k.confirm_by, k.grace_seconds,
                k.ends_at, k.scopes AS "scopes?", k.scope_policy AS "scope_policy?", k.allowed_networks,
-               k.network_policy AS "network_policy?"
+               k.network_policy AS "network_policy?",
+               k.leaked_at AS "leaked_at?", k.leak_source AS "leak_source?", k.leak_url AS "leak_url?",
+               k.leak_note AS "leak_note?", k.leak_response AS "leak_response?", k.leak_own_end AS "leak_own_end?"
         FROM tenant_keys named
         JOIN tenant_keys k ON k.org_id = named.org_id
             AND (k.id IN (named.id, named.rotated_to, named.pending_of) OR named.id IN (k.rotated_to, k.pending_of))
@@ -276,7 +302,9 @@ pub async fn list(
                k.pending_of AS "pending_of?", k.activation AS "activation?", k.confirm_by AS "confirm_by?",
                k.grace_seconds AS "grace_seconds?", k.ends_at AS "ends_at?", k.scopes AS "scopes?",
                k.scope_policy AS "scope_policy?", k.allowed_networks AS "allowed_networks?",
-               k.network_policy AS "network_policy?"
+               k.network_policy AS "network_policy?",
+               k.leaked_at AS "leaked_at?", k.leak_source AS "leak_source?", k.leak_url AS "leak_url?",
+               k.leak_note AS "leak_note?", k.leak_response AS "leak_response?", k.leak_own_end AS "leak_own_end?"
         FROM (SELECT count(*) AS total FROM (SELECT FROM wanted LIMIT $6) AS first) AS counted
         LEFT JOIN (
             SELECT * FROM wanted WHERE (created_at, id) > ($7, $8) ORDER BY created_at, id LIMIT $4 OFFSET $5

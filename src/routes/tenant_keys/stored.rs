@@ -8,6 +8,7 @@ use crate::identity::allowed_networks::AllowedNetworks;
 use crate::identity::key_scopes::KeyRights;
 use crate::identity::stage::KeyStage;
 use crate::ids::KeyId;
+use crate::routes::leaks::rules::LeakPolicy;
 
 /// A key's row, as far as the rules and the lists go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,6 +45,25 @@ pub struct StoredTenantKey {
     /// Where it may be used from.
     #[serde(flatten)]
     pub networks: AllowedNetworks,
+    /// That it was found where others can read it.
+    pub leak: Option<Leak>,
+}
+
+/// What is known of a key's leak (contract 13.4). The text is strangers'.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Leak {
+    /// The first report.
+    pub leaked_at: DateTime<Utc>,
+    /// Who reported it.
+    pub source: String,
+    /// Where it was found.
+    pub url: Option<String>,
+    /// What was said of it.
+    pub note: Option<String>,
+    /// What was done.
+    pub response: LeakPolicy,
+    /// The end that it had before.
+    pub own_end: Option<DateTime<Utc>>,
 }
 
 /// The rotation that a key waits for, in which it is the successor (contract 13.1).
@@ -103,7 +123,22 @@ impl StoredTenantKey {
 
     /// What it may do while it is alive.
     pub fn stage(&self) -> KeyStage {
-        KeyStage::of(self.rotated_at.is_some(), self.pending.is_some())
+        KeyStage::of(self.rotated_at.is_some(), self.pending.is_some(), self.barring_leak().is_some())
+    }
+
+    /// Its leak, if it administers nothing since.
+    pub fn barring_leak(&self) -> Option<&Leak> {
+        self.leak.as_ref().filter(|leak| leak.response.bars())
+    }
+
+    /// The end that it was given, whatever a leak made of that.
+    pub fn own_end(&self) -> Option<DateTime<Utc>> {
+        self.barring_leak().map_or(self.expires_at, |leak| leak.own_end)
+    }
+
+    /// Returns `true` if it can be replaced: neither was it before, nor does it wait to replace another.
+    pub fn can_be_replaced(&self) -> bool {
+        self.rotated_at.is_none() && self.pending.is_none()
     }
 
     /// Sets the end; that of a successor that waits comes with its confirmation.

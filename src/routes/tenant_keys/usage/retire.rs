@@ -15,7 +15,7 @@ const AT_LEAST: TimeDelta = TimeDelta::minutes(2);
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SafeToRetire {
     /// `yes`: its successor was used and it was not for 24 hours (or its grace window, if shorter), or it has ended
-    /// already. `no`: it was used lately. `unknown`: what is known does not tell.
+    /// already, or it leaked. `no`: it was used lately. `unknown`: what is known does not tell.
     answer: Answer,
     /// For people: why.
     #[schema(example = "Not used for 2 days, while its successor is: last 3 minutes ago.")]
@@ -62,6 +62,10 @@ impl Known<'_> {
     fn judge(self) -> (Answer, String) {
         if !self.key.is_live(self.now) {
             return (Answer::Yes, self.ended());
+        }
+        if let Some(leak) = &self.key.leak {
+            let ago = in_words(self.now - leak.leaked_at);
+            return (Answer::Yes, format!("It leaked {ago} ago: whoever uses it may be anybody. End it."));
         }
         let (unused_for, window) = (self.unused_for(), self.window());
         let ago = in_words(unused_for);
@@ -166,6 +170,7 @@ mod tests {
             rotated_to: None,
             revoked_at: None,
             pending: None,
+            leak: None,
             rights: KeyRights::UNRESTRICTED,
             networks: AllowedNetworks::ANY,
         }
@@ -191,6 +196,21 @@ mod tests {
     #[track_caller]
     fn is(judged: (Answer, String, i64), answer: Answer, reason: &str, unused_for: i64) {
         assert_eq!(judged, (answer, reason.to_owned(), unused_for));
+    }
+
+    #[test]
+    fn a_leaked_key_is_never_kept_for_its_use() {
+        let mut leaked = key(Some("10T08:00"));
+        leaked.leak = Some(super::super::super::stored::Leak {
+            leaked_at: at("10T07:00"),
+            source: "report".to_owned(),
+            url: None,
+            note: None,
+            response: crate::routes::leaks::rules::LeakPolicy::Notify,
+            own_end: None,
+        });
+        let reason = "It leaked 2 hours ago: whoever uses it may be anybody. End it.";
+        is(judged(&leaked, None, "10T09:00"), Answer::Yes, reason, 3_600);
     }
 
     #[test]
