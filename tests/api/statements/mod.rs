@@ -104,11 +104,6 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
     ("tenant_keys", "FROM tenant_keys WHERE pepper < $1", "`keys renew` counts what is left"),
     ("tenant_keys", "WHERE k.pepper < $1", "`keys renew` lists what is left"),
     ("orgs", "WHERE k.pepper < $1", "`keys renew` lists what is left"),
-    (
-        "tenant_keys",
-        "SELECT digest, org_id AS \"org_id: OrgId\", id AS \"id: KeyId\" FROM tenant_keys",
-        "whose the keys are that somebody found",
-    ),
     ("orgs", "FROM orgs WHERE audit_key < $1", "`keys renew` goes from org to org"),
     ("orgs", "SELECT NOT EXISTS (SELECT FROM orgs)", "whether there was ever an org"),
     ("audit_log", "NOT EXISTS (SELECT FROM audit_log)", "whether there was ever an org"),
