@@ -31,6 +31,10 @@ sends under these names, and sets its own. In local development, where no gatewa
 `OrgId: <the org's UUID>` can be sent by hand in place of the key. Apps of the partner's users send \
 `Authorization: Bearer` with a member token.
 
+**Scopes.** Each operation names the scope that it needs (`x-required-scope`); without it a tenant key or a token \
+gets 403 `insufficient_scope`, and `details` name what is missing. A key may do everything unless it was made or changed \
+with `scopes`; with `scope_policy` `report` it is only watched. A key rotates itself whatever its scopes.
+
 **Conventions.** JSON in snake_case, instants in UTC as RFC 3339. Success is `{\"data\": ...}`. Unknown \
 and repeated fields and query parameters are refused; `null` counts as absent, except in PATCH, where \
 it clears. Every reply carries `x-request-id`; quote it to support.

@@ -222,6 +222,7 @@ impl OrgTenantKeys {
         if let Some((successor, pending)) =
             self.successor_of(key_id).and_then(|s| Some((s, s.pending.as_ref()?)))
         {
+            self.require_right_over(Some(successor))?;
             return Ok(Some(self.confirmed(successor, pending, key, TimeDelta::zero())));
         }
         let ended = StoredTenantKey { revoked_at: Some(self.org.now), ..key.clone() };

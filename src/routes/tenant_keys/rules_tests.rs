@@ -358,6 +358,13 @@ fn only_the_two_keys_of_a_rotation_settle_it_without_the_scope() {
         let org = org(keys.clone(), Some(caller));
         assert_eq!((code(org.confirm(id(2))), code(org.revoke(id(2)))), (confirms, ends), "{caller}");
     }
+    // Ending the old key lets the new one out, which is for whoever may do as much.
+    let wider = StoredTenantKey { rights: KeyRights::UNRESTRICTED, ..keys[1].clone() };
+    let manager = narrow(3, &[KeyScope::UsersRead, KeyScope::TenantKeysWrite]);
+    let org_of =
+        |waits: &StoredTenantKey| org(vec![keys[0].clone(), waits.clone(), manager.clone()], Some(3));
+    assert_eq!(code(org_of(&keys[1]).revoke(id(1))), "ok");
+    assert_eq!(code(org_of(&wider).revoke(id(1))), "insufficient_scope");
     // The old key is nobody's to end for that.
     assert_eq!(code(org(keys, Some(1)).revoke(id(3))), "insufficient_scope");
 }

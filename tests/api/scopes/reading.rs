@@ -83,3 +83,19 @@ async fn what_is_no_set_of_scopes_is_refused_wherever_it_is_sent() {
     }
     assert_eq!(rights(&acme, &key.id).await, (json!(["users:read"]), json!("enforce")));
 }
+
+#[tokio::test]
+async fn a_change_of_scopes_is_told_as_any_change_of_a_key_is() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let key = holder(&app, &acme, &["users:read"]).await;
+    acme.patch(&path(&key.id), json!({"scopes": ["org:read"]})).await.expect(200);
+    let log = acme.get("/v1/admin/org/audit").await.expect(200).json();
+    let row = log["data"].as_array().expect("rows").last().expect("a row").clone();
+    assert_eq!((&row["action"], &row["subject"]), (&json!("tenant_key.updated"), &json!(key.id)));
+    let events = acme.get("/v1/admin/org/events").await.expect(200).json();
+    assert_eq!(
+        events["data"].as_array().expect("events").last().expect("an event")["type"],
+        "tenant_key.updated"
+    );
+}

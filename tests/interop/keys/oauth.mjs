@@ -34,7 +34,13 @@ async function oauth4webapi () {
     await call(token.access_token)
   }
   const good = oauth.PrivateKeyJwt({ key: await key('PS256'), kid: job.kid })
-  await assert.rejects(ask(good, { scope: 'users:read' }), { error: 'invalid_scope', status: 400 })
+  await assert.rejects(ask(good, { scope: 'users:reads' }), { error: 'invalid_scope', status: 400 })
+  const narrow = await ask(good, { scope: 'users:read' })
+  assert.equal(narrow.scope, 'partner users:read')
+  await call(narrow.access_token)
+  const headers = { authorization: `Bearer ${narrow.access_token}` }
+  const refused = await fetch(new URL('/v1/admin/org', issuer), { headers })
+  assert.deepEqual([refused.status, (await refused.json()).error.code], [403, 'insufficient_scope'])
   const stranger = oauth.PrivateKeyJwt({ key: await key('PS256'), kid: randomUUID() })
   await assert.rejects(ask(stranger, {}), { error: 'invalid_client', status: 401 })
 }

@@ -96,6 +96,28 @@ def authlib(partner, algorithm):
         raise AssertionError("an hour was taken")
 
 
+def scopes(partner):
+    """Every scope of the metadata is had, by Authlib; a token does what it was got for, and nothing else."""
+    service, metadata = partner.service, metadata_of(partner.service)
+
+    def client(scope):
+        claims = {"exp": int(time.time()) + 120}
+        method = PrivateKeyJWT(metadata["token_endpoint"], claims=claims, headers={"kid": partner.signer.unique_id}, alg="PS256")
+        made = OAuth2Session(partner.name, signing.private_pem(partner.signer.key), scope=scope, token_endpoint_auth_method=method)
+        token = made.fetch_token(metadata["token_endpoint"], grant_type="client_credentials")
+        return made, set(token["scope"].split(" "))
+
+    every = set(metadata["scopes_supported"])
+    assert len(every) == 19 and "partner" in every, every
+    for scope in every - {"partner"}:
+        caller, granted = client(scope)
+        assert granted == {"partner", scope}, granted
+        reply = caller.get(f"{base(service)}/v1/users")
+        assert reply.status_code == (200 if scope == "users:read" else 403), (scope, reply.text)
+    _, granted = client(" ".join(every))
+    assert granted == every, granted
+
+
 def pyjwt(partner):
     service = partner.service
     keys = jwt.PyJWKClient(metadata_of(service)["jwks_uri"])
@@ -156,7 +178,7 @@ def oddities(partner):
         (requests.post(url, json=form, timeout=15), 400, "invalid_request"),
         (requests.post(url, data=[*form.items(), ("scope", "partner"), ("scope", "partner")], timeout=15), 400, "invalid_request"),
         (requests.post(url, data={**form, "grant_type": "password"}, timeout=15), 400, "unsupported_grant_type"),
-        (requests.post(url, data={**form, "scope": "users:read"}, timeout=15), 400, "invalid_scope"),
+        (requests.post(url, data={**form, "scope": "users:reads"}, timeout=15), 400, "invalid_scope"),
         (requests.post(url, data=form, auth=("a", "b"), timeout=15), 400, "invalid_request"),
         (requests.post(f"{url}?{urllib.parse.urlencode(form)}", timeout=15), 400, "invalid_request"),
         (requests.post(url, data=b"x" * 20_000, headers={"Content-Type": "application/x-www-form-urlencoded"}, timeout=15),
@@ -173,6 +195,7 @@ def walk(service, tally, has_node):
     tally.run("oauth", "the metadata is RFC 8414's, by Authlib", metadata_is_good, service)
     for algorithm in ALGORITHMS:
         tally.run("oauth", f"Authlib gets a token and calls, {algorithm}", authlib, partner, algorithm)
+    tally.run("oauth", "a token does what its scopes say, by Authlib", scopes, partner)
     tally.run("oauth", "PyJWT signs assertions and verifies tokens; confused algorithms", pyjwt, partner)
     tally.run("oauth", "what is no such request is told in RFC 6749's words", oddities, partner)
     tally.run("oauth", "two replicas: an assertion once, a token as long as its key", two_replicas, Signing(service, "oauth-ends"))
