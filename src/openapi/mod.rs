@@ -125,8 +125,18 @@ fn credentials() -> Components {
 /// What a scope allows, for people.
 fn described(scope: KeyScope) -> String {
     let (what, how) = scope.name().split_once(':').unwrap_or_default();
-    let verb = if how == "read" { "Read" } else { "Change" };
-    format!("{verb} {}.", what.replace('_', " "))
+    let what = match what {
+        "tokens" => return "Issue member tokens.".to_owned(),
+        "events" if how == "write" => return "Send events again.".to_owned(),
+        "org" => "the org",
+        "audit" => "the audit log",
+        "queues" => "event queues",
+        "tenant_keys" => "tenant API keys",
+        "signing_secrets" => "signing secrets",
+        "public_keys" => "public keys",
+        plain => plain,
+    };
+    format!("{} {what}.", if how == "read" { "Read" } else { "Change" })
 }
 
 /// The extension under which an operation says which scope it asks for.

@@ -94,8 +94,6 @@ async fn a_change_of_scopes_is_told_as_any_change_of_a_key_is() {
     let row = log["data"].as_array().expect("rows").last().expect("a row").clone();
     assert_eq!((&row["action"], &row["subject"]), (&json!("tenant_key.updated"), &json!(key.id)));
     let events = acme.get("/v1/admin/org/events").await.expect(200).json();
-    assert_eq!(
-        events["data"].as_array().expect("events").last().expect("an event")["type"],
-        "tenant_key.updated"
-    );
+    let is_told = |event: &Value| event["type"] == "tenant_key.updated";
+    assert!(events["data"].as_array().expect("events").iter().any(is_told));
 }
