@@ -67,7 +67,14 @@ pub enum GithubVerdict {
 /// `Github-Public-Key-Signature` (ECDSA P-256, SHA-256, over the raw body). 503 where operations have not set GitHub's
 /// keys up. At most 1 MiB.
 #[utoipa::path(
-    post, path = "/v1/leaks/github", tag = "Leaks", request_body = Vec<GithubLeak>,
+    post, path = "/v1/leaks/github", tag = "Leaks",
+    request_body(
+        content = Vec<GithubLeak>,
+        example = json!([{
+            "token": "tk_test_0000000000000000000000000000000000000000000000000", "type": "partner_api_tenant_key",
+            "url": "https://github.com/octocat/Hello-World/blob/main/.env", "source": "content",
+        }]),
+    ),
     params(
         ("github-public-key-identifier" = Option<String>, Header, description = "The key that signed."),
         ("github-public-key-signature" = Option<String>, Header, description = "The signature in base64, of the DER form."),

@@ -26,7 +26,9 @@ fn no_example_is_a_secret_or_a_key_that_somebody_could_send_unedited() {
     for text in examples {
         let is_armored = text.contains("BEGIN") && !text.contains('<');
         let is_key = ["whsec_", "eyJ", "sig="].iter().any(|mark| text.contains(mark));
-        let is_long = text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word.len() >= 43);
+        // Zeros alone are nobody's: the checksum is wrong.
+        let is_secret = |word: &str| word.len() >= 43 && word.bytes().any(|byte| byte != b'0');
+        let is_long = text.split(|c: char| !c.is_ascii_alphanumeric()).any(is_secret);
         assert!(!is_armored && !is_key && !is_long, "{text}");
     }
 }

@@ -199,7 +199,11 @@ fn every_parameter_of_a_path_is_described_and_every_field_of_a_body_has_an_examp
         assert_eq!(described, operation.path_parameters(), "{}", operation.id);
         if operation.has_body() {
             let example = document.example_body(&operation).expect("the body is JSON");
-            assert!(!example.as_object().expect("an object").is_empty(), "{}", operation.id);
+            let is_empty = match &example {
+                Value::Array(items) => items.is_empty(),
+                example => example.as_object().expect("an object or a list").is_empty(),
+            };
+            assert!(!is_empty, "{}", operation.id);
         }
     }
 }
