@@ -1,0 +1,276 @@
+"""A thief has the owner's current key and administers with it. Whatever he did, one command ends it."""
+
+import time
+from functools import partial
+
+from dead_queue import arrived, told
+from scene import (KEYS, ORG, OWNER_AT, PUBLIC_URL, QUEUES, ROTATE, THIEF_AT, Caller, Owner, Sheet, Traffic, Watch, with_bearer,
+                   with_key)
+
+try:
+    from lib.signing import Signer, new_key, registration
+except ImportError:  # http-message-signatures could not be had
+    Signer = None
+
+SETTINGS = {}
+SECRET = "/v1/auth/signing-secret/rotate"
+# The thief mints and revokes so many keys, which fill every list of dead ones.
+CHURN = 100
+
+
+class Thief(Caller):
+    """Begins with the owner's key. What he gets is in `loot`: how it is used, by name."""
+
+    def __init__(self, scene, owner):
+        super().__init__(scene, owner.key, THIEF_AT)
+        self.owner, self.loot, self.signer = owner, {"the stolen key": with_key(owner.key)}, None
+        # What he means to be hard to find later.
+        self.inbox = f"/thief/{owner.name}"
+
+    def signed(self, method, target, body=None):
+        return {**dict(self.signer.sign(method, target, body)), "X-Forwarded-For": THIEF_AT}
+
+    def got(self):
+        """The events at his own receiver."""
+        return self.scene.receiver.inbox(self.inbox)
+
+
+def rotates_without_grace(thief):
+    """The owner's service stands still from here on."""
+    made = thief.call("POST", ROTATE, {"grace_period_seconds": 0})
+    del thief.loot["the stolen key"]
+    thief.key = made["new_tenant_api_key"]
+    thief.loot["the successor of the stolen key"] = with_key(thief.key)
+    thief.owner.refused("GET", "/v1/users", status=401, code="unauthorized", within=1)
+
+
+def fills_the_ten_places(thief):
+    while True:
+        status, said = thief.ask("POST", KEYS, {"name": "backup"})
+        if status == 409:
+            assert said["error"]["code"] == "too_many_live_keys", said
+            return
+        thief.loot[f"a minted key, no. {len(thief.loot)}"] = with_key(said["data"]["secret"])
+
+
+def mints_and_revokes_for_ever(thief):
+    for _ in range(CHURN):
+        made = thief.call("POST", KEYS, {"name": "noise"}, expect=201)
+        thief.call("DELETE", f"{KEYS}/{made['id']}", expect=204)
+
+
+def leaves_an_old_key_and_one_that_waits(thief):
+    old = thief.call("POST", KEYS, {"name": "old"}, expect=201)
+    thief.call("POST", ROTATE, {"key_id": old["id"], "grace_period_seconds": 604800})
+    thief.loot["a key in a grace window of a week"] = with_key(old["secret"])
+    asked = thief.call("POST", KEYS, {"name": "asked"}, expect=201)
+    made = thief.call("POST", ROTATE, {"key_id": asked["id"], "activation": "on_confirm", "confirm_within_seconds": 604800})
+    thief.loot["the successor in a rotation that waits"] = with_key(made["new_tenant_api_key"])
+
+
+def takes_the_queues(thief):
+    for stream in ("credentials", "users"):
+        wall = time.time()
+        thief.call("PUT", f"{QUEUES}/{stream}", thief.owner.queue(thief.inbox))
+        # It goes to the other stream too; to whom that belongs by then is his.
+        heard = thief.owner.heard("queue.replaced", stream=stream, queue_name=stream).at
+        thief.sheet.took(f"queue.replaced at the owner's receiver of {stream}", heard - wall, 5)
+
+
+def issues_member_tokens(thief):
+    for number in range(3):
+        user_id = thief.owner.users_there[number]
+        token = thief.call("POST", "/v1/auth/token", {"user_id": user_id})["access_token"]
+        thief.loot[f"a member token, no. {number + 1}"] = with_bearer(token, f"/v1/users/{user_id}")
+
+
+def registers_a_key_of_his_own(thief):
+    """A registered key signs requests and gets OAuth tokens, without any tenant key."""
+    key = new_key()
+    made = thief.call("POST", "/api/v1/key", registration(thief.owner.name, key))
+    thief.signer = Signer(made["UniqueId"], key, PUBLIC_URL)
+    form = {"Content-Type": "application/x-www-form-urlencoded", "X-Forwarded-For": THIEF_AT}
+    status, text = thief.replica().ask("POST", "/v1/oauth/token", form,
+                                       thief.signer.token_request(thief.owner.name, "/v1/oauth/token"))
+    assert status == 200, text
+    token = text.decode().split('"access_token":"')[1].split('"')[0]
+    thief.loot["an OAuth token of his key"] = with_bearer(token)
+    target = "/v1/users?limit=1"
+    thief.loot["a request that his key signs"] = ("GET", target, partial(thief.signed, "GET", target))
+
+
+def has_keys_encrypted_to_himself(thief):
+    """The key registered last is used: what the owner asks for later would be encrypted to him."""
+    thief.call("POST", "/api/v1/key", registration(thief.owner.name, new_key(), ("CredentialsDownload", "Reports")))
+
+
+def deletes_the_owners_public_key(thief):
+    thief.call("DELETE", f"/api/v1/key/{thief.owner.public_key}", expect=204)
+
+
+def takes_the_signing_secret(thief):
+    made = thief.call("POST", SECRET, {"grace_period_seconds": 604800})
+    thief.secret = made["new_signing_secret"]
+
+
+def demands_signatures_that_only_he_can_make(thief):
+    body = {"signature_policy": "required"}
+    headers = thief.signed("PATCH", ORG, body)
+    status, said = thief.ask("PATCH", ORG, body, headers=headers)
+    assert status == 204, (status, said)
+    thief.owner.refused("GET", "/v1/users", status=403, code="signature_required", within=1)
+    # A key alone is refused now, his own as well.
+    thief.loot = {name: use for name, use in thief.loot.items() if callable(use[2])}
+
+
+def lets_leaks_pass(thief):
+    thief.call("PATCH", ORG, {"leak_policy": "notify"}, expect=204)
+
+
+def shuts_out_the_owners_networks(thief):
+    thief.call("PATCH", ORG, {"allowed_networks": [f"{THIEF_AT}/32"]}, expect=204)
+    thief.owner.refused("GET", "/v1/users", status=403, code="network_not_allowed", within=1)
+
+
+def freezes(thief):
+    thief.call("POST", "/v1/admin/org/freeze", {"reason": "maintenance"})
+
+
+# In this order they suit one evening: each leaves what the next one needs.
+GAMES = [rotates_without_grace, mints_and_revokes_for_ever, issues_member_tokens, registers_a_key_of_his_own,
+         has_keys_encrypted_to_himself, deletes_the_owners_public_key, takes_the_signing_secret, takes_the_queues, lets_leaks_pass,
+         leaves_an_old_key_and_one_that_waits, fills_the_ten_places, shuts_out_the_owners_networks, freezes]
+# These leave him with less, so they are played on their own.
+ALONE = [*GAMES, demands_signatures_that_only_he_can_make]
+NEED_SIGNATURES = {registers_a_key_of_his_own, demands_signatures_that_only_he_can_make, has_keys_encrypted_to_himself,
+                   deletes_the_owners_public_key}
+
+
+class Robbed(Owner):
+    """An owner with users, and with a public key that signs."""
+
+    def __init__(self, scene, name):
+        super().__init__(scene, name)
+        self.users_there = [self.new_user() for _ in range(3)]
+        if Signer:
+            self.signing_key = new_key()
+            made = self.call("POST", "/api/v1/key", registration(name, self.signing_key))
+            self.public_key = made["UniqueId"]
+
+
+def evening(scene, games, name):
+    """The games, then one command; gives owner, thief, the recovery and its sheet."""
+    owner = Robbed(scene, name)
+    thief, sheet = Thief(scene, owner), Sheet(name)
+    thief.sheet = sheet
+    traffic = Traffic(owner)
+    began = time.monotonic()
+    for game in games:
+        game(thief)
+    sheet.took("the thief was busy for", time.monotonic() - began)
+    watch = Watch(scene, thief.loot)
+    watch.all_good()
+    said, entered, ended = scene.operate("org", "recover", "--key", name)
+    recovered_at = time.time() - (time.monotonic() - ended)
+    owner.key = traffic.key = said["tenant_api_key"]
+    sheet.took("the command", ended - entered)
+    deaths = watch.dead(ended)
+    sheet.took(f"last use of any of his {len(deaths)} credentials, after the command", max(max(deaths.values()), 0.0), 1)
+    return owner, thief, traffic, recovered_at, sheet
+
+
+def nothing_is_left(owner, thief, recovered_at):
+    """The owner has one key and works; the thief has nothing, and cannot undo it."""
+    for _ in range(2):
+        owner.call("GET", "/v1/users?limit=1")
+        owner.new_user()
+    live = owner.call("GET", KEYS)
+    assert [key["is_current"] for key in live] == [True], live
+    owner.refused("POST", KEYS, {"name": "too early"}, status=403, code="administration_frozen")
+    for method, path, headers in thief.loot.values():
+        headers = headers() if callable(headers) else headers
+        assert thief.ask(method, path, headers=headers)[0] in (401, 403)
+    if thief.signer:
+        for target in ("/v1/admin/org/thaw", ROTATE):
+            status, said = thief.ask("POST", target, {}, headers=thief.signed("POST", target, {}))
+            assert status in (401, 403), f"signed by his key, {target}: {status} {said}"
+        status, _ = thief.replica().ask("POST", "/v1/oauth/token", {"Content-Type": "application/x-www-form-urlencoded"},
+                                        thief.signer.token_request(owner.name, "/v1/oauth/token"))
+        assert status in (400, 401), f"a new OAuth token: {status}"
+    for queue in owner.call("GET", QUEUES):
+        assert queue["state"] == "paused", queue
+    late = [each for each in thief.got() if each.at > recovered_at + 1]
+    assert not late, f"{len(late)} events reached him later than a second after the command"
+
+
+def going_again(owner, thief):
+    """What docs/incidents.md says comes next: the secret, the thaw, the queues."""
+    scene = owner.scene
+    made, _, _ = scene.operate("secret", "rotate", "--org", owner.name, "--grace-period-seconds", "0")
+    owner.secret = made["new_signing_secret"]
+    scene.operate("org", "thaw", "--key", owner.name)
+    end = time.monotonic() + 2
+    while owner.ask("PATCH", ORG, {"name": "Thawed"})[0] != 204:
+        assert time.monotonic() < end, owner.ask("PATCH", ORG, {"name": "Thawed"})
+    for stream in ("users", "credentials"):
+        owner.register(stream, "PUT")
+
+
+def one_game(scene, full, game):
+    owner, thief, traffic, recovered_at, sheet = evening(scene, [game], f"game-{game.__name__.replace('_', '-')}")
+    traffic.stop()
+    nothing_is_left(owner, thief, recovered_at)
+    assert not sheet.over, sheet.over
+
+
+def all_of_them(scene, full, games):
+    """The whole evening; then the owner goes on, and what was taken is counted."""
+    for number in range(3 if full else 1):
+        owner, thief, traffic, recovered_at, sheet = evening(scene, games, f"stolen-{number}")
+        recovered = time.monotonic()
+        nothing_is_left(owner, thief, recovered_at)
+        going_again(owner, thief)
+        sheet.took("owner administers and gets events again, after the command", time.monotonic() - recovered)
+        time.sleep(0.5)
+        traffic.stop()
+        sheet.took("the owner's longest time without an acknowledged write", traffic.outage())
+        taken = {each.event["data"]["user_id"] for each in thief.got() if each.event["type"].startswith("user.")}
+        events = {each.id for each in thief.got() if not each.event["type"].startswith("queue.test")}
+        ids = sorted(events)
+        for at in range(0, len(ids), 1000):
+            owner.call("POST", "/v1/admin/org/events/replay", {"event_ids": ids[at:at + 1000]}, expect=202)
+        arrived(owner, [*owner.users_there, *traffic.acknowledged])
+        there = set(owner.users())
+        sheet.counted("acknowledged writes, of them lost", f"{len(traffic.acknowledged)}, "
+                                                           f"{len(set(traffic.acknowledged) - there)}")
+        sheet.counted("events that the thief got, users they name", f"{len(events)}, {len(taken)}")
+        sheet.counted("of these, not with the owner after the replay", len(taken - set(told(owner))))
+        rows = owner.audit()
+        his = [row for row in rows if row["client_address"] == THIEF_AT]
+        sheet.counted("rows of the audit log, from the thief's address", f"{len(rows)}, {len(his)}")
+        assert {row["client_address"] for row in rows} <= {None, OWNER_AT, THIEF_AT} and len(his) > 2 * CHURN, len(his)
+        assert set(traffic.acknowledged) <= there, "an acknowledged user is missing"
+        scene.replicas[0].command("audit", "verify", "--org", owner.name)
+        sheet.close()
+
+
+def walk(scene, tally, full):
+    for game in ALONE:
+        name = f"{game.__name__.replace('_', ' ')}; one command, and he has nothing"
+        if game in NEED_SIGNATURES and not Signer:
+            tally.skip("stolen", name, "http-message-signatures is not installed")
+        elif game is demands_signatures_that_only_he_can_make:
+            scene.play(tally, "stolen", name, one_game, full, then(registers_a_key_of_his_own, game))
+        else:
+            scene.play(tally, "stolen", name, one_game, full, game)
+    games = [game for game in GAMES if Signer or game not in NEED_SIGNATURES]
+    scene.play(tally, "stolen", "all of it in one evening; then the owner goes on, and nothing acknowledged is lost",
+               all_of_them, full, games)
+
+
+def then(first, second):
+    def both(thief):
+        first(thief)
+        second(thief)
+    both.__name__ = second.__name__
+    return both
