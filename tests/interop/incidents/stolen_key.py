@@ -1,11 +1,14 @@
 """A thief has the owner's current key and administers with it. Whatever he did, one command ends it."""
 
+import http.client
+import json
+import threading
 import time
 from functools import partial
 
 from dead_queue import arrived, told
-from scene import (KEYS, ORG, OWNER_AT, PUBLIC_URL, QUEUES, ROTATE, THIEF_AT, Caller, Owner, Sheet, Traffic, Watch, with_bearer,
-                   with_key)
+from scene import (DEAD_WITHIN, KEYS, ORG, OWNER_AT, PUBLIC_URL, QUEUES, ROTATE, THIEF_AT, Caller, Owner, Sheet, Traffic,
+                   Watch, with_bearer, with_key)
 
 try:
     from lib.signing import Signer, new_key, registration
@@ -24,7 +27,7 @@ class Thief(Caller):
     def __init__(self, scene, owner):
         super().__init__(scene, owner.key, THIEF_AT)
         self.owner, self.loot, self.signer = owner, {"the stolen key": with_key(owner.key)}, None
-        # What he means to be hard to find later.
+        self.busy = []
         self.inbox = f"/thief/{owner.name}"
 
     def signed(self, method, target, body=None):
@@ -133,7 +136,53 @@ def shuts_out_the_owners_networks(thief):
 
 
 def freezes(thief):
-    thief.call("POST", "/v1/admin/org/freeze", {"reason": "maintenance"})
+    thief.call("POST", f"{ORG}/freeze", {"reason": "maintenance"})
+
+
+def goes_on_while_he_is_thrown_out(thief):
+    """He mints, rotates, revokes and issues tokens at both replicas without a pause, also while the command runs."""
+    thief.busy = [Busy(thief, replica) for replica in thief.scene.replicas for _ in range(3)]
+    end = time.monotonic() + 5
+    while sum(len(busy.keys) for busy in thief.busy) < 20:
+        assert time.monotonic() < end, "he gets nothing"
+        time.sleep(0.05)
+
+
+class Busy:
+    """One of his connections; keeps every credential that it was ever given."""
+
+    def __init__(self, thief, replica):
+        self.thief, self.replica, self.key = thief, replica, thief.key
+        self.keys, self.tokens, self.stopped = [], [], threading.Event()
+        self.thread = threading.Thread(target=self.work, daemon=True)
+        self.thread.start()
+        thief.scene.helpers.append(self)
+
+    def work(self):
+        while not self.stopped.is_set():
+            made = self.ask("POST", KEYS, {"name": "more"})
+            if made and "secret" in made:
+                self.keys.append(made["secret"])
+                rotated = self.ask("POST", ROTATE, {"key_id": made["id"], "grace_period_seconds": 3600})
+                if rotated:
+                    self.keys.append(rotated["new_tenant_api_key"])
+                    self.ask("DELETE", f"{KEYS}/{rotated['key_id']}")
+                self.ask("DELETE", f"{KEYS}/{made['id']}")
+            token = self.ask("POST", "/v1/auth/token", {"user_id": self.thief.owner.users_there[0]})
+            if token:
+                self.tokens.append(token["access_token"])
+
+    def ask(self, method, path, body=None):
+        headers = {**self.thief.headers(self.key), "Content-Type": "application/json"}
+        try:
+            status, text = self.replica.ask(method, path, headers, None if body is None else json.dumps(body))
+        except (OSError, http.client.HTTPException):
+            return None
+        return json.loads(text)["data"] if status in (200, 201) else None
+
+    def stop(self):
+        self.stopped.set()
+        self.thread.join(20)
 
 
 # In this order they suit one evening: each leaves what the next one needs.
@@ -141,7 +190,7 @@ GAMES = [rotates_without_grace, mints_and_revokes_for_ever, issues_member_tokens
          has_keys_encrypted_to_himself, deletes_the_owners_public_key, takes_the_signing_secret, takes_the_queues, lets_leaks_pass,
          leaves_an_old_key_and_one_that_waits, fills_the_ten_places, shuts_out_the_owners_networks, freezes]
 # These leave him with less, so they are played on their own.
-ALONE = [*GAMES, demands_signatures_that_only_he_can_make]
+ALONE = [*GAMES, goes_on_while_he_is_thrown_out, demands_signatures_that_only_he_can_make]
 NEED_SIGNATURES = {registers_a_key_of_his_own, demands_signatures_that_only_he_can_make, has_keys_encrypted_to_himself,
                    deletes_the_owners_public_key}
 
@@ -199,7 +248,15 @@ def nothing_is_left(owner, thief, recovered_at):
         assert status in (400, 401), f"a new OAuth token: {status}"
     for queue in owner.call("GET", QUEUES):
         assert queue["state"] == "paused", queue
-    late = [each for each in thief.got() if each.at > recovered_at + 1]
+    for busy in thief.busy:
+        busy.stop()
+        user = f"/v1/users/{owner.users_there[0]}"
+        tokens = [with_bearer(token, user) for token in busy.tokens[-5:]]
+        for method, path, headers in [*map(with_key, busy.keys[-20:]), *tokens]:
+            status, _ = thief.ask(method, path, headers=headers)
+            assert status == 401, f"one that he got while he was thrown out: {status}"
+    # The old target is told of the pause (contract 14).
+    late = [each for each in thief.got() if each.at > recovered_at + 1 and each.event["type"] != "queue.paused"]
     assert not late, f"{len(late)} events reached him later than a second after the command"
 
 
@@ -264,8 +321,54 @@ def walk(scene, tally, full):
         else:
             scene.play(tally, "stolen", name, one_game, full, game)
     games = [game for game in GAMES if Signer or game not in NEED_SIGNATURES]
+    scene.play(tally, "stolen", "the owner freezes with an old key, and no operator is woken", the_owner_freezes, full)
+    name = "an org that signs its administration: a stolen key administers nothing"
+    if Signer:
+        scene.play(tally, "stolen", name, the_owner_signs, full)
+    else:
+        tally.skip("stolen", name, "http-message-signatures is not installed")
     scene.play(tally, "stolen", "all of it in one evening; then the owner goes on, and nothing acknowledged is lost",
                all_of_them, full, games)
+
+
+def the_owner_freezes(scene, full):
+    """No operator is awake, and the owner has a key in its grace window left: enough to stop the thief's administration."""
+    owner = Robbed(scene, "stolen-frozen")
+    old = owner.key
+    owner.key = owner.call("POST", ROTATE, {"grace_period_seconds": 3600})["new_tenant_api_key"]
+    thief, traffic = Caller(scene, owner.key, THIEF_AT), Traffic(owner)
+    wall, began = time.time(), time.monotonic()
+    owner.call("POST", f"{ORG}/freeze", {"reason": "not ours"}, key=old)
+    froze = time.monotonic() - began
+    games = [("POST", KEYS, {"name": "more"}), ("POST", ROTATE, {}), ("PUT", f"{QUEUES}/users", owner.queue("/thief")),
+             ("POST", SECRET, {}), ("PATCH", ORG, {"name": "Mine"})]
+    settled = max(thief.refused(*game, status=403, code="administration_frozen", within=DEAD_WITHIN) for game in games)
+    heard = owner.heard("org.administration_frozen").at
+    time.sleep(0.3)
+    traffic.stop()
+    sheet = Sheet("a thief with the current key; the owner freezes with an old one")
+    sheet.took("the request", froze)
+    sheet.took("last administration by the thief, after it", settled, DEAD_WITHIN)
+    sheet.took("org.administration_frozen in the owner's queue", heard - wall, 5)
+    sheet.counted("the owner's writes meanwhile, refused", f"{len(traffic.acknowledged)}, {sum(traffic.refused.values())}")
+    sheet.close()
+    assert not traffic.refused, traffic.refused
+
+
+def the_owner_signs(scene, full):
+    """Who prepared for it: with `signature_policy: administration` a stolen key administers nothing at all."""
+    owner = Robbed(scene, "stolen-signed")
+    signer, body = Signer(owner.public_key, owner.signing_key, PUBLIC_URL), {"signature_policy": "administration"}
+    headers = {**dict(signer.sign("PATCH", ORG, body)), "X-Forwarded-For": OWNER_AT}
+    owner.call("PATCH", ORG, body, headers=headers, expect=204)
+    thief = Caller(scene, owner.key, THIEF_AT)
+    for game in (("POST", KEYS, {"name": "more"}), ("POST", ROTATE, {"grace_period_seconds": 0}), ("POST", SECRET, {}),
+                 ("PUT", f"{QUEUES}/credentials", owner.queue("/thief")), ("DELETE", f"{QUEUES}/users", None),
+                 ("PATCH", ORG, {"name": "Mine"}), ("POST", f"{ORG}/thaw", {})):
+        thief.refused(*game, status=403, code="signature_required", within=DEAD_WITHIN)
+    status, said = thief.ask("POST", "/api/v1/key", registration(owner.name, new_key()))
+    assert (status, said["Error"]["Code"]) == (403, "signature_required"), said
+    owner.new_user()
 
 
 def then(first, second):
