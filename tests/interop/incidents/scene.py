@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import subprocess
 import threading
 import time
 import uuid
@@ -57,6 +58,10 @@ class Scene:
         entered = time.monotonic()
         said = self.replicas[0].command(*arguments, "--json", **more)
         return json.loads(said), entered, time.monotonic()
+
+    def has(self, *command):
+        """Whether the binary knows a command."""
+        return subprocess.run([self.binary, *command, "--help"], capture_output=True, timeout=30).returncode == 0
 
     def play(self, tally, part, name, incident, *arguments):
         """One incident; what it set going ends with it, however it ends."""

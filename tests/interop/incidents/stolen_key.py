@@ -319,6 +319,9 @@ def all_of_them(scene, full, games):
 
 
 def walk(scene, tally, full):
+    if not scene.has("org", "recover"):
+        tally.skip("stolen", "all games", "this build has no org recover")
+        return
     for game in ALONE:
         name = f"{game.__name__.replace('_', ' ')}; one command, and he has nothing"
         if game in NEED_SIGNATURES and not Signer:
