@@ -88,7 +88,7 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
     if is_misread {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    if is_api || code.is_some() {
+    if is_api || shape == Shape::Platform || code.is_some() {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     record.close(&response, code);

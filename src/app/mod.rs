@@ -18,6 +18,7 @@ mod encrypted;
 mod features;
 mod gate;
 mod networks;
+mod platform_gate;
 mod quota;
 mod scopes;
 mod signed;
@@ -38,6 +39,7 @@ use utoipa_axum::router::OpenApiRouter;
 use self::edge::Edge;
 pub use self::edge::MAX_HEADER_BYTES;
 use self::gate::Gate;
+use self::platform_gate::PlatformGate;
 use self::scopes::RequiredScopes;
 use crate::crypto::tenant_key::KeyPrefix;
 use crate::error::{ApiError, Code};
@@ -45,7 +47,9 @@ use crate::features::Feature;
 use crate::identity::Access;
 use crate::limits::Listener;
 use crate::openapi;
-use crate::routes::{self, docs, gateway, health, index, leaks, member_tokens, oauth, org};
+use crate::routes::{
+    self, claims, docs, gateway, health, index, internal, leaks, member_tokens, oauth, org,
+};
 use crate::state::App;
 
 /// The public listener's routes.
@@ -58,7 +62,9 @@ pub fn public(app: &App) -> Router {
 
 /// The internal listener's routes.
 pub fn internal(app: &App) -> Router {
-    finish(app, Listener::Internal, health::probes().merge(health::metrics()).merge(gateway::routes()))
+    let (platform, document) = platform(Some(app));
+    let router = health::probes().merge(health::metrics()).merge(gateway::routes()).merge(platform);
+    finish(app, Listener::Internal, router.merge(docs::internal(openapi::to_json(&document))))
 }
 
 /// The router of a listener that has all the connections it may have: it answers probes, and tells
@@ -75,6 +81,30 @@ pub fn document() -> OpenApi {
     api(None).1
 }
 
+/// The OpenAPI document of the platform's own side.
+#[must_use]
+pub fn internal_document() -> OpenApi {
+    platform(None).1
+}
+
+/// The platform's own routes, behind their gate; without `app` for the document alone.
+fn platform(app: Option<&App>) -> (Router<App>, OpenApi) {
+    let mut router = OpenApiRouter::with_openapi(openapi::platform::info());
+    for (mut routes, required) in internal::routes() {
+        openapi::platform::guard(routes.get_openapi_mut(), required);
+        router = router.merge(match app {
+            Some(app) => {
+                let gate = PlatformGate { app: app.clone(), required };
+                routes.route_layer(from_fn_with_state(gate, platform_gate::pass))
+            }
+            None => routes,
+        });
+    }
+    let (router, mut document) = router.split_for_parts();
+    openapi::complete(&mut document);
+    (router, document)
+}
+
 /// Every feature's routes behind its gate; without `app` for the document alone.
 fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
     let gated = |mut router: OpenApiRouter<App>, feature: Option<Feature>, access: Access| {
@@ -85,7 +115,7 @@ fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
         router.route_layer(from_fn_with_state(Gate { app: app.clone(), feature, access, scopes }, gate::pass))
     };
     let always_on = routes::features::routes().merge(org::routes());
-    let open = member_tokens::keys().merge(oauth::routes()).merge(leaks::routes());
+    let open = member_tokens::keys().merge(oauth::routes()).merge(claims::routes()).merge(leaks::routes());
     let mut router = OpenApiRouter::with_openapi(openapi::info()).merge(open).merge(gated(
         always_on,
         None,

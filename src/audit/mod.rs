@@ -35,6 +35,8 @@ enum Actor {
     Gateway,
     TenantKey(Uuid),
     PublicKey(Uuid),
+    Platform(Uuid),
+    Claim(Uuid),
 }
 
 impl Author {
@@ -60,6 +62,27 @@ impl Author {
                 (None, Some(unique_id)) => Actor::PublicKey(unique_id),
                 (None, None) => Actor::Gateway,
             },
+            ..Self::requesting(keyring, parts)
+        }
+    }
+
+    /// A service of the platform with this token, by this request.
+    #[must_use]
+    pub fn platform(keyring: &Keyring, token_id: Uuid, parts: &Parts) -> Self {
+        Self { actor: Actor::Platform(token_id), ..Self::requesting(keyring, parts) }
+    }
+
+    /// Whoever opened this claim, by this request.
+    #[must_use]
+    pub fn claimant(self, claim_id: Uuid) -> Self {
+        Self { actor: Actor::Claim(claim_id), ..self }
+    }
+
+    /// The service itself, for a request that nobody authenticates.
+    #[must_use]
+    pub fn requesting(keyring: &Keyring, parts: &Parts) -> Self {
+        Self {
+            actor: Actor::Service,
             request_id: parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned()),
             client: parts.extensions.get().copied(),
             trace: parts.extensions.get().copied(),
@@ -71,7 +94,7 @@ impl Author {
     #[must_use]
     pub fn is_partner(&self) -> bool {
         match self.actor {
-            Actor::Operator | Actor::Service => false,
+            Actor::Operator | Actor::Service | Actor::Platform(_) | Actor::Claim(_) => false,
             Actor::Gateway | Actor::TenantKey(_) | Actor::PublicKey(_) => true,
         }
     }
@@ -122,11 +145,16 @@ impl Actor {
             Self::Gateway => "gateway",
             Self::TenantKey(_) => "tenant_key",
             Self::PublicKey(_) => "public_key",
+            Self::Platform(_) => "platform",
+            Self::Claim(_) => "claim",
         }
     }
 
     fn key_id(self) -> Option<Uuid> {
-        if let Self::TenantKey(id) | Self::PublicKey(id) = self { Some(id) } else { None }
+        match self {
+            Self::TenantKey(id) | Self::PublicKey(id) | Self::Platform(id) | Self::Claim(id) => Some(id),
+            Self::Operator | Self::Service | Self::Gateway => None,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::reports;
 use crate::db::Db;
 use crate::idempotency::{KEPT_FOR, store as idempotency};
 use crate::identity::{nonces, usage};
+use crate::routes::claims;
 use crate::routes::public_keys::proof;
 use crate::state::App;
 
@@ -41,6 +42,7 @@ pub async fn step(app: &App) -> Result<u64, sqlx::Error> {
     forget_nonces(app).await?;
     forget_challenges(app).await?;
     forget_uses(app).await?;
+    forget_claims(app).await?;
     reports::clear(app).await?;
     while delete_closed(&app.db, now - app.config.event_retention).await? == BATCH as u64 {}
     let mut lost = 0;
@@ -78,6 +80,13 @@ async fn forget_uses(app: &App) -> Result<(), sqlx::Error> {
     let now = app.clock.now();
     let (hours, seen) = (now - KEPT_HOURS, now - usage::SEEN_WITHIN);
     while usage::forget_old(&app.db, hours, seen, BATCH).await? == BATCH as u64 {}
+    Ok(())
+}
+
+/// Forgets claims that were over long ago (contract 15).
+async fn forget_claims(app: &App) -> Result<(), sqlx::Error> {
+    let before = app.clock.now() - claims::REMEMBERED_FOR;
+    while claims::store::forget_old(&app.db, before, BATCH).await? == BATCH as u64 {}
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use crate::error::{ApiError, Code};
 use crate::events::{Draft, EventType, Subject};
 use crate::identity::Partner;
 use crate::identity::key_scopes::{self, KeyRights, KeyScopes};
+use crate::identity::platform::Platform;
 use crate::identity::stage::KeyStage;
 use crate::ids::{KeyId, OrgId};
 
@@ -32,6 +33,12 @@ impl Mandate {
     #[must_use]
     pub fn operator(org_id: OrgId, keyring: &Keyring) -> Self {
         Self { org_id, caller: None, scopes: KeyScopes::ALL, author: Author::operator(keyring) }
+    }
+
+    /// Whoever this author is, for an org, without a tenant key of it.
+    #[must_use]
+    pub fn of(org_id: OrgId, author: Author) -> Self {
+        Self { org_id, caller: None, scopes: KeyScopes::ALL, author }
     }
 
     /// The service itself, when a time has come.
@@ -74,6 +81,49 @@ where
         let partner = Partner::from_request_parts(parts, state).await?;
         let author = Author::partner(&Keyring::from_ref(state), partner, parts);
         Ok(Self { org_id: partner.org_id, caller: partner.key_id, scopes: partner.scopes, author })
+    }
+}
+
+/// Whoever sent a request that no partner authenticates: the author of a change, before it is known of which org.
+pub struct RequestAuthor(pub Author);
+
+impl<S> FromRequestParts<S> for RequestAuthor
+where
+    S: Sync,
+    Keyring: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        Ok(Self(Author::requesting(&Keyring::from_ref(state), parts)))
+    }
+}
+
+/// A service of the platform, before it is known for which org it acts. As a handler's argument it is the proof that
+/// the platform's gate was passed.
+pub struct PlatformAuthor(pub Author);
+
+impl PlatformAuthor {
+    /// The same, for an org.
+    #[must_use]
+    pub fn for_org(self, org_id: OrgId) -> Mandate {
+        Mandate::of(org_id, self.0)
+    }
+}
+
+impl<S> FromRequestParts<S> for PlatformAuthor
+where
+    S: Sync,
+    Keyring: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let platform: &Platform = parts
+            .extensions
+            .get()
+            .ok_or_else(|| ApiError::internal("a route of the platform's is mounted outside its gate"))?;
+        Ok(Self(Author::platform(&Keyring::from_ref(state), platform.token_id, parts)))
     }
 }
 

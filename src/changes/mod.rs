@@ -12,7 +12,7 @@ mod statement;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-pub use self::mandate::{CallerState, Mandate, OrgState};
+pub use self::mandate::{CallerState, Mandate, OrgState, PlatformAuthor, RequestAuthor};
 pub(crate) use self::statement::{change, named, snapshot};
 use crate::clock::Clock;
 use crate::db::Db;

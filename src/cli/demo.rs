@@ -8,9 +8,10 @@ use std::path::Path;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::CliError;
 use super::master::{owner_of, write_private};
 use super::output::note;
-use super::{CliError, org};
+use crate::audit::Author;
 use crate::clock::Clock;
 use crate::config::{Config, private};
 use crate::crypto::keyring::Keyring;
@@ -18,6 +19,9 @@ use crate::crypto::tenant_key::TenantKey;
 use crate::db::Db;
 use crate::features::{Feature, FeatureState};
 use crate::ids::OrgId;
+use crate::routes::internal::orgs::CreateOrg;
+use crate::routes::internal::orgs::making::{self, MadeOrg};
+use crate::routes::org::credentials::Maker;
 use crate::routes::org::store::{self, Org};
 use crate::routes::tenant_keys;
 
@@ -46,14 +50,18 @@ pub async fn welcome(
     Ok(())
 }
 
-async fn make(config: &Config, db: &Db, keyring: &Keyring, file: &Path) -> Result<OrgId, CliError> {
+async fn make(config: &Config, db: &Db, keyring: &Keyring, file: &Path) -> Result<(), CliError> {
     let path = file.to_owned();
-    let keep = move |made: &org::Created| {
-        let (key, secret) = (made.tenant_api_key.expose(), made.signing_secret.expose());
-        let lines = format!("ORG_ID={}\nTENANT_API_KEY={key}\nSIGNING_SECRET={secret}", made.org_id);
+    let keep = move |made: &MadeOrg| {
+        let [key, secret] = [&made.tenant_api_key, &made.signing_secret]
+            .map(|secret| secret.as_ref().map(|secret| secret.expose().as_str()).unwrap_or_default());
+        let lines = format!("ORG_ID={}\nTENANT_API_KEY={key}\nSIGNING_SECRET={secret}", made.id);
         write_private(&path, &Zeroizing::new(lines))
     };
-    org::create(db, &Clock::system(), keyring, config.key_form, [KEY, NAME], keep).await
+    let maker = Maker::new(config, db.clone(), Clock::system(), keyring.clone());
+    let (key, name) = (KEY.to_owned(), NAME.to_owned());
+    let wanted = CreateOrg { key, name, contact_emails: Vec::new(), claim: false };
+    making::make(&maker, Author::operator(keyring), wanted, keep).await.map(drop)
 }
 
 /// Returns `true` if the key in the file is still good: it may have been rotated or revoked.

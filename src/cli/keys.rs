@@ -144,6 +144,8 @@ pub struct RenewalStatus {
     pub waiting: i64,
     /// Some of them.
     pub waiting_keys: Vec<UnusedKey>,
+    /// Platform tokens that were not used since the renewal, and claims from before that can still be opened.
+    pub waiting_tokens: i64,
 }
 
 /// A live API key under a replaced pepper.
@@ -181,8 +183,18 @@ pub async fn status(db: &Db, keyring: &Keyring, now: DateTime<Utc>) -> Result<Re
     )
     .fetch_all(&db.pool)
     .await?;
+    let waiting_tokens = sqlx::query_scalar!(
+        r#"SELECT (SELECT count(*) FROM platform_tokens WHERE pepper < $1 AND revoked_at IS NULL)
+                + (SELECT count(*) FROM claims WHERE opened_at IS NULL AND expires_at > $2 AND created_at < $3)
+                  AS "count!""#,
+        newest.number,
+        now,
+        newest.since,
+    )
+    .fetch_one(&db.pool)
+    .await?;
     let (generation, renewed_at) = (newest.number, newest.since);
-    Ok(RenewalStatus { generation, renewed_at, older_peppers, waiting, waiting_keys })
+    Ok(RenewalStatus { generation, renewed_at, older_peppers, waiting, waiting_keys, waiting_tokens })
 }
 
 /// Forgets replaced peppers and keys of retries. Those of the audit log and of secrets' fingerprints
@@ -197,6 +209,14 @@ pub async fn retire(db: &Db, keyring: &Keyring, now: DateTime<Utc>) -> Result<u6
         return Err(format!(
             "{waiting} live API keys were not used since the renewal and would end: `keys status` names them. Wait, \
              or have them rotated or revoked"
+        )
+        .into());
+    }
+    if status.waiting_tokens > 0 {
+        let waiting = status.waiting_tokens;
+        return Err(format!(
+            "{waiting} platform tokens or claims are from before the renewal and would end: use or revoke the tokens \
+             that `token list` shows; claims end by themselves within three days"
         )
         .into());
     }
@@ -234,8 +254,9 @@ impl RenewalStatus {
             .renewed_at
             .map_or_else(|| "never renewed".to_owned(), |at| format!("renewed {}", rfc3339(at)));
         let sum = format!(
-            "Generation {} ({since}); {} older peppers are kept; {} live API keys were not used since.",
-            self.generation, self.older_peppers, self.waiting
+            "Generation {} ({since}); {} older peppers are kept; {} live API keys were not used since, nor \
+             {} platform tokens and claims.",
+            self.generation, self.older_peppers, self.waiting, self.waiting_tokens
         );
         let waiting = self.waiting_keys.iter().map(|UnusedKey { org, key_id, last_used_at, .. }| {
             let last = last_used_at.map_or_else(|| "never".to_owned(), rfc3339);

@@ -20,6 +20,7 @@ pub mod reseal;
 mod rules;
 mod secret;
 mod serve;
+mod token;
 
 use std::process::ExitCode;
 
@@ -61,6 +62,9 @@ enum Command {
     /// Report keys that were found where others can read them
     #[command(subcommand)]
     Leak(leak::LeakCommand),
+    /// Manage the tokens of the platform's own services, for the internal listener
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Look at an org's events, and send them again
     #[command(subcommand)]
     Event(event::EventCommand),
@@ -79,7 +83,16 @@ enum Command {
         check: bool,
     },
     /// Print the OpenAPI document
-    Openapi,
+    Openapi {
+        /// That of the platform's own side, the internal listener's
+        #[arg(long)]
+        internal: bool,
+    },
+    /// Print what completes this command line in a shell
+    Completions {
+        /// bash, zsh or fish
+        shell: clap_complete::Shell,
+    },
     /// Ask a running service whether it is ready; for container health checks
     Healthcheck,
 }
@@ -111,8 +124,14 @@ fn fail(message: &str) -> ExitCode {
 }
 
 fn dispatch(command: Command, output: Output) -> Result<(), CliError> {
-    if let Command::Openapi = command {
-        return output::whole(&crate::openapi::to_json(&crate::app::document()));
+    if let Command::Openapi { internal } = command {
+        let document = if internal { crate::app::internal_document() } else { crate::app::document() };
+        return output::whole(&crate::openapi::to_json(&document));
+    }
+    if let Command::Completions { shell } = command {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "partner-api", &mut script);
+        return output::whole(&String::from_utf8(script)?);
     }
     if let Command::VerifyEvent = command {
         return event::verify(output);
@@ -131,12 +150,16 @@ fn dispatch(command: Command, output: Output) -> Result<(), CliError> {
             Command::Keys(command) => keys::run(&config, command, output).await,
             Command::Secret(command) => secret::run(&config, command, output).await,
             Command::Leak(command) => leak::run(&config, command, output).await,
+            Command::Token(command) => token::run(&config, command, output).await,
             Command::Event(command) => event::run(&config, command, output).await,
             Command::Report(command) => report::run(&config, command, output).await,
             Command::Audit(command) => audit::run(&config, command, output).await,
             Command::Reseal { check } => reseal::run(&config, check, output).await,
             // Answered above, without a runtime.
-            Command::Openapi | Command::Healthcheck | Command::VerifyEvent => Ok(()),
+            Command::Openapi { .. }
+            | Command::Completions { .. }
+            | Command::Healthcheck
+            | Command::VerifyEvent => Ok(()),
         }
     })
 }

@@ -1,4 +1,4 @@
-//! `org create|list|suspend|resume|delete|queues`: the operator's tenants.
+//! `org create|list|suspend|resume|recover|delete|policy|queues`: the operator's tenants.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -9,24 +9,17 @@ use super::database::{OpenedDatabase, with_schema};
 use super::networks::NetworkArguments;
 use super::output::{Output, note};
 use super::{CliError, queues, rules};
+use crate::audit::Author;
 use crate::changes::Mandate;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::crypto::keyring::Keyring;
-use crate::crypto::secret::Secret;
-use crate::crypto::signing_secret;
-use crate::crypto::tenant_key::{KeyForm, TenantKey};
-use crate::db::Db;
 use crate::identity::orgs::SignaturePolicy;
-use crate::ids::OrgId;
 use crate::limits::rates::{RateLimit, RateSetting};
+use crate::routes::internal::orgs::making::{self, MadeOrg};
+use crate::routes::internal::orgs::recovery::{self, Ended, RecoveredOrg};
+use crate::routes::internal::orgs::{CreateOrg, Reasoned, RecoverOrg};
+use crate::routes::org::credentials::Maker;
 use crate::routes::org::{self, OrgChange, UpdateOrg};
-use crate::routes::public_keys::recipient::Recipient;
-use crate::routes::signing_secrets::rules::SecretRotation;
-use crate::routes::signing_secrets::{NewSecret, rotation};
-use crate::routes::tenant_keys::new_key::NewKey;
-use crate::routes::tenant_keys::operator::minting;
-use crate::routes::tenant_keys::rules::Minting;
 
 #[derive(Debug, Subcommand)]
 pub enum OrgCommand {
@@ -38,6 +31,12 @@ pub enum OrgCommand {
         /// Its name for people
         #[arg(long)]
         name: String,
+        /// Whom to write to about it; may be repeated
+        #[arg(long = "contact", value_name = "EMAIL")]
+        contacts: Vec<String>,
+        /// A link that makes and shows the key and the secret once, in place of both
+        #[arg(long)]
+        claim: bool,
     },
     /// List orgs
     List,
@@ -45,6 +44,25 @@ pub enum OrgCommand {
     Suspend {
         #[arg(long)]
         key: String,
+        /// Why, for whoever looks later
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Take an org back from a thief: ends every other key, secret and token, pauses its queues, freezes it, and makes
+    /// one new key
+    Recover {
+        #[arg(long)]
+        key: String,
+        /// A current key that its owner still trusts, and that goes on in place of a new one
+        #[arg(long, value_name = "ID")]
+        keep_key_id: Option<String>,
+        /// When the thief may have come (RFC 3339): public keys registered since are deleted, and a signing secret made
+        /// since is replaced
+        #[arg(long)]
+        since: Option<String>,
+        /// A link that makes and shows the new key once, in place of the key
+        #[arg(long)]
+        claim: bool,
     },
     /// Serve a suspended org again
     Resume {
@@ -98,22 +116,33 @@ pub enum OrgCommand {
 
 pub async fn run(config: &Config, command: OrgCommand, output: Output) -> Result<(), CliError> {
     match command {
-        OrgCommand::Create { key, name } => {
+        OrgCommand::Create { key, name, contacts, claim } => {
             // Judged before a database is touched.
-            let _: UpdateOrg = rules::judged(&json!({ "name": name }), Clock::system().now())?;
+            let arguments = json!({ "key": key, "name": name, "contact_emails": contacts, "claim": claim });
+            let wanted: CreateOrg = rules::judged(&arguments, Clock::system().now())?;
             with_schema(config, async |opened| {
-                let keyring = opened.keyring().await?;
-                let show = {
-                    let key = key.clone();
-                    move |made: &Created| made.show(&key, output)
-                };
-                create(&opened.db, &Clock::system(), &keyring, config.key_form, [&key, &name], show).await?;
-                Ok(())
+                let (maker, author) = maker(config, opened).await?;
+                making::make(&maker, author, wanted, move |made| shown(made, output)).await.map(drop)
+            })
+            .await
+        }
+        OrgCommand::Recover { key, keep_key_id, since, claim } => {
+            let arguments =
+                json!({ "keep_key_id": keep_key_id, "since": since, "claim": claim.then_some(true) });
+            let wanted: RecoverOrg = rules::judged(&arguments, Clock::system().now())?;
+            with_schema(config, async |opened| {
+                let org_id = org::by_key(&opened.db, &key).await?.id;
+                let (maker, author) = maker(config, opened).await?;
+                let mandate = Mandate::of(org_id, author);
+                recovery::recover(&maker, mandate, wanted, move |it| recovered(it, output)).await.map(drop)
             })
             .await
         }
         OrgCommand::List => with_schema(config, async |opened| list(opened, output).await).await,
-        OrgCommand::Suspend { key } => operate(config, &key, OrgChange::Suspend, "Suspended", output).await,
+        OrgCommand::Suspend { key, reason } => {
+            let Reasoned { reason } = rules::judged(&json!({ "reason": reason }), Clock::system().now())?;
+            operate(config, &key, OrgChange::Suspend { reason }, "Suspended", output).await
+        }
         OrgCommand::Resume { key } => operate(config, &key, OrgChange::Resume, "Resumed", output).await,
         OrgCommand::Delete { key, yes } => {
             if !yes {
@@ -225,55 +254,63 @@ fn confirm(key: &str) -> Result<(), CliError> {
     Err("that is not the org's key: nothing was deleted".into())
 }
 
-/// A new org, and its first key and signing secret in clear.
-pub struct Created {
-    pub org_id: OrgId,
-    pub tenant_api_key: TenantKey,
-    pub signing_secret: Secret<String>,
+/// What an operator makes credentials with.
+async fn maker(config: &Config, opened: &OpenedDatabase) -> Result<(Maker, Author), CliError> {
+    let keyring = opened.keyring().await?;
+    let author = Author::operator(&keyring);
+    Ok((Maker::new(config, opened.db.clone(), Clock::system(), keyring), author))
 }
 
-impl Created {
-    fn show(&self, key: &str, output: Output) -> Result<(), CliError> {
-        let Self { org_id, tenant_api_key, signing_secret } = self;
-        let (tenant_api_key, signing_secret) = (tenant_api_key.expose(), signing_secret.expose());
-        let text = format!(
-            "Created the org {key}: {org_id}\nShown only now:\n  its API key         {tenant_api_key}\n  \
-             its signing secret  {signing_secret}"
-        );
-        let object = json!({
-            "org_id": org_id, "key": key, "tenant_api_key": tenant_api_key, "signing_secret": signing_secret,
-        });
-        output.show(&object, text)
+fn shown(made: &MadeOrg, output: Output) -> Result<(), CliError> {
+    let MadeOrg { id, key, .. } = made;
+    let [tenant_api_key, signing_secret, claim_url] =
+        [&made.tenant_api_key, &made.signing_secret, &made.claim_url]
+            .map(|secret| secret.as_ref().map(|secret| secret.expose().as_str()));
+    let text = match claim_url {
+        Some(url) => {
+            format!("Created the org {key}: {id}\nShown only now, the claim to its credentials: POST {url}")
+        }
+        None => format!(
+            "Created the org {key}: {id}\nShown only now:\n  its API key         {}\n  its signing secret  {}",
+            tenant_api_key.unwrap_or_default(),
+            signing_secret.unwrap_or_default()
+        ),
+    };
+    let mut object = json!({ "org_id": id, "key": key });
+    for (name, value) in
+        [("tenant_api_key", tenant_api_key), ("signing_secret", signing_secret), ("claim_url", claim_url)]
+    {
+        if let Some(value) = value {
+            object[name] = value.into();
+        }
     }
+    output.show(&object, text)
 }
 
-/// Makes an org with its first key and signing secret: all of them, or nothing. `show` sees them
-/// before that counts; `named` is the org's key and name.
-pub async fn create(
-    db: &Db,
-    clock: &Clock,
-    keyring: &Keyring,
-    key_form: KeyForm,
-    named: [&str; 2],
-    show: impl FnOnce(&Created) -> Result<(), CliError> + Send + 'static,
-) -> Result<OrgId, CliError> {
-    let (clock, keyring) = (clock.clone(), keyring.clone());
-    let [key, name] = named.map(ToOwned::to_owned);
-    db.transaction(async move |mut tx| {
-        let org_id = org::create(&mut *tx, &clock, &keyring, &key, &name).await?;
-        let mandate = Mandate::operator(org_id, &keyring);
-        let first = NewKey::generate(&keyring, key_form);
-        let minting = minting(&clock, mandate.clone(), &first, Minting::unrestricted("first key"));
-        minting.execute_in(&mut tx).await?;
-        let secret = NewSecret::of(None);
-        let rotation = rotation(&clock, &keyring, mandate, &secret, SecretRotation::FIRST, Recipient::Caller);
-        rotation.execute_in(&mut tx).await?;
-        let signing_secret = secret.made().map(signing_secret::encode).ok_or("no signing secret was made")?;
-        show(&Created { org_id, tenant_api_key: first.key, signing_secret })?;
-        tx.commit().await?;
-        Ok(org_id)
-    })
-    .await
+fn recovered(recovered: &RecoveredOrg, output: Output) -> Result<(), CliError> {
+    let Ended { tenant_keys, signing_secrets, public_keys, queues_paused, .. } = &recovered.ended;
+    let mut text = format!(
+        "Ended {} API keys, {} signing secrets, {} public keys and all tokens; paused {} queues; administration is frozen.",
+        tenant_keys.len(),
+        signing_secrets.len(),
+        public_keys.len(),
+        queues_paused.len()
+    );
+    for (what, secret) in [
+        ("the new API key", &recovered.tenant_api_key),
+        ("the claim to the new API key, for a POST", &recovered.claim_url),
+        ("the new signing secret", &recovered.signing_secret),
+    ] {
+        if let Some(secret) = secret {
+            text.push_str(&format!("\nShown only now, {what}: {}", secret.expose()));
+        }
+    }
+    for unique_id in &recovered.left.authentication_keys {
+        text.push_str(&format!(
+            "\nLeft: the public key {unique_id}, which signs requests. Is it the owner's?"
+        ));
+    }
+    output.show(recovered, text)
 }
 
 async fn list(opened: &OpenedDatabase, output: Output) -> Result<(), CliError> {

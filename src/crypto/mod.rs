@@ -7,6 +7,7 @@ pub mod github_keys;
 pub mod key_text;
 pub mod keyring;
 pub mod master;
+pub mod platform_token;
 mod published_secrets;
 pub mod reseal;
 pub mod secret;

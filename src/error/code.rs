@@ -70,6 +70,9 @@ codes! {
     /// Contract 13.3.
     NetworkNotAllowed = "network_not_allowed", FORBIDDEN, "This credential may not be used from the network that you call from.";
     WouldLockOut = "would_lock_out", CONFLICT, "Your own address would be shut out; name its network as well, or set network_policy to report.";
+    /// Contract 15.
+    OrgAlreadyExists = "org_already_exists", CONFLICT, "There is an organisation with this key already.";
+    ClaimGone = "claim_gone", GONE, "This claim was opened already, or its time is over.";
     /// The org asks for it (contract 12.1).
     SignatureRequired = "signature_required", FORBIDDEN, "This request must be signed by a registered key of the usage Authentication.";
     LastAuthenticationKey = "last_authentication_key", BAD_REQUEST, "This is the last key that can sign, and signatures are required; relax the policy first.";

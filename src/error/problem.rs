@@ -51,6 +51,13 @@ impl Problem {
         Self::within_body([field], kind, msg)
     }
 
+    /// The same for a parameter of the query.
+    #[must_use]
+    pub fn query(name: &'static str, kind: ProblemKind, msg: &'static str) -> Self {
+        let loc = ["query", name].map(|name| Loc::Name(name.into())).into();
+        Self { loc, msg: msg.into(), kind, code: None }
+    }
+
     /// The same for a field further inside.
     #[must_use]
     pub fn within_body<const N: usize>(

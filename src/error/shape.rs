@@ -23,6 +23,8 @@ pub enum Shape {
     PublicKey,
     /// The token endpoint: RFC 6749 5.2.
     Oauth,
+    /// The platform's own side, `/internal/` but for the gateway's question: as `/v1`, but for the challenge.
+    Platform,
 }
 
 /// The token endpoint (contract 16).
@@ -35,6 +37,7 @@ impl Shape {
         match path.strip_prefix("/api/v1/key") {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => Self::PublicKey,
             _ if path == TOKEN_PATH => Self::Oauth,
+            _ if path.starts_with("/internal/") && !path.starts_with("/internal/auth/") => Self::Platform,
             _ => Self::V1,
         }
     }
@@ -44,7 +47,11 @@ impl Shape {
     /// one where `Authorization` was tried, which is a 400 there.
     #[must_use]
     pub fn challenge(self) -> Option<&'static str> {
-        (self != Self::Oauth).then_some("ApiKey realm=\"partner-api\"")
+        match self {
+            Self::Oauth => None,
+            Self::Platform => Some("Bearer realm=\"partner-api\""),
+            Self::V1 | Self::PublicKey => Some("ApiKey realm=\"partner-api\""),
+        }
     }
 }
 
@@ -141,8 +148,10 @@ pub fn render(error: &ApiError, shape: Shape, request_id: &str) -> Response<Body
 #[must_use]
 pub fn body(error: &ApiError, shape: Shape, request_id: &str) -> Vec<u8> {
     match (error, shape) {
-        (ApiError::Invalid(problems), Shape::V1) => json(&ValidationErrors { detail: problems.into() }),
-        (ApiError::Failed(failure), Shape::V1) => json(&envelope(failure, request_id)),
+        (ApiError::Invalid(problems), Shape::V1 | Shape::Platform) => {
+            json(&ValidationErrors { detail: problems.into() })
+        }
+        (ApiError::Failed(failure), Shape::V1 | Shape::Platform) => json(&envelope(failure, request_id)),
         (error, Shape::PublicKey) => json(&traced(error, request_id)),
         (error, Shape::Oauth) => json(&in_oauths_words(error)),
     }
@@ -152,7 +161,7 @@ pub fn body(error: &ApiError, shape: Shape, request_id: &str) -> Vec<u8> {
 #[must_use]
 pub fn status(error: &ApiError, shape: Shape) -> StatusCode {
     match (error, shape) {
-        (ApiError::Invalid(_), Shape::V1) => StatusCode::UNPROCESSABLE_ENTITY,
+        (ApiError::Invalid(_), Shape::V1 | Shape::Platform) => StatusCode::UNPROCESSABLE_ENTITY,
         (ApiError::Invalid(_), Shape::PublicKey | Shape::Oauth) => StatusCode::BAD_REQUEST,
         (ApiError::Failed(failure), _) => failure.code.status(),
     }

@@ -131,6 +131,8 @@ kinds! {
     OrgAdministrationThawed = "org.administration_thawed" on Credentials;
     ReportReady = "report.ready" on Credentials;
     ReportFailed = "report.failed" on Credentials;
+    /// Somebody tried to open a claim that was opened already.
+    ClaimReopened = "claim.reopened" on Credentials;
     QueueReplaced = "queue.replaced" on Credentials;
     QueueDeleted = "queue.deleted" on Credentials;
     QueuePaused = "queue.paused" on Credentials;
@@ -253,6 +255,13 @@ pub enum Subject {
         /// Of `ready`: when its content goes.
         #[serde(skip_serializing_if = "Option::is_none")]
         expires_at: Option<DateTime<Utc>>,
+    },
+    /// Of `claim.*`.
+    Claim {
+        /// The claim.
+        claim_id: Uuid,
+        /// When it was opened.
+        opened_at: DateTime<Utc>,
     },
     /// Of `queue.*`. The other stream carries them, and the target that the queue had is told once.
     Queue {

@@ -39,16 +39,20 @@ impl Identity {
         }
     }
 
-    /// The org of a token, and of the public key with which it ends, if it hangs on one. From memory,
-    /// which hears of either's end within a second.
+    /// The org of a token that was issued at `iat`, and of the public key with which it ends, if it hangs on one.
+    /// From memory, which hears of either's end within a second.
     pub(super) async fn org_behind(
         &self,
         org_id: OrgId,
         public_key: Option<Uuid>,
+        iat: i64,
         now: DateTime<Utc>,
     ) -> Result<Arc<OrgRecord>, ApiError> {
         let org = self.orgs.find(&self.db, org_id).await?.ok_or(Code::Unauthorized)?;
         if public_key.is_some_and(|unique_id| org.authentication_key(unique_id, now).is_none()) {
+            return Err(Code::Unauthorized.into());
+        }
+        if org.tokens_ended_at.is_some_and(|end| iat <= end) {
             return Err(Code::Unauthorized.into());
         }
         match org.standing {
@@ -59,7 +63,7 @@ impl Identity {
 }
 
 /// The one token that was sent (RFC 6750 2.1).
-fn sent_token(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn sent_token(headers: &HeaderMap) -> Option<&str> {
     let (_, token) = only(headers, &header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     (token.len() <= MAX_TOKEN).then(|| token.trim_matches(' '))
 }

@@ -42,7 +42,7 @@ impl Identity {
                 return Err(Code::Unauthorized.into());
             }
         }
-        let org = self.org_behind(member.org_id, claims.key, now).await?;
+        let org = self.org_behind(member.org_id, claims.key, claims.iat, now).await?;
         Ok(Found { caller: member, org, key: None })
     }
 }

@@ -18,6 +18,7 @@ pub mod oauth;
 pub mod once_a_minute;
 pub mod orgs;
 mod own_host;
+pub mod platform;
 mod rehash;
 pub mod signatures;
 pub mod signers;

@@ -141,7 +141,7 @@ impl Identity {
             return Err(Code::Unauthorized.into());
         }
         let (org_id, token_key) = (OrgId(claims.org_id), Some(claims.key));
-        let org = self.org_behind(org_id, token_key, now).await?;
+        let org = self.org_behind(org_id, token_key, claims.iat, now).await?;
         let (stage, scopes) = (KeyStage::Current, granted(&claims.scope));
         let caller = Partner { org_id, key_id: None, stage, scopes, signed_by: None, token_key };
         Ok(Found { caller, org, key: None })

@@ -41,6 +41,8 @@ pub struct OrgRecord {
     pub networks: AllowedNetworks,
     /// How many requests it may make.
     pub rate: RateSetting,
+    /// Tokens issued up to then are good for nothing, in seconds of Unix time.
+    pub tokens_ended_at: Option<i64>,
     /// The keys that verify its signatures.
     pub authentication_keys: Vec<AuthenticationKey>,
 }
@@ -170,7 +172,7 @@ async fn load(
         SELECT o.key, o.suspended_at IS NOT NULL AS "is_suspended!", o.signature_policy, o.sign_responses,
                o.frozen_at IS NOT NULL AS "is_frozen!",
                o.allowed_networks, o.network_policy, o.rate_limit, o.rate_burst,
-               k.unique_id AS "unique_id?", k.expires_at AS "expires_at?", k.public_key AS "public_key?",
+               o.tokens_valid_from, k.unique_id AS "unique_id?", k.expires_at AS "expires_at?", k.public_key AS "public_key?",
                k.related_client_id
         FROM orgs o
         LEFT JOIN public_keys k ON k.org_id = o.id AND k.type = 'RSA' AND k.sealed IS NULL AND k.deleted_at IS NULL
@@ -188,7 +190,8 @@ async fn load(
     let policy = MessagePolicy { requests, signs_responses: org.sign_responses };
     let networks = AllowedNetworks::stored(org.allowed_networks.clone(), &org.network_policy);
     let rate = RateSetting::stored(org.rate_limit, org.rate_burst);
-    let (key, is_frozen) = (org.key.clone(), org.is_frozen);
+    let is_frozen = org.is_frozen;
+    let (key, tokens_ended_at) = (org.key.clone(), org.tokens_valid_from.map(|from| from.timestamp()));
     let keys = rows.into_iter().filter_map(|row| {
         let (unique_id, expires_at) = (row.unique_id?, row.expires_at?);
         // Postgres has the empty text, which names nobody.
@@ -205,5 +208,14 @@ async fn load(
         }
     });
     let authentication_keys = keys.collect();
-    Ok(Some(Arc::new(OrgRecord { key, standing, policy, networks, rate, is_frozen, authentication_keys })))
+    Ok(Some(Arc::new(OrgRecord {
+        key,
+        standing,
+        policy,
+        is_frozen,
+        networks,
+        rate,
+        tokens_ended_at,
+        authentication_keys,
+    })))
 }

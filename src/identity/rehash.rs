@@ -41,8 +41,7 @@ impl Rehashes {
 
     /// Moves what was noted. What fails is noted again by the key's next use.
     pub async fn write(&self, db: &Db, keyring: &Keyring, now: DateTime<Utc>) {
-        let (pepper, _) = keyring.pepper();
-        if pepper.since.is_none_or(|since| now - since < SETTLED_AFTER) {
+        if !is_settled(keyring, now) {
             return;
         }
         let waiting = std::mem::take(&mut *self.waiting());
@@ -59,6 +58,12 @@ impl Rehashes {
     fn waiting(&self) -> MutexGuard<'_, HashMap<(OrgId, KeyId), Move>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the pepper was renewed, and every replica has heard of it.
+pub(super) fn is_settled(keyring: &Keyring, now: DateTime<Utc>) -> bool {
+    let (pepper, _) = keyring.pepper();
+    pepper.since.is_some_and(|since| now - since >= SETTLED_AFTER)
 }
 
 /// Moves rows that are still as they were, and has every replica forget what it knew under either

@@ -22,8 +22,10 @@ struct Shared {
 /// The facts that decide which answers an operation shares.
 #[derive(Clone, Copy)]
 struct Facts {
-    /// It asks for credentials.
+    /// It asks for a partner's credentials.
     is_guarded: bool,
+    /// It asks for a token of the platform's.
+    is_platforms: bool,
     /// It takes a body of JSON.
     has_body: bool,
 }
@@ -32,8 +34,9 @@ struct Facts {
 #[rustfmt::skip]
 const SHARED: &[Shared] = &[
     shared("400", "BadRequest", "`invalid_request` or `conflicting_credentials`: the credentials are malformed. `decryption_failed`: a body of JOSE cannot be opened.", |of| of.is_guarded),
-    shared("401", "Unauthorized", "`unauthorized`: credentials are missing or not valid.", |of| of.is_guarded),
     shared("403", "Forbidden", "`forbidden`: the org is unknown or suspended. `insufficient_scope`: the tenant key or token lacks the scope that `details` name. `network_not_allowed`: it may not be used from where you call from.", |of| of.is_guarded),
+    shared("401", "Unauthorized", "`unauthorized`: credentials are missing or not valid.", |of| of.is_guarded || of.is_platforms),
+    shared("403", "InsufficientScope", "`insufficient_scope`: the token may not do that.", |of| of.is_platforms),
     shared("409", "NoMessageKey", "`no_response_key` or `no_encryption_key`: what `Accept-Signature` or `Accept` ask for has no live key.", |of| of.is_guarded),
     shared("413", "PayloadTooLarge", "`payload_too_large`: the body is over 64 KiB.", |of| of.has_body),
     shared("415", "UnsupportedMediaType", "`unsupported_media_type`: the body is not `application/json`.", |of| of.has_body),
@@ -60,8 +63,10 @@ const INVALID: &str = "The request breaks its rules; every problem at once.";
 
 /// Adds what `operation` shares with others, and completes what it says itself.
 pub fn complete(operation: &mut Operation, shape: Shape, components: &mut Components) {
+    let is_guarded = operation.security.as_ref().is_some_and(|schemes| !schemes.is_empty());
     let facts = Facts {
-        is_guarded: operation.security.as_ref().is_some_and(|schemes| !schemes.is_empty()),
+        is_guarded: is_guarded && shape != Shape::Platform,
+        is_platforms: is_guarded && shape == Shape::Platform,
         has_body: operation.request_body.is_some(),
     };
     let invalid = examples::invalid(operation, components);
@@ -76,7 +81,7 @@ pub fn complete(operation: &mut Operation, shape: Shape, components: &mut Compon
         forbidden.description = format!("{} {INSUFFICIENT}", forbidden.description);
     }
     // An unknown query parameter is refused everywhere.
-    if shape == Shape::V1 {
+    if matches!(shape, Shape::V1 | Shape::Platform) {
         responses.entry("422".to_owned()).or_insert_with(|| RefOr::T(Response::new(INVALID)));
     }
     for (status, response) in responses {
@@ -93,7 +98,7 @@ impl Shared {
     /// The reference to the component, which is made when it is first wanted.
     fn component(&self, shape: Shape, components: &mut Components) -> Ref {
         let name = match shape {
-            Shape::V1 | Shape::Oauth => self.name.to_owned(),
+            Shape::V1 | Shape::Oauth | Shape::Platform => self.name.to_owned(),
             Shape::PublicKey => format!("PublicKey{}", self.name),
         };
         components.responses.entry(name.clone()).or_insert_with(|| {
@@ -138,8 +143,8 @@ fn complete_one(response: &mut Response, status: &str, shape: Shape, invalid: &I
         return;
     }
     let schema = match (status, shape) {
-        ("422", Shape::V1) => "ValidationErrors",
-        (_, Shape::V1) => "ErrorEnvelope",
+        ("422", Shape::V1 | Shape::Platform) => "ValidationErrors",
+        (_, Shape::V1 | Shape::Platform) => "ErrorEnvelope",
         (_, Shape::PublicKey) => "TracedError",
         (_, Shape::Oauth) => "OauthError",
     };

@@ -32,7 +32,7 @@ pub fn of_errors(
         return in_oauths_words(description, status);
     }
     let mut examples = Vec::new();
-    if (status, shape) == ("422", Shape::V1) {
+    if matches!((status, shape), ("422", Shape::V1 | Shape::Platform)) {
         let error = ApiError::Invalid(invalid.0.clone());
         examples.push(example("validation", "A field that breaks its rules.", &error, shape));
     }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod examples;
+pub mod platform;
 mod schemas;
 
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
@@ -79,21 +80,26 @@ pub const NOT_LIVE_YET: &str = "Not live yet";
 
 /// Title, version, server, tags, security schemes.
 pub fn info() -> OpenApi {
-    let mut info = Info::new("partner-api", env!("CARGO_PKG_VERSION"));
-    info.description = Some(DESCRIPTION.to_owned());
-    let mut license = License::new("Apache-2.0");
-    license.identifier = Some("Apache-2.0".to_owned());
-    info.license = Some(license);
-    let mut contact = Contact::new();
-    contact.name = Some("Your integration contact".to_owned());
-    info.contact = Some(contact);
-    let mut document = OpenApi::new(info, Paths::new());
+    let mut document = base("partner-api", DESCRIPTION);
     let mut server = Server::new("/");
     server.description = Some("The service that this document was fetched from.".to_owned());
     document.servers = Some(vec![server]);
     document.tags = Some(TAGS.iter().map(tag).collect());
     document.components = Some(credentials());
     document
+}
+
+/// A document that says no more than whose it is.
+fn base(title: &str, description: &str) -> OpenApi {
+    let mut info = Info::new(title, env!("CARGO_PKG_VERSION"));
+    info.description = Some(description.to_owned());
+    let mut license = License::new("Apache-2.0");
+    license.identifier = Some("Apache-2.0".to_owned());
+    info.license = Some(license);
+    let mut contact = Contact::new();
+    contact.name = Some("Your integration contact".to_owned());
+    info.contact = Some(contact);
+    OpenApi::new(info, Paths::new())
 }
 
 fn tag((name, description): &(&str, &str)) -> Tag {

@@ -37,7 +37,7 @@ pub struct AuditEntry {
     /// Who.
     #[schema(value_type = AuditActor)]
     pub(crate) actor: String,
-    /// The key that authenticated, of `tenant_key` and `public_key`.
+    /// The key that authenticated, of `tenant_key` and `public_key`; of `platform` its token, of `claim` the claim.
     #[schema(required)]
     pub(crate) key_id: Option<Uuid>,
     /// What: `<kind of thing>.<what was done>`.
@@ -70,6 +70,10 @@ enum AuditActor {
     Gateway,
     /// By hand, on our side.
     Operator,
+    /// The platform, by the token that `key_id` names.
+    Platform,
+    /// Whoever opened the claim that `key_id` names.
+    Claim,
     /// The service, when a time has come.
     Service,
 }

@@ -1,12 +1,14 @@
 //! One module per resource: URL, rules and SQL together. `app` mounts them.
 
 pub mod audit;
+pub mod claims;
 pub mod docs;
 pub mod events;
 pub mod features;
 pub mod gateway;
 pub mod health;
 pub mod index;
+pub mod internal;
 pub mod leaks;
 pub mod member_tokens;
 pub mod oauth;

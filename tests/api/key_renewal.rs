@@ -216,7 +216,8 @@ async fn after_the_hand_over_the_stolen_audit_key_writes_nothing_that_is_believe
     let thief = stolen(&app).await;
     renew(&app).await;
     // A process that has not heard of the renewal is stopped by the statement itself.
-    let stale = org::operate(&app.state.db, &app.clock, &thief, "zeta", OrgChange::Suspend).await;
+    let stale =
+        org::operate(&app.state.db, &app.clock, &thief, "zeta", OrgChange::Suspend { reason: None }).await;
     assert!(stale.is_err());
     zeta.get(FEATURES).await.expect(200);
     assert!(verify(&app).0);
@@ -225,7 +226,9 @@ async fn after_the_hand_over_the_stolen_audit_key_writes_nothing_that_is_believe
     let mut owner = app.database.connect().await;
     let lift = "UPDATE orgs SET audit_key = 0 WHERE id = $1";
     sqlx::query(lift).bind(acme.id).execute(&mut owner).await.expect("the owner may");
-    org::operate(&app.state.db, &app.clock, &thief, "acme", OrgChange::Suspend).await.expect("it writes");
+    org::operate(&app.state.db, &app.clock, &thief, "acme", OrgChange::Suspend { reason: None })
+        .await
+        .expect("it writes");
     let (is_whole, found) = verify(&app);
     assert!(!is_whole);
     let broken = &found["broken"][0];
@@ -300,7 +303,8 @@ async fn replicas_follow_a_renewal_while_they_run_and_everything_is_resealed_aft
     rolled.run(&["audit", "verify"]).succeeded();
     let told = rolled.run(&["keys", "status"]).succeeded();
     assert!(
-        told.contains("Generation 1 (renewed ") && told.contains("1 live API keys were not used since"),
+        told.contains("Generation 1 (renewed ")
+            && told.contains("1 live API keys were not used since, nor 0 platform tokens"),
         "{told}"
     );
     let serving = rolled.serve();

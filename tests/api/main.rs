@@ -18,6 +18,7 @@ mod host;
 mod idempotency;
 mod identity;
 mod index;
+mod internal;
 mod key_renewal;
 mod layers;
 mod leaks;

@@ -61,7 +61,11 @@ async fn a_suspension_that_is_rolled_back_is_none() {
     let mut database = app.database.connect().await;
     let mut suspension = database.begin().await.unwrap();
     let mandate = Mandate::operator(OrgId(acme.id), &app.state.keyring);
-    OrgChange::Suspend.by(mandate, &app.state.clock).execute_in(&mut suspension).await.unwrap();
+    OrgChange::Suspend { reason: None }
+        .by(mandate, &app.state.clock)
+        .execute_in(&mut suspension)
+        .await
+        .unwrap();
     suspension.rollback().await.unwrap();
     acme.get("/v1/features").await.expect(200);
 }
@@ -75,7 +79,7 @@ async fn an_unknown_org_is_remembered_for_a_second_at_most() {
 
     let mandate = Mandate::operator(OrgId(id), &app.state.keyring);
     let entry = mandate.entry(OrgState::new(Head::default(), app.clock.now()), "org.created", "late");
-    org::store::insert(&app.state.db.pool, "late", "Late", &entry).await.unwrap();
+    org::store::insert(&app.state.db.pool, "late", "Late", &[], &entry).await.unwrap();
 
     let served = async || (caller.get("/v1/features").await.status == 200).then_some(());
     within(A_SECOND + Duration::from_millis(200), "the new org is served", served).await;

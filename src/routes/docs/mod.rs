@@ -32,6 +32,13 @@ pub fn routes<S: Clone + Send + Sync + 'static>(document: String) -> Router<S> {
         .route("/docs/swagger-ui-bundle.js", asset("text/javascript; charset=utf-8", BUNDLE.as_bytes()))
 }
 
+/// `/internal/openapi.json`, for `document` in JSON.
+pub fn internal<S: Clone + Send + Sync + 'static>(document: String) -> Router<S> {
+    let document = Bytes::from(document);
+    Router::new()
+        .route("/internal/openapi.json", get(move || async move { serve("application/json", document) }))
+}
+
 fn serve(content_type: &'static str, body: Bytes) -> impl IntoResponse {
     let headers = [
         (CONTENT_TYPE, content_type),

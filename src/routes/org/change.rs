@@ -18,9 +18,16 @@ pub enum OrgChange {
     /// Gives it another name.
     Rename(String),
     /// Stops serving it; an org that is suspended already stays so.
-    Suspend,
+    Suspend {
+        /// Why, for whoever looks later.
+        reason: Option<String>,
+    },
     /// Serves it again.
     Resume,
+    /// Says whom to write to about it.
+    SetContacts(Vec<String>),
+    /// Ends every token that was issued up to now (contract 15).
+    Recover,
     /// Deletes it with everything but its audit log.
     Delete,
     /// Says which requests must be signed (contract 12.1). A request that does must be signed itself, in either
@@ -64,8 +71,10 @@ impl OrgChange {
     pub fn action(&self) -> &'static str {
         match self {
             Self::Rename(_) => "org.renamed",
-            Self::Suspend => "org.suspended",
+            Self::Suspend { .. } => "org.suspended",
             Self::Resume => "org.resumed",
+            Self::SetContacts(_) => "org.contacts_changed",
+            Self::Recover => "org.recovered",
             Self::Delete => "org.deleted",
             Self::SetSignaturePolicy { .. } => "org.signature_policy_changed",
             Self::SignResponses(_) => "org.sign_responses_changed",

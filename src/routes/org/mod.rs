@@ -2,24 +2,31 @@
 //! partners.
 
 mod change;
+pub mod credentials;
 mod freeze;
 mod profile;
 pub mod store;
 
 pub use self::change::OrgChange;
 pub use self::freeze::{FREEZE_PATH, THAW_PATH};
-pub use self::profile::{UpdateOrg, routes};
+pub use self::profile::{OrgProfile, SignaturePolicyName, UpdateOrg, routes};
 use serde_json::json;
 use sqlx::PgExecutor;
 
+use crate::audit::Author;
 use crate::changes::{Mandate, OrgState};
 use crate::clock::Clock;
 use crate::crypto::audit_chain::Head;
 use crate::crypto::keyring::Keyring;
 use crate::db::Db;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code, Problem, ProblemKind};
 use crate::http::input::judge;
 use crate::ids::{OrgId, new_row_id};
+use crate::state::App;
+
+/// What an org's key must be, as a refusal says it (contract 9).
+pub const KEY_RULE: &str =
+    "must have 2 to 63 lower-case letters, digits and hyphens, and start with no hyphen";
 
 /// The reasons why an operator's command on an org failed.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +48,18 @@ pub enum OrgError {
     Refused(#[from] ApiError),
 }
 
+impl From<OrgError> for ApiError {
+    fn from(error: OrgError) -> Self {
+        match error {
+            OrgError::BadKey => Self::Invalid(vec![Problem::body("key", ProblemKind::ValueError, KEY_RULE)]),
+            OrgError::KeyTaken(_) => Code::OrgAlreadyExists.into(),
+            OrgError::Unknown(_) => Code::NotFound.into(),
+            OrgError::Database(error) => error.into(),
+            OrgError::Refused(error) => error,
+        }
+    }
+}
+
 /// Makes an org. Its first key and secret are changes of their own: see `cli::org`.
 ///
 /// # Errors
@@ -48,9 +67,9 @@ pub enum OrgError {
 pub async fn create(
     db: impl PgExecutor<'_>,
     clock: &Clock,
-    keyring: &Keyring,
-    key: &str,
-    name: &str,
+    author: Author,
+    (key, name): (&str, &str),
+    contact_emails: &[String],
 ) -> Result<OrgId, OrgError> {
     if !is_key(key) {
         return Err(OrgError::BadKey);
@@ -59,10 +78,29 @@ pub async fn create(
     if !problems.is_empty() {
         return Err(ApiError::Invalid(problems).into());
     }
-    let mandate = Mandate::operator(OrgId(new_row_id()), keyring);
+    let mandate = Mandate::of(OrgId(new_row_id()), author);
     let entry = mandate.entry(OrgState::new(Head::default(), clock.now()), "org.created", key);
-    let inserted = store::insert(db, key, name, &entry).await?;
+    let inserted = store::insert(db, key, name, contact_emails, &entry).await?;
     if inserted { Ok(mandate.org_id) } else { Err(OrgError::KeyTaken(key.into())) }
+}
+
+/// Changes an org; what one of the changes is refused for is found before another is made.
+///
+/// # Errors
+/// What is refused, or that the database cannot be asked.
+pub async fn change_all(app: &App, mandate: Mandate, changes: Vec<OrgChange>) -> Result<(), ApiError> {
+    if let [_, _, ..] = changes[..] {
+        mandate.snapshot(&app.db, &app.clock, &store::OrgRow).await?.require(&changes, &mandate.author)?;
+    }
+    let org_id = mandate.org_id;
+    for change in changes {
+        if let Some(kind) = change.by(mandate.clone(), &app.clock).execute(&app.db).await? {
+            app.metrics.events.changed(kind);
+            app.outbox.wake(org_id, kind.stream());
+        }
+    }
+    app.identity.forget_org(org_id);
+    Ok(())
 }
 
 /// Stops serving an org, everywhere within a second; serves it again; or deletes it with
@@ -91,7 +129,8 @@ pub async fn by_key(db: &Db, key: &str) -> Result<store::Org, OrgError> {
 }
 
 /// `[a-z0-9][a-z0-9-]{1,62}` (contract 9).
-fn is_key(key: &str) -> bool {
+#[must_use]
+pub fn is_key(key: &str) -> bool {
     (2..=63).contains(&key.len())
         && !key.starts_with('-')
         && key.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))

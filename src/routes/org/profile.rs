@@ -40,7 +40,7 @@ pub fn routes() -> OpenApiRouter<App> {
 pub struct OrgProfile {
     /// The org's id, as in `OrgId`.
     #[schema(value_type = uuid::Uuid, example = "0192f0c1-2345-7abc-8def-0123456789ab")]
-    id: OrgId,
+    pub id: OrgId,
     /// For people.
     #[schema(example = "Acme")]
     name: String,
@@ -51,7 +51,7 @@ pub struct OrgProfile {
     #[schema(example = 1)]
     member_count: i64,
     /// When it was made.
-    created_at: DateTime<Utc>,
+    pub created_at: DateTime<Utc>,
     /// Which of the org's requests must be signed.
     #[schema(value_type = SignaturePolicyName)]
     signature_policy: String,
@@ -73,11 +73,31 @@ pub struct OrgProfile {
     leak_grace_seconds: i32,
 }
 
+impl OrgProfile {
+    /// An org with this many users.
+    pub fn of(org: store::Org, member_count: i64) -> Self {
+        let administration = Administration::of(&org);
+        Self {
+            id: org.id,
+            name: org.name,
+            key: org.key,
+            member_count,
+            created_at: org.created_at,
+            signature_policy: org.signature_policy,
+            sign_responses: org.sign_responses,
+            allowed_networks: org.allowed_networks,
+            network_policy: org.network_policy,
+            leak_policy: org.leak_policy,
+            leak_grace_seconds: org.leak_grace_seconds,
+            administration,
+        }
+    }
+}
+
 /// Which requests must be signed (RFC 9421) by a registered key of the usage `Authentication`.
 #[derive(ToSchema)]
 #[schema(as = SignaturePolicy, rename_all = "snake_case")]
-#[expect(dead_code, reason = "documents what the database holds")]
-enum SignaturePolicyName {
+pub enum SignaturePolicyName {
     /// None.
     Optional,
     /// Whatever changes credentials, queues or the org.
@@ -210,14 +230,7 @@ async fn update_org(
     if changes.iter().any(|change| matches!(change, OrgChange::SignResponses(true))) {
         app.require_live(Feature::ResponseSignatures)?;
     }
-    // What one of them is refused for is found before another is made.
-    if let [_, _, ..] = changes[..] {
-        mandate.snapshot(&app.db, &app.clock, &store::OrgRow).await?.require(&changes, &mandate.author)?;
-    }
-    for change in changes {
-        change.by(mandate.clone(), &app.clock).execute(&app.db).await?;
-    }
-    app.identity.forget_org(org_id);
+    super::change_all(&app, mandate, changes).await?;
     show(&app, org_id).await
 }
 
@@ -225,20 +238,5 @@ async fn show(app: &App, org_id: OrgId) -> Result<Json<Data<OrgProfile>>, ApiErr
     // It can only have been deleted since the gate: then it is refused as the gate would.
     let (org, users) = store::find(&app.db.pool, org_id).await?.ok_or(Code::Forbidden)?;
     let member_count = users::total(app, org_id, users).await?;
-    let administration = Administration::of(&org);
-    let data = OrgProfile {
-        id: org.id,
-        name: org.name,
-        key: org.key,
-        member_count,
-        created_at: org.created_at,
-        signature_policy: org.signature_policy,
-        sign_responses: org.sign_responses,
-        allowed_networks: org.allowed_networks,
-        network_policy: org.network_policy,
-        administration,
-        leak_policy: LeakPolicy::stored(&org.leak_policy),
-        leak_grace_seconds: org.leak_grace_seconds,
-    };
-    Ok(Json(Data { data }))
+    Ok(Json(Data { data: OrgProfile::of(org, member_count) }))
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
 
 use super::change::{OrgChange, OrgPlan};
 use crate::audit::Entry;
@@ -57,16 +58,17 @@ pub async fn insert(
     db: impl PgExecutor<'_>,
     key: &str,
     name: &str,
+    contact_emails: &[String],
     entry: &Entry,
 ) -> Result<bool, sqlx::Error> {
     change!(
         db,
         entry,
-        inserts = "INSERT INTO orgs (id, key, name, created_at, revision, audit_mac, audit_key)
-                   SELECT org_id, key, name, at, seq, mac, audit_key FROM given
+        inserts = "INSERT INTO orgs (id, key, name, contact_emails, created_at, revision, audit_mac, audit_key)
+                   SELECT org_id, key, name, contact_emails, at, seq, mac, audit_key FROM given
                    ON CONFLICT ON CONSTRAINT orgs_key_unique DO NOTHING
                    RETURNING id",
-        { "key": "text" = key, "name": "text" = name }
+        { "key": "text" = key, "name": "text" = name, "contact_emails": "text[]" = contact_emails }
     )
 }
 
@@ -79,31 +81,33 @@ pub async fn was_never_any(db: impl PgExecutor<'_>) -> Result<bool, sqlx::Error>
     .await
 }
 
+/// Orgs, of which `$rest` says which and in what order.
+macro_rules! orgs {
+    ($rest:literal $(, $value:expr)*) => {
+        sqlx::query_as!(
+            Org,
+            r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at, signature_policy, sign_responses, frozen_at,
+                      freeze_reason, allowed_networks, network_policy, rate_limit, rate_burst, leak_policy,
+                      leak_grace_seconds
+               FROM orgs "# + $rest,
+            $($value),*
+        )
+    };
+}
+
 /// Every org, oldest first.
 pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Org>, sqlx::Error> {
-    sqlx::query_as!(
-        Org,
-        r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at, signature_policy, sign_responses, frozen_at,
-                  freeze_reason, allowed_networks, network_policy, rate_limit, rate_burst, leak_policy,
-                  leak_grace_seconds
-           FROM orgs ORDER BY created_at, id"#
-    )
-    .fetch_all(db)
-    .await
+    orgs!("ORDER BY created_at, id").fetch_all(db).await
 }
 
 /// The org with this key.
 pub async fn find_by_key(db: impl PgExecutor<'_>, key: &str) -> Result<Option<Org>, sqlx::Error> {
-    sqlx::query_as!(
-        Org,
-        r#"SELECT id AS "id: OrgId", key, name, created_at, suspended_at, signature_policy, sign_responses, frozen_at,
-                  freeze_reason, allowed_networks, network_policy, rate_limit, rate_burst, leak_policy,
-                  leak_grace_seconds
-           FROM orgs WHERE key = $1"#,
-        key
-    )
-    .fetch_optional(db)
-    .await
+    orgs!("WHERE key = $1", key).fetch_optional(db).await
+}
+
+/// The orgs with these ids.
+pub async fn find_many(db: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<Vec<Org>, sqlx::Error> {
+    orgs!("WHERE id = ANY ($1)", ids).fetch_all(db).await
 }
 
 /// The org, and how many users it has, counted to just above [`EXACT_UP_TO`].
@@ -209,8 +213,10 @@ impl Changeable for OrgRow {
         let (entry, told) = (mandate.entry(seen.org, change.action(), subject), change.told());
         let happened = match change {
             OrgChange::Rename(name) => rename(db, &name, &entry).await?,
-            OrgChange::Suspend => set_suspended(db, true, &entry).await?,
-            OrgChange::Resume => set_suspended(db, false, &entry).await?,
+            OrgChange::Suspend { reason } => suspend(db, reason.as_deref(), &entry).await?,
+            OrgChange::Resume => resume(db, &entry).await?,
+            OrgChange::SetContacts(emails) => set_contacts(db, &emails, &entry).await?,
+            OrgChange::Recover => end_tokens(db, &entry).await?,
             OrgChange::Delete => delete(db, &entry).await?,
             OrgChange::SetSignaturePolicy { policy, .. } => set_signature_policy(db, policy, &entry).await?,
             OrgChange::SignResponses(on) => set_sign_responses(db, on, &entry).await?,
@@ -239,19 +245,41 @@ async fn rename(db: &mut PgConnection, name: &str, entry: &Entry) -> Result<bool
     change!(db, entry, set = "name = given.name", { "name": "text" = name })
 }
 
-/// Whoever serves the org hears of it.
-async fn set_suspended(
-    db: &mut PgConnection,
-    is_suspended: bool,
-    entry: &Entry,
-) -> Result<bool, sqlx::Error> {
+/// Whoever serves the org hears of it. The first suspension's moment and reason stay.
+async fn suspend(db: &mut PgConnection, reason: Option<&str>, entry: &Entry) -> Result<bool, sqlx::Error> {
     change!(
         db,
         entry,
-        // The first suspension's moment stays.
-        set = "suspended_at = CASE WHEN given.is_suspended THEN coalesce(o.suspended_at, given.at) END",
+        set = "suspended_at = coalesce(o.suspended_at, given.at),
+               suspend_reason = CASE WHEN o.suspended_at IS NULL THEN given.reason ELSE o.suspend_reason END",
         announce = "pg_notify(channel, format('org %s', org_id))::text",
-        { "is_suspended": "boolean" = is_suspended, "channel": "text" = CHANGES }
+        { "reason": "text" = reason, "channel": "text" = CHANGES }
+    )
+}
+
+/// Whoever serves the org hears of it.
+async fn resume(db: &mut PgConnection, entry: &Entry) -> Result<bool, sqlx::Error> {
+    change!(
+        db,
+        entry,
+        set = "suspended_at = NULL, suspend_reason = NULL",
+        announce = "pg_notify(channel, format('org %s', org_id))::text",
+        { "channel": "text" = CHANGES }
+    )
+}
+
+async fn set_contacts(db: &mut PgConnection, emails: &[String], entry: &Entry) -> Result<bool, sqlx::Error> {
+    change!(db, entry, set = "contact_emails = given.contact_emails", { "contact_emails": "text[]" = emails })
+}
+
+/// Whoever serves the org hears of it.
+async fn end_tokens(db: &mut PgConnection, entry: &Entry) -> Result<bool, sqlx::Error> {
+    change!(
+        db,
+        entry,
+        set = "tokens_valid_from = given.at",
+        announce = "pg_notify(channel, format('org %s', org_id))::text",
+        { "channel": "text" = CHANGES }
     )
 }
 

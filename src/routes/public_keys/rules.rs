@@ -19,6 +19,8 @@ pub struct StoredPublicKey {
     pub unique_id: Uuid,
     /// The key's fingerprint.
     pub fingerprint: String,
+    /// The instant of its registration.
+    pub created_at: DateTime<Utc>,
     /// The end that was set.
     pub expires_at: DateTime<Utc>,
     /// The instant of its deletion.

@@ -17,6 +17,7 @@ fn key(n: u128, ends: i64) -> StoredPublicKey {
     StoredPublicKey {
         unique_id: id(n),
         fingerprint: format!("print {n}"),
+        created_at: at(-1),
         expires_at: at(ends),
         deleted_at: None,
         authenticates: false,

@@ -88,7 +88,8 @@ impl Changeable for PublicKeys {
             now,
             columns = r#"
                 o.key AS "owner_code!", o.signature_policy <> 'optional' AS "must_sign!",
-                k.unique_id AS "unique_id?", k.fingerprint AS "fingerprint?", k.expires_at AS "expires_at?", k.deleted_at, k.proven_at,
+                k.unique_id AS "unique_id?", k.fingerprint AS "fingerprint?",
+                k.created_at AS "created_at?", k.expires_at AS "expires_at?", k.deleted_at, k.proven_at,
                 k.type = 'RSA' AND k.sealed IS NULL AND 'Authentication' = ANY (k.usages) AS authenticates"#,
             from = "LEFT JOIN public_keys k ON k.org_id = o.id
                 AND (k.unique_id = given.named OR (k.deleted_at IS NULL AND k.expires_at > given.now))",
@@ -100,6 +101,7 @@ impl Changeable for PublicKeys {
             Some(StoredPublicKey {
                 unique_id: row.unique_id?,
                 fingerprint: row.fingerprint?,
+                created_at: row.created_at?,
                 expires_at: row.expires_at?,
                 deleted_at: row.deleted_at,
                 authenticates: row.authenticates.unwrap_or(false),

@@ -4,16 +4,17 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sqlx::PgExecutor;
 
 use super::change;
 use super::rules::QueueAction;
 use super::store;
-use crate::changes::Mandate;
+use crate::changes::{Change, Mandate, Rule};
 use crate::clock::{Clock, rfc3339};
 use crate::crypto::keyring::Keyring;
 use crate::db::Db;
 use crate::error::ApiError;
-use crate::events::PauseReason;
+use crate::events::{PauseReason, Stream};
 use crate::ids::OrgId;
 
 /// A queue as an operator sees it, without its secrets.
@@ -61,6 +62,24 @@ pub async fn list(db: &Db, org_id: OrgId) -> Result<Vec<QueueSummary>, ApiError>
         consecutive_failures: row.failures,
     };
     Ok(rows.into_iter().map(summary).collect())
+}
+
+/// The streams whose queues do not stand still.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn running(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Vec<Stream>, sqlx::Error> {
+    let names = store::not_paused(db, org_id).await?;
+    Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+}
+
+/// Lets the queue of a stream stand still until it is resumed or replaced.
+pub fn pausing(
+    clock: &Clock,
+    mandate: Mandate,
+    stream: Stream,
+) -> Change<store::StreamQueue, impl Rule<store::StreamQueue> + use<>> {
+    change::step(clock, mandate, QueueAction::Pause(PauseReason::Requested), Some(stream))
 }
 
 /// The steps that an operator can take with a queue.

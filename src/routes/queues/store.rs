@@ -59,6 +59,16 @@ pub async fn find(
     .await
 }
 
+/// The streams of the org whose queues do not stand still.
+pub async fn not_paused(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT stream FROM event_queues WHERE org_id = $1 AND pause_reason IS NULL ORDER BY stream",
+        org_id.0
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// A queue to store.
 #[derive(Clone, Debug)]
 pub struct NewQueue {

@@ -194,7 +194,8 @@ impl OrgSecrets {
         self.secrets.iter().find(|secret| secret.pending.is_some() && secret.is_live(self.org.now))
     }
 
-    fn current(&self) -> Option<&SigningSecret> {
+    /// The one to verify with.
+    pub fn current(&self) -> Option<&SigningSecret> {
         self.secrets.iter().find(|secret| secret.is_current())
     }
 

@@ -94,6 +94,11 @@ pub struct TenantKeys {
 }
 
 impl TenantKeys {
+    /// To look at all live ones, and at this one if it is named.
+    pub fn named(key_id: Option<KeyId>) -> Self {
+        Self { named: key_id, digest: None, recipient: Recipient::Caller }
+    }
+
     /// For a change of this key, which adds none.
     pub fn with(key_id: KeyId) -> Self {
         Self { named: Some(key_id), digest: None, recipient: Recipient::Caller }

@@ -51,7 +51,7 @@ async fn an_org_that_cannot_be_made_is_refused_with_a_reason() {
         |key: &str, name: &str| program.run(&["org", "create", "--key", key, "--name", name, "--json"]);
     create("acme", "Acme").succeeded();
     assert_eq!(create("acme", "Again").refused(), "there is an org with the key \"acme\" already");
-    let format = "an org's key has 2 to 63 lower-case letters, digits and hyphens, and starts with no hyphen";
+    let format = "--key must have 2 to 63 lower-case letters, digits and hyphens, and start with no hyphen";
     for key in ["a", "Acme", "a_b", ""] {
         assert_eq!(create(key, "Acme").refused(), format, "{key:?}");
     }

@@ -130,7 +130,7 @@ fn whatever_comes_from_a_closed_set_is_an_enum() {
     }
     assert_eq!(
         schema("AuditActor")["enum"],
-        json!(["tenant_key", "public_key", "gateway", "operator", "service"])
+        json!(["tenant_key", "public_key", "gateway", "operator", "platform", "claim", "service"])
     );
     assert_eq!(schema("SecretSource")["enum"], json!(["server", "partner"]));
     assert_eq!(schema("EventStatus")["enum"], json!(["pending", "delivered", "failed"]));
@@ -160,7 +160,8 @@ fn every_operation_says_what_it_is_who_may_call_it_and_what_it_answers() {
             | "/.well-known/oauth-authorization-server"
             | "/v1/oauth/token"
             | "/v1/leaks"
-            | "/v1/leaks/github" => {
+            | "/v1/leaks/github"
+            | "/v1/claims/{token}" => {
                 json!([])
             }
             "/v1/users/{user_id}" => {

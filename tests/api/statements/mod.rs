@@ -22,6 +22,9 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
         "WHERE unique_id = ANY ($1::uuid[]) AND type = 'RSA'",
         "a signature's or an assertion's key is looked up to learn whose it is",
     ),
+    ("claims", "WHERE digest = ANY ($1::bytea[]) FOR UPDATE", "a claim is looked up to learn whose it is"),
+    ("claims", "SELECT ctid FROM claims", "retention"),
+    ("claims", "FROM claims WHERE opened_at IS NULL AND expires_at > $2", "keys status"),
     ("signature_nonces", "SELECT ctid FROM signature_nonces", "retention"),
     ("tenant_key_hours", "SELECT ctid FROM tenant_key_hours", "retention"),
     ("tenant_key_sources", "SELECT ctid FROM tenant_key_sources", "retention"),
@@ -91,6 +94,8 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
     ),
     ("orgs", "FROM orgs WHERE id > $1 ORDER BY id LIMIT 1", "`audit verify` goes from org to org"),
     ("orgs", "leak_grace_seconds FROM orgs ORDER BY created_at, id", "`org list`"),
+    ("orgs", "FROM (SELECT count(*) AS total FROM orgs) AS counted", "the platform's list of orgs"),
+    ("orgs", "FROM orgs WHERE id = $1 OR key = $2", "the platform names an org by its id or its key"),
     (
         "tenant_keys",
         "pending_of IS NOT NULL AND confirm_by <= $1",

@@ -10,11 +10,15 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use partner_api::app;
+use partner_api::audit::Author;
 use partner_api::clock::Clock;
 use partner_api::config::Config;
 use partner_api::crypto::keyring::Keyring;
+use partner_api::crypto::platform_token::PlatformToken;
 use partner_api::db::change_feed::ChangeFeed;
+use partner_api::identity::platform::PlatformScope;
 use partner_api::limits::Listener;
+use partner_api::routes::internal::tokens;
 use partner_api::routes::org::{self, OrgChange};
 use partner_api::serve::{Listeners, serve};
 use partner_api::state::App;
@@ -67,7 +71,8 @@ impl TestApp {
 
     /// Makes an org; whoever calls for it sends its `OrgId`.
     pub async fn org(&self, key: &str) -> Org {
-        let id = org::create(&self.state.db.pool, &self.clock, &self.state.keyring, key, key)
+        let author = Author::operator(&self.state.keyring);
+        let id = org::create(&self.state.db.pool, &self.clock, author, (key, key), &[])
             .await
             .expect("the org is made")
             .0;
@@ -76,7 +81,7 @@ impl TestApp {
 
     /// Stops serving an org, as an operator does.
     pub async fn suspend(&self, org: &Org) {
-        self.operate(org, OrgChange::Suspend).await;
+        self.operate(org, OrgChange::Suspend { reason: None }).await;
     }
 
     /// Serves it again.
@@ -108,6 +113,20 @@ impl TestApp {
     /// A caller of the internal listener.
     pub fn operations(&self) -> Caller {
         Caller::of(self.internal.clone())
+    }
+
+    /// A service of the platform, whose token may do this; gives the token's id as well.
+    pub async fn platform(&self, scopes: &[PlatformScope]) -> (Uuid, Caller) {
+        let (id, token) = self.platform_token(scopes).await;
+        (id, self.operations().with("authorization", format!("Bearer {token}")))
+    }
+
+    /// A platform token that may do this, and its id.
+    pub async fn platform_token(&self, scopes: &[PlatformScope]) -> (Uuid, String) {
+        let token = PlatformToken::generate(self.state.config.key_form.env);
+        let (db, now) = (&self.state.db.pool, self.clock.now());
+        let id = tokens::insert(db, &self.state.keyring, &token, ("billing", scopes), now).await;
+        (id.expect("the token is stored"), token.expose().to_owned())
     }
 
     /// Puts the service's outer layers around routes of the test's own.

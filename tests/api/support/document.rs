@@ -31,7 +31,16 @@ pub struct Operation {
 
 impl Document {
     pub fn generated() -> Self {
-        let json: Value = serde_json::from_str(&to_json(&app::document())).expect("it is JSON");
+        Self::of(&to_json(&app::document()))
+    }
+
+    /// That of the platform's own side.
+    pub fn internal() -> Self {
+        Self::of(&to_json(&app::internal_document()))
+    }
+
+    fn of(text: &str) -> Self {
+        let json: Value = serde_json::from_str(text).expect("it is JSON");
         let mut closed = json["components"].clone();
         closed["schemas"]
             .as_object_mut()

@@ -1,0 +1,105 @@
+//! The SQL of orgs as the platform sees them.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgExecutor;
+use utoipa::ToSchema;
+
+use crate::http::paging::Page;
+use crate::http::totals::EXACT_UP_TO;
+use crate::ids::{OrgId, parse_uuid};
+
+/// The parts of an org that only the platform sees.
+#[derive(Debug)]
+pub struct PlatformRow {
+    /// The id.
+    pub id: OrgId,
+    /// The instant of its suspension.
+    pub suspended_at: Option<DateTime<Utc>>,
+    /// Why.
+    pub suspend_reason: Option<String>,
+    /// Whom to write to about it.
+    pub contact_emails: Vec<String>,
+    /// How much it has.
+    pub counts: OrgCounts,
+}
+
+/// How much an org has.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct OrgCounts {
+    /// Users. Exact up to 10,000; above that up to a minute old.
+    pub users: i64,
+    /// Live tenant keys.
+    pub tenant_keys: i64,
+    /// Live public keys.
+    pub public_keys: i64,
+    /// Event queues.
+    pub queues: i64,
+}
+
+/// The id of the org that a path names, by its id or by its key.
+pub async fn resolve(db: impl PgExecutor<'_>, named: &str) -> Result<Option<OrgId>, sqlx::Error> {
+    // A key may look like an id: an id goes before.
+    sqlx::query_scalar!(
+        r#"SELECT id AS "id: OrgId" FROM orgs WHERE id = $1 OR key = $2 ORDER BY id IS DISTINCT FROM $1 LIMIT 1"#,
+        parse_uuid(named),
+        named,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// A page of all orgs, or one of them; and how many there are.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    only: Option<OrgId>,
+    page: Page,
+    now: DateTime<Utc>,
+) -> Result<(Vec<PlatformRow>, i64), sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT counted.total AS "total!", o.id AS "id?: OrgId", o.created_at AS "created_at?", o.suspended_at,
+               o.suspend_reason, o.contact_emails AS "contact_emails?", o.users AS "users?",
+               o.tenant_keys AS "tenant_keys?", o.public_keys AS "public_keys?", o.queues AS "queues?"
+        FROM (SELECT count(*) AS total FROM orgs) AS counted
+        LEFT JOIN (
+            SELECT o.id, o.created_at, o.suspended_at, o.suspend_reason, o.contact_emails,
+                   (SELECT count(*) FROM (SELECT FROM users u WHERE u.org_id = o.id LIMIT $7) AS first) AS users,
+                   (SELECT count(*) FROM tenant_keys k WHERE k.org_id = o.id AND k.revoked_at IS NULL
+                        AND (k.expires_at IS NULL OR k.expires_at > $2)) AS tenant_keys,
+                   (SELECT count(*) FROM public_keys p WHERE p.org_id = o.id AND p.deleted_at IS NULL
+                        AND p.expires_at > $2) AS public_keys,
+                   (SELECT count(*) FROM event_queues q WHERE q.org_id = o.id) AS queues
+            FROM orgs o
+            WHERE ($1::uuid IS NULL OR o.id = $1) AND (o.created_at, o.id) > ($3, $4)
+            ORDER BY o.created_at, o.id LIMIT $5 OFFSET $6
+        ) AS o ON true
+        ORDER BY o.created_at, o.id
+        "#,
+        only.map(|id| id.0),
+        now,
+        page.after().created_at,
+        page.after().id,
+        page.rows(),
+        page.skip(),
+        EXACT_UP_TO + 1,
+    )
+    .fetch_all(db)
+    .await?;
+    let total = rows.first().map_or(0, |row| row.total);
+    let rows = rows.into_iter().filter_map(|row| {
+        Some(PlatformRow {
+            id: row.id?,
+            suspended_at: row.suspended_at,
+            suspend_reason: row.suspend_reason,
+            contact_emails: row.contact_emails?,
+            counts: OrgCounts {
+                users: row.users?,
+                tenant_keys: row.tenant_keys?,
+                public_keys: row.public_keys?,
+                queues: row.queues?,
+            },
+        })
+    });
+    Ok((rows.collect(), total))
+}
