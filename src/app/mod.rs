@@ -47,9 +47,7 @@ use crate::features::Feature;
 use crate::identity::Access;
 use crate::limits::Listener;
 use crate::openapi;
-use crate::routes::{
-    self, claims, docs, gateway, health, index, internal, leaks, member_tokens, oauth, org,
-};
+use crate::routes::{self, claims, docs, gateway, health, index, internal, leaks, member_tokens, oauth, org};
 use crate::state::App;
 
 /// The public listener's routes.
@@ -101,7 +99,7 @@ fn platform(app: Option<&App>) -> (Router<App>, OpenApi) {
         });
     }
     let (router, mut document) = router.split_for_parts();
-    openapi::complete(&mut document);
+    openapi::complete(&mut document, prefix(app));
     (router, document)
 }
 
@@ -130,9 +128,13 @@ fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
         }
     }
     let (router, mut document) = router.split_for_parts();
-    let prefix = app.map_or(KeyPrefix::DEFAULT, |app| app.config.key_form.prefix);
-    openapi::complete(&mut document, prefix);
+    openapi::complete(&mut document, prefix(app));
     (router, document)
+}
+
+/// How the keys in a document begin.
+fn prefix(app: Option<&App>) -> KeyPrefix {
+    app.map_or(KeyPrefix::DEFAULT, |app| app.config.key_form.prefix)
 }
 
 /// The layers that are the same for all routes, around `router`.

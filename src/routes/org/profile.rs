@@ -87,7 +87,7 @@ impl OrgProfile {
             sign_responses: org.sign_responses,
             allowed_networks: org.allowed_networks,
             network_policy: org.network_policy,
-            leak_policy: org.leak_policy,
+            leak_policy: LeakPolicy::stored(&org.leak_policy),
             leak_grace_seconds: org.leak_grace_seconds,
             administration,
         }

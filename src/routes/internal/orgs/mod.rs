@@ -220,6 +220,7 @@ async fn thaw_org(
         (status = 200, description = "It is its owner's again.", body = Data<RecoveredOrg>),
         (status = 404, description = "`not_found`: there is no such org, or it has no key `keep_key_id`."),
         (status = 409, description = "`key_not_live`, `key_already_rotated` or `rotation_pending`: `keep_key_id` is no current key."),
+        (status = 403, description = "`key_leaked`: `keep_key_id` is known to others."),
     ),
 )]
 async fn recover_org(

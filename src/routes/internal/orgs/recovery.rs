@@ -257,5 +257,6 @@ fn require_current(key: Option<&StoredTenantKey>, now: DateTime<Utc>) -> Result<
         KeyStage::Current => Ok(()),
         KeyStage::Pending => Err(Code::RotationPending.into()),
         KeyStage::Superseded => Err(Code::KeyAlreadyRotated.into()),
+        KeyStage::Leaked => Err(Code::KeyLeaked.into()),
     }
 }
