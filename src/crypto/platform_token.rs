@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn each_kind_of_key_is_read_back_and_is_none_of_the_others() {
         let (platform, claim) = (PlatformToken::generate(KeyEnv::Live), ClaimToken::generate());
-        let tenant = TenantKey::generate(KeyEnv::Live.into());
+        let tenant = TenantKey::generate(KeyEnv::Live);
         let readers = |text: &str| {
             [
                 PlatformToken::parse(text.as_bytes()).is_some(),
