@@ -56,8 +56,8 @@ pub enum OrgCommand {
         /// A current key that its owner still trusts, and that goes on in place of a new one
         #[arg(long, value_name = "ID")]
         keep_key_id: Option<String>,
-        /// When the thief may have come (RFC 3339): public keys registered since are deleted, and a signing secret made
-        /// since is replaced
+        /// When the thief may have come (RFC 3339): public keys registered since are deleted, a signing secret made
+        /// since is replaced, a signature policy and networks set since are lifted
         #[arg(long)]
         since: Option<String>,
         /// A link that makes and shows the new key once, in place of the key

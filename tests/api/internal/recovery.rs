@@ -5,9 +5,14 @@ use partner_api::identity::platform::PlatformScope;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::signatures::{ALICE, MALLORY, Request, URL, registration};
 use crate::support::{Caller, Org, TestApp, webhook};
 
 const KEYS: &str = "/v1/admin/org/tenant-keys";
+const ORG: &str = "/v1/admin/org";
+const SECRET: &str = "current-0123456789012345678901234567";
+const OWNER_AT: &str = "198.51.100.7";
+const THIEF_AT: &str = "203.0.113.66";
 
 async fn recover(app: &TestApp, body: Value) -> Value {
     let (_, platform) = app.platform(&[PlatformScope::OrgsWrite]).await;
@@ -191,4 +196,54 @@ async fn since_tells_the_thiefs_secret_from_the_owners() {
     assert!(text(&since["signing_secret"]).starts_with("whsec_"));
     assert_eq!(since["ended"]["signing_secrets"].as_array().expect("secrets").len(), 1);
     assert_eq!(since["left"]["signing_secret_created_at"], json!(null));
+}
+
+/// Behind a gateway that says where a request came from.
+fn from(caller: &Caller, address: &str) -> Caller {
+    caller.with("x-gateway-auth", SECRET).with("x-forwarded-for", address)
+}
+
+async fn behind_a_gateway() -> (TestApp, Org) {
+    let app = TestApp::with(&[("GATEWAY_SECRETS", SECRET), ("PUBLIC_URL", URL)]).await;
+    let acme = app.org("acme").await;
+    (app, acme)
+}
+
+async fn register(acme: &Org, body: Value) -> String {
+    let reply = from(acme, OWNER_AT).post("/api/v1/key", body).await.expect(200).json();
+    text(&reply["UniqueId"]).to_owned()
+}
+
+#[tokio::test]
+async fn since_lifts_what_a_thief_demanded_of_the_orgs_requests() {
+    let (app, acme) = behind_a_gateway().await;
+    let alice = register(&acme, registration(&acme, &ALICE, "Authentication")).await;
+    app.clock.advance(TimeDelta::seconds(1));
+    let mallory = register(&acme, registration(&acme, &MALLORY, "Authentication")).await;
+    let thief = from(&app.anyone(), THIEF_AT);
+    for body in [json!({"allowed_networks": ["203.0.113.66/32"]}), json!({"signature_policy": "required"})] {
+        Request::new("PATCH", ORG, &MALLORY, &mallory).with_body(body).send(&thief).await.expect(200);
+    }
+    let refused = from(&acme, OWNER_AT).get("/v1/users").await.expect(403);
+    assert_eq!(refused.code(), "network_not_allowed");
+
+    let recovered = recover(&app, json!({"since": "2026-11-21T08:00:01Z"})).await;
+    assert_eq!(recovered["ended"]["lifted"], json!(["signature_policy", "allowed_networks"]));
+    assert_eq!(recovered["ended"]["public_keys"], json!([mallory]));
+    assert_eq!(recovered["left"]["authentication_keys"], json!([alice]));
+    let owner = from(&app.holder(text(&recovered["tenant_api_key"])), OWNER_AT);
+    owner.get("/v1/users").await.expect(200);
+    owner.post("/v1/users", json!({"user_id": Uuid::new_v4()})).await.expect(201);
+}
+
+#[tokio::test]
+async fn what_the_owner_demanded_before_the_thief_came_stays() {
+    let (app, acme) = behind_a_gateway().await;
+    from(&acme, OWNER_AT).patch(ORG, json!({"allowed_networks": ["198.51.100.0/24"]})).await.expect(200);
+    app.clock.advance(TimeDelta::seconds(1));
+    let recovered = recover(&app, json!({"since": "2026-11-21T08:00:01Z"})).await;
+    assert_eq!(recovered["ended"]["lifted"], json!([]));
+    let owner = app.holder(text(&recovered["tenant_api_key"]));
+    from(&owner, OWNER_AT).get("/v1/users").await.expect(200);
+    from(&owner, THIEF_AT).get("/v1/users").await.expect(403);
 }

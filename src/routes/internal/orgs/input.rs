@@ -192,8 +192,8 @@ pub struct RecoverOrg {
     /// A current key that its owner still trusts, and that goes on; without it a new one is made.
     #[schema(value_type = Option<uuid::Uuid>)]
     pub keep_key_id: Option<KeyId>,
-    /// When the thief may have come: public keys registered since are deleted as well, and a signing secret made since
-    /// is replaced.
+    /// When the thief may have come: public keys registered since are deleted as well, a signing secret made since is
+    /// replaced, and a signature policy and networks of the org that were set since are lifted.
     #[schema(value_type = Option<DateTime<Utc>>)]
     pub since: Option<DateTime<Utc>>,
     /// `true` for a link that makes and shows the new key once, in place of the key.

@@ -8,11 +8,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::input::RecoverOrg;
+use super::store;
 use crate::changes::{Changeable, Mandate};
 use crate::crypto::secret::{Secret, reveal_some};
 use crate::db::suspects::DatabaseFailure;
 use crate::error::{ApiError, Code};
 use crate::events::Stream;
+use crate::http::input::Patch;
+use crate::http::networks::NetworkChange;
 use crate::identity::orgs::SignaturePolicy;
 use crate::identity::stage::KeyStage;
 use crate::ids::{KeyId, OrgId};
@@ -66,8 +69,36 @@ pub struct Ended {
     pub public_keys: Vec<Uuid>,
     /// Queues that were paused; one that stood still already does so on.
     pub queues_paused: Vec<Stream>,
+    /// What was changed after `since` and would shut the owner out: it is as if it had never been set.
+    pub lifted: Vec<Bar>,
     /// Tokens issued up to then are good for nothing.
     pub tokens_until: DateTime<Utc>,
+}
+
+/// A setting of an org that keeps requests out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Bar {
+    /// Which requests must be signed; `optional` now.
+    SignaturePolicy,
+    /// Where its keys may be used from; anywhere now.
+    AllowedNetworks,
+}
+
+impl Bar {
+    const ALL: [Self; 2] = [Self::SignaturePolicy, Self::AllowedNetworks];
+
+    /// The change that lifts it.
+    fn lifting(self) -> OrgChange {
+        match self {
+            Self::SignaturePolicy => {
+                OrgChange::SetSignaturePolicy { policy: SignaturePolicy::Optional, is_signed: true }
+            }
+            Self::AllowedNetworks => {
+                OrgChange::SetNetworks(NetworkChange { networks: Patch::Clear, policy: None })
+            }
+        }
+    }
 }
 
 /// What a recovery left.
@@ -124,6 +155,7 @@ impl Recovery<'_> {
         self.end_keys(tx, &mut ended).await?;
         let signing_secret = self.end_secrets(tx, &mut ended, &mut left).await?;
         self.end_public_keys(tx, &mut ended, &mut left).await?;
+        self.lift_bars(tx, &mut ended).await?;
         self.pause_queues(tx, &mut ended).await?;
         let mut recovered = RecoveredOrg {
             org_id: self.mandate.org_id,
@@ -208,12 +240,11 @@ impl Recovery<'_> {
         let org: OrgPublicKeys = self.load(tx, &PublicKeys::default()).await?;
         let (suspects, others): (Vec<_>, Vec<_>) =
             org.keys.iter().partition(|key| self.is_suspect(key.created_at));
-        let mut others = others.into_iter().filter(|key| key.authenticates).map(|key| key.unique_id);
-        left.authentication_keys = others.by_ref().collect();
+        let others = others.into_iter().filter(|key| key.authenticates).map(|key| key.unique_id);
+        left.authentication_keys = others.collect();
         if left.authentication_keys.is_empty() && suspects.iter().any(|key| key.authenticates) {
-            // With nobody left who could sign, the thief's policy would lock its owner out.
-            let policy = SignaturePolicy::Optional;
-            self.change_org(tx, OrgChange::SetSignaturePolicy { policy, is_signed: true }).await?;
+            // With nobody left who could sign, any policy would lock the owner out.
+            self.lift(tx, Bar::SignaturePolicy, ended).await?;
         }
         for key in suspects {
             let unique_id = Some(key.unique_id);
@@ -221,6 +252,26 @@ impl Recovery<'_> {
             let keys = PublicKeys { named: unique_id, new: None };
             self.mandate.clone().change(&self.maker.clock, keys, rule).execute_in(tx).await?;
             ended.public_keys.push(key.unique_id);
+        }
+        Ok(())
+    }
+
+    /// The owner works with one key, whatever the thief demanded of it.
+    async fn lift_bars(&self, tx: &mut PgConnection, ended: &mut Ended) -> Result<(), ApiError> {
+        let Some(since) = self.wanted.since else { return Ok(()) };
+        for bar in Bar::ALL {
+            let action = bar.lifting().action();
+            if store::is_changed_since(&mut *tx, self.mandate.org_id, action, since).await? {
+                self.lift(tx, bar, ended).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn lift(&self, tx: &mut PgConnection, bar: Bar, ended: &mut Ended) -> Result<(), ApiError> {
+        if !ended.lifted.contains(&bar) {
+            self.change_org(tx, bar.lifting()).await?;
+            ended.lifted.push(bar);
         }
         Ok(())
     }

@@ -49,6 +49,23 @@ pub async fn resolve(db: impl PgExecutor<'_>, named: &str) -> Result<Option<OrgI
     .await
 }
 
+/// Returns `true` if the audit log of an org has this action since then.
+pub async fn is_changed_since(
+    db: impl PgExecutor<'_>,
+    org_id: OrgId,
+    action: &str,
+    since: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM audit_log WHERE org_id = $1 AND action = $2 AND at >= $3) AS "exists!""#,
+        org_id.0,
+        action,
+        since,
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// A page of all orgs, or one of them; and how many there are.
 pub async fn list(
     db: impl PgExecutor<'_>,
