@@ -12,7 +12,7 @@ use super::input::{GithubMatch, LeakReport};
 use super::store;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
 use crate::features::Feature;
-use crate::http::input::{read_body, require_media_type};
+use crate::http::input::{read_body, refuse_query, require_media_type};
 use crate::state::App;
 
 /// The largest body, in bytes: some thousands of matches.
@@ -89,9 +89,10 @@ pub async fn report_github_leaks(
     request: Request,
 ) -> Result<Json<Vec<GithubLabel>>, ApiError> {
     app.require_live(Feature::LeakReports)?;
+    let (parts, body) = request.into_parts();
+    refuse_query(&parts, app.clock.now())?;
     let Some(file) = app.config.github_keys.clone() else { return Err(not_set_up(&app)) };
     let keys = spawn_blocking(move || file.current()).await.map_err(ApiError::internal)?;
-    let (parts, body) = request.into_parts();
     let header = |name: &str| one(&parts.headers, name).map(ToOwned::to_owned).ok_or(Code::Unauthorized);
     let identifier = header("github-public-key-identifier")?;
     let signature = header("github-public-key-signature")?;
