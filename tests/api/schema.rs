@@ -8,6 +8,7 @@ use crate::support::Database;
 /// Tables that hold no tenant's rows, and why.
 const NOT_OF_A_TENANT: &[(&str, &str)] = &[
     ("orgs", "the tenants themselves"),
+    ("platform_tokens", "the platform's own services act for every org"),
     ("service_keys", "the service's own keys, sealed"),
     ("passphrase_salt", "one row, for the whole service"),
     ("_sqlx_migrations", "sqlx's own"),
