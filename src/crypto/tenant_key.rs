@@ -176,11 +176,13 @@ impl TenantKey {
         Self(key_text::generate(&form.into().head()))
     }
 
-    /// Recognises a key by its shape and checksum, whatever its prefix: keys outlive `KEY_PREFIX`.
+    /// Recognises a key by its shape and checksum, whatever its prefix but that of platform tokens: keys outlive
+    /// `KEY_PREFIX`.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
         let head = std::str::from_utf8(&text[..head_length(text)?]).ok()?;
-        key_text::parse(text, head).map(Self)
+        let is_tenants = head.split('_').next() != Some(KeyPrefix::RESERVED);
+        key_text::parse(text, head).filter(|_| is_tenants).map(Self)
     }
 
     /// The key itself.
