@@ -19,7 +19,8 @@ fn administers(method: &Method, path: &str) -> bool {
 pub fn requires_signature(policy: SignaturePolicy, method: &Method, path: &str) -> bool {
     match policy {
         SignaturePolicy::Optional => false,
-        SignaturePolicy::Administration => administers(method, path),
+        // The brake is pulled by who has any live key (13.4): nobody gains by it but the owner.
+        SignaturePolicy::Administration => administers(method, path) && path != org::FREEZE_PATH,
         // Whoever cannot sign yet is told here what is wrong.
         SignaturePolicy::Required => path != signatures::CHECK_PATH,
     }
@@ -59,9 +60,10 @@ mod tests {
     }
 
     #[test]
-    fn the_brake_is_signed_as_all_administration_and_never_frozen() {
-        for path in ["/v1/admin/org/freeze", "/v1/admin/org/thaw"] {
-            assert!(requires_signature(SignaturePolicy::Administration, &Method::POST, path), "{path}");
+    fn the_brake_is_pulled_unsigned_released_signed_and_never_frozen() {
+        for (path, is_signed) in [("/v1/admin/org/freeze", false), ("/v1/admin/org/thaw", true)] {
+            let required = requires_signature(SignaturePolicy::Administration, &Method::POST, path);
+            assert_eq!(required, is_signed, "{path}");
             assert!(!freezes(&Method::POST, path), "{path}");
         }
         assert!(freezes(&Method::POST, "/v1/admin/org/thaw/"));

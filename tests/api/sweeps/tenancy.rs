@@ -46,6 +46,9 @@ pub(super) async fn all_of(sweep: &Sweep, org: &Org) -> Vec<String> {
 }
 
 /// All of an answer.
-fn bytes(reply: &Reply) -> (u16, &HeaderMap, String) {
-    (reply.status, &reply.headers, reply.text())
+/// All of a reply but what is left of the quota, which each request lowers.
+fn bytes(reply: &Reply) -> (u16, HeaderMap, String) {
+    let mut headers = reply.headers.clone();
+    headers.remove("ratelimit");
+    (reply.status, headers, reply.text())
 }
