@@ -33,10 +33,13 @@ def kong_paths():
     """kong.yml's regular expressions against paths that must and must not match (anchored at the start, as in Kong)."""
     text = kong_file()
     lists = [re.findall(r"""["']~([^"']+)["']""", line) for line in text.splitlines() if line.strip().startswith("paths:")]
-    assert len(lists) == 4 and text.count("strip_path: false") == 4
-    wanted = (("/v1", "/v1/users", "/v1/users/bulk", "/v1/oauth/token", "/api/v1/key", "/api/v1/key/list/acme"),
+    assert len(lists) == 5 and text.count("strip_path: false") == 5
+    keyless = ("/v1/leaks", "/v1/leaks/github", "/v1/claims/claim_x")
+    wanted = (("/v1", "/v1/users", "/v1/users/bulk", "/v1/oauth/token", *keyless, "/api/v1/key",
+               "/api/v1/key/list/acme"),
               ("/v1/users/bulk",),
               ("/v1/oauth/token",),
+              keyless,
               ("/", "/docs", "/docs/x", "/openapi.json", "/.well-known/jwks.json"))
     unwanted = ("/v10", "/v1x/users", "/api/v1/keys", "/api/v1", "/internal/auth/verify", "/docsx", "/openapixjson",
                 "/well-known/", "/readyz", "/metrics")
