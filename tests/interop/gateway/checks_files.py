@@ -90,6 +90,6 @@ def kong_settings():
             assert config.get("gateway_secret", "{vault://").startswith("{vault://"), "a secret in clear"
     buffering = {route["name"]: route.get("request_buffering", True) for route in service["routes"]}
     assert buffering == {"partner-api-authenticated": True, "partner-api-bulk": False, "partner-api-tokens": True,
-                         "partner-api-public": True}
+                         "partner-api-keyless": True, "partner-api-public": True}
     names = {each["name"] for each in (*read["plugins"], *service["plugins"])}
     assert names == {"partner-api-auth", "rate-limiting", "file-log"}, names
