@@ -1,5 +1,5 @@
 //! Tokens of the platform's own services, and the tokens of claims (contract 15). The text of both is a
-//! [`key_text`](super::key_text).
+//! [`key_text`].
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Tenant API keys (contract 4), whose text is a [`key_text`](super::key_text).
+//! Tenant API keys (contract 4), whose text is a [`key_text`].
 
 use std::fmt;
 use std::str::FromStr;
