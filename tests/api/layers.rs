@@ -29,6 +29,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "routes::events::entry",
             "routes::leaks::queue",
             "routes::org::change",
+            "routes::org::writes",
             "routes::public_keys::recipient",
             "routes::public_keys::usage",
             "routes::tenant_keys::new_key",

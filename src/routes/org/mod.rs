@@ -6,6 +6,7 @@ pub mod credentials;
 mod freeze;
 mod profile;
 pub mod store;
+mod writes;
 
 pub use self::change::OrgChange;
 pub use self::freeze::{FREEZE_PATH, THAW_PATH};

@@ -6,17 +6,15 @@ use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::change::{OrgChange, OrgPlan};
+use super::writes;
 use crate::audit::Entry;
 use crate::changes::{Changeable, Mandate, OrgState, change, snapshot};
-use crate::db::change_feed::CHANGES;
 use crate::error::ApiError;
-use crate::events::{Draft, EventType, Subject};
+use crate::events::EventType;
 use crate::http::totals::EXACT_UP_TO;
 use crate::identity::allowed_networks::AllowedNetworks;
 use crate::identity::orgs::SignaturePolicy;
 use crate::ids::OrgId;
-use crate::limits::rates::RateSetting;
-use crate::routes::leaks::rules::LeakPolicy;
 
 /// An org as operators see it.
 #[derive(Debug, Serialize)]
@@ -212,189 +210,35 @@ impl Changeable for OrgRow {
     ) -> Result<Option<Option<EventType>>, ApiError> {
         let (entry, told) = (mandate.entry(seen.org, change.action(), subject), change.told());
         let happened = match change {
-            OrgChange::Rename(name) => rename(db, &name, &entry).await?,
-            OrgChange::Suspend { reason } => suspend(db, reason.as_deref(), &entry).await?,
-            OrgChange::Resume => resume(db, &entry).await?,
-            OrgChange::SetContacts(emails) => set_contacts(db, &emails, &entry).await?,
-            OrgChange::Recover => end_tokens(db, &entry).await?,
-            OrgChange::Delete => delete(db, &entry).await?,
-            OrgChange::SetSignaturePolicy { policy, .. } => set_signature_policy(db, policy, &entry).await?,
-            OrgChange::SignResponses(on) => set_sign_responses(db, on, &entry).await?,
+            OrgChange::Rename(name) => writes::rename(db, &name, &entry).await?,
+            OrgChange::Suspend { reason } => writes::suspend(db, reason.as_deref(), &entry).await?,
+            OrgChange::Resume => writes::resume(db, &entry).await?,
+            OrgChange::SetContacts(emails) => writes::set_contacts(db, &emails, &entry).await?,
+            OrgChange::Recover => writes::end_tokens(db, &entry).await?,
+            OrgChange::Delete => writes::delete(db, &entry).await?,
+            OrgChange::SetSignaturePolicy { policy, .. } => {
+                writes::set_signature_policy(db, policy, &entry).await?
+            }
+            OrgChange::SignResponses(on) => writes::set_sign_responses(db, on, &entry).await?,
             OrgChange::SetNetworks(change) => {
-                set_networks(db, &change.applied(&seen.networks), &entry).await?
+                writes::set_networks(db, &change.applied(&seen.networks), &entry).await?
             }
-            OrgChange::SetLimits(setting) => set_limits(db, setting, &entry).await?,
+            OrgChange::SetLimits(setting) => writes::set_limits(db, setting, &entry).await?,
             OrgChange::RespondToLeaks { policy, grace_seconds } => {
-                set_leak_policy(db, policy, grace_seconds, &entry).await?
+                writes::set_leak_policy(db, policy, grace_seconds, &entry).await?
             }
-            OrgChange::HandOver(_) => hand_over(db, &entry).await?,
+            OrgChange::HandOver(_) => writes::hand_over(db, &entry).await?,
             OrgChange::Freeze { reason } => {
-                let draft = draft_of_freezing(mandate, seen, EventType::OrgAdministrationFrozen);
-                set_frozen(db, Some(entry.row.at), reason.as_deref(), &entry, &draft).await?
+                let draft = writes::draft_of_freezing(mandate, seen, EventType::OrgAdministrationFrozen);
+                writes::set_frozen(db, Some(entry.row.at), reason.as_deref(), &entry, &draft).await?
             }
             OrgChange::Thaw { .. } => {
-                let draft = draft_of_freezing(mandate, seen, EventType::OrgAdministrationThawed);
-                set_frozen(db, None, None, &entry, &draft).await?
+                let draft = writes::draft_of_freezing(mandate, seen, EventType::OrgAdministrationThawed);
+                writes::set_frozen(db, None, None, &entry, &draft).await?
             }
         };
         Ok(happened.then_some(told))
     }
-}
-
-async fn rename(db: &mut PgConnection, name: &str, entry: &Entry) -> Result<bool, sqlx::Error> {
-    change!(db, entry, set = "name = given.name", { "name": "text" = name })
-}
-
-/// Whoever serves the org hears of it. The first suspension's moment and reason stay.
-async fn suspend(db: &mut PgConnection, reason: Option<&str>, entry: &Entry) -> Result<bool, sqlx::Error> {
-    change!(
-        db,
-        entry,
-        set = "suspended_at = coalesce(o.suspended_at, given.at),
-               suspend_reason = CASE WHEN o.suspended_at IS NULL THEN given.reason ELSE o.suspend_reason END",
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
-        { "reason": "text" = reason, "channel": "text" = CHANGES }
-    )
-}
-
-/// Whoever serves the org hears of it.
-async fn resume(db: &mut PgConnection, entry: &Entry) -> Result<bool, sqlx::Error> {
-    change!(
-        db,
-        entry,
-        set = "suspended_at = NULL, suspend_reason = NULL",
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
-        { "channel": "text" = CHANGES }
-    )
-}
-
-async fn set_contacts(db: &mut PgConnection, emails: &[String], entry: &Entry) -> Result<bool, sqlx::Error> {
-    change!(db, entry, set = "contact_emails = given.contact_emails", { "contact_emails": "text[]" = emails })
-}
-
-/// Whoever serves the org hears of it.
-async fn end_tokens(db: &mut PgConnection, entry: &Entry) -> Result<bool, sqlx::Error> {
-    change!(
-        db,
-        entry,
-        set = "tokens_valid_from = given.at",
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
-        { "channel": "text" = CHANGES }
-    )
-}
-
-/// Whoever serves the org hears of it.
-async fn set_signature_policy(
-    db: &mut PgConnection,
-    policy: SignaturePolicy,
-    entry: &Entry,
-) -> Result<bool, sqlx::Error> {
-    change!(
-        db,
-        entry,
-        set = "signature_policy = given.signature_policy",
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
-        { "signature_policy": "text" = policy.name(), "channel": "text" = CHANGES }
-    )
-}
-
-/// Whoever serves the org hears of it.
-async fn set_sign_responses(db: &mut PgConnection, on: bool, entry: &Entry) -> Result<bool, sqlx::Error> {
-    change!(
-        db,
-        entry,
-        set = "sign_responses = given.sign_responses",
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
-        { "sign_responses": "boolean" = on, "channel": "text" = CHANGES }
-    )
-}
-
-/// Whoever serves the org hears of it.
-async fn set_networks(
-    db: &mut PgConnection,
-    networks: &AllowedNetworks,
-    entry: &Entry,
-) -> Result<bool, sqlx::Error> {
-    let texts = networks.texts();
-    change!(
-        db,
-        entry,
-        set = "allowed_networks = given.allowed_networks, network_policy = given.network_policy",
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
-        {
-            "allowed_networks": "text[]" = texts.as_deref(),
-            "network_policy": "text" = networks.policy.name(),
-            "channel": "text" = CHANGES,
-        }
-    )
-}
-
-/// Whoever serves the org hears of it.
-async fn set_limits(db: &mut PgConnection, setting: RateSetting, entry: &Entry) -> Result<bool, sqlx::Error> {
-    let (rate, burst) = setting.columns();
-    change!(
-        db,
-        entry,
-        set = "rate_limit = given.rate_limit, rate_burst = given.rate_burst",
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
-        { "rate_limit": "integer" = rate, "rate_burst": "integer" = burst, "channel": "text" = CHANGES }
-    )
-}
-
-async fn set_leak_policy(
-    db: &mut PgConnection,
-    policy: Option<LeakPolicy>,
-    grace_seconds: Option<i32>,
-    entry: &Entry,
-) -> Result<bool, sqlx::Error> {
-    change!(
-        db,
-        entry,
-        set = "leak_policy = coalesce(given.leak_policy, o.leak_policy),
-               leak_grace_seconds = coalesce(given.leak_grace, o.leak_grace_seconds)",
-        { "leak_policy": "text" = policy.map(LeakPolicy::name), "leak_grace": "integer" = grace_seconds }
-    )
-}
-
-fn draft_of_freezing(mandate: &Mandate, seen: &Loaded, kind: EventType) -> Draft {
-    mandate.draft(seen.org, kind, &Subject::Org { by_key_id: mandate.caller })
-}
-
-/// Whoever serves the org hears of it, and so does its queue.
-async fn set_frozen(
-    db: &mut PgConnection,
-    frozen_at: Option<DateTime<Utc>>,
-    reason: Option<&str>,
-    entry: &Entry,
-    draft: &Draft,
-) -> Result<bool, sqlx::Error> {
-    change!(
-        db,
-        entry,
-        event = Some(draft),
-        version = "change.seq",
-        set = "frozen_at = given.frozen_at, freeze_reason = given.reason",
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
-        { "frozen_at": "timestamptz" = frozen_at, "reason": "text" = reason, "channel": "text" = CHANGES }
-    )
-}
-
-/// From this row on, only the key that made its MAC writes the log.
-async fn hand_over(db: &mut PgConnection, entry: &Entry) -> Result<bool, sqlx::Error> {
-    change!(db, entry, set = "audit_key = given.audit_key", {})
-}
-
-/// By cascade, everything goes that the org has, but its audit log.
-async fn delete(db: &mut PgConnection, entry: &Entry) -> Result<bool, sqlx::Error> {
-    change!(
-        db,
-        entry,
-        gate = "DELETE FROM orgs o USING given
-                WHERE o.id = given.org_id AND o.revision = given.seq - 1 AND o.audit_key <= given.audit_key
-                RETURNING given.*",
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
-        { "channel": "text" = CHANGES }
-    )
 }
 
 /// Some of the orgs, by their keys, whose log was not handed over to the audit key of this number.
