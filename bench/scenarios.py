@@ -36,7 +36,7 @@ def create_user(lab, connections=64):
     }
 
 
-def get_user(lab):
+def get_user(lab, headers=None):
     users = fill(lab, 10_000)
     path = os.path.join(lab.directory, "users.txt")
     with open(path, "w") as file:
@@ -46,8 +46,13 @@ def get_user(lab):
                      "ALTER TABLE numbered ADD PRIMARY KEY (n); ANALYZE numbered; ANALYZE users")
     return {
         "pgbench SELECT by key": lambda: lab.pgbench(select),
-        "GET /v1/users/{id}": lambda: lab.wrk(f"{lab.public}/v1/users/", "one_of.lua", path, headers=(org_id(lab),)),
+        "GET /v1/users/{id}": lambda: lab.wrk(f"{lab.public}/v1/users/", "one_of.lua", path, headers=headers or (org_id(lab),)),
     }
+
+
+def get_user_with_key(lab):
+    """As partners ask: the key is looked up, held to its scopes and networks, and its use is counted."""
+    return get_user(lab, (f"taih-tenant-key: {lab.org['tenant_api_key']}",))
 
 
 def signed_features(lab):
@@ -254,6 +259,7 @@ SCENARIOS = {
     "create_user": create_user,
     "create_user_1": lambda lab: create_user(lab, 1),
     "get_user": get_user,
+    "get_user_with_key": get_user_with_key,
     "signed_features": signed_features,
     "signed_get_user": signed_get_user,
     "verify_known": verify_known,
