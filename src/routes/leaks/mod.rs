@@ -46,7 +46,10 @@ pub struct ReceivedLeak {
 /// it. At most 10 reports a minute from one network.
 #[utoipa::path(
     post, path = "/v1/leaks", tag = "Leaks", request_body = ReportLeak,
-    responses((status = 202, description = "Received.", body = Data<ReceivedLeak>)),
+    responses(
+        (status = 202, description = "Received.", body = Data<ReceivedLeak>),
+        (status = 429, description = "`rate_limited`: more than 10 a minute from your network."),
+    ),
 )]
 async fn report_leak(
     State(app): State<App>,

@@ -173,13 +173,13 @@ pub struct CreateTenantKey {
     pub scopes: Option<KeyScopes>,
     /// Whether it is held to that, or only watched: with `report` it may do everything, and what its scopes do not
     /// allow is counted.
-    #[schema(value_type = Enforcement, required = false, default = "enforce")]
+    #[schema(value_type = Enforcement, required = false)]
     pub scope_policy: Option<Enforcement>,
     /// The networks that it may be used from (CIDR); by default any.
     #[schema(value_type = Option<Vec<String>>, min_items = 1, max_items = 20, example = json!(["203.0.113.0/24"]))]
     pub allowed_networks: Option<Vec<Network>>,
-    /// Whether requests from other networks are refused, or only reported.
-    #[schema(value_type = Enforcement, required = false, default = "enforce")]
+    /// Whether requests from other networks are refused (the default), or only reported.
+    #[schema(value_type = Enforcement, required = false)]
     pub network_policy: Option<Enforcement>,
 }
 

@@ -43,7 +43,7 @@ pub struct CreateOrg {
     #[schema(value_type = Vec<String>, required = false, max_items = 10)]
     pub contact_emails: Vec<String>,
     /// `true` for a link that makes and shows the credentials once, in place of the credentials.
-    #[schema(required = false, default = false)]
+    #[schema(required = false)]
     pub claim: bool,
 }
 
@@ -197,7 +197,7 @@ pub struct RecoverOrg {
     #[schema(value_type = Option<DateTime<Utc>>)]
     pub since: Option<DateTime<Utc>>,
     /// `true` for a link that makes and shows the new key once, in place of the key.
-    #[schema(required = false, default = false)]
+    #[schema(required = false)]
     pub claim: bool,
 }
 
