@@ -127,6 +127,7 @@ impl Variables<'_> {
             sqs_endpoint: url("SQS_ENDPOINT")?,
             sts_endpoint: url("STS_ENDPOINT")?,
             storage_queue_endpoint: url("STORAGE_QUEUE_ENDPOINT")?,
+            event_hubs_endpoint: url("EVENT_HUBS_ENDPOINT")?,
         })
     }
 

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::crypto::associated_data;
 use crate::crypto::master::MasterKeys;
 use crate::crypto::secret::Secret;
-use crate::events::targets::settings::{InvalidSetting, Policy, SqsQueue, StorageQueue, Webhook};
+use crate::events::targets::settings::{EventHub, InvalidSetting, Policy, SqsQueue, StorageQueue, Webhook};
 use crate::events::targets::{DeliveryError, Reason, Target};
 use crate::ids::OrgId;
 
@@ -36,6 +36,20 @@ pub struct AzureStorageQueue {
     pub queue_name: String,
 }
 
+/// The public part of an event hub.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AzureEventHubs {
+    /// The namespace, without its domain.
+    #[schema(pattern = "^[A-Za-z][A-Za-z0-9-]{4,48}[A-Za-z0-9]$", example = "partner-events")]
+    pub namespace: String,
+    /// The hub in it.
+    #[schema(example = "events")]
+    pub event_hub_name: String,
+    /// The policy that may send to it.
+    #[schema(example = "send-only")]
+    pub sas_policy_name: String,
+}
+
 /// A webhook.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WebhookEndpoint {
@@ -51,6 +65,8 @@ pub enum QueueSettings {
     AwsSqs(AwsSqs),
     /// An Azure storage queue, and its SAS token.
     AzureStorageQueue(AzureStorageQueue, Secret<String>),
+    /// An event hub, and the key of its policy.
+    AzureEventHubs(AzureEventHubs, Secret<String>),
     /// HTTPS.
     Webhook(WebhookEndpoint),
 }
@@ -61,6 +77,7 @@ impl QueueSettings {
         match self {
             Self::AwsSqs(_) => "aws_sqs",
             Self::AzureStorageQueue(..) => "azure_storage_queue",
+            Self::AzureEventHubs(..) => "azure_event_hubs",
             Self::Webhook(_) => "webhook",
         }
     }
@@ -70,6 +87,7 @@ impl QueueSettings {
         let json = match self {
             Self::AwsSqs(settings) => serde_json::to_value(settings),
             Self::AzureStorageQueue(settings, _) => serde_json::to_value(settings),
+            Self::AzureEventHubs(settings, _) => serde_json::to_value(settings),
             Self::Webhook(settings) => serde_json::to_value(settings),
         };
         json.expect("plain data with string keys")
@@ -84,6 +102,11 @@ impl QueueSettings {
             Self::AzureStorageQueue(AzureStorageQueue { account_name, queue_name }, sas_token) => {
                 Target::AzureStorageQueue(StorageQueue::new(account_name, queue_name, sas_token.expose())?)
             }
+            Self::AzureEventHubs(settings, sas_key) => {
+                let AzureEventHubs { namespace, event_hub_name, sas_policy_name } = settings;
+                let sas_key = sas_key.expose();
+                Target::AzureEventHubs(EventHub::new(namespace, event_hub_name, sas_policy_name, sas_key)?)
+            }
             Self::Webhook(WebhookEndpoint { url }) => Target::Webhook(Webhook::new(url, policy)?),
         })
     }
@@ -91,7 +114,11 @@ impl QueueSettings {
 
 /// The write-only part of a target, in its normal form.
 pub fn secret(target: &Target) -> Option<&Secret<String>> {
-    if let Target::AzureStorageQueue(queue) = target { Some(queue.sas().query()) } else { None }
+    match target {
+        Target::AzureStorageQueue(queue) => Some(queue.sas().query()),
+        Target::AzureEventHubs(hub) => Some(hub.sas_key()),
+        Target::AwsSqs(_) | Target::Webhook(_) => None,
+    }
 }
 
 /// Checks that the credential in a target, if there is one, can be used at `now`.
@@ -129,6 +156,10 @@ impl StoredQueue<'_> {
             "azure_storage_queue" => {
                 let settings = AzureStorageQueue::deserialize(self.settings).map_err(unreadable)?;
                 QueueSettings::AzureStorageQueue(settings, self.open(master)?)
+            }
+            "azure_event_hubs" => {
+                let settings = AzureEventHubs::deserialize(self.settings).map_err(unreadable)?;
+                QueueSettings::AzureEventHubs(settings, self.open(master)?)
             }
             _ => QueueSettings::Webhook(WebhookEndpoint::deserialize(self.settings).map_err(unreadable)?),
         };

@@ -5,6 +5,7 @@
 //! the outbox are the publisher's.
 
 mod error;
+mod event_hubs;
 mod outbound;
 pub mod settings;
 #[cfg(feature = "aws")]
@@ -26,7 +27,7 @@ use uuid::Uuid;
 
 pub use error::{DeliveryError, Reason};
 use outbound::{AllowedAddresses, Outbound, Resolve, SystemResolver};
-use settings::{Policy, SqsQueue, StorageQueue, Webhook};
+use settings::{EventHub, Policy, SqsQueue, StorageQueue, Webhook};
 
 use crate::clock::Clock;
 use crate::crypto::secret::Secret;
@@ -60,9 +61,27 @@ pub enum Target {
     AwsSqs(SqsQueue),
     /// `azure_storage_queue`.
     AzureStorageQueue(StorageQueue),
+    /// `azure_event_hubs`.
+    AzureEventHubs(EventHub),
     /// `webhook`.
     Webhook(Webhook),
 }
+
+impl Target {
+    /// The most events that one call of [`Targets::send_many`] should hand over: as many as the target
+    /// takes in one request.
+    #[must_use]
+    pub fn batch_size(&self) -> usize {
+        match self {
+            Self::AwsSqs(_) => MAX_BATCH,
+            Self::AzureEventHubs(_) => event_hubs::MAX_BATCH,
+            Self::AzureStorageQueue(_) | Self::Webhook(_) => 1,
+        }
+    }
+}
+
+/// The most messages that SQS takes in one request.
+const MAX_BATCH: usize = 10;
 
 /// The operator's configuration.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +96,9 @@ pub struct TargetsConfig {
     pub sts_endpoint: Option<Url>,
     /// Replaces Azure's hosts, without address checks; the account becomes the path's first part.
     pub storage_queue_endpoint: Option<Url>,
+    /// Replaces the hosts of Event Hubs, without address checks; the namespace becomes the path's first
+    /// part.
+    pub event_hubs_endpoint: Option<Url>,
 }
 
 /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
@@ -101,6 +123,7 @@ struct Inner {
     /// For endpoints the operator set; connections are never shared with the other.
     operator: Outbound,
     storage_queue_endpoint: Option<Url>,
+    event_hubs_endpoint: Option<Url>,
     #[cfg(feature = "aws")]
     sqs: sqs::Sqs,
 }
@@ -124,6 +147,7 @@ impl Targets {
             partner,
             operator,
             storage_queue_endpoint: config.storage_queue_endpoint,
+            event_hubs_endpoint: config.event_hubs_endpoint,
         }))
     }
 
@@ -147,11 +171,46 @@ impl Targets {
                 let outbound = if endpoint.is_some() { &inner.operator } else { &inner.partner };
                 storage_queue::send(outbound, endpoint, queue, delivery, timeout, now).await
             }
+            Target::AzureEventHubs(hub) => {
+                let sent = inner.event_hubs(hub, timeout).send(std::slice::from_ref(delivery)).await;
+                sent.into_iter().collect()
+            }
             #[cfg(feature = "aws")]
             Target::AwsSqs(queue) => outbound::with_timeout(timeout, inner.sqs.send(queue, delivery)).await,
             #[cfg(not(feature = "aws"))]
             Target::AwsSqs(_) => Err(Reason::Settings("this service is built without aws_sqs").into()),
         }
+    }
+
+    /// Sends events once, as many as go in one request together, and waits at most `timeout` for all of
+    /// them: a result for each, in their order. Where a target orders events, those of one group arrive
+    /// in the order in which they stand here; but one may fail alone, and the next of its group arrive.
+    /// Who promises more hands over one of a group at a time.
+    ///
+    /// Safe to drop at any moment; the events may then have arrived or not.
+    pub async fn send_many(
+        &self,
+        target: &Target,
+        deliveries: &[Delivery<'_>],
+        timeout: Duration,
+    ) -> Vec<Result<(), DeliveryError>> {
+        match (target, deliveries) {
+            #[cfg(feature = "aws")]
+            (Target::AwsSqs(queue), [_, _, ..]) => self.0.sqs.send_many(queue, deliveries, timeout).await,
+            (Target::AzureEventHubs(hub), _) => self.0.event_hubs(hub, timeout).send(deliveries).await,
+            _ => {
+                let sends = deliveries.iter().map(|delivery| self.send(target, delivery, timeout));
+                futures_util::future::join_all(sends).await
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn event_hubs<'a>(&'a self, hub: &'a EventHub, timeout: Duration) -> event_hubs::Sender<'a> {
+        let endpoint = self.event_hubs_endpoint.as_ref();
+        let outbound = if endpoint.is_some() { &self.operator } else { &self.partner };
+        event_hubs::Sender { outbound, endpoint, hub, timeout, now: self.clock.now() }
     }
 }
 

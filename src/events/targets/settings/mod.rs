@@ -3,12 +3,14 @@
 //! The registration route turns an [`InvalidSetting`] into its 400; the publisher, which reads settings
 //! that were valid under an earlier configuration, into the event's `last_error`.
 
+mod event_hub;
 mod sas;
 mod webhook;
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
+pub use event_hub::EventHub;
 pub use sas::SasToken;
 pub use webhook::Webhook;
 

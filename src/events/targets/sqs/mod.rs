@@ -1,22 +1,27 @@
-//! `aws_sqs`: SendMessage with the partner's role, on standard and FIFO queues.
+//! `aws_sqs`: SendMessage, or SendMessageBatch for several, with the partner's role, on standard and
+//! FIFO queues.
 //!
-//! A FIFO queue groups by stream and org, and deduplicates by event id: within five minutes of an
+//! A FIFO queue groups by what the delivery names, else by stream and org, and deduplicates by event id: within five minutes of an
 //! arrival SQS acknowledges the same id without delivering it again. A retry whose acknowledgement
 //! was lost therefore arrives once; so does a *replay* asked for within those five minutes, which
 //! then counts as delivered although the queue got nothing new.
 
+mod batch;
 mod sessions;
 #[cfg(test)]
 mod tests;
 mod transport;
 
+use std::time::Duration;
+
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::http::Response;
+use tokio::time::Instant;
 
 use sessions::{OpenedSession, Sessions};
 
 use super::error::{DeliveryError, Reason};
-use super::outbound::Outbound;
+use super::outbound::{Outbound, with_timeout};
 use super::settings::SqsQueue;
 use super::{Delivery, TargetsConfig, xml_safe};
 use crate::clock::Clock;
@@ -46,20 +51,57 @@ impl Sqs {
         Self { sessions: Sessions::new(config, partner, operator, clock) }
     }
 
-    /// Puts a message on the queue. Where AWS denies it to a session that stood, a new session is
-    /// opened, once, and the message sent again: a revoked session costs no attempt.
+    /// Puts a message on the queue.
     ///
     /// # Errors
     /// A class, or the error code and message of SQS or STS.
     pub async fn send(&self, queue: &SqsQueue, delivery: &Delivery<'_>) -> Result<(), DeliveryError> {
-        let org_id = delivery.org_id;
-        let mut session = if delivery.anew {
-            self.sessions.open_anew(queue, org_id).await?
+        self.put(queue, std::slice::from_ref(delivery)).await?.into_iter().collect()
+    }
+
+    /// Puts messages on the queue, as many in a request as SQS takes; a result for each, in their order.
+    pub async fn send_many(
+        &self,
+        queue: &SqsQueue,
+        deliveries: &[Delivery<'_>],
+        timeout: Duration,
+    ) -> Vec<Result<(), DeliveryError>> {
+        let deadline = Instant::now() + timeout;
+        let mut results = Vec::with_capacity(deliveries.len());
+        // One after the other: a queue that orders is to get them in their order.
+        for part in batch::parts(deliveries) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match with_timeout(left, self.put(queue, part)).await {
+                Ok(put) => results.extend(put),
+                Err(error) => results.extend(part.iter().map(|_| Err(error.clone()))),
+            }
+        }
+        results
+    }
+
+    /// Makes one request. Where AWS denies it to a session that stood, a new session is opened, once, and
+    /// the request made again: a revoked session costs no attempt.
+    async fn put(
+        &self,
+        queue: &SqsQueue,
+        part: &[Delivery<'_>],
+    ) -> Result<Vec<Result<(), DeliveryError>>, DeliveryError> {
+        let Some(first) = part.first() else { return Ok(Vec::new()) };
+        let mut session = if first.anew {
+            self.sessions.open_anew(queue, first.org_id).await?
         } else {
-            self.sessions.client(queue, org_id).await?
+            self.sessions.client(queue, first.org_id).await?
         };
         loop {
-            let Err(denied) = put(&session, queue, delivery).await else { return Ok(()) };
+            let put = match part {
+                // A refusal then has the code that is about the one message.
+                [one] => put(&session, queue, one).await.map(|()| vec![Ok(())]),
+                _ => batch::put(&session, queue, part).await,
+            };
+            let denied = match put {
+                Ok(results) => return Ok(results),
+                Err(denied) => denied,
+            };
             if !denied.is_sessions_fault {
                 return Err(denied.reason.into());
             }
@@ -67,7 +109,7 @@ impl Sqs {
             if session.is_new {
                 return Err(denied.reason.into());
             }
-            session = self.sessions.client(queue, org_id).await?;
+            session = self.sessions.client(queue, first.org_id).await?;
             session.is_new = true;
         }
     }
@@ -80,18 +122,25 @@ struct Denied {
     is_sessions_fault: bool,
 }
 
+impl Denied {
+    fn of<E: ProvideErrorMetadata, B>(error: &SdkError<E, Response<B>>) -> Self {
+        let is_sessions_fault = error.code().is_some_and(|code| DENIED_SESSION.contains(&code));
+        Self { reason: failure(error), is_sessions_fault }
+    }
+}
+
 async fn put(session: &OpenedSession, queue: &SqsQueue, delivery: &Delivery<'_>) -> Result<(), Denied> {
     let request = session.client.send_message().queue_url(queue.url());
     let mut request = request.message_body(xml_safe(delivery.message));
     if queue.is_fifo() {
-        request = request
-            .message_group_id(format!("{}:{}", delivery.stream, delivery.org_id))
-            .message_deduplication_id(delivery.event_id);
+        request = request.message_group_id(group(delivery)).message_deduplication_id(delivery.event_id);
     }
-    request.send().await.map(drop).map_err(|error| Denied {
-        is_sessions_fault: error.code().is_some_and(|code| DENIED_SESSION.contains(&code)),
-        reason: failure(&error),
-    })
+    request.send().await.map(drop).map_err(|error| Denied::of(&error))
+}
+
+/// The message group of an event on a FIFO queue.
+fn group(delivery: &Delivery<'_>) -> String {
+    format!("{}:{}", delivery.stream, delivery.org_id)
 }
 
 /// Extracts what may be shown of an SDK's error.

@@ -59,6 +59,7 @@ impl World {
             sqs_endpoint: endpoint(&sqs),
             sts_endpoint: endpoint(&sts),
             storage_queue_endpoint: None,
+            event_hubs_endpoint: None,
         };
         let targets = Targets::new(config, clock.clone());
         Self { sts, sqs, clock, targets }
@@ -78,28 +79,40 @@ impl World {
     }
 
     async fn deliver(&self, org_id: Uuid, url: &str, role: Option<&str>, anew: bool) -> Result<(), String> {
-        let policy = Policy { allow_private: false, sqs_allow_direct: true };
-        let queue = SqsQueue::new(url, "eu-central-1", role, policy).expect("valid settings");
-        let delivery = Delivery {
-            event_id: "evt_1",
-            org_id,
-            stream: "users",
-            message: "{}",
-            headers: [
-                ("webhook-id", String::new()),
-                ("webhook-timestamp", String::new()),
-                ("x", String::new()),
-            ],
-            body: "",
-            traceparent: None,
-            anew,
-        };
-        let sent = self.targets.send(&Target::AwsSqs(queue), &delivery, Duration::from_secs(5)).await;
+        let delivery = Delivery { org_id, anew, ..delivery("evt_1", "{}") };
+        let sent = self.targets.send(&target(url, role), &delivery, Duration::from_secs(5)).await;
         sent.map_err(|error| error.to_string())
+    }
+
+    /// Sends these messages together, under the ids `evt_0`, `evt_1` and so on.
+    async fn send_many(&self, url: &str, messages: &[&str]) -> Vec<Result<(), String>> {
+        let ids: Vec<_> = (0..messages.len()).map(|nth| format!("evt_{nth}")).collect();
+        let deliveries: Vec<_> = ids.iter().zip(messages).map(|(id, text)| delivery(id, text)).collect();
+        let target = target(url, Some("arn:aws:iam::123456789012:role/writer"));
+        let sent = self.targets.send_many(&target, &deliveries, Duration::from_secs(5)).await;
+        sent.into_iter().map(|sent| sent.map_err(|error| error.to_string())).collect()
     }
 
     fn asked(&self) -> (usize, usize) {
         (self.sts.requests().len(), self.sqs.requests().len())
+    }
+}
+
+fn target(url: &str, role: Option<&str>) -> Target {
+    let policy = Policy { allow_private: false, sqs_allow_direct: true };
+    Target::AwsSqs(SqsQueue::new(url, "eu-central-1", role, policy).expect("valid settings"))
+}
+
+fn delivery<'a>(event_id: &'a str, message: &'a str) -> Delivery<'a> {
+    Delivery {
+        event_id,
+        org_id: ORG,
+        stream: "users",
+        message,
+        headers: [("webhook-id", String::new()), ("webhook-timestamp", String::new()), ("x", String::new())],
+        body: "",
+        traceparent: None,
+        anew: false,
     }
 }
 
@@ -263,4 +276,73 @@ async fn answers_that_are_none_have_their_class() {
     assert_eq!(closed, Err("closed".to_owned()));
     let huge = World::new(ASSUMED, StubAnswer::Huge(1_000_000)).await.send(ORG).await;
     assert_eq!(huge, Err("invalid response".to_owned()));
+}
+
+/// SQS's answer to a batch: of its entries all are taken but those that fail, with their codes.
+fn taken(count: usize, failed: &[(usize, &str)]) -> StubAnswer {
+    let is_taken = |nth: &usize| failed.iter().all(|(other, _)| other != nth);
+    let taken = (0..count).filter(is_taken);
+    let taken = taken.map(|nth| format!(r#"{{"Id":"{nth}","MessageId":"m{nth}","MD5OfMessageBody":"x"}}"#));
+    let failed = failed.iter().map(|(nth, code)| {
+        format!(r#"{{"Id":"{nth}","SenderFault":true,"Code":"{code}","Message":"no"}}"#)
+    });
+    let (taken, failed) = (taken.collect::<Vec<_>>().join(","), failed.collect::<Vec<_>>().join(","));
+    StubAnswer::Body(200, format!(r#"{{"Successful":[{taken}],"Failed":[{failed}]}}"#).leak())
+}
+
+#[tokio::test]
+async fn ten_messages_are_one_request_and_the_eleventh_another() {
+    let world = World::new(ASSUMED, SENT).await;
+    world.sqs.next_answers([taken(10, &[])]);
+    let messages = ["{}"; 11];
+    assert_eq!(world.send_many(QUEUE, &messages).await, vec![Ok(()); 11]);
+    assert_eq!(world.asked(), (1, 2));
+    let requests = world.sqs.requests();
+    assert!(requests[0].contains("AmazonSQS.SendMessageBatch") && requests[0].contains(r#""Id":"9""#));
+    assert!(requests[1].contains("AmazonSQS.SendMessage\r\n"), "one alone goes as it always did");
+}
+
+#[tokio::test]
+async fn a_batch_holds_at_most_a_quarter_of_a_mebibyte() {
+    let world = World::new(ASSUMED, SENT).await;
+    world.sqs.next_answers([taken(2, &[]), taken(2, &[])]);
+    let (large, larger) = ("a".repeat(128 * 1024), "b".repeat(300 * 1024));
+    let messages = [large.as_str(), &large, "{}", &large, &larger];
+    assert_eq!(world.send_many(QUEUE, &messages).await, vec![Ok(()); 5]);
+    assert_eq!(world.asked(), (1, 3));
+}
+
+#[tokio::test]
+async fn a_message_that_fails_in_a_batch_fails_alone() {
+    let world = World::new(ASSUMED, taken(3, &[(1, "InvalidMessageContents")])).await;
+    let refused = Err("InvalidMessageContents: no".to_owned());
+    assert_eq!(world.send_many(QUEUE, &["{}"; 3]).await, [Ok(()), refused, Ok(())]);
+    let forgetful = World::new(ASSUMED, taken(1, &[])).await;
+    let unknown = Err("invalid response".to_owned());
+    assert_eq!(forgetful.send_many(QUEUE, &["{}"; 2]).await, [Ok(()), unknown], "not named in the answer");
+}
+
+#[tokio::test]
+async fn a_batch_that_fails_whole_fails_for_each() {
+    let world = World::new(ASSUMED, refusal("QueueDoesNotExist")).await;
+    let refused = Err("QueueDoesNotExist: no".to_owned());
+    assert_eq!(world.send_many(QUEUE, &["{}"; 2]).await, vec![refused; 2]);
+    let world = World::new(ASSUMED, taken(2, &[])).await;
+    assert_eq!(world.send_many(QUEUE, &["{}"; 2]).await, vec![Ok(()); 2]);
+    world.sqs.next_answers([refusal("ExpiredToken")]);
+    assert_eq!(world.send_many(QUEUE, &["{}"; 2]).await, vec![Ok(()); 2], "a revoked session is replaced");
+    assert_eq!(world.asked(), (2, 3));
+}
+
+#[tokio::test]
+async fn a_batch_to_a_fifo_queue_keeps_the_order_and_each_messages_group() {
+    let world = World::new(ASSUMED, taken(2, &[])).await;
+    assert_eq!(world.send_many(&format!("{QUEUE}.fifo"), &["{}"; 2]).await, vec![Ok(()); 2]);
+    let sent = world.sqs.requests().remove(0);
+    let entry = |nth| {
+        format!(
+            r#"{{"Id":"{nth}","MessageBody":"{{}}","MessageDeduplicationId":"evt_{nth}","MessageGroupId":"users:{ORG}"}}"#
+        )
+    };
+    assert!(sent.contains(&format!("[{},{}]", entry(0), entry(1))), "{sent}");
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod connections;
+mod event_hubs;
 mod hosts;
 
 use std::collections::VecDeque;
