@@ -55,7 +55,8 @@ impl Sender<'_> {
     /// together arrives or fails together.
     pub async fn send(&self, deliveries: &[Delivery<'_>]) -> Vec<Result<(), DeliveryError>> {
         let parts = parts(deliveries);
-        let sends = parts.iter().map(|part| self.send_part(part.iter().map(|nth| &deliveries[*nth]).collect()));
+        let sends =
+            parts.iter().map(|part| self.send_part(part.iter().map(|nth| &deliveries[*nth]).collect()));
         let mut results: Vec<_> = deliveries.iter().map(|_| Ok(())).collect();
         for (part, sent) in parts.iter().zip(join_all(sends).await) {
             part.iter().for_each(|nth| results[*nth] = sent.clone());
@@ -87,9 +88,7 @@ impl Sender<'_> {
             [one] => (ONE, one.message.to_owned()),
             several => {
                 // Where the key of a batch is read is documented twice, differently: here and in the header.
-                let entry = |delivery: &&Delivery<'_>| {
-                    json!({ "Body": delivery.message, "BrokerProperties": properties })
-                };
+                let entry = |delivery: &&Delivery<'_>| json!({ "Body": delivery.message, "BrokerProperties": properties });
                 (SEVERAL, serde_json::Value::from_iter(several.iter().map(entry)).to_string())
             }
         };
@@ -104,7 +103,8 @@ impl Sender<'_> {
             }
             None => resource.clone(),
         };
-        let uri = Uri::try_from(format!("{base}/messages?api-version={API_VERSION}")).map_err(|_| UNSENDABLE)?;
+        let uri =
+            Uri::try_from(format!("{base}/messages?api-version={API_VERSION}")).map_err(|_| UNSENDABLE)?;
         let mut authorization =
             header::HeaderValue::try_from(signature(self.hub, &resource, self.now + SIGNED_FOR))
                 .map_err(|_| UNSENDABLE)?;
@@ -206,7 +206,9 @@ mod tests {
     #[test]
     fn refusals_say_whose_fault_it_is() {
         let detail = |code: u16, text: &str| {
-            format!("<Error><Code>{code}</Code><Detail>{text} TrackingId:abc_G1, Timestamp:1</Detail></Error>")
+            format!(
+                "<Error><Code>{code}</Code><Detail>{text} TrackingId:abc_G1, Timestamp:1</Detail></Error>"
+            )
         };
         let of = |code: u16, text: &str| {
             let status = StatusCode::from_u16(code).expect("a status");

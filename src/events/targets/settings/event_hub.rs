@@ -152,9 +152,17 @@ mod tests {
             Some("https://acme-events.servicebus.windows.net")
         );
         let long = "a".repeat(51);
-        for namespace in
-            ["", "short", "1events", "-events", "events-", "evil.example/", "events.evil", "events:8443", &long]
-        {
+        for namespace in [
+            "",
+            "short",
+            "1events",
+            "-events",
+            "events-",
+            "evil.example/",
+            "events.evil",
+            "events:8443",
+            &long,
+        ] {
             assert_eq!(field(namespace, "events", "send"), Some("namespace"), "{namespace}");
         }
         for hub in ["", "a/b", "..", "a?b", "a b", "a%2e", "-a", "a."] {
@@ -197,10 +205,7 @@ mod tests {
                 connection("acme-events", "send-only", &format!("{with_key};EntityPath=other")),
                 "is for another event hub: its EntityPath and event_hub_name differ",
             ),
-            (
-                connection("acme-events", "send-only", ""),
-                "is a connection string without a SharedAccessKey",
-            ),
+            (connection("acme-events", "send-only", ""), "is a connection string without a SharedAccessKey"),
             (
                 "SharedAccessSignature sr=https%3A%2F%2Facme-events&sig=a&se=1&skn=send-only".to_owned(),
                 "must be the key of the policy, not a signature made with it, which ends",

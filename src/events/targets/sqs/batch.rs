@@ -36,10 +36,9 @@ pub async fn put(
     deliveries: &[Delivery<'_>],
 ) -> Result<Vec<Result<(), DeliveryError>>, Denied> {
     let entries = deliveries.iter().enumerate().map(|(nth, delivery)| entry(queue, nth, delivery));
-    let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|reason| Denied {
-        reason,
-        is_sessions_fault: false,
-    })?;
+    let entries = entries
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|reason| Denied { reason, is_sessions_fault: false })?;
     let request = session.client.send_message_batch().queue_url(queue.url()).set_entries(Some(entries));
     let sent = request.send().await.map_err(|error| Denied::of(&error))?;
     let result = |nth: usize| {
@@ -60,9 +59,8 @@ fn entry(
     nth: usize,
     delivery: &Delivery<'_>,
 ) -> Result<SendMessageBatchRequestEntry, Reason> {
-    let mut entry = SendMessageBatchRequestEntry::builder()
-        .id(nth.to_string())
-        .message_body(xml_safe(delivery.message));
+    let mut entry =
+        SendMessageBatchRequestEntry::builder().id(nth.to_string()).message_body(xml_safe(delivery.message));
     if queue.is_fifo() {
         entry = entry.message_group_id(group(delivery)).message_deduplication_id(delivery.event_id);
     }

@@ -283,9 +283,9 @@ fn taken(count: usize, failed: &[(usize, &str)]) -> StubAnswer {
     let is_taken = |nth: &usize| failed.iter().all(|(other, _)| other != nth);
     let taken = (0..count).filter(is_taken);
     let taken = taken.map(|nth| format!(r#"{{"Id":"{nth}","MessageId":"m{nth}","MD5OfMessageBody":"x"}}"#));
-    let failed = failed.iter().map(|(nth, code)| {
-        format!(r#"{{"Id":"{nth}","SenderFault":true,"Code":"{code}","Message":"no"}}"#)
-    });
+    let failed = failed
+        .iter()
+        .map(|(nth, code)| format!(r#"{{"Id":"{nth}","SenderFault":true,"Code":"{code}","Message":"no"}}"#));
     let (taken, failed) = (taken.collect::<Vec<_>>().join(","), failed.collect::<Vec<_>>().join(","));
     StubAnswer::Body(200, format!(r#"{{"Successful":[{taken}],"Failed":[{failed}]}}"#).leak())
 }

@@ -49,9 +49,8 @@ async fn events_of_one_partition_key_are_one_request() {
     assert_eq!(requests.len(), 2);
     assert!(requests[0].ends_with("\r\n\r\n{\"n\":2}"), "{}", requests[0]);
     let properties = r#""BrokerProperties":{"PartitionKey":"00000000-0000-0000-0000-000000000002"}"#;
-    let body = format!(
-        r#"[{{"Body":"{{\"n\":1}}",{properties}}},{{"Body":"{{\"n\":\"3\"}}",{properties}}}]"#
-    );
+    let body =
+        format!(r#"[{{"Body":"{{\"n\":1}}",{properties}}},{{"Body":"{{\"n\":\"3\"}}",{properties}}}]"#);
     assert!(requests[1].contains("content-type: application/vnd.microsoft.servicebus.json\r\n"));
     assert!(requests[1].ends_with(&body), "{}", requests[1]);
 }
