@@ -68,6 +68,32 @@ impl Input for EventFilter {
     }
 }
 
+/// Names an event.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct EventPath {
+    /// The event's id.
+    #[param(
+        value_type = String,
+        pattern = "^evt_[0-9a-f]{32}$",
+        example = "evt_0192f0c123457abc8def0123456789ab"
+    )]
+    pub event_id: Uuid,
+}
+
+impl Input for EventPath {
+    const BODY: Body = Body::None;
+
+    fn read(request: &mut Reader) -> Option<Self> {
+        Some(Self { event_id: request.path("event_id").required().decoded(event_id)? })
+    }
+}
+
+/// Reads an event's id.
+fn event_id(text: &str) -> Result<Uuid, &'static str> {
+    parse_wire_id(text).ok_or("must be an event's id")
+}
+
 /// Which events to send again: either those that are named, or those of a range.
 #[derive(ToSchema)]
 #[serde(untagged)]
@@ -129,9 +155,7 @@ impl Input for ReplayEvents {
 
     fn read(request: &mut Reader) -> Option<Self> {
         let has_ids = request.has_body("event_ids");
-        let ids = request.body("event_ids").list(1..=MAX_IDS, |field| {
-            field.decoded(|text| parse_wire_id(text).ok_or("must be an event's id"))
-        });
+        let ids = request.body("event_ids").list(1..=MAX_IDS, |field| field.decoded(event_id));
         if has_ids {
             for field in ["stream", "from", "to"] {
                 request.body(field).excluded("cannot be combined with event_ids");

@@ -17,11 +17,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use self::entry::EventEntry;
+use self::entry::{EventDetail, EventEntry};
 pub use self::input::ReplayEvents;
-use self::input::{EventFilter, ReplayEventsBody};
+use self::input::{EventFilter, EventPath, ReplayEventsBody};
 use self::store::Filter;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::events::Stream;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
@@ -36,7 +36,10 @@ const MAX_RANGE: i64 = 10_000;
 
 /// `/v1/admin/org/events`.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list_events)).routes(routes!(replay_events))
+    OpenApiRouter::new()
+        .routes(routes!(list_events))
+        .routes(routes!(get_event))
+        .routes(routes!(replay_events))
 }
 
 /// What will be sent again.
@@ -65,6 +68,26 @@ async fn list_events(
     let count_all = async || store::count(db, org_id, filter).await;
     let total = app.totals.total(list_name(filter), org_id, counted, count_all).await?;
     Ok(Json(page.of(events, total)))
+}
+
+/// Show an event.
+///
+/// With the very text that is signed, and what became of the last 20 attempts to deliver it.
+#[utoipa::path(
+    get, path = "/v1/admin/org/events/{event_id}", tag = "Events", params(EventPath),
+    extensions(("x-required-scope" = json!(KeyScope::EventsRead))),
+    responses(
+        (status = 200, description = "The event.", body = Data<EventDetail>),
+        (status = 404, description = "`not_found`: this org has no such event, or not any more."),
+    ),
+)]
+async fn get_event(
+    State(app): State<App>,
+    partner: Partner,
+    Valid(EventPath { event_id }): Valid<EventPath>,
+) -> Result<Json<Data<EventDetail>>, ApiError> {
+    let event = store::find(&app.db.pool, partner.org_id, event_id).await?.ok_or(Code::NotFound)?;
+    Ok(Json(Data { data: event.shown()? }))
 }
 
 /// Under which its total is remembered: each filter makes a list of its own.

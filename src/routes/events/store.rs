@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::entry::EventEntry;
+use super::entry::{Attempt, EventDetail, EventEntry};
 use super::input::EventStatus;
+use crate::error::ApiError;
 use crate::events::{Stream, first_id_at, wire_id};
 use crate::http::paging::Page;
 use crate::http::totals::EXACT_UP_TO;
@@ -101,6 +102,65 @@ pub async fn list(
         })
     });
     Ok((entries.collect(), total))
+}
+
+/// An event as it is stored.
+#[derive(Debug)]
+pub struct EventRow {
+    id: Uuid,
+    stream: String,
+    kind: String,
+    subject: Option<String>,
+    body: String,
+    state: String,
+    attempts: i32,
+    next_attempt_at: DateTime<Utc>,
+    last_error: Option<String>,
+    created_at: DateTime<Utc>,
+    closed_at: Option<DateTime<Utc>>,
+    deliveries: Option<serde_json::Value>,
+}
+
+/// The org's event of this id.
+pub async fn find(
+    db: impl PgExecutor<'_>,
+    org_id: OrgId,
+    id: Uuid,
+) -> Result<Option<EventRow>, sqlx::Error> {
+    sqlx::query_as!(
+        EventRow,
+        "SELECT id, stream, type AS kind, subject, body, state, attempts, next_attempt_at, last_error, created_at,
+                closed_at, deliveries
+         FROM events WHERE org_id = $1 AND id = $2",
+        org_id.0,
+        id,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+impl EventRow {
+    /// The event as partners see it.
+    ///
+    /// # Errors
+    /// What was kept of its attempts cannot be read.
+    pub fn shown(self) -> Result<EventDetail, ApiError> {
+        let deliveries = self.deliveries.map(serde_json::from_value::<Vec<Attempt>>).transpose();
+        let entry = EventEntry {
+            id: self.id,
+            event_id: wire_id(self.id),
+            stream: self.stream,
+            kind: self.kind,
+            attempts: self.attempts,
+            next_attempt_at: Some(self.next_attempt_at).filter(|_| self.state == "pending"),
+            last_error: self.last_error,
+            created_at: self.created_at,
+            delivered_at: self.closed_at.filter(|_| self.state == "delivered"),
+            status: self.state,
+        };
+        let deliveries = deliveries.map_err(ApiError::internal)?.unwrap_or_default();
+        Ok(EventDetail { entry, subject: self.subject, body: self.body, deliveries })
+    }
 }
 
 /// Counts the org's events of this kind.

@@ -2,6 +2,7 @@
 //! on a clock that the test moves.
 
 mod delivery;
+mod detail;
 mod isolation;
 mod leases;
 mod list;

@@ -173,6 +173,12 @@ impl Sweep {
                 previous
             }
             "report_id" => self.report(org).await,
+            "event_id" => {
+                create_user(org).await;
+                let events = org.get("/v1/admin/org/events?stream=users&limit=1").await.expect(200);
+                let nobodys = format!("evt_{}", Uuid::new_v4().simple());
+                return Named { theirs: text(&events, "/data/0/event_id"), nobodys };
+            }
             "queue_name" => {
                 if !operation.chooses_a_name() {
                     let body = json!({"type": "webhook", "webhook": {"url": self.webhook}});
