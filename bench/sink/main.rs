@@ -66,7 +66,8 @@ async fn main() -> io::Result<()> {
     }
     match Command::parse() {
         Command::Receive(receive) => {
-            let sink = Sink { judge: Judge::new(receive.behaviour), tally: Mutex::new(Tally::new(receive.check)) };
+            let sink =
+                Sink { judge: Judge::new(receive.behaviour), tally: Mutex::new(Tally::new(receive.check)) };
             let listener = listen(receive.listen, receive.backlog)?;
             Arc::new(sink).accept(listener, receive.workers).await
         }
@@ -112,7 +113,9 @@ impl Sink {
         let mut connection = Connection::new(stream);
         while let Some(request) = connection.next().await? {
             let (reply, closes) = match (request.method(), request.path()) {
-                ("GET", "/report") => (wire::reply(200, &[], &self.tally(|tally| tally.report()).to_string()), false),
+                ("GET", "/report") => {
+                    (wire::reply(200, &[], &self.tally(|tally| tally.report()).to_string()), false)
+                }
                 ("POST", "/reset") => {
                     self.tally(Tally::reset);
                     (wire::reply(204, &[], ""), false)

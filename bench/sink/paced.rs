@@ -59,7 +59,9 @@ impl Paced {
         let users = Shared::default();
         let listener = super::listen(self.listen, 1024)?;
         tokio::spawn(receive(listener, users.clone()));
-        tokio::task::spawn_blocking(|| io::stdin().read_line(&mut String::new())).await.map_err(io::Error::other)??;
+        tokio::task::spawn_blocking(|| io::stdin().read_line(&mut String::new()))
+            .await
+            .map_err(io::Error::other)??;
 
         let (paced, next, began) = (Arc::new(self), Arc::new(AtomicU64::new(0)), Instant::now());
         let mut makers = JoinSet::new();
@@ -70,7 +72,10 @@ impl Paced {
             made.map_err(io::Error::other)??;
         }
         let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline && { let users = lock(&users); users.arrived.len() < users.made.len() } {
+        while Instant::now() < deadline && {
+            let users = lock(&users);
+            users.arrived.len() < users.made.len()
+        } {
             sleep(Duration::from_millis(20)).await;
         }
         println!("{}", report(&lock(&users)));
@@ -94,12 +99,18 @@ async fn make(paced: Arc<Paced>, next: Arc<AtomicU64>, began: Instant, users: Sh
         let hex = format!("{id:032x}");
         let body = format!(
             "{{\"user_id\":\"{}-{}-{}-{}-{}\"}}",
-            &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]
+            &hex[..8],
+            &hex[8..12],
+            &hex[12..16],
+            &hex[16..20],
+            &hex[20..]
         );
         let request = format!(
             "POST /v1/users HTTP/1.1\r\nhost: {}\r\ntaih-tenant-key: {}\r\ncontent-type: application/json\r\n\
              content-length: {}\r\n\r\n{body}",
-            paced.api, paced.key, body.len()
+            paced.api,
+            paced.key,
+            body.len()
         );
         let asked = Instant::now();
         connection.answer(request.as_bytes()).await?;

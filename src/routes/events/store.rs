@@ -122,11 +122,7 @@ pub struct EventRow {
 }
 
 /// The org's event of this id.
-pub async fn find(
-    db: impl PgExecutor<'_>,
-    org_id: OrgId,
-    id: Uuid,
-) -> Result<Option<EventRow>, sqlx::Error> {
+pub async fn find(db: impl PgExecutor<'_>, org_id: OrgId, id: Uuid) -> Result<Option<EventRow>, sqlx::Error> {
     sqlx::query_as!(
         EventRow,
         "SELECT id, stream, type AS kind, subject, body, state, attempts, next_attempt_at, last_error, created_at,

@@ -7,7 +7,8 @@ use crate::support::TestApp;
 
 /// Writes what is known of an event's attempts and its subject, as publishers and the platform do.
 async fn known(app: &TestApp, event_id: &str, deliveries: &Value, subject: &str) {
-    let update = "UPDATE events SET deliveries = $2, subject = $3 WHERE 'evt_' || replace(id::text, '-', '') = $1";
+    let update =
+        "UPDATE events SET deliveries = $2, subject = $3 WHERE 'evt_' || replace(id::text, '-', '') = $1";
     let update = sqlx::query(update).bind(event_id).bind(deliveries).bind(subject);
     let updated = update.execute(&mut app.database.connect().await).await.expect("it is there");
     assert_eq!(updated.rows_affected(), 1);
