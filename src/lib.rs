@@ -28,5 +28,6 @@ pub mod request_id;
 pub mod routes;
 pub mod serve;
 pub mod state;
+pub mod streams;
 pub mod telemetry;
 pub mod workers;

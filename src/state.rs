@@ -31,6 +31,7 @@ use crate::readiness::Readiness;
 use crate::routes::leaks::queue::LeakQueue;
 use crate::routes::users::inserts::Inserts;
 use crate::routes::users::lookups::Lookups;
+use crate::streams::Streams;
 use crate::telemetry::AccessLog;
 use crate::workers::Workers;
 
@@ -58,6 +59,8 @@ pub struct AppState {
     pub users: Batcher<Lookups>,
     /// Events that wait for their delivery.
     pub outbox: Arc<Outbox>,
+    /// The streams of events, ours and the platform's.
+    pub streams: Streams,
     /// The ways to partners' queues.
     pub targets: Targets,
     /// The service's own keys.
@@ -117,6 +120,7 @@ impl App {
                 .shared(share),
             users: Lookups::spawn(db.clone(), metrics.database.batch("user_lookups")).shared(share),
             outbox: Arc::new(Outbox::new(db.clone(), metrics.database.batch("event_closings"))),
+            streams: Streams::new(db.clone()),
             targets: Targets::new(config.targets.clone(), clock.clone()),
             keyring,
             keys_renewed: Notify::new(),
@@ -164,8 +168,10 @@ impl Deref for App {
 impl Invalidate for AppState {
     fn forget(&self, changed: &Changed) {
         self.identity.forget(changed);
-        if *changed == Changed::ServiceKeys {
-            self.keys_renewed.notify_one();
+        match changed {
+            Changed::ServiceKeys => self.keys_renewed.notify_one(),
+            Changed::Streams => self.streams.changed.notify_one(),
+            Changed::Org(_) | Changed::Key(..) | Changed::PlatformTokens => {}
         }
     }
 

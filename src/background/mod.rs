@@ -10,3 +10,4 @@ pub mod reports;
 pub mod retention;
 pub mod rotations;
 pub mod service_keys;
+pub mod streams;

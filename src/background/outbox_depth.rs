@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::crypto::reseal;
-use crate::metrics::{OutboxDepth, StreamDepth};
+use crate::metrics::OutboxDepth;
 use crate::outbox::DEAD_AFTER;
 use crate::state::App;
 
@@ -107,8 +107,10 @@ async fn count_events(db: &mut PgConnection, depth: &mut OutboxDepth) -> Result<
     .fetch_all(db)
     .await?;
     for row in counts {
-        if let Some(entry) = row.stream.and_then(|stream| depth.entry(&stream)) {
-            (entry.pending, entry.failed) = (row.pending, row.failed);
+        if let Some(stream) = row.stream {
+            let entry = depth.entry(&stream);
+            entry.pending += row.pending;
+            entry.failed += row.failed;
         }
     }
     Ok(())
@@ -144,12 +146,12 @@ async fn look_at_queues(
     .fetch_all(db)
     .await?;
     for row in streams {
-        if let Some(entry) = depth.entry(&row.stream) {
-            let StreamDepth { pending, failed, .. } = *entry;
-            let (working, failing, dead) = (row.working, row.failing, row.dead);
-            let (due, oldest_due) = (row.due, row.oldest_due);
-            *entry = StreamDepth { pending, failed, due, oldest_due, working, failing, dead };
-        }
+        let entry = depth.entry(&row.stream);
+        entry.working += row.working;
+        entry.failing += row.failing;
+        entry.dead += row.dead;
+        entry.due += row.due;
+        entry.oldest_due = entry.oldest_due.into_iter().chain(row.oldest_due).min();
     }
     Ok(())
 }

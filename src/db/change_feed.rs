@@ -18,6 +18,10 @@ use crate::ids::{KeyId, OrgId};
 /// [`Changed`] as text. Only rare changes announce themselves, because such commits queue one
 /// behind the other (architecture 4).
 pub const CHANGES: &str = "partner_api_changes";
+/// The announcement of a changed stream of the platform's.
+pub const STREAMS: &str = "streams";
+/// The announcement of an ended platform token.
+pub const PLATFORM_TOKENS: &str = "platform_tokens";
 /// The announcement of renewed service keys.
 pub const SERVICE_KEYS: &str = "service_keys";
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(300);
@@ -36,12 +40,22 @@ pub enum Changed {
     Key(OrgId, KeyId, KeyDigest),
     /// `service_keys`: they were renewed.
     ServiceKeys,
+    /// `streams`: one of the platform's was put in place.
+    Streams,
+    /// `platform_tokens`: one has ended.
+    PlatformTokens,
 }
+
+/// What the memory of every platform token hangs on: they are few, and end seldom.
+pub const ALL_PLATFORM_TOKENS: Uuid = Uuid::from_u128(1);
 
 impl Changed {
     fn parse(payload: &str) -> Option<Self> {
-        if payload == SERVICE_KEYS {
-            return Some(Self::ServiceKeys);
+        match payload {
+            SERVICE_KEYS => return Some(Self::ServiceKeys),
+            STREAMS => return Some(Self::Streams),
+            PLATFORM_TOKENS => return Some(Self::PlatformTokens),
+            _ => {}
         }
         let mut words = payload.split(' ');
         match (words.next()?, Uuid::try_parse(words.next()?).ok()?, words.next()) {
@@ -60,8 +74,9 @@ impl Changed {
     fn subject(&self) -> Uuid {
         match self {
             Self::Org(OrgId(id)) | Self::Key(_, KeyId(id), _) => *id,
+            Self::PlatformTokens => ALL_PLATFORM_TOKENS,
             // No cache holds them.
-            Self::ServiceKeys => Uuid::nil(),
+            Self::ServiceKeys | Self::Streams => Uuid::nil(),
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod envelope;
 pub mod message;
 pub mod queue;
 pub mod secrets;
+pub mod stream_name;
 pub mod targets;
 
 use std::borrow::Cow;
@@ -17,12 +18,12 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::{NoContext, Timestamp, Uuid};
 
+pub use self::stream_name::StreamName;
 use crate::ids::{KeyId, OrgId};
 use crate::request_id::TraceContext;
 
-/// A stream has a queue of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+/// A stream of ours; like each of the platform's ([`StreamName`]) it has a queue of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stream {
     /// Events about users.
     Users,
@@ -33,15 +34,6 @@ pub enum Stream {
 impl Stream {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Users, Self::Credentials];
-
-    /// The other one: it carries what happens to this one's queue.
-    #[must_use]
-    pub fn other(self) -> Self {
-        match self {
-            Self::Users => Self::Credentials,
-            Self::Credentials => Self::Users,
-        }
-    }
 
     /// The name on the wire and in the database.
     #[must_use]
@@ -84,8 +76,8 @@ macro_rules! kinds {
                 Self::ALL.iter().copied().find(|kind| kind.name() == name)
             }
 
-            /// The stream that carries it. What happens to a queue goes to [`Stream::other`] than
-            /// the queue's own instead.
+            /// The stream that carries it. What happens to a queue goes to
+            /// [`StreamName::told_on`] of the queue's own instead.
             #[must_use]
             pub fn stream(self) -> Stream {
                 match self { $(Self::$variant => Stream::$stream),* }
@@ -263,10 +255,11 @@ pub enum Subject {
         /// When it was opened.
         opened_at: DateTime<Utc>,
     },
-    /// Of `queue.*`. The other stream carries them, and the target that the queue had is told once.
+    /// Of `queue.*`. Another stream carries them ([`StreamName::told_on`]), and the target that the
+    /// queue had is told once.
     Queue {
         /// The queue: the name of its stream.
-        queue_name: Stream,
+        queue_name: StreamName,
         /// Of `paused`.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<PauseReason>,

@@ -1,5 +1,6 @@
 //! The length of a list, without counting a million rows for every page.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
@@ -14,7 +15,7 @@ const REMEMBERED_ORGS: usize = 10_000;
 
 /// Counts of long lists, by list and org.
 #[derive(Debug)]
-pub struct Totals(Cache<(&'static str, OrgId), (i64, Instant)>);
+pub struct Totals(Cache<(Cow<'static, str>, OrgId), (i64, Instant)>);
 
 impl Default for Totals {
     fn default() -> Self {
@@ -30,7 +31,7 @@ impl Totals {
     /// What `count_all` returns.
     pub async fn total<E>(
         &self,
-        list: &'static str,
+        list: impl Into<Cow<'static, str>>,
         org_id: OrgId,
         counted: i64,
         count_all: impl AsyncFnOnce() -> Result<i64, E>,
@@ -38,7 +39,7 @@ impl Totals {
         if counted <= EXACT_UP_TO {
             return Ok(counted);
         }
-        let key = (list, org_id);
+        let key = (list.into(), org_id);
         if self.0.get(&key).is_some_and(|(_, at)| at.elapsed() >= REMEMBERED_FOR) {
             self.0.remove(&key);
         }

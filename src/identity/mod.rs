@@ -266,6 +266,7 @@ impl Identity {
             Changed::Org(org_id) => self.forget_org(*org_id),
             Changed::Key(org_id, key_id, digest) => self.keys.forget(*org_id, *key_id, digest),
             Changed::ServiceKeys => self.token_keys.forget(),
+            Changed::PlatformTokens | Changed::Streams => {}
         }
     }
 

@@ -12,13 +12,14 @@ use super::register::{
     Counters, Gauges, Histograms, SecondGauges, Seconds, durations, each, one, pairs, set,
 };
 use crate::events::targets::Reason;
-use crate::events::{EventType, Stream};
+use crate::events::{EventType, Stream, StreamName};
 
 const QUEUE_TYPES: [&str; 4] = ["aws_sqs", "azure_event_hubs", "azure_storage_queue", "webhook"];
 const RESULTS: [&str; 3] = ["delivered", "retried", "failed"];
 const QUEUE_STATES: [&str; 3] = ["working", "failing", "dead"];
 const EVENT_STATES: [&str; 2] = ["pending", "failed"];
-const STREAMS: [&str; 2] = ["users", "credentials"];
+/// The platform's streams count as one: their names come from outside, and labels from a closed set.
+const STREAMS: [&str; 3] = ["users", "credentials", "platform"];
 
 /// The answered requests that changed a credential, and how. Read off the route because every
 /// change is one request, and because a reply that is only repeated can be told from one that is
@@ -68,7 +69,7 @@ pub enum DeliveryResult {
 
 /// The depth of the outbox.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct OutboxDepth([StreamDepth; 2]);
+pub struct OutboxDepth([StreamDepth; STREAMS.len()]);
 
 /// Of one stream.
 #[derive(Clone, Copy, Debug, Default)]
@@ -90,16 +91,23 @@ pub struct StreamDepth {
 }
 
 impl OutboxDepth {
-    /// The measurements of a stream.
+    /// The measurements of a stream; of the platform's, their sum.
     #[must_use]
-    pub fn of(&self, stream: Stream) -> &StreamDepth {
-        &self.0[stream as usize]
+    pub fn of(&self, stream: &StreamName) -> &StreamDepth {
+        &self.0[index(stream)]
     }
 
-    /// The entry of a stream, by name; none if there is no such stream.
-    pub fn entry(&mut self, stream: &str) -> Option<&mut StreamDepth> {
-        let stream: Stream = stream.parse().ok()?;
-        Some(&mut self.0[stream as usize])
+    /// The entry of a stream, by name. The platform's streams share one: add to it.
+    pub fn entry(&mut self, stream: &str) -> &mut StreamDepth {
+        &mut self.0[index(&StreamName::stored(stream))]
+    }
+}
+
+/// The position of a stream in [`STREAMS`].
+fn index(stream: &StreamName) -> usize {
+    match stream {
+        StreamName::BuiltIn(stream) => *stream as usize,
+        StreamName::Platform(_) => STREAMS.len() - 1,
     }
 }
 
@@ -221,8 +229,8 @@ impl EventMetrics {
 
     /// Sets what was measured of the outbox.
     pub fn measured(&self, depth: &OutboxDepth, now: DateTime<Utc>) {
-        for stream in Stream::ALL {
-            let (of, name) = (depth.of(stream), ("stream", stream.name()));
+        for (of, name) in depth.0.iter().zip(STREAMS) {
+            let name = ("stream", name);
             for (state, count) in EVENT_STATES.into_iter().zip([of.pending, of.failed]) {
                 set(&self.depth, [name, ("state", state)], count);
             }

@@ -19,7 +19,7 @@ pub use self::store::DEAD_AFTER;
 use self::store::HeldClaim;
 use crate::db::Db;
 use crate::db::batch::Batcher;
-use crate::events::Stream;
+use crate::events::StreamName;
 use crate::ids::OrgId;
 use crate::metrics::BatchMetrics;
 
@@ -76,14 +76,14 @@ impl Outbox {
     }
 
     /// Says that a queue may have something new: this process looks at once.
-    pub fn wake(&self, org_id: OrgId, stream: Stream) {
-        lock(&self.woken).insert(QueueId { org_id, stream: stream.name().to_owned() });
+    pub fn wake(&self, org_id: OrgId, stream: impl Into<StreamName>) {
+        lock(&self.woken).insert(QueueId { org_id, stream: stream.into().as_str().to_owned() });
         self.wake.notify_one();
     }
 
     /// Says that a queue was put in place, removed, proven, paused or resumed: this process looks at
     /// once.
-    pub fn queue_changed(&self, org_id: OrgId, stream: Stream) {
+    pub fn queue_changed(&self, org_id: OrgId, stream: impl Into<StreamName>) {
         self.are_queues_changed.store(true, Ordering::Relaxed);
         self.wake(org_id, stream);
     }

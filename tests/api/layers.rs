@@ -15,6 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("errors", &["error"]),
     ("worker threads", &["workers"]),
     ("which features there are", &["features"]),
+    ("which streams there are", &["streams"]),
     ("who is calling", &["identity"]),
     ("what is logged", &["audit", "telemetry"]),
     ("changes of an org", &["changes"]),

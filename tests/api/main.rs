@@ -42,6 +42,7 @@ mod shares;
 mod signatures;
 mod signing_secrets;
 mod statements;
+mod streams;
 mod support;
 mod sweeps;
 mod tasks;

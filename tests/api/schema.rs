@@ -11,6 +11,8 @@ const NOT_OF_A_TENANT: &[(&str, &str)] = &[
     ("platform_tokens", "the platform's own services act for every org"),
     ("service_keys", "the service's own keys, sealed"),
     ("passphrase_salt", "one row, for the whole service"),
+    ("streams", "the platform's streams are every org's"),
+    ("stream_types", "the types of events on them"),
     ("_sqlx_migrations", "sqlx's own"),
 ];
 

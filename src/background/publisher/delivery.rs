@@ -10,7 +10,7 @@ use crate::events::message::Message;
 use crate::events::queue::StoredQueue;
 use crate::events::secrets::Secrets;
 use crate::events::targets::{DeliveryError, Reason};
-use crate::events::{Stream, wire_id};
+use crate::events::{StreamName, wire_id};
 use crate::metrics::DeliveryResult;
 use crate::outbox::QueueId;
 use crate::outbox::store::{AttemptOutcome, Claimed, Closing, Health};
@@ -73,10 +73,10 @@ fn health_after(error: &DeliveryError, now: DateTime<Utc>) -> Health {
 }
 
 async fn pause(app: &App, event: &Claimed) {
-    let Ok(stream) = event.stream.parse::<Stream>() else { return };
-    let paused = queues::pause::receiver_is_gone(app, event.org_id, stream, event.put_at).await;
+    let stream = StreamName::stored(&event.stream);
+    let paused = queues::pause::receiver_is_gone(app, event.org_id, &stream, event.put_at).await;
     match paused {
-        Ok(()) => app.outbox.queue_changed(event.org_id, stream.other()),
+        Ok(()) => app.outbox.queue_changed(event.org_id, stream.told_on()),
         // The next attempt is answered with 410 as well.
         Err(_) => {
             tracing::warn!(org_id = %event.org_id, stream = event.stream, "a queue could not be paused")

@@ -21,6 +21,7 @@ use crate::ids::OrgId;
 use crate::routes::events::ReplayEvents;
 use crate::routes::events::store::{self, Filter};
 use crate::routes::org;
+use crate::streams;
 
 #[derive(Debug, Subcommand)]
 pub enum EventCommand {
@@ -73,9 +74,10 @@ async fn org_of(opened: &OpenedDatabase, key: &str) -> Result<OrgId, CliError> {
 
 async fn list(opened: &OpenedDatabase, org_id: OrgId, offset: i64, output: Output) -> Result<(), CliError> {
     let page = Page::at(offset, 100);
-    let (events, mut total) = store::list(&opened.db.pool, org_id, Filter::default(), page).await?;
+    let filter = Filter { streams: streams::store::names(&opened.db.pool).await?, status: None };
+    let (events, mut total) = store::list(&opened.db.pool, org_id, &filter, page).await?;
     if total > EXACT_UP_TO {
-        total = store::count(&opened.db.pool, org_id, Filter::default()).await?;
+        total = store::count(&opened.db.pool, org_id, &filter).await?;
     }
     let lines = events.iter().map(|event| {
         let error = event.last_error.as_deref().unwrap_or_default();

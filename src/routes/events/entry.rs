@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::events::Stream;
+use crate::events::StreamName;
 use crate::http::paging::{CursorPosition, Listed};
 
 /// An event and its delivery.
@@ -17,11 +17,11 @@ pub struct EventEntry {
     #[schema(example = "evt_0192f0c123457abc8def0123456789ab")]
     pub event_id: String,
     /// The stream that it belongs to.
-    #[schema(value_type = Stream)]
+    #[schema(value_type = StreamName)]
     pub stream: String,
-    /// What happened.
+    /// What happened: of our own streams an `EventType`, of the platform's a type of its own.
     #[serde(rename = "type")]
-    #[schema(value_type = crate::events::EventType)]
+    #[schema(example = "tenant_key.rotated")]
     pub kind: String,
     /// How its delivery stands.
     #[schema(value_type = super::input::EventStatus)]

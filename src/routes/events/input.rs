@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::error::{Problem, ProblemKind};
-use crate::events::{Stream, parse_wire_id};
+use crate::error::{ApiError, Problem, ProblemKind};
+use crate::events::{StreamName, parse_wire_id};
 use crate::http::input::{Body, Input, Reader};
 
 /// Events that one call may name.
@@ -41,18 +41,30 @@ impl EventStatus {
     }
 }
 
-fn stream(name: &str) -> Option<Stream> {
-    name.parse().ok()
+/// A name that a stream may have; whether there is one, the catalogue knows.
+fn stream(name: &str) -> Option<String> {
+    StreamName::is_one(name).then(|| name.to_owned())
 }
 
-const STREAMS: &str = "must be users or credentials";
+const STREAMS: &str = "must be the name of a stream, such as users or credentials";
+
+/// The filter names no stream.
+pub fn unknown_filter() -> ApiError {
+    ApiError::Invalid(vec![Problem::query("stream", ProblemKind::Enum, STREAMS)])
+}
+
+/// The range names no stream.
+pub fn unknown_range() -> ApiError {
+    ApiError::Invalid(vec![Problem::body("stream", ProblemKind::Enum, STREAMS)])
+}
 
 /// Which events to list.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct EventFilter {
     /// Only this stream's.
-    pub stream: Option<Stream>,
+    #[param(value_type = Option<StreamName>)]
+    pub stream: Option<String>,
     /// Only those that stand like this.
     pub status: Option<EventStatus>,
 }
@@ -126,7 +138,8 @@ pub struct EventId(String);
 #[expect(dead_code, reason = "documents what `ReplayEvents` reads")]
 pub struct ReplayRange {
     /// The stream of the range.
-    stream: Stream,
+    #[schema(value_type = StreamName)]
+    stream: String,
     /// Events created from here on,
     #[schema(example = "2026-11-21T08:00:00Z")]
     from: DateTime<Utc>,
@@ -142,7 +155,7 @@ pub enum ReplayEvents {
     /// The failed events of a stream in a span of time.
     Range {
         /// On this stream.
-        stream: Stream,
+        stream: String,
         /// From this instant on.
         from: DateTime<Utc>,
         /// Until before this one.

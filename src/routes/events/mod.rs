@@ -19,10 +19,10 @@ use uuid::Uuid;
 
 use self::entry::{EventDetail, EventEntry};
 pub use self::input::ReplayEvents;
-use self::input::{EventFilter, EventPath, ReplayEventsBody};
+use self::input::{EventFilter, EventPath, EventStatus, ReplayEventsBody};
 use self::store::Filter;
 use crate::error::{ApiError, Code};
-use crate::events::Stream;
+use crate::events::StreamName;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
 use crate::idempotency::{self, Once, Reply, Work};
@@ -63,10 +63,15 @@ async fn list_events(
     Valid((filter, page)): Valid<(EventFilter, Page)>,
 ) -> Result<Json<List<EventEntry>>, ApiError> {
     let (db, org_id) = (&app.db.pool, partner.org_id);
-    let filter = Filter { stream: filter.stream, status: filter.status };
-    let (events, counted) = store::list(db, org_id, filter, page).await?;
-    let count_all = async || store::count(db, org_id, filter).await;
-    let total = app.totals.total(list_name(filter), org_id, counted, count_all).await?;
+    let list = list_name(&filter);
+    let streams = match filter.stream {
+        Some(name) => vec![app.streams.find(&name).await?.ok_or_else(input::unknown_filter)?],
+        None => app.streams.all().await?,
+    };
+    let filter = Filter { streams, status: filter.status };
+    let (events, counted) = store::list(db, org_id, &filter, page).await?;
+    let count_all = async || store::count(db, org_id, &filter).await;
+    let total = app.totals.total(list, org_id, counted, count_all).await?;
     Ok(Json(page.of(events, total)))
 }
 
@@ -91,14 +96,9 @@ async fn get_event(
 }
 
 /// Under which its total is remembered: each filter makes a list of its own.
-fn list_name(filter: Filter) -> &'static str {
-    const NAMES: [[&str; 4]; 3] = [
-        ["events", "events pending", "events delivered", "events failed"],
-        ["users events", "users events pending", "users events delivered", "users events failed"],
-        ["credentials events", "credentials pending", "credentials delivered", "credentials failed"],
-    ];
-    let stream = filter.stream.map_or(0, |stream| 1 + stream as usize);
-    NAMES[stream][filter.status.map_or(0, |status| 1 + status as usize)]
+fn list_name(filter: &EventFilter) -> String {
+    let stream = filter.stream.as_deref().unwrap_or("*");
+    format!("events {stream} {}", filter.status.map_or("*", EventStatus::name))
 }
 
 /// Send events again.
@@ -117,25 +117,31 @@ async fn replay_events(
     Once { input, claim }: Once<ReplayEvents>,
 ) -> Result<Response, ApiError> {
     let org_id = partner.org_id;
-    let ids = chosen(&app, org_id, input).await?;
+    let (ids, stream) = chosen(&app, org_id, input).await?;
     let replay = Replay { org_id, ids, now: app.clock.now() };
     let reply = |replayed| Reply::new(StatusCode::ACCEPTED, &Data { data: Replayed { replayed } });
     let response = idempotency::execute(&app, claim, replay, reply).await?;
-    Stream::ALL.into_iter().for_each(|stream| app.outbox.wake(org_id, stream));
+    let streams = if let Some(stream) = stream { vec![stream] } else { app.streams.all().await? };
+    streams.into_iter().for_each(|stream| app.outbox.wake(org_id, stream));
     Ok(response)
 }
 
-/// The events that the partner means.
-async fn chosen(app: &App, org_id: OrgId, input: ReplayEvents) -> Result<Vec<Uuid>, ApiError> {
+/// The events that the partner means, and the stream, if all are of one.
+async fn chosen(
+    app: &App,
+    org_id: OrgId,
+    input: ReplayEvents,
+) -> Result<(Vec<Uuid>, Option<StreamName>), ApiError> {
     let (stream, from, to) = match input {
-        ReplayEvents::Ids(ids) => return Ok(ids),
+        ReplayEvents::Ids(ids) => return Ok((ids, None)),
         ReplayEvents::Range { stream, from, to } => (stream, from, to),
     };
-    let ids = store::ids_between(&app.db.pool, org_id, stream, from, to, MAX_RANGE + 1).await?;
+    let stream = app.streams.find(&stream).await?.ok_or_else(input::unknown_range)?;
+    let ids = store::ids_between(&app.db.pool, org_id, &stream, from, to, MAX_RANGE + 1).await?;
     if ids.len() as i64 > MAX_RANGE {
         return Err(ApiError::Invalid(vec![input::too_many()]));
     }
-    Ok(ids)
+    Ok((ids, Some(stream)))
 }
 
 /// Events to be sent again.

@@ -7,27 +7,26 @@ use uuid::Uuid;
 use super::entry::{Attempt, EventDetail, EventEntry};
 use super::input::EventStatus;
 use crate::error::ApiError;
-use crate::events::{Stream, first_id_at, wire_id};
+use crate::events::{StreamName, first_id_at, wire_id};
 use crate::http::paging::Page;
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
 
 /// The filter on an org's events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
-    /// Of this stream only.
-    pub stream: Option<Stream>,
+    /// Of these streams: all there are, or one.
+    pub streams: Vec<StreamName>,
     /// In this state only.
     pub status: Option<EventStatus>,
 }
 
 impl Filter {
-    fn streams(self) -> Vec<String> {
-        let all = Stream::ALL.into_iter().filter(|stream| self.stream.is_none_or(|only| only == *stream));
-        all.map(|stream| stream.name().to_owned()).collect()
+    fn streams(&self) -> Vec<String> {
+        self.streams.iter().map(|stream| stream.as_str().to_owned()).collect()
     }
 
-    fn states(self) -> Vec<String> {
+    fn states(&self) -> Vec<String> {
         let all =
             EventStatus::ALL.into_iter().filter(|status| self.status.is_none_or(|only| only == *status));
         all.map(|status| status.name().to_owned()).collect()
@@ -42,7 +41,7 @@ impl Filter {
 pub async fn list(
     db: impl PgExecutor<'_>,
     org_id: OrgId,
-    filter: Filter,
+    filter: &Filter,
     page: Page,
 ) -> Result<(Vec<EventEntry>, i64), sqlx::Error> {
     let rows = sqlx::query!(
@@ -160,7 +159,7 @@ impl EventRow {
 }
 
 /// Counts the org's events of this kind.
-pub async fn count(db: impl PgExecutor<'_>, org_id: OrgId, filter: Filter) -> Result<i64, sqlx::Error> {
+pub async fn count(db: impl PgExecutor<'_>, org_id: OrgId, filter: &Filter) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         r#"
         SELECT count(*) AS "count!" FROM events
@@ -208,7 +207,7 @@ pub async fn replay(
 pub async fn ids_between(
     db: impl PgExecutor<'_>,
     org_id: OrgId,
-    stream: Stream,
+    stream: &StreamName,
     from: DateTime<Utc>,
     to: DateTime<Utc>,
     limit: i64,
@@ -218,7 +217,7 @@ pub async fn ids_between(
         org_id.0,
         first_id_at(from),
         first_id_at(to),
-        stream.name(),
+        stream.as_str(),
         limit,
     )
     .fetch_all(db)

@@ -5,9 +5,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::crypto::secret::Secret;
 use crate::error::{ApiError, Code};
-use crate::events::Stream;
+use crate::events::StreamName;
 use crate::events::queue::{AwsSqs, AzureStorageQueue, QueueSettings, WebhookEndpoint};
 use crate::http::input::{Body, Fields, Input, Reader};
+use crate::streams::Streams;
 
 /// The longest URL or credential worth reading.
 const MAX_TEXT: usize = 4_096;
@@ -17,8 +18,8 @@ const MAX_TEXT: usize = 4_096;
 #[into_params(parameter_in = Path)]
 pub struct QueuePath {
     /// The stream whose events go there.
-    #[param(value_type = Stream, example = "credentials")]
-    queue_name: Option<Stream>,
+    #[param(value_type = StreamName, example = "credentials")]
+    queue_name: String,
 }
 
 impl Input for QueuePath {
@@ -26,15 +27,19 @@ impl Input for QueuePath {
 
     fn read(request: &mut Reader) -> Option<Self> {
         // Another name is no broken rule but an unknown thing, which is told after the body's problems.
-        let name = request.path("queue_name").text(0..=usize::MAX);
-        Some(Self { queue_name: name.and_then(|name| name.parse().ok()) })
+        Some(Self { queue_name: request.path("queue_name").looked_up()? })
     }
 }
 
 impl QueuePath {
-    /// The stream, if there is one of that name.
-    pub fn stream(&self) -> Result<Stream, ApiError> {
-        self.queue_name.ok_or_else(|| Code::UnknownStream.into())
+    /// The stream of that name, if there is one.
+    pub async fn find(&self, streams: &Streams) -> Result<Option<StreamName>, ApiError> {
+        Ok(streams.find(&self.queue_name).await?)
+    }
+
+    /// The stream of that name.
+    pub async fn stream(&self, streams: &Streams) -> Result<StreamName, ApiError> {
+        self.find(streams).await?.ok_or_else(|| Code::UnknownStream.into())
     }
 }
 

@@ -30,13 +30,14 @@ use self::rules::QueueAction;
 use self::store::QueueRow;
 use crate::changes::Mandate;
 use crate::error::{ApiError, Code};
-use crate::events::Stream;
+use crate::events::StreamName;
 use crate::events::queue::StoredQueue;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Listed, Page};
 use crate::idempotency::{self, Once, Reply};
 use crate::identity::Partner;
 use crate::identity::key_scopes::KeyScope;
+use crate::ids::OrgId;
 use crate::request_id::TraceContext;
 use crate::state::App;
 
@@ -47,6 +48,14 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(create_queue, replace_queue, get_queue, delete_queue))
         .routes(routes!(test_queue))
         .merge(pause::routes())
+}
+
+/// Says that a stream's queue was changed, which another stream tells of.
+fn changed(app: &App, org_id: OrgId, stream: Option<StreamName>) {
+    if let Some(stream) = stream {
+        app.outbox.queue_changed(org_id, stream.told_on());
+        app.outbox.queue_changed(org_id, stream);
+    }
 }
 
 /// What a test event said.
@@ -145,8 +154,9 @@ async fn get_queue(
     partner: Partner,
     Valid(path): Valid<QueuePath>,
 ) -> Result<Json<Data<Queue>>, ApiError> {
-    let (org_id, stream) = (partner.org_id, path.stream()?);
-    let row = store::find(&app.db.pool, org_id, Some(stream)).await?.pop().ok_or(Code::QueueNotConfigured)?;
+    let (org_id, stream) = (partner.org_id, path.stream(&app.streams).await?);
+    let row =
+        store::find(&app.db.pool, org_id, Some(&stream)).await?.pop().ok_or(Code::QueueNotConfigured)?;
     Ok(Json(Data { data: Queue::of(&app, org_id, row)? }))
 }
 
@@ -169,8 +179,9 @@ async fn delete_queue(
     Valid(path): Valid<QueuePath>,
 ) -> Result<StatusCode, ApiError> {
     let org_id = mandate.org_id;
-    step(&app.clock, mandate, QueueAction::Delete, path.stream().ok()).execute(&app.db).await?;
-    Stream::ALL.into_iter().for_each(|stream| app.outbox.queue_changed(org_id, stream));
+    let stream = path.find(&app.streams).await?;
+    step(&app.clock, mandate, QueueAction::Delete, stream.clone()).execute(&app.db).await?;
+    changed(&app, org_id, stream);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -193,14 +204,15 @@ async fn test_queue(
     trace: Option<TraceContext>,
     Once { input: path, claim }: Once<QueuePath>,
 ) -> Result<Response, ApiError> {
-    let (org_id, stream) = (partner.org_id, path.stream()?);
-    let row = store::find(&app.db.pool, org_id, Some(stream)).await?.pop().ok_or(Code::QueueNotConfigured)?;
+    let (org_id, stream) = (partner.org_id, path.stream(&app.streams).await?);
+    let row =
+        store::find(&app.db.pool, org_id, Some(&stream)).await?.pop().ok_or(Code::QueueNotConfigured)?;
     let QueueRow { kind, settings, sealed, .. } = &row;
-    let stored = StoredQueue { org_id, stream: stream.name(), kind, settings, sealed: sealed.as_deref() };
+    let stored = StoredQueue { org_id, stream: stream.as_str(), kind, settings, sealed: sealed.as_deref() };
     let target = stored.target(&app.keyring.master, app.config.targets.policy);
     let target = target.map_err(|error| test_publish::failed(&error))?;
-    let event_id = test_publish::send(&app, org_id, stream, &target, trace).await?;
-    store::proven(&app.db.pool, org_id, stream).await?;
+    let event_id = test_publish::send(&app, org_id, &stream, &target, trace).await?;
+    store::proven(&app.db.pool, org_id, &stream).await?;
     app.outbox.queue_changed(org_id, stream);
     let reply = Reply::new(StatusCode::ACCEPTED, &Data { data: TestedQueue { event_id } })?;
     idempotency::keep(&app, claim, reply).await

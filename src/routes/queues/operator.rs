@@ -14,8 +14,9 @@ use crate::clock::{Clock, rfc3339};
 use crate::crypto::keyring::Keyring;
 use crate::db::Db;
 use crate::error::ApiError;
-use crate::events::{PauseReason, Stream};
+use crate::events::{PauseReason, StreamName};
 use crate::ids::OrgId;
+use crate::streams;
 
 /// A queue as an operator sees it, without its secrets.
 #[derive(Debug, Serialize)]
@@ -68,16 +69,16 @@ pub async fn list(db: &Db, org_id: OrgId) -> Result<Vec<QueueSummary>, ApiError>
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn running(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Vec<Stream>, sqlx::Error> {
+pub async fn running(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Vec<StreamName>, sqlx::Error> {
     let names = store::not_paused(db, org_id).await?;
-    Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+    Ok(names.iter().map(|name| StreamName::stored(name)).collect())
 }
 
 /// Lets the queue of a stream stand still until it is resumed or replaced.
 pub fn pausing(
     clock: &Clock,
     mandate: Mandate,
-    stream: Stream,
+    stream: StreamName,
 ) -> Change<store::StreamQueue, impl Rule<store::StreamQueue> + use<>> {
     change::step(clock, mandate, QueueAction::Pause(PauseReason::Requested), Some(stream))
 }
@@ -110,6 +111,7 @@ pub async fn take(
         Step::Resume => QueueAction::Resume,
     };
     let mandate = Mandate::operator(org_id, keyring);
-    change::step(clock, mandate, kind, stream.parse().ok()).execute(db).await?;
+    let stream = streams::store::find(&db.pool, stream).await?;
+    change::step(clock, mandate, kind, stream).execute(db).await?;
     Ok(())
 }

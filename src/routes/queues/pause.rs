@@ -14,7 +14,7 @@ use super::rules::{QueueAction, Standing};
 use super::store::StreamQueue;
 use crate::changes::Mandate;
 use crate::error::{ApiError, Code};
-use crate::events::{PauseReason, Stream};
+use crate::events::{PauseReason, StreamName};
 use crate::http::paging::Data;
 use crate::idempotency::{self, Claim, Once, Reply};
 use crate::identity::key_scopes::KeyScope;
@@ -75,13 +75,14 @@ async fn change(
     claim: Option<Claim>,
 ) -> Result<Response, ApiError> {
     let (org_id, shown) = (mandate.org_id, app.clone());
-    let change = step(&app.clock, mandate, kind, path.stream().ok());
+    let stream = path.find(&app.streams).await?;
+    let change = step(&app.clock, mandate, kind, stream.clone());
     let reply = move |row: Option<_>| {
         let row = row.ok_or(Code::QueueNotConfigured)?;
         Reply::new(StatusCode::OK, &Data { data: Queue::of(&shown, org_id, row)? })
     };
     let response = idempotency::execute(app, claim, change, reply).await?;
-    Stream::ALL.into_iter().for_each(|stream| app.outbox.queue_changed(org_id, stream));
+    super::changed(app, org_id, stream);
     Ok(response)
 }
 
@@ -93,12 +94,13 @@ async fn change(
 pub async fn receiver_is_gone(
     app: &App,
     org_id: OrgId,
-    stream: Stream,
+    stream: &StreamName,
     put_at: DateTime<Utc>,
 ) -> Result<(), ApiError> {
     let kind = QueueAction::Pause(PauseReason::Gone);
-    let queue = StreamQueue { stream: Some(stream), new: None };
-    let rule = move |org: &Standing| org.decide_for(put_at, kind, stream);
+    let queue = StreamQueue { stream: Some(stream.clone()), new: None };
+    let stream = stream.clone();
+    let rule = move |org: &Standing| org.decide_for(put_at, kind, stream.clone());
     let change = Mandate::service(org_id, &app.keyring).change(&app.clock, queue, rule);
     match change.execute(&app.db).await {
         Err(ApiError::Failed(failure)) if failure.code == Code::QueueNotConfigured => Ok(()),

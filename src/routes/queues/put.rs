@@ -12,7 +12,7 @@ use crate::changes::Mandate;
 use crate::crypto::associated_data;
 use crate::crypto::secret::Secret;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
-use crate::events::Stream;
+use crate::events::StreamName;
 use crate::events::queue::{QueueSettings, expires_at, require_live, secret};
 use crate::events::targets::Target;
 use crate::features::Feature;
@@ -35,12 +35,14 @@ impl Put<'_> {
     pub async fn execute(self, input: RegisterQueue, claim: Option<Claim>) -> Result<Response, ApiError> {
         let (app, org_id, kind) = (self.app, self.mandate.org_id, self.kind);
         let (settings, target) = self.judged(input)?;
-        let stream = self.path.stream().ok();
-        let queue = StreamQueue { stream, new: None };
+        let stream = self.path.find(&app.streams).await?;
+        let queue = StreamQueue { stream: stream.clone(), new: None };
         let stream = self.mandate.snapshot(&app.db, &app.clock, &queue).await?.decide(kind, stream)?.stream;
-        test_publish::send(app, org_id, stream, &target, self.mandate.author.trace()).await?;
-        let queue = StreamQueue { stream: Some(stream), new: Some(self.stored(stream, &settings, &target)) };
-        let rule = move |org: &Standing| org.decide(kind, Some(stream)).map(Some);
+        test_publish::send(app, org_id, &stream, &target, self.mandate.author.trace()).await?;
+        let new = Some(self.stored(&stream, &settings, &target));
+        let queue = StreamQueue { stream: Some(stream.clone()), new };
+        let named = Some(stream.clone());
+        let rule = move |org: &Standing| org.decide(kind, named.clone()).map(Some);
         let change = self.mandate.change(&app.clock, queue, rule);
         let status = if kind == QueueAction::Create { StatusCode::CREATED } else { StatusCode::OK };
         let shown = app.clone();
@@ -77,8 +79,8 @@ impl Put<'_> {
         refusal.err().unwrap_or_else(|| Code::ServiceUnavailable.into())
     }
 
-    fn stored(&self, stream: Stream, settings: &QueueSettings, target: &Target) -> NewQueue {
-        let associated_data = associated_data::event_queue(self.mandate.org_id, stream.name());
+    fn stored(&self, stream: &StreamName, settings: &QueueSettings, target: &Target) -> NewQueue {
+        let associated_data = associated_data::event_queue(self.mandate.org_id, stream.as_str());
         let seal = |secret: &Secret<String>| {
             self.app.keyring.master.seal(&associated_data, secret.expose().as_bytes())
         };

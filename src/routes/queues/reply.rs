@@ -9,7 +9,7 @@ use super::input::QueueType;
 use super::store::QueueRow;
 use crate::error::ApiError;
 use crate::events::queue::{AwsSqs, AzureStorageQueue, WebhookEndpoint};
-use crate::events::{PauseReason, Stream};
+use crate::events::{PauseReason, StreamName};
 use crate::http::paging::{CursorPosition, Listed};
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
@@ -20,7 +20,7 @@ use crate::state::App;
 #[derive(Serialize, ToSchema)]
 pub struct Queue {
     /// The stream's name.
-    #[schema(value_type = Stream)]
+    #[schema(value_type = StreamName)]
     queue_name: String,
     /// What kind of queue it is: the object of the same name says where.
     #[serde(rename = "type")]

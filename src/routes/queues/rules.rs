@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use crate::changes::OrgState;
 use crate::error::{ApiError, Code};
-use crate::events::{self, PauseReason, Stream, Subject};
+use crate::events::{self, PauseReason, StreamName, Subject};
 
 /// The kinds of changes of a stream's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,10 +54,10 @@ impl QueueAction {
 }
 
 /// The plan of a change, for one statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueuePlan {
     pub kind: QueueAction,
-    pub stream: Stream,
+    pub stream: StreamName,
     /// The queue is so already: there is nothing to do.
     pub is_done: bool,
 }
@@ -65,7 +65,7 @@ pub struct QueuePlan {
 impl QueuePlan {
     /// The subject of the event.
     pub fn subject(&self) -> Subject {
-        Subject::Queue { queue_name: self.stream, reason: self.kind.pause_reason() }
+        Subject::Queue { queue_name: self.stream.clone(), reason: self.kind.pause_reason() }
     }
 }
 
@@ -88,7 +88,7 @@ pub struct Standing {
 
 impl Standing {
     /// Decides whether it may be done; `stream` is `None` where the name is no stream's.
-    pub fn decide(&self, kind: QueueAction, stream: Option<Stream>) -> Result<QueuePlan, ApiError> {
+    pub fn decide(&self, kind: QueueAction, stream: Option<StreamName>) -> Result<QueuePlan, ApiError> {
         self.org.caller.require_administrator()?;
         let stream = stream.ok_or(Code::UnknownStream)?;
         match (kind, self.queue) {
@@ -113,7 +113,7 @@ impl Standing {
         &self,
         put_at: DateTime<Utc>,
         kind: QueueAction,
-        stream: Stream,
+        stream: StreamName,
     ) -> Result<Option<QueuePlan>, ApiError> {
         let plan = self.decide(kind, Some(stream))?;
         Ok(self.queue.is_some_and(|queue| queue.updated_at == put_at).then_some(plan))
@@ -125,6 +125,7 @@ mod tests {
     use super::*;
     use crate::changes::CallerState;
     use crate::crypto::audit_chain::Head;
+    use crate::events::Stream;
     use crate::identity::stage::KeyStage;
 
     const SUPERSEDED: CallerState = CallerState { stage: KeyStage::Superseded, ..CallerState::KEYLESS };
@@ -135,7 +136,7 @@ mod tests {
         let queue = has_queue.then_some(QueueNow { updated_at: now, is_paused: false });
         let org = OrgState { caller, ..OrgState::new(Head::default(), now) };
         let standing = Standing { org, has_secret, queue };
-        match standing.decide(kind, Some(Stream::Users)) {
+        match standing.decide(kind, Some(Stream::Users.into())) {
             Ok(plan) => plan.kind.action(),
             Err(ApiError::Invalid(_)) => "422",
             Err(ApiError::Failed(failure)) => failure.code.name(),
@@ -166,7 +167,7 @@ mod tests {
         let now = DateTime::UNIX_EPOCH;
         let queue = Some(QueueNow { updated_at: now, is_paused: true });
         let standing = Standing { org: OrgState::new(Head::default(), now), has_secret: false, queue };
-        let is_done = |kind| standing.decide(kind, Some(Stream::Users)).map(|plan| plan.is_done).ok();
+        let is_done = |kind| standing.decide(kind, Some(Stream::Users.into())).map(|plan| plan.is_done).ok();
         assert_eq!(is_done(QueueAction::Pause(PauseReason::Requested)), Some(true));
         assert_eq!(is_done(QueueAction::Pause(PauseReason::Gone)), Some(true));
         assert_eq!(is_done(QueueAction::Resume), Some(false));

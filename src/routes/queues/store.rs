@@ -6,7 +6,7 @@ use sqlx::{PgConnection, PgExecutor};
 use super::rules::{QueueAction, QueueNow, QueuePlan, Standing};
 use crate::changes::{Changeable, Mandate, change, snapshot};
 use crate::error::ApiError;
-use crate::events::Stream;
+use crate::events::StreamName;
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
 
@@ -34,7 +34,7 @@ pub struct QueueRow {
 pub async fn find(
     db: impl PgExecutor<'_>,
     org_id: OrgId,
-    stream: Option<Stream>,
+    stream: Option<&StreamName>,
 ) -> Result<Vec<QueueRow>, sqlx::Error> {
     sqlx::query_as!(
         QueueRow,
@@ -52,7 +52,7 @@ pub async fn find(
         ORDER BY q.created_at, q.stream
         "#,
         org_id.0,
-        stream.map(Stream::name),
+        stream.map(StreamName::as_str),
         EXACT_UP_TO + 1,
     )
     .fetch_all(db)
@@ -84,7 +84,7 @@ const MAX_NOTICES: i64 = 50;
 /// A stream's queue, as a change is made to it.
 pub struct StreamQueue {
     /// `None` where the name is no stream's.
-    pub stream: Option<Stream>,
+    pub stream: Option<StreamName>,
     /// The queue that is put in place.
     pub new: Option<NewQueue>,
 }
@@ -109,7 +109,7 @@ impl Changeable for StreamQueue {
                 EXISTS (SELECT FROM signing_secrets s WHERE s.org_id = o.id AND s.superseded_at IS NULL) AS "has_secret!",
                 q.updated_at AS "updated_at?", q.paused_at IS NOT NULL AS "is_paused!""#,
             from = "LEFT JOIN event_queues q ON q.org_id = o.id AND q.stream = given.stream",
-            { "stream": "text" = self.stream.map(Stream::name) }
+            { "stream": "text" = self.stream.as_ref().map(StreamName::as_str) }
         )?;
         let Some((org, rows)) = loaded else { return Ok(None) };
         Ok(rows.into_iter().next().map(|row| Standing {
@@ -126,10 +126,10 @@ impl Changeable for StreamQueue {
         seen: &Standing,
         plan: QueuePlan,
     ) -> Result<Option<Option<QueueRow>>, ApiError> {
-        if !plan.is_done && !self.write(&mut *db, mandate, seen, plan).await? {
+        if !plan.is_done && !self.write(&mut *db, mandate, seen, &plan).await? {
             return Ok(None);
         }
-        Ok(Some(find(db, mandate.org_id, Some(plan.stream)).await?.pop()))
+        Ok(Some(find(db, mandate.org_id, Some(&plan.stream)).await?.pop()))
     }
 }
 
@@ -142,14 +142,14 @@ impl StreamQueue {
         db: &mut PgConnection,
         mandate: &Mandate,
         seen: &Standing,
-        plan: QueuePlan,
+        plan: &QueuePlan,
     ) -> Result<bool, sqlx::Error> {
         let (new, subject) = (self.new.as_ref(), plan.subject());
         let event =
-            plan.kind.event().map(|kind| mandate.draft(seen.org, kind, &subject).on(plan.stream.other()));
+            plan.kind.event().map(|kind| mandate.draft(seen.org, kind, &subject).on(plan.stream.told_on()));
         change!(
             db,
-            &mandate.entry(seen.org, plan.kind.action(), plan.stream.name()),
+            &mandate.entry(seen.org, plan.kind.action(), plan.stream.as_str()),
             event = event.as_ref(),
             version = "seq",
             writes = "old AS (
@@ -188,7 +188,7 @@ impl StreamQueue {
                     AND (SELECT count(*) FROM queue_notices n WHERE n.org_id = change.org_id) < max_notices
             )",
             {
-                "queue": "text" = plan.stream.name(),
+                "queue": "text" = plan.stream.as_str(),
                 "type": "text" = new.map(|new| new.kind),
                 "settings": "jsonb" = new.map(|new| &new.settings),
                 "sealed": "bytea" = new.and_then(|new| new.sealed.as_deref()),
@@ -205,11 +205,11 @@ impl StreamQueue {
 
 /// Notes that a test event arrived: the queue's record is clean, and what waits for its retry is
 /// tried now. A queue that stands still goes on doing so.
-pub async fn proven(db: impl PgExecutor<'_>, org_id: OrgId, stream: Stream) -> Result<(), sqlx::Error> {
+pub async fn proven(db: impl PgExecutor<'_>, org_id: OrgId, stream: &StreamName) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE event_queues SET failures = 0, paused_until = NULL, is_woken = true WHERE org_id = $1 AND stream = $2",
         org_id.0,
-        stream.name(),
+        stream.as_str(),
     )
     .execute(db)
     .await?;

@@ -9,7 +9,7 @@ use crate::error::{ApiError, Code};
 use crate::events::message::Message;
 use crate::events::secrets::secrets_of;
 use crate::events::targets::{DeliveryError, Target};
-use crate::events::{Stream, cut, wire_id};
+use crate::events::{StreamName, cut, wire_id};
 use crate::ids::{OrgId, new_row_id};
 use crate::request_id::TraceContext;
 use crate::state::App;
@@ -22,7 +22,7 @@ const KIND: &str = "queue.test";
 pub async fn send(
     app: &App,
     org_id: OrgId,
-    stream: Stream,
+    stream: &StreamName,
     target: &Target,
     trace: Option<TraceContext>,
 ) -> Result<String, ApiError> {
@@ -36,10 +36,10 @@ pub async fn send(
         "type": KIND,
         "timestamp": rfc3339(cut(now)),
         "org_id": org_id,
-        "data": { "stream": stream.name() },
+        "data": { "stream": stream.as_str() },
     });
     let body = body.to_string();
-    let message = Message { id, stream: stream.name(), kind: KIND, body: &body, trace, anew: true };
+    let message = Message { id, stream: stream.as_str(), kind: KIND, body: &body, trace, anew: true };
     match message.send(&app.targets, &app.clock, org_id, target, &secrets, TIMEOUT).await {
         Ok(()) => Ok(wire_id(id)),
         Err(error) => Err(failed(&error)),

@@ -20,7 +20,7 @@ use self::recovery::RecoveredOrg;
 use self::reply::PlatformOrg;
 use crate::changes::PlatformAuthor;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
-use crate::events::Stream;
+use crate::events::{Stream, StreamName};
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
 use crate::ids::OrgId;
@@ -232,7 +232,9 @@ async fn recover_org(
     let data =
         recovery::recover(&Maker::of(&app), author.for_org(org_id), input, |_| Ok::<_, ApiError>(())).await?;
     app.identity.forget_org(org_id);
-    Stream::ALL.into_iter().for_each(|stream| app.outbox.queue_changed(org_id, stream));
+    let paused = data.ended.queues_paused.iter().cloned();
+    let told = Stream::ALL.into_iter().map(StreamName::from);
+    paused.chain(told).for_each(|stream| app.outbox.queue_changed(org_id, stream));
     Ok(Json(Data { data }))
 }
 

@@ -13,7 +13,7 @@ use crate::changes::{Changeable, Mandate};
 use crate::crypto::secret::{Secret, reveal_some};
 use crate::db::suspects::DatabaseFailure;
 use crate::error::{ApiError, Code};
-use crate::events::Stream;
+use crate::events::StreamName;
 use crate::http::input::Patch;
 use crate::http::networks::NetworkChange;
 use crate::identity::orgs::SignaturePolicy;
@@ -68,7 +68,7 @@ pub struct Ended {
     /// Public keys.
     pub public_keys: Vec<Uuid>,
     /// Queues that were paused; one that stood still already does so on.
-    pub queues_paused: Vec<Stream>,
+    pub queues_paused: Vec<StreamName>,
     /// What was changed after `since` and would shut the owner out: it is as if it had never been set.
     pub lifted: Vec<Bar>,
     /// Tokens issued up to then are good for nothing.
@@ -278,7 +278,7 @@ impl Recovery<'_> {
 
     async fn pause_queues(&self, tx: &mut PgConnection, ended: &mut Ended) -> Result<(), ApiError> {
         for stream in operator::running(&mut *tx, self.mandate.org_id).await? {
-            operator::pausing(&self.maker.clock, self.mandate.clone(), stream).execute_in(tx).await?;
+            operator::pausing(&self.maker.clock, self.mandate.clone(), stream.clone()).execute_in(tx).await?;
             ended.queues_paused.push(stream);
         }
         Ok(())
