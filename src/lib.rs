@@ -26,6 +26,7 @@ pub mod outbox;
 pub mod readiness;
 pub mod request_id;
 pub mod routes;
+pub mod sending;
 pub mod serve;
 pub mod state;
 pub mod streams;

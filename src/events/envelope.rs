@@ -46,8 +46,18 @@ pub struct Envelope<'a> {
     pub signed_at: String,
     /// To be passed to a Standard Webhooks library.
     pub headers: &'a SignedHeaders,
+    /// The media type of `body`: JSON, or that of what is encrypted.
+    pub content_type: &'a str,
     /// To be passed to a Standard Webhooks library: the very bytes that were signed.
     pub body: &'a str,
+}
+
+/// A signed CloudEvent where a queue carries text alone.
+#[derive(Debug, Serialize)]
+struct Beside<'a> {
+    headers: &'a SignedHeaders,
+    content_type: &'a str,
+    body: &'a str,
 }
 
 impl SignedHeaders {
@@ -67,19 +77,37 @@ impl SignedHeaders {
         self.signature.split(' ').any(|sent| sent.as_bytes().ct_eq(expected.as_bytes()).into())
     }
 
-    /// Puts the body into its envelope.
+    /// Their names and values.
+    #[must_use]
+    pub fn pairs(&self) -> [(&'static str, &str); 3] {
+        [
+            ("webhook-id", &self.id),
+            ("webhook-timestamp", &self.timestamp),
+            ("webhook-signature", &self.signature),
+        ]
+    }
+
+    /// Puts the body, and before it its media type, into the envelope.
     #[must_use]
     pub fn envelope(
         &self,
         stream: &str,
         kind: &str,
         org_id: OrgId,
-        body: &str,
+        (content_type, body): (&str, &str),
         now: DateTime<Utc>,
     ) -> String {
         let signed_at = rfc3339(DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now));
-        let envelope = Envelope { event_id: &self.id, stream, kind, org_id, signed_at, headers: self, body };
+        let (event_id, headers) = (&self.id, self);
+        let envelope = Envelope { event_id, stream, kind, org_id, signed_at, headers, content_type, body };
         serde_json::to_string(&envelope).expect("plain data with string keys")
+    }
+
+    /// Puts the body beside its headers and no more, as a queue gets it that carries text alone.
+    #[must_use]
+    pub fn beside(&self, content_type: &str, body: &str) -> String {
+        let beside = Beside { headers: self, content_type, body };
+        serde_json::to_string(&beside).expect("plain data with string keys")
     }
 }
 

@@ -1,18 +1,20 @@
-//! An event on its way: signed, in the form that its target takes.
+//! An event on its way: in the form that its queue takes, signed (contract 6, 14).
 
-use std::time::Duration;
+use std::borrow::Cow;
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::cloudevent;
 use super::envelope::SignedHeaders;
-use super::targets::{Delivery, DeliveryError, Target, Targets};
-use crate::clock::Clock;
+use super::options::Format;
+use super::targets::{Delivery, DeliveryError};
 use crate::crypto::secret::Secret;
 use crate::ids::OrgId;
 use crate::request_id::TraceContext;
 
 /// Something to sign and send.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     /// The id of the event.
     pub id: Uuid,
@@ -20,42 +22,97 @@ pub struct Message<'a> {
     pub stream: &'a str,
     /// The `type`.
     pub kind: &'a str,
-    /// The body, as it is stored and signed.
+    /// The body, as it is stored.
     pub body: &'a str,
+    /// What it is about.
+    pub subject: Option<&'a str>,
     /// Of the request that caused it.
     pub trace: Option<TraceContext>,
     /// See [`Delivery::anew`].
     pub anew: bool,
 }
 
-impl Message<'_> {
-    /// Signs with every live secret and sends; each attempt has a fresh timestamp.
-    pub async fn send(
-        &self,
-        targets: &Targets,
-        clock: &Clock,
+/// What only the holder of a private key can read.
+#[derive(Clone, Debug)]
+pub struct Encrypted {
+    /// A compact JWE, or an armored OpenPGP message.
+    pub text: String,
+    /// Its media type.
+    pub content_type: &'static str,
+}
+
+/// A message as it leaves, with its signatures.
+#[derive(Debug)]
+pub struct SignedMessage<'a> {
+    of: Message<'a>,
+    org_id: OrgId,
+    format: Format,
+    headers: SignedHeaders,
+    content_type: &'static str,
+    body: Cow<'a, str>,
+    text: String,
+}
+
+impl<'a> Message<'a> {
+    /// The part that is encrypted where something is: the body, or a CloudEvent's `data`.
+    ///
+    /// # Errors
+    /// That the body cannot be read.
+    pub fn plaintext(&self, format: Format) -> Result<&'a str, DeliveryError> {
+        match format {
+            Format::Envelope => Ok(self.body),
+            Format::Cloudevents => cloudevent::data(self),
+        }
+    }
+
+    /// Puts it into its form, with what was made of the [plaintext](Self::plaintext) in its place, and signs it as it is
+    /// sent, with every live secret; each attempt has a fresh timestamp.
+    ///
+    /// # Errors
+    /// That the body cannot be read.
+    pub fn sign(
+        self,
         org_id: OrgId,
-        target: &Target,
+        format: Format,
+        encrypted: Option<Encrypted>,
         secrets: &[Secret<Vec<u8>>],
-        timeout: Duration,
-    ) -> Result<(), DeliveryError> {
-        let now = clock.now();
-        let headers = SignedHeaders::sign(self.id, self.body, secrets, now);
-        let message = headers.envelope(self.stream, self.kind, org_id, self.body, now);
-        let delivery = Delivery {
-            event_id: &headers.id,
-            org_id: org_id.0,
-            stream: self.stream,
-            message: &message,
-            headers: [
-                ("webhook-id", headers.id.clone()),
-                ("webhook-timestamp", headers.timestamp.clone()),
-                ("webhook-signature", headers.signature.clone()),
-            ],
-            body: self.body,
-            traceparent: self.trace.map(|trace| trace.continued().to_string()),
-            anew: self.anew,
+        now: DateTime<Utc>,
+    ) -> Result<SignedMessage<'a>, DeliveryError> {
+        let (content_type, body) = match (format, encrypted) {
+            (Format::Cloudevents, encrypted) => {
+                let event = cloudevent::of(&self, org_id, encrypted.as_ref())?;
+                (cloudevent::CONTENT_TYPE, Cow::Owned(event))
+            }
+            (Format::Envelope, Some(encrypted)) => (encrypted.content_type, Cow::Owned(encrypted.text)),
+            (Format::Envelope, None) => ("application/json", Cow::Borrowed(self.body)),
         };
-        targets.send(target, &delivery, timeout).await
+        let headers = SignedHeaders::sign(self.id, &body, secrets, now);
+        let text = match format {
+            Format::Envelope => {
+                headers.envelope(self.stream, self.kind, org_id, (content_type, &body), now)
+            }
+            Format::Cloudevents => headers.beside(content_type, &body),
+        };
+        Ok(SignedMessage { of: self, org_id, format, headers, content_type, body, text })
+    }
+}
+
+impl SignedMessage<'_> {
+    /// The same for a target.
+    #[must_use]
+    pub fn delivery(&self) -> Delivery<'_> {
+        Delivery {
+            event_id: &self.headers.id,
+            org_id: self.org_id.0,
+            stream: self.of.stream,
+            message: &self.text,
+            headers: self.headers.pairs(),
+            body: &self.body,
+            content_type: self.content_type,
+            is_bare: self.format == Format::Cloudevents,
+            group: self.of.subject,
+            traceparent: self.of.trace.map(|trace| trace.continued().to_string()),
+            anew: self.of.anew,
+        }
     }
 }

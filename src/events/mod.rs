@@ -1,8 +1,10 @@
 //! The catalogue of events (contract 6), in one place: what there is, on which stream, and what
 //! it says. An event is written by the statement of the change that it tells of.
 
+mod cloudevent;
 pub mod envelope;
 pub mod message;
+pub mod options;
 pub mod queue;
 pub mod secrets;
 pub mod stream_name;

@@ -1,5 +1,5 @@
-//! The keys under an org's messages (contract 12.2, 12.3), from memory: the pairs made here that sign its responses and
-//! open its bodies, and the keys of the partner's that replies are encrypted to.
+//! The keys under an org's messages (contract 12.2, 12.3, 14), from memory: the pairs made here that sign its responses
+//! and open its bodies, and the keys of the partner's that replies and events are encrypted to.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -12,6 +12,7 @@ use public_keys::rsa::{PrivateKey, RsaKey};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::event_recipients::EventRecipients;
 use crate::crypto::associated_data;
 use crate::crypto::keyring::Keyring;
 use crate::crypto::secret::Secret;
@@ -40,6 +41,8 @@ pub struct MessageKeyDirectory {
 pub struct MessageKeys {
     pairs: Vec<Arc<Pair>>,
     recipients: Vec<Arc<Recipient>>,
+    /// Those of events.
+    pub event_recipients: EventRecipients,
 }
 
 /// A pair that was made here. Its private half is opened when it is first needed.
@@ -192,11 +195,11 @@ async fn load(
 ) -> Result<MessageKeys, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
-        SELECT unique_id, public_key, sealed, expires_at, 'ResponseSignature' = ANY (usages) AS "signs!",
-               'MessageLevelEncryption' = ANY (usages) AS "encrypts!"
+        SELECT unique_id, type AS kind, usages, public_key, sealed, expires_at,
+               'ResponseSignature' = ANY (usages) AS "signs!", 'MessageLevelEncryption' = ANY (usages) AS "encrypts!"
         FROM public_keys
-        WHERE org_id = $1 AND type = 'RSA' AND deleted_at IS NULL
-            AND usages && ARRAY['ResponseSignature', 'MessageLevelEncryption']
+        WHERE org_id = $1 AND deleted_at IS NULL
+            AND usages && ARRAY['ResponseSignature', 'MessageLevelEncryption', 'Reports', 'CredentialsDownload']
             AND (proven_at IS NOT NULL OR sealed IS NOT NULL OR NOT $2)
         ORDER BY created_at DESC, unique_id DESC
         "#,
@@ -205,9 +208,16 @@ async fn load(
     )
     .fetch_all(&db.lookups)
     .await?;
-    let mut keys = MessageKeys { pairs: Vec::new(), recipients: Vec::new() };
+    let mut keys = MessageKeys {
+        pairs: Vec::new(),
+        recipients: Vec::new(),
+        event_recipients: EventRecipients::default(),
+    };
     for row in rows {
         let (unique_id, expires_at) = (row.unique_id, row.expires_at);
+        if row.sealed.is_none() {
+            keys.event_recipients.add(unique_id, &row.kind, &row.usages, &row.public_key, expires_at);
+        }
         match row.sealed {
             Some(sealed) => keys.pairs.push(Arc::new(Pair {
                 unique_id,

@@ -5,6 +5,7 @@ mod bearers;
 mod callers;
 pub mod client;
 pub mod enforcement;
+pub mod event_recipients;
 pub mod first_uses;
 mod gateway;
 pub mod host;

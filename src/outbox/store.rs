@@ -28,6 +28,8 @@ pub struct Claimed {
     pub queue_type: String,
     pub settings: serde_json::Value,
     pub sealed: Option<Vec<u8>>,
+    pub format: String,
+    pub encrypt_to: Option<String>,
     pub failures: i32,
     /// The time when its queue was last put in place.
     pub put_at: DateTime<Utc>,
@@ -78,7 +80,7 @@ pub async fn claim(
         FROM due WHERE e.org_id = due.org_id AND e.id = due.id
         RETURNING e.org_id AS "org_id: OrgId", e.id, e.stream, e.type AS kind, e.body, e.traceparent, e.attempts,
                   e.first_attempt_at AS "first_attempt_at!", due.type AS "queue_type!", due.settings AS "settings!", due.sealed,
-                  due.failures AS "failures!", due.updated_at AS "put_at!"
+                  due.format AS "format!", due.encrypt_to, due.failures AS "failures!", due.updated_at AS "put_at!"
         "#,
         now,
         only.is_some(),

@@ -44,6 +44,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("the outbox", &["outbox"]),
     ("the service's state", &["state"]),
+    ("messages on their way", &["sending"]),
     ("kept replies", &["idempotency"]),
     ("handlers", &["routes", "metrics::scrape"]),
     ("the document", &["openapi"]),

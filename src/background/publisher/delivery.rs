@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{DELIVERY_TIMEOUT, schedule};
 use crate::events::message::Message;
+use crate::events::options::MessageForm;
 use crate::events::queue::StoredQueue;
 use crate::events::secrets::Secrets;
 use crate::events::targets::{DeliveryError, Reason};
@@ -16,6 +17,7 @@ use crate::outbox::QueueId;
 use crate::outbox::store::{AttemptOutcome, Claimed, Closing, Health};
 use crate::request_id::TraceContext;
 use crate::routes::queues;
+use crate::sending::Sender;
 use crate::state::App;
 
 /// Tries one event and notes what became of it.
@@ -98,8 +100,9 @@ async fn send(app: &App, event: &Claimed, secrets: &Secrets) -> Result<(), Deliv
     let target = stored.target(&app.keyring.master, app.config.targets.policy)?;
     let trace = event.traceparent.as_deref().and_then(TraceContext::parse);
     let Claimed { id, stream, kind, body, .. } = event;
-    let message = Message { id: *id, stream, kind, body, trace, anew: false };
-    message.send(&app.targets, &app.clock, event.org_id, &target, secrets, DELIVERY_TIMEOUT).await
+    let message = Message { id: *id, stream, kind, body, subject: None, trace, anew: false };
+    let form = MessageForm::stored(&event.format, event.encrypt_to.as_deref())?;
+    Sender { org_id: event.org_id, form, secrets }.send(app, message, &target, DELIVERY_TIMEOUT).await
 }
 
 fn after_failure(app: &App, event: &Claimed, error: &DeliveryError) -> AttemptOutcome {

@@ -11,12 +11,14 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::events::message::Message;
+use crate::events::options::MessageForm;
 use crate::events::queue::StoredQueue;
 use crate::events::secrets::{Secrets, secrets_of};
 use crate::events::targets::DeliveryError;
 use crate::events::wire_id;
 use crate::ids::OrgId;
 use crate::request_id::TraceContext;
+use crate::sending::Sender;
 use crate::state::App;
 
 /// Notices that one look takes.
@@ -36,6 +38,8 @@ struct Notice {
     queue_type: String,
     settings: serde_json::Value,
     sealed: Option<Vec<u8>>,
+    format: String,
+    encrypt_to: Option<String>,
     kind: String,
     body: String,
     traceparent: Option<String>,
@@ -80,8 +84,9 @@ async fn send(app: &App, notice: &Notice, secrets: &Secrets) -> Result<(), Deliv
     let target = stored.target(&app.keyring.master, app.config.targets.policy)?;
     let trace = notice.traceparent.as_deref().and_then(TraceContext::parse);
     let Notice { event_id, stream, kind, body, .. } = notice;
-    let message = Message { id: *event_id, stream, kind, body, trace, anew: false };
-    message.send(&app.targets, &app.clock, notice.org_id, &target, secrets, TIMEOUT).await
+    let message = Message { id: *event_id, stream, kind, body, subject: None, trace, anew: false };
+    let form = MessageForm::stored(&notice.format, notice.encrypt_to.as_deref())?;
+    Sender { org_id: notice.org_id, form, secrets }.send(app, message, &target, TIMEOUT).await
 }
 
 async fn take(db: impl PgExecutor<'_>, now: DateTime<Utc>) -> Result<Vec<Notice>, sqlx::Error> {
@@ -95,8 +100,8 @@ async fn take(db: impl PgExecutor<'_>, now: DateTime<Utc>) -> Result<Vec<Notice>
         )
         UPDATE queue_notices n SET held_until = $2 FROM free
         WHERE n.org_id = free.org_id AND n.event_id = free.event_id
-        RETURNING n.org_id AS "org_id: OrgId", n.event_id, n.stream, n.queue_type, n.settings, n.sealed, n.type AS kind,
-                  n.body, n.traceparent
+        RETURNING n.org_id AS "org_id: OrgId", n.event_id, n.stream, n.queue_type, n.settings, n.sealed, n.format,
+                  n.encrypt_to, n.type AS kind, n.body, n.traceparent
         "#,
         now,
         now + HOLD,

@@ -41,12 +41,18 @@ pub struct Delivery<'a> {
     pub org_id: Uuid,
     /// Name of its stream.
     pub stream: &'a str,
-    /// The envelope as JSON: what a queue gets.
+    /// All of it as JSON: what a queue gets that carries text alone.
     pub message: &'a str,
     /// `webhook-id`, `webhook-timestamp`, `webhook-signature`: what a webhook gets, with `body`.
-    pub headers: [(&'static str, String); 3],
+    pub headers: [(&'static str, &'a str); 3],
     /// The very bytes that were signed.
     pub body: &'a str,
+    /// The media type of `body`.
+    pub content_type: &'static str,
+    /// `body` is a message by itself: a queue that carries headers beside it gets both, and not `message`.
+    pub is_bare: bool,
+    /// What the event is about: messages of one group stay in order where a queue has such groups.
+    pub group: Option<&'a str>,
     /// W3C trace context of the attempt, for a webhook.
     pub traceparent: Option<String>,
     /// Nothing that earlier deliveries left is used, no connection and no AWS session: for tests,
@@ -222,7 +228,7 @@ impl fmt::Debug for Targets {
 
 /// JSON made of characters that XML 1.0 has, as SQS and Azure demand. The few that JSON allows
 /// and XML does not can only stand inside strings, where an escape means the same.
-fn xml_safe(json: &str) -> Cow<'_, str> {
+pub(super) fn xml_safe(json: &str) -> Cow<'_, str> {
     if !json.contains(['\u{fffe}', '\u{ffff}']) {
         return json.into();
     }

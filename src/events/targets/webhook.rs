@@ -41,10 +41,10 @@ fn request(webhook: &Webhook, delivery: &Delivery<'_>) -> Result<Request<Full<By
     let mut request = Request::builder()
         .method(Method::POST)
         .uri(webhook.uri().clone())
-        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::CONTENT_TYPE, delivery.content_type)
         .header(header::USER_AGENT, USER_AGENT);
     for (name, value) in &delivery.headers {
-        request = request.header(*name, value);
+        request = request.header(*name, *value);
     }
     if let Some(traceparent) = &delivery.traceparent {
         request = request.header("traceparent", traceparent);

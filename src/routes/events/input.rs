@@ -21,11 +21,13 @@ pub enum EventStatus {
     Delivered,
     /// Given up; can be replayed.
     Failed,
+    /// Of a type that the queue does not take; can be replayed.
+    Skipped,
 }
 
 impl EventStatus {
     /// Every one.
-    pub const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::Failed];
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Delivered, Self::Failed, Self::Skipped];
 
     /// The name on the wire and in the database.
     pub fn name(self) -> &'static str {
@@ -33,6 +35,7 @@ impl EventStatus {
             Self::Pending => "pending",
             Self::Delivered => "delivered",
             Self::Failed => "failed",
+            Self::Skipped => "skipped",
         }
     }
 
@@ -74,8 +77,8 @@ impl Input for EventFilter {
 
     fn read(request: &mut Reader) -> Option<Self> {
         let stream = request.query("stream").choice(STREAMS, stream);
-        let status =
-            request.query("status").choice("must be pending, delivered or failed", EventStatus::parse);
+        const STATUS: &str = "must be pending, delivered, failed or skipped";
+        let status = request.query("status").choice(STATUS, EventStatus::parse);
         Some(Self { stream, status })
     }
 }

@@ -4,6 +4,46 @@
 
 use utoipa::ToSchema;
 
+use crate::events::options::{Format, QueueOrdering};
+
+/// The body of a type of queue: `type`, the object of that type, and what each may have besides. Not one schema that
+/// the others hold, because only a plain object can be closed to unknown fields.
+macro_rules! register {
+    ($(#[$about:meta])* $name:ident is $kind:ident: $(#[$doc:meta])* $field:ident: $target:ty) => {
+        #[derive(ToSchema)]
+        $(#[$about])*
+        #[expect(dead_code, reason = "only its schema is used")]
+        pub struct $name {
+            #[schema(inline)]
+            r#type: $kind,
+            $(#[$doc])*
+            $field: $target,
+            /// The types that the queue takes; without it, all of the stream. What is left out counts as `skipped`
+            /// and can be replayed. Types that there are not yet may be named.
+            #[schema(value_type = Option<Vec<EventTypeName>>, min_items = 1, max_items = 100, example = json!(["user.created"]))]
+            event_types: Option<Vec<String>>,
+            /// The order in which events are sent; without it, none is promised.
+            ordering: Option<QueueOrdering>,
+            /// The form of a message; without it, `envelope`.
+            format: Option<Format>,
+            /// Messages are encrypted to this key of yours: `MessageLevelEncryption`, `Reports` or
+            /// `CredentialsDownload` for the live one of that usage that was registered last, or a `UniqueId` of one
+            /// that has such a usage.
+            #[schema(
+                pattern = "^(MessageLevelEncryption|Reports|CredentialsDownload|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$",
+                example = "MessageLevelEncryption"
+            )]
+            encrypt_to: Option<String>,
+        }
+    };
+}
+
+/// The name of a type of events.
+#[derive(ToSchema)]
+#[schema(value_type = String, pattern = "^[A-Za-z0-9._-]{1,100}$", example = "user.created")]
+#[expect(dead_code, reason = "documents a name's form")]
+pub struct EventTypeName(String);
+
 /// A queue to register: `type`, and the object of that type. `azure_event_hubs` is not live yet, and
 /// answers 503.
 #[derive(ToSchema)]
@@ -20,49 +60,40 @@ pub enum RegisterQueueBody {
     AzureStorageQueue(RegisterAzureStorageQueue),
 }
 
-/// An HTTPS endpoint to register.
-#[derive(ToSchema)]
-#[schema(example = json!({"type": "webhook", "webhook": {"url": "https://partner.example.com/events"}}))]
-#[expect(dead_code, reason = "only its schema is used")]
-pub struct RegisterWebhook {
-    #[schema(inline)]
-    r#type: OfWebhook,
+register! {
+    /// An HTTPS endpoint to register.
+    #[schema(example = json!({"type": "webhook", "webhook": {"url": "https://partner.example.com/events"}}))]
+    RegisterWebhook is OfWebhook:
     /// The endpoint.
-    webhook: WebhookTarget,
+    webhook: WebhookTarget
 }
 
-/// An Amazon SQS queue to register.
-#[derive(ToSchema)]
-#[schema(example = json!({
-    "aws_sqs": {
-        "queue_url": "https://sqs.eu-central-1.amazonaws.com/123456789012/events.fifo",
-        "region": "eu-central-1",
-        "role_arn": "arn:aws:iam::123456789012:role/partner-events",
-    },
-    "type": "aws_sqs",
-}))]
-#[expect(dead_code, reason = "only its schema is used")]
-pub struct RegisterAwsSqs {
-    #[schema(inline)]
-    r#type: OfAwsSqs,
+register! {
+    /// An Amazon SQS queue to register.
+    #[schema(example = json!({
+        "aws_sqs": {
+            "queue_url": "https://sqs.eu-central-1.amazonaws.com/123456789012/events.fifo",
+            "region": "eu-central-1",
+            "role_arn": "arn:aws:iam::123456789012:role/partner-events",
+        },
+        "type": "aws_sqs",
+    }))]
+    RegisterAwsSqs is OfAwsSqs:
     /// The queue.
-    aws_sqs: AwsSqsTarget,
+    aws_sqs: AwsSqsTarget
 }
 
-/// An Azure storage queue to register.
-#[derive(ToSchema)]
-#[schema(example = json!({
-    "azure_storage_queue": {
-        "account_name": "partnerevents", "queue_name": "events", "sas_token": "<your SAS token>",
-    },
-    "type": "azure_storage_queue",
-}))]
-#[expect(dead_code, reason = "only its schema is used")]
-pub struct RegisterAzureStorageQueue {
-    #[schema(inline)]
-    r#type: OfAzureStorageQueue,
+register! {
+    /// An Azure storage queue to register.
+    #[schema(example = json!({
+        "azure_storage_queue": {
+            "account_name": "partnerevents", "queue_name": "events", "sas_token": "<your SAS token>",
+        },
+        "type": "azure_storage_queue",
+    }))]
+    RegisterAzureStorageQueue is OfAzureStorageQueue:
     /// The queue.
-    azure_storage_queue: AzureStorageQueueTarget,
+    azure_storage_queue: AzureStorageQueueTarget
 }
 
 /// The type of a webhook.

@@ -6,6 +6,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::crypto::secret::Secret;
 use crate::error::{ApiError, Code};
 use crate::events::StreamName;
+use crate::events::options::{
+    EncryptTo, Format, MAX_EVENT_TYPES, MessageForm, QueueOptions, QueueOrdering, is_event_type,
+};
 use crate::events::queue::{AwsSqs, AzureStorageQueue, QueueSettings, WebhookEndpoint};
 use crate::http::input::{Body, Fields, Input, Reader};
 use crate::streams::Streams;
@@ -59,7 +62,13 @@ pub enum QueueType {
 }
 
 /// A queue to register.
-pub enum RegisterQueue {
+pub struct RegisterQueue {
+    pub target: RegisterTarget,
+    pub options: QueueOptions,
+}
+
+/// Where it leads.
+pub enum RegisterTarget {
     Live(QueueSettings),
     /// `azure_event_hubs`.
     Planned,
@@ -68,6 +77,13 @@ pub enum RegisterQueue {
 impl Input for RegisterQueue {
     const BODY: Body = Body::Required;
 
+    fn read(request: &mut Reader) -> Option<Self> {
+        let (options, target) = (options(request), RegisterTarget::read(request));
+        Some(Self { target: target?, options })
+    }
+}
+
+impl RegisterTarget {
     fn read(request: &mut Reader) -> Option<Self> {
         const TYPES: &str = "must be aws_sqs, azure_storage_queue or webhook";
         let kind = request.body("type").required().choice(TYPES, |name| match name {
@@ -101,6 +117,34 @@ impl Input for RegisterQueue {
         };
         settings.map(Self::Live)
     }
+}
+
+/// What stands beside the target of any type. Absent is the default, in a `PUT` as well: it replaces.
+fn options(request: &mut Reader) -> QueueOptions {
+    const ENCRYPT_TO: &str =
+        "must be MessageLevelEncryption, Reports, CredentialsDownload, or a key's UniqueId";
+    let event_types = request.body("event_types").list(1..=MAX_EVENT_TYPES, |field| {
+        field.decoded(|name| {
+            is_event_type(name).then(|| name.to_owned()).ok_or("must be the name of a type of events")
+        })
+    });
+    let ordering = request.body("ordering").choice("must be per_subject or null", QueueOrdering::parse);
+    let format = request.body("format").choice("must be envelope or cloudevents", Format::parse);
+    let encrypt_to =
+        request.body("encrypt_to").decoded(|text| EncryptTo::parse(text).ok_or(ENCRYPT_TO));
+    let form = MessageForm { format: format.unwrap_or_default(), encrypt_to };
+    QueueOptions { event_types: event_types.map(folded), ordering, form }
+}
+
+/// Each name once, in the order sent.
+fn folded(sent: Vec<String>) -> Vec<String> {
+    let mut names = Vec::with_capacity(sent.len());
+    for name in sent {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn aws_sqs(o: &mut Fields<'_>) -> Option<AwsSqs> {

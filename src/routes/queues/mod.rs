@@ -79,7 +79,7 @@ pub struct TestedQueue {
         (status = 400, description = "`conflicting_credentials`, or `invalid_request`: the test event did not arrive, and why."),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
         (status = 404, description = "`unknown_stream`"),
-        (status = 409, description = "`queue_already_configured` or `signing_secret_not_configured`"),
+        (status = 409, description = "`queue_already_configured`, `signing_secret_not_configured`, or `no_encryption_key`: what `encrypt_to` names."),
     ),
 )]
 async fn create_queue(
@@ -104,7 +104,7 @@ async fn create_queue(
         (status = 400, description = "`conflicting_credentials`, or `invalid_request`: the test event did not arrive, and why."),
         (status = 403, description = "`forbidden`, or `key_superseded`: the key that authenticates is in its grace window."),
         (status = 404, description = "`unknown_stream` or `queue_not_configured`"),
-        (status = 409, description = "`signing_secret_not_configured`"),
+        (status = 409, description = "`signing_secret_not_configured`, or `no_encryption_key`: what `encrypt_to` names."),
     ),
 )]
 async fn replace_queue(
@@ -211,7 +211,8 @@ async fn test_queue(
     let stored = StoredQueue { org_id, stream: stream.as_str(), kind, settings, sealed: sealed.as_deref() };
     let target = stored.target(&app.keyring.master, app.config.targets.policy);
     let target = target.map_err(|error| test_publish::failed(&error))?;
-    let event_id = test_publish::send(&app, org_id, &stream, &target, trace).await?;
+    let form = row.form().map_err(|error| test_publish::failed(&error))?;
+    let event_id = test_publish::send(&app, org_id, &stream, (&target, form), trace).await?;
     store::proven(&app.db.pool, org_id, &stream).await?;
     app.outbox.queue_changed(org_id, stream);
     let reply = Reply::new(StatusCode::ACCEPTED, &Data { data: TestedQueue { event_id } })?;

@@ -29,6 +29,7 @@ pub struct QueueSummary {
     updated_at: DateTime<Utc>,
     waiting_events: i64,
     failed_events: i64,
+    skipped_events: i64,
     lost_events: i64,
     consecutive_failures: i32,
 }
@@ -59,6 +60,7 @@ pub async fn list(db: &Db, org_id: OrgId) -> Result<Vec<QueueSummary>, ApiError>
         updated_at: row.updated_at,
         waiting_events: row.waiting,
         failed_events: row.failed,
+        skipped_events: row.skipped,
         lost_events: row.lost,
         consecutive_failures: row.failures,
     };

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::input::{QueuePath, RegisterQueue};
+use super::input::{QueuePath, RegisterQueue, RegisterTarget};
 use super::reply::Queue;
 use super::rules::{QueueAction, Standing};
 use super::store::{NewQueue, StreamQueue};
@@ -13,11 +13,13 @@ use crate::crypto::associated_data;
 use crate::crypto::secret::Secret;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
 use crate::events::StreamName;
+use crate::events::options::QueueOptions;
 use crate::events::queue::{QueueSettings, expires_at, require_live, secret};
 use crate::events::targets::Target;
 use crate::features::Feature;
 use crate::http::paging::Data;
 use crate::idempotency::{self, Claim, Reply};
+use crate::sending;
 use crate::state::App;
 
 /// A queue to put in place.
@@ -34,12 +36,17 @@ impl Put<'_> {
     /// seconds, and again with the change.
     pub async fn execute(self, input: RegisterQueue, claim: Option<Claim>) -> Result<Response, ApiError> {
         let (app, org_id, kind) = (self.app, self.mandate.org_id, self.kind);
-        let (settings, target) = self.judged(input)?;
+        let RegisterQueue { target, options } = input;
+        let (settings, target) = self.judged(target)?;
         let stream = self.path.find(&app.streams).await?;
         let queue = StreamQueue { stream: stream.clone(), new: None };
         let stream = self.mandate.snapshot(&app.db, &app.clock, &queue).await?.decide(kind, stream)?.stream;
-        test_publish::send(app, org_id, &stream, &target, self.mandate.author.trace()).await?;
-        let new = Some(self.stored(&stream, &settings, &target));
+        if let Some(encrypt_to) = options.form.encrypt_to {
+            sending::require_recipient(app, org_id, encrypt_to).await?;
+        }
+        let trace = self.mandate.author.trace();
+        test_publish::send(app, org_id, &stream, (&target, options.form), trace).await?;
+        let new = Some(self.stored(&stream, &settings, &target, options));
         let queue = StreamQueue { stream: Some(stream.clone()), new };
         let named = Some(stream.clone());
         let rule = move |org: &Standing| org.decide(kind, named.clone()).map(Some);
@@ -55,8 +62,8 @@ impl Put<'_> {
         Ok(response)
     }
 
-    fn judged(&self, input: RegisterQueue) -> Result<(QueueSettings, Target), ApiError> {
-        let RegisterQueue::Live(settings) = input else { return Err(self.not_live()) };
+    fn judged(&self, target: RegisterTarget) -> Result<(QueueSettings, Target), ApiError> {
+        let RegisterTarget::Live(settings) = target else { return Err(self.not_live()) };
         let judged = settings.target(self.app.config.targets.policy).and_then(|target| {
             require_live(&target, self.app.clock.now())?;
             Ok(target)
@@ -79,7 +86,13 @@ impl Put<'_> {
         refusal.err().unwrap_or_else(|| Code::ServiceUnavailable.into())
     }
 
-    fn stored(&self, stream: &StreamName, settings: &QueueSettings, target: &Target) -> NewQueue {
+    fn stored(
+        &self,
+        stream: &StreamName,
+        settings: &QueueSettings,
+        target: &Target,
+        options: QueueOptions,
+    ) -> NewQueue {
         let associated_data = associated_data::event_queue(self.mandate.org_id, stream.as_str());
         let seal = |secret: &Secret<String>| {
             self.app.keyring.master.seal(&associated_data, secret.expose().as_bytes())
@@ -89,6 +102,7 @@ impl Put<'_> {
             settings: settings.to_json(),
             sealed: secret(target).map(seal),
             expires_at: expires_at(target),
+            options,
         }
     }
 }

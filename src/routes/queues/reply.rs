@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::input::QueueType;
 use super::store::QueueRow;
 use crate::error::ApiError;
+use crate::events::options::{Format, QueueOrdering};
 use crate::events::queue::{AwsSqs, AzureStorageQueue, WebhookEndpoint};
 use crate::events::{PauseReason, StreamName};
 use crate::http::paging::{CursorPosition, Listed};
@@ -35,6 +36,18 @@ pub struct Queue {
     /// Of `webhook`.
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook: Option<WebhookEndpoint>,
+    /// The types that it takes; null is all of its stream.
+    #[schema(required, example = json!(["user.created"]))]
+    event_types: Option<Vec<String>>,
+    /// The order in which events are sent; null where none is promised.
+    #[schema(required)]
+    ordering: Option<QueueOrdering>,
+    /// The form of a message.
+    #[schema(value_type = Format)]
+    format: String,
+    /// The usage, or the key's `UniqueId`, that messages are encrypted to; null: in clear.
+    #[schema(required, example = "MessageLevelEncryption")]
+    encrypt_to: Option<String>,
     /// How it does.
     state: QueueState,
     /// Why it stands still until it is resumed; null otherwise.
@@ -52,6 +65,8 @@ pub struct Queue {
     waiting_events: i64,
     /// Events that were given up, counted up to 10,001; they can be replayed.
     failed_events: i64,
+    /// Events of types that it does not take, counted up to 10,001; they can be replayed.
+    skipped_events: i64,
     /// Events that waited too long and were deleted.
     lost_events: i64,
     /// Deliveries that failed in a row.
@@ -131,7 +146,7 @@ impl Queue {
             0 => QueueState::Active,
             _ => QueueState::Failing,
         };
-        debug_assert!(row.waiting.max(row.failed) <= EXACT_UP_TO + 1, "counts are cut off");
+        debug_assert!(row.waiting.max(row.failed).max(row.skipped) <= EXACT_UP_TO + 1, "counts are cut off");
         Ok(Self {
             queue_name: row.stream,
             kind: row.kind,
@@ -141,10 +156,15 @@ impl Queue {
             aws_sqs,
             azure_storage_queue,
             webhook,
+            event_types: row.event_types,
+            ordering: row.ordering.as_deref().and_then(QueueOrdering::parse),
+            format: row.format,
+            encrypt_to: row.encrypt_to,
             created_at: row.created_at,
             updated_at: row.updated_at,
             waiting_events: row.waiting,
             failed_events: row.failed,
+            skipped_events: row.skipped,
             lost_events: row.lost,
             consecutive_failures: row.failures,
         })

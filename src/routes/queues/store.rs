@@ -7,6 +7,8 @@ use super::rules::{QueueAction, QueueNow, QueuePlan, Standing};
 use crate::changes::{Changeable, Mandate, change, snapshot};
 use crate::error::ApiError;
 use crate::events::StreamName;
+use crate::events::options::{MessageForm, QueueOptions, QueueOrdering};
+use crate::events::targets::DeliveryError;
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
 
@@ -23,11 +25,27 @@ pub struct QueueRow {
     pub failures: i32,
     pub paused_until: Option<DateTime<Utc>>,
     pub pause_reason: Option<String>,
+    pub event_types: Option<Vec<String>>,
+    pub ordering: Option<String>,
+    pub format: String,
+    pub encrypt_to: Option<String>,
     /// Cut off above [`EXACT_UP_TO`].
     pub waiting: i64,
     /// Cut off above [`EXACT_UP_TO`].
     pub failed: i64,
+    /// Cut off above [`EXACT_UP_TO`].
+    pub skipped: i64,
     pub lost: i64,
+}
+
+impl QueueRow {
+    /// The form of its messages.
+    ///
+    /// # Errors
+    /// That it cannot be read.
+    pub fn form(&self) -> Result<MessageForm, DeliveryError> {
+        MessageForm::stored(&self.format, self.encrypt_to.as_deref())
+    }
 }
 
 /// The org's queues, or the one of a stream.
@@ -40,11 +58,13 @@ pub async fn find(
         QueueRow,
         r#"
         SELECT q.stream, q.type AS kind, q.settings, q.sealed, q.expires_at, q.created_at, q.updated_at, q.failures,
-               q.paused_until, q.pause_reason,
+               q.paused_until, q.pause_reason, q.event_types, q.ordering, q.format, q.encrypt_to,
                (SELECT count(*) FROM (SELECT FROM events e WHERE e.org_id = q.org_id AND e.stream = q.stream
                                       AND e.state = 'pending' LIMIT $3) AS first) AS "waiting!",
                (SELECT count(*) FROM (SELECT FROM events e WHERE e.org_id = q.org_id AND e.stream = q.stream
                                       AND e.state = 'failed' LIMIT $3) AS first) AS "failed!",
+               (SELECT count(*) FROM (SELECT FROM events e WHERE e.org_id = q.org_id AND e.stream = q.stream
+                                      AND e.state = 'skipped' LIMIT $3) AS first) AS "skipped!",
                coalesce(l.lost, 0) AS "lost!"
         FROM event_queues q
         LEFT JOIN event_losses l ON l.org_id = q.org_id AND l.stream = q.stream
@@ -76,6 +96,7 @@ pub struct NewQueue {
     pub settings: serde_json::Value,
     pub sealed: Option<Vec<u8>>,
     pub expires_at: Option<DateTime<Utc>>,
+    pub options: QueueOptions,
 }
 
 /// Notices that may wait for an org's old targets: each takes a test event that succeeds, or a call.
@@ -145,6 +166,7 @@ impl StreamQueue {
         plan: &QueuePlan,
     ) -> Result<bool, sqlx::Error> {
         let (new, subject) = (self.new.as_ref(), plan.subject());
+        let options = new.map(|new| &new.options);
         let event =
             plan.kind.event().map(|kind| mandate.draft(seen.org, kind, &subject).on(plan.stream.told_on()));
         change!(
@@ -153,16 +175,20 @@ impl StreamQueue {
             event = event.as_ref(),
             version = "seq",
             writes = "old AS (
-                SELECT q.type, q.settings, q.sealed FROM event_queues q, change
+                SELECT q.type, q.settings, q.sealed, q.format, q.encrypt_to FROM event_queues q, change
                 WHERE q.org_id = change.org_id AND q.stream = change.queue
             ),
             put AS (
                 INSERT INTO event_queues (org_id, stream, type, settings, sealed, expires_at, created_at, updated_at,
-                                          is_woken)
-                SELECT org_id, queue, type, settings, sealed, expires_at, at, at, true FROM change WHERE type IS NOT NULL
+                                          event_types, ordering, format, encrypt_to, is_woken)
+                SELECT org_id, queue, type, settings, sealed, expires_at, at, at, event_types, ordering, format,
+                       encrypt_to, true
+                FROM change WHERE type IS NOT NULL
                 ON CONFLICT ON CONSTRAINT event_queues_pkey DO UPDATE
                 SET type = excluded.type, settings = excluded.settings, sealed = excluded.sealed,
                     expires_at = excluded.expires_at, expiry_told = NULL, updated_at = excluded.updated_at,
+                    event_types = excluded.event_types, ordering = excluded.ordering, format = excluded.format,
+                    encrypt_to = excluded.encrypt_to,
                     failures = 0, paused_until = NULL, paused_at = NULL, pause_reason = NULL, is_woken = true
             ),
             gone AS (
@@ -179,10 +205,10 @@ impl StreamQueue {
                 WHERE q.org_id = change.org_id AND q.stream = change.queue AND change.is_resumed
             ),
             noticed AS (
-                INSERT INTO queue_notices (org_id, event_id, stream, queue_type, settings, sealed, type, body, traceparent,
-                                           created_at, held_until)
-                SELECT change.org_id, event_id, queue, old.type, old.settings, old.sealed, action,
-                       event_head || seq || event_tail, traceparent, at, at
+                INSERT INTO queue_notices (org_id, event_id, stream, queue_type, settings, sealed, format, encrypt_to,
+                                           type, body, traceparent, created_at, held_until)
+                SELECT change.org_id, event_id, queue, old.type, old.settings, old.sealed, old.format, old.encrypt_to,
+                       action, event_head || seq || event_tail, traceparent, at, at
                 FROM change, old
                 WHERE tells_target
                     AND (SELECT count(*) FROM queue_notices n WHERE n.org_id = change.org_id) < max_notices
@@ -193,6 +219,11 @@ impl StreamQueue {
                 "settings": "jsonb" = new.map(|new| &new.settings),
                 "sealed": "bytea" = new.and_then(|new| new.sealed.as_deref()),
                 "expires_at": "timestamptz" = new.and_then(|new| new.expires_at),
+                "event_types": "text[]" = options.and_then(|options| options.event_types.as_deref()),
+                "ordering": "text" = options.and_then(|options| options.ordering).map(QueueOrdering::name),
+                "format": "text" = options.map(|options| options.form.format.name()),
+                "encrypt_to": "text" =
+                    options.and_then(|options| options.form.encrypt_to).map(|encrypt_to| encrypt_to.text()),
                 "is_deleted": "boolean" = plan.kind == QueueAction::Delete,
                 "pause_reason": "text" = plan.kind.pause_reason().map(|reason| reason.name()),
                 "is_resumed": "boolean" = plan.kind == QueueAction::Resume,

@@ -7,11 +7,13 @@ use serde_json::json;
 use crate::clock::rfc3339;
 use crate::error::{ApiError, Code};
 use crate::events::message::Message;
+use crate::events::options::MessageForm;
 use crate::events::secrets::secrets_of;
 use crate::events::targets::{DeliveryError, Target};
 use crate::events::{StreamName, cut, wire_id};
 use crate::ids::{OrgId, new_row_id};
 use crate::request_id::TraceContext;
+use crate::sending::Sender;
 use crate::state::App;
 
 /// The time that a queue has to acknowledge it.
@@ -23,7 +25,7 @@ pub async fn send(
     app: &App,
     org_id: OrgId,
     stream: &StreamName,
-    target: &Target,
+    (target, form): (&Target, MessageForm),
     trace: Option<TraceContext>,
 ) -> Result<String, ApiError> {
     let now = app.clock.now();
@@ -39,8 +41,9 @@ pub async fn send(
         "data": { "stream": stream.as_str() },
     });
     let body = body.to_string();
-    let message = Message { id, stream: stream.as_str(), kind: KIND, body: &body, trace, anew: true };
-    match message.send(&app.targets, &app.clock, org_id, target, &secrets, TIMEOUT).await {
+    let (stream, subject) = (stream.as_str(), None);
+    let message = Message { id, stream, kind: KIND, body: &body, subject, trace, anew: true };
+    match (Sender { org_id, form, secrets: &secrets }).send(app, message, target, TIMEOUT).await {
         Ok(()) => Ok(wire_id(id)),
         Err(error) => Err(failed(&error)),
     }

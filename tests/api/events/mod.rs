@@ -3,11 +3,13 @@
 
 mod delivery;
 mod detail;
+mod forms;
 mod isolation;
 mod leases;
 mod list;
 mod loss;
 mod notices;
+mod options;
 mod pauses;
 mod refusals;
 mod replay;

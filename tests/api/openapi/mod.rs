@@ -130,7 +130,7 @@ fn whatever_comes_from_a_closed_set_is_an_enum() {
         json!(["tenant_key", "public_key", "gateway", "operator", "platform", "claim", "service"])
     );
     assert_eq!(schema("SecretSource")["enum"], json!(["server", "partner"]));
-    assert_eq!(schema("EventStatus")["enum"], json!(["pending", "delivered", "failed"]));
+    assert_eq!(schema("EventStatus")["enum"], json!(["pending", "delivered", "failed", "skipped"]));
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod selection;
 mod show;
 mod standing;
 
+pub use self::deliver::open;
 use serde_json::{Value, json};
 
 use crate::support::{Caller, Org, Reply};
@@ -35,11 +36,11 @@ fn body_of(block: &str) -> String {
 }
 
 /// A registration that is wrong in nothing.
-fn rsa(org: &Org, file: &str) -> Value {
+pub fn rsa(org: &Org, file: &str) -> Value {
     registration(org, "RSA", &fixture(file))
 }
 
-fn pgp(org: &Org, file: &str) -> Value {
+pub fn pgp(org: &Org, file: &str) -> Value {
     registration(org, "PGP", &fixture(file))
 }
 
@@ -53,7 +54,7 @@ fn generation(org: &Org, length: u32) -> Value {
 }
 
 /// Registers a key; gives its id.
-async fn register(org: &Org, registration: Value) -> String {
+pub async fn register(org: &Org, registration: Value) -> String {
     unique_id(&org.post(KEYS, registration).await.expect(200))
 }
 

@@ -95,15 +95,21 @@ impl Pair {
     }
 }
 
+/// Opens what was encrypted to the partner's key.
+#[track_caller]
+pub fn open_jwe(sent: &[u8], kid: &str) -> Vec<u8> {
+    let jwe = Jwe::parse(sent).expect("a JWE");
+    assert_eq!(jwe.kid(), Some(kid));
+    let private: Pkcs8V1Der<'_> = PARTNERS.as_der().expect("DER");
+    let key = PrivateKey::from_pkcs8(private.as_ref()).expect("a private key");
+    jwe.open(&key).expect("it opens").to_vec()
+}
+
 /// Opens an encrypted reply with the partner's private key; gives the reply as it would have been in clear.
 #[track_caller]
 pub fn opened(reply: &Reply, kid: &str) -> Reply {
     assert_eq!(reply.header("content-type"), Some("application/jose"), "{}", reply.text());
-    let jwe = Jwe::parse(&reply.body).expect("a JWE");
-    assert_eq!(jwe.kid(), Some(kid));
-    let private: Pkcs8V1Der<'_> = PARTNERS.as_der().expect("DER");
-    let key = PrivateKey::from_pkcs8(private.as_ref()).expect("a private key");
-    let body = jwe.open(&key).expect("it opens").to_vec();
+    let body = open_jwe(&reply.body, kid);
     let mut headers = reply.headers.clone();
     headers.insert("content-type", "application/json".parse().expect("a media type"));
     Reply { status: reply.status, headers, body }

@@ -187,7 +187,7 @@ def envelope(walk):
     message = found[0]
     outside = json.loads(message)
     headers, body = outside["headers"], outside["body"]
-    assert list(outside) == ["event_id", "stream", "type", "org_id", "signed_at", "headers", "body"], list(outside)
+    assert list(outside) == ["event_id", "stream", "type", "org_id", "signed_at", "headers", "content_type", "body"], list(outside)
     inside = json.loads(body)
     assert outside["event_id"] == headers["webhook-id"]
     assert (outside["stream"], outside["type"], outside["org_id"]) == ("users", inside["type"], inside["org_id"])

@@ -109,8 +109,11 @@ fn delivery<'a>(event_id: &'a str, message: &'a str) -> Delivery<'a> {
         org_id: ORG,
         stream: "users",
         message,
-        headers: [("webhook-id", String::new()), ("webhook-timestamp", String::new()), ("x", String::new())],
+        headers: [("webhook-id", ""), ("webhook-timestamp", ""), ("x", "")],
         body: "",
+        content_type: "application/json",
+        is_bare: false,
+        group: None,
         traceparent: None,
         anew: false,
     }

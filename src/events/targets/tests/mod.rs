@@ -30,11 +30,14 @@ fn delivery() -> Delivery<'static> {
         stream: "users",
         message: r#"{"event_id":"evt_1"}"#,
         headers: [
-            ("webhook-id", "evt_1".to_owned()),
-            ("webhook-timestamp", "1795248000".to_owned()),
-            ("webhook-signature", "v1,abc v1,def".to_owned()),
+            ("webhook-id", "evt_1"),
+            ("webhook-timestamp", "1795248000"),
+            ("webhook-signature", "v1,abc v1,def"),
         ],
         body: r#"{"type":"user.created"}"#,
+        content_type: "application/json",
+        is_bare: false,
+        group: None,
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         anew: false,
     }
