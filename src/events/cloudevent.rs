@@ -95,7 +95,8 @@ mod tests {
 
     use super::*;
 
-    const BODY: &str = r#"{"type":"lab.ready","timestamp":"2026-11-21T08:00:00Z","org_id":"o","data":{"b": 1.0,"a":1e3}}"#;
+    const BODY: &str =
+        r#"{"type":"lab.ready","timestamp":"2026-11-21T08:00:00Z","org_id":"o","data":{"b": 1.0,"a":1e3}}"#;
 
     fn message(body: &'static str) -> Message<'static> {
         let (id, trace) = (Uuid::from_u128(1), None);

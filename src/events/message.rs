@@ -88,9 +88,7 @@ impl<'a> Message<'a> {
         };
         let headers = SignedHeaders::sign(self.id, &body, secrets, now);
         let text = match format {
-            Format::Envelope => {
-                headers.envelope(self.stream, self.kind, org_id, (content_type, &body), now)
-            }
+            Format::Envelope => headers.envelope(self.stream, self.kind, org_id, (content_type, &body), now),
             Format::Cloudevents => headers.beside(content_type, &body),
         };
         Ok(SignedMessage { of: self, org_id, format, headers, content_type, body, text })

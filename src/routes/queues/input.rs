@@ -130,8 +130,7 @@ fn options(request: &mut Reader) -> QueueOptions {
     });
     let ordering = request.body("ordering").choice("must be per_subject or null", QueueOrdering::parse);
     let format = request.body("format").choice("must be envelope or cloudevents", Format::parse);
-    let encrypt_to =
-        request.body("encrypt_to").decoded(|text| EncryptTo::parse(text).ok_or(ENCRYPT_TO));
+    let encrypt_to = request.body("encrypt_to").decoded(|text| EncryptTo::parse(text).ok_or(ENCRYPT_TO));
     let form = MessageForm { format: format.unwrap_or_default(), encrypt_to };
     QueueOptions { event_types: event_types.map(folded), ordering, form }
 }

@@ -41,8 +41,7 @@ async fn a_queue_shows_its_options_and_a_put_without_them_goes_back_to_the_defau
     assert_eq!(created["data"], queue(&acme).await);
     assert_eq!(acme.get("/v1/admin/org/queues").await.expect(200).json()["data"][0], created["data"]);
 
-    let defaults =
-        json!({"event_types": null, "ordering": null, "format": "envelope", "encrypt_to": null});
+    let defaults = json!({"event_types": null, "ordering": null, "format": "envelope", "encrypt_to": null});
     assert_eq!(options_of(&put(&acme, &receiver.url, json!({})).await), defaults);
     assert_eq!(options_of(&put(&acme, &receiver.url, all.clone()).await), all);
     let nulls = json!({"event_types": null, "ordering": null, "format": null, "encrypt_to": null});
@@ -57,7 +56,8 @@ async fn pausing_and_resuming_leaves_the_options() {
     let app = service().await;
     let (acme, receiver) = (app.org("acme").await, Receiver::start().await);
     acme.make_signing_secret(0).await;
-    let options = json!({"event_types": ["user.created"], "ordering": "per_subject", "format": "cloudevents"});
+    let options =
+        json!({"event_types": ["user.created"], "ordering": "per_subject", "format": "cloudevents"});
     let created = acme.post(QUEUE, body(&receiver.url, &options)).await.expect(201).json();
     for step in ["pause", "resume"] {
         let reply = acme.bodyless("POST", &format!("{QUEUE}/{step}")).await.expect(200).json();
@@ -73,9 +73,24 @@ async fn options_that_say_nothing_are_refused_each_in_its_place() {
     const ENCRYPT_TO: &str =
         "must be MessageLevelEncryption, Reports, CredentialsDownload, or a key's UniqueId";
     for (options, loc, msg, kind) in [
-        (json!({"event_types": []}), json!(["body", "event_types"]), "must have 1 to 100 items", "value_error"),
-        (json!({"event_types": many}), json!(["body", "event_types"]), "must have 1 to 100 items", "value_error"),
-        (json!({"event_types": "user.created"}), json!(["body", "event_types"]), "must be a list", "value_error"),
+        (
+            json!({"event_types": []}),
+            json!(["body", "event_types"]),
+            "must have 1 to 100 items",
+            "value_error",
+        ),
+        (
+            json!({"event_types": many}),
+            json!(["body", "event_types"]),
+            "must have 1 to 100 items",
+            "value_error",
+        ),
+        (
+            json!({"event_types": "user.created"}),
+            json!(["body", "event_types"]),
+            "must be a list",
+            "value_error",
+        ),
         (
             json!({"event_types": ["user.created", "user.*"]}),
             json!(["body", "event_types", 1]),
@@ -84,7 +99,12 @@ async fn options_that_say_nothing_are_refused_each_in_its_place() {
         ),
         (json!({"event_types": [null]}), json!(["body", "event_types", 0]), "is required", "missing"),
         (json!({"ordering": "fifo"}), json!(["body", "ordering"]), "must be per_subject or null", "enum"),
-        (json!({"format": "CloudEvents"}), json!(["body", "format"]), "must be envelope or cloudevents", "enum"),
+        (
+            json!({"format": "CloudEvents"}),
+            json!(["body", "format"]),
+            "must be envelope or cloudevents",
+            "enum",
+        ),
         (json!({"format": 1}), json!(["body", "format"]), "must be envelope or cloudevents", "enum"),
         (json!({"encrypt_to": "Authentication"}), json!(["body", "encrypt_to"]), ENCRYPT_TO, "value_error"),
         (json!({"encrypt_to": "Unknown"}), json!(["body", "encrypt_to"]), ENCRYPT_TO, "value_error"),
@@ -116,8 +136,7 @@ async fn a_key_that_nothing_can_be_encrypted_to_is_refused_before_the_test_event
 
 #[tokio::test]
 async fn encryption_needs_the_feature_of_the_keys() {
-    let app =
-        TestApp::with(&[("ALLOW_PRIVATE_TARGETS", "true"), ("DISABLED_FEATURES", "public_keys")]).await;
+    let app = TestApp::with(&[("ALLOW_PRIVATE_TARGETS", "true"), ("DISABLED_FEATURES", "public_keys")]).await;
     let (acme, receiver) = (app.org("acme").await, Receiver::start().await);
     acme.make_signing_secret(0).await;
     let with = body(&receiver.url, &json!({"encrypt_to": "Reports"}));
