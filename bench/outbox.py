@@ -16,10 +16,10 @@ MASTER = "base64:YmVuY2htYXJrIG1hc3RlciBrZXksIDMyIGJ5dGVzISE="
 INSERT = """INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
     SELECT o.id, encode(substr(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint), 3)
                         || set_byte(substr(uuid_send(gen_random_uuid()), 7), 0,
-                                    112 + get_byte(uuid_send(gen_random_uuid()), 0) % 16), 'hex')::uuid,
+                                    112 + get_byte(uuid_send(gen_random_uuid()), 0) %% 16), 'hex')::uuid,
            'users', 'user.updated',
            '{"type":"user.updated","timestamp":"2026-11-21T08:00:00Z","org_id":"' || o.id || '","data":{"user_id":"'
-               || overlay(o.id::text PLACING lpad(to_hex(n % %(subjects)d), 12, '0') FROM 25)
+               || overlay(o.id::text PLACING lpad(to_hex(n %% %(subjects)d), 12, '0') FROM 25)
                || '","occurred_at":"2026-11-21T08:00:00Z","version":' || n || '}}', now(), now()
     FROM orgs o CROSS JOIN generate_series(1, %(each)d) AS n WHERE o.key LIKE '%(orgs)s' ORDER BY n"""
 
@@ -150,7 +150,7 @@ class Lab:
 
 def remark(report):
     """What a report says beside the rate."""
-    said = [f"{report['accepted']} in {report['seconds']:.1f} s", f"{report['most_running']} side by side"]
+    said = [f"{report['accepted']} in {report['seconds']:.1f} s"]
     if report["batches"]:
         said.append("batches " + " ".join(f"{size}:{count}" for size, count in report["batches"].items()))
     said += [f"{report[what]} {what}" for what in ("again", "disordered", "refused") if report[what]]
