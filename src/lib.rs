@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod network;
 pub mod openapi;
 pub mod outbox;
+pub mod queue_health;
 pub mod readiness;
 pub mod request_id;
 pub mod routes;

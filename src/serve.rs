@@ -21,7 +21,7 @@ use tower::Layer as _;
 
 use crate::app::{self, MAX_HEADER_BYTES};
 use crate::background::{
-    expiry, leaks, outbox_depth, probe, publisher, reports, retention, rotations, service_keys, streams,
+    expiry, leaks, outbox_depth, probe, publisher, queue_alerts, reports, retention, rotations, service_keys, streams,
 };
 use crate::config::Config;
 use crate::db::change_feed::ChangeFeed;
@@ -100,6 +100,9 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
     tasks.spawn(retention::run(app.clone()));
     tasks.spawn(rotations::run(app.clone()));
     tasks.spawn(outbox_depth::run(app.clone()));
+    tasks.spawn(queue_alerts::run(app.clone()));
+    let attempts = app.clone();
+    tasks.spawn(async move { attempts.queue_health.flush_forever(&attempts.db).await });
 
     let (close, closed) = watch::channel(false);
     let publisher = tokio::spawn(publisher::run(app.clone(), closed.clone()));
@@ -135,6 +138,7 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
     }
     tasks.shutdown().await;
     app.identity.keys.usage.flush(&app.db).await;
+    app.queue_health.flush(&app.db).await;
     app.db.close().await;
     tracing::info!("stopped");
 }

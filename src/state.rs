@@ -27,6 +27,7 @@ use crate::ids::{KeyId, OrgId};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
+use crate::queue_health::QueueHealth;
 use crate::readiness::Readiness;
 use crate::routes::leaks::queue::LeakQueue;
 use crate::routes::users::inserts::Inserts;
@@ -61,6 +62,8 @@ pub struct AppState {
     pub outbox: Arc<Outbox>,
     /// The streams of events, ours and the platform's.
     pub streams: Streams,
+    /// How partners' queues did of late.
+    pub queue_health: Arc<QueueHealth>,
     /// The ways to partners' queues.
     pub targets: Targets,
     /// The service's own keys.
@@ -121,6 +124,7 @@ impl App {
             users: Lookups::spawn(db.clone(), metrics.database.batch("user_lookups")).shared(share),
             outbox: Arc::new(Outbox::new(db.clone(), metrics.database.batch("event_closings"))),
             streams: Streams::new(db.clone()),
+            queue_health: Arc::new(QueueHealth::new(clock.clone())),
             targets: Targets::new(config.targets.clone(), clock.clone()),
             keyring,
             keys_renewed: Notify::new(),

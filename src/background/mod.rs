@@ -5,6 +5,7 @@ pub mod leaks;
 pub mod outbox_depth;
 pub mod probe;
 pub mod publisher;
+pub mod queue_alerts;
 mod queue_credential;
 pub mod reports;
 pub mod retention;

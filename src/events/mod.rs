@@ -130,6 +130,10 @@ kinds! {
     QueueReplaced = "queue.replaced" on Credentials;
     QueueDeleted = "queue.deleted" on Credentials;
     QueuePaused = "queue.paused" on Credentials;
+    /// It failed so often in a row that it is only tried now and then (contract 14).
+    QueueFailing = "queue.failing" on Credentials;
+    /// It took an event again.
+    QueueRecovered = "queue.recovered" on Credentials;
 }
 
 impl EventType {
@@ -142,7 +146,14 @@ impl EventType {
     /// Returns `true` if it is about a queue.
     #[must_use]
     pub fn is_of_a_queue(self) -> bool {
-        matches!(self, Self::QueueReplaced | Self::QueueDeleted | Self::QueuePaused)
+        matches!(
+            self,
+            Self::QueueReplaced
+                | Self::QueueDeleted
+                | Self::QueuePaused
+                | Self::QueueFailing
+                | Self::QueueRecovered
+        )
     }
 }
 
@@ -265,6 +276,16 @@ pub enum Subject {
         /// Of `paused`.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<PauseReason>,
+    },
+    /// Of `queue.failing` and `queue.recovered`. The other stream carries them.
+    QueueHealth {
+        /// The queue: the name of its stream.
+        queue_name: StreamName,
+        /// Since when it is known not to work; the same in both.
+        since: DateTime<Utc>,
+        /// Of `failing`: what went wrong last, as events show it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        last_error: Option<String>,
     },
 }
 

@@ -42,7 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "routes::users::user",
         ],
     ),
-    ("the outbox", &["outbox"]),
+    ("the outbox, and how queues do", &["outbox", "queue_health"]),
     ("the service's state", &["state"]),
     ("messages on their way", &["sending"]),
     ("kept replies", &["idempotency"]),

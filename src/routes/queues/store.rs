@@ -201,7 +201,10 @@ impl StreamQueue {
             ),
             resumed AS (
                 UPDATE event_queues q
-                SET paused_at = NULL, pause_reason = NULL, failures = 0, paused_until = NULL, is_woken = true FROM change
+                SET paused_at = NULL, pause_reason = NULL, paused_until = NULL, is_woken = true,
+                    -- An outage that was told is over with the next success, which one failure lets publishers note.
+                    failures = CASE WHEN q.failing_since IS NULL THEN 0 ELSE 1 END
+                FROM change
                 WHERE q.org_id = change.org_id AND q.stream = change.queue AND change.is_resumed
             ),
             noticed AS (

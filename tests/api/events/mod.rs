@@ -1,6 +1,7 @@
 //! Events from the outbox to a partner's webhook (contract 6): a step of the publisher at a time,
 //! on a clock that the test moves.
 
+mod alerts;
 mod delivery;
 mod detail;
 mod forms;

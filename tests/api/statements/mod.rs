@@ -56,6 +56,8 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
         "FROM event_queues WHERE is_woken",
         "the publisher wakes what waits, of all orgs in turn",
     ),
+    ("event_queues", "WHERE ((failures >= 20 AND failing_since IS NULL)", "tells all orgs of their queues"),
+    ("queue_minutes", "SELECT ctid FROM queue_minutes", "retention"),
     (
         "queue_notices",
         "WITH old AS (DELETE FROM queue_notices",
