@@ -53,7 +53,7 @@ pub async fn run(config: &Config, command: QueuesCommand, output: Output) -> Res
             operator::take(&opened.db, &Clock::system(), &keyring, org_id, (step, &stream)).await?;
             return output.done(&json!({ done: stream }), format!("The queue {stream} is {done}."));
         }
-        let queues = operator::list(&opened.db, org_id).await?;
+        let queues = operator::list(&opened.db, &Clock::system(), org_id).await?;
         output.list(&json!({ "queues": queues }), &queues)
     })
     .await

@@ -16,9 +16,7 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::ids::OrgId;
 
-/// The time that is shown.
-pub const SHOWN: TimeDelta = TimeDelta::hours(1);
-/// The time that is kept: what is shown, and a margin for clocks.
+/// The time that is kept: the hour that is shown, and a margin for clocks.
 pub const KEPT: TimeDelta = TimeDelta::hours(2);
 const FLUSH_INTERVAL: Duration = Duration::from_secs(15);
 /// Queues and minutes that wait to be written; attempts on further ones are not counted.

@@ -128,7 +128,7 @@ async fn list_queues(
     partner: Partner,
     Valid(page): Valid<Page>,
 ) -> Result<Json<List<Queue>>, ApiError> {
-    let rows = store::find(&app.db.pool, partner.org_id, None).await?;
+    let rows = store::find(&app.db.pool, partner.org_id, None, app.clock.now()).await?;
     let total = rows.len() as i64;
     // There are no more queues than streams.
     let (skip, take) = (page.skip() as usize, page.rows() as usize);
@@ -156,7 +156,7 @@ async fn get_queue(
 ) -> Result<Json<Data<Queue>>, ApiError> {
     let (org_id, stream) = (partner.org_id, path.stream(&app.streams).await?);
     let row =
-        store::find(&app.db.pool, org_id, Some(&stream)).await?.pop().ok_or(Code::QueueNotConfigured)?;
+        store::find(&app.db.pool, org_id, Some(&stream), app.clock.now()).await?.pop().ok_or(Code::QueueNotConfigured)?;
     Ok(Json(Data { data: Queue::of(&app, org_id, row)? }))
 }
 
@@ -206,7 +206,7 @@ async fn test_queue(
 ) -> Result<Response, ApiError> {
     let (org_id, stream) = (partner.org_id, path.stream(&app.streams).await?);
     let row =
-        store::find(&app.db.pool, org_id, Some(&stream)).await?.pop().ok_or(Code::QueueNotConfigured)?;
+        store::find(&app.db.pool, org_id, Some(&stream), app.clock.now()).await?.pop().ok_or(Code::QueueNotConfigured)?;
     let QueueRow { kind, settings, sealed, .. } = &row;
     let stored = StoredQueue { org_id, stream: stream.as_str(), kind, settings, sealed: sealed.as_deref() };
     let target = stored.target(&app.keyring.master, app.config.targets.policy);

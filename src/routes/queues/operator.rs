@@ -50,8 +50,8 @@ impl fmt::Display for QueueSummary {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn list(db: &Db, org_id: OrgId) -> Result<Vec<QueueSummary>, ApiError> {
-    let rows = store::find(&db.pool, org_id, None).await?;
+pub async fn list(db: &Db, clock: &Clock, org_id: OrgId) -> Result<Vec<QueueSummary>, ApiError> {
+    let rows = store::find(&db.pool, org_id, None, clock.now()).await?;
     let summary = |row: store::QueueRow| QueueSummary {
         queue_name: row.stream,
         kind: row.kind,

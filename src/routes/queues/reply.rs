@@ -15,6 +15,7 @@ use crate::http::paging::{CursorPosition, Listed};
 use crate::http::totals::EXACT_UP_TO;
 use crate::ids::OrgId;
 use crate::outbox::DEAD_AFTER;
+use crate::queue_health::Durations;
 use crate::state::App;
 
 /// A queue, without its secrets.
@@ -71,6 +72,16 @@ pub struct Queue {
     lost_events: i64,
     /// Deliveries that failed in a row.
     consecutive_failures: i32,
+    /// When the oldest event that waits happened; null where none waits.
+    #[schema(required)]
+    oldest_waiting_at: Option<DateTime<Utc>>,
+    /// Of the attempts in the last hour, the share that was acknowledged; null where there were none.
+    #[schema(required, minimum = 0, maximum = 1)]
+    success_rate_1h: Option<f64>,
+    /// The milliseconds within which 95 of 100 attempts in the last hour were over, at most half too high; null where
+    /// there were none.
+    #[schema(required, minimum = 0)]
+    p95_ms_1h: Option<i64>,
 }
 
 /// How a queue does.
@@ -167,6 +178,14 @@ impl Queue {
             skipped_events: row.skipped,
             lost_events: row.lost,
             consecutive_failures: row.failures,
+            oldest_waiting_at: row.oldest_waiting,
+            success_rate_1h: share(row.delivered, row.attempts),
+            p95_ms_1h: Durations::p95(&row.durations),
         })
     }
+}
+
+/// A share of attempts, to four digits.
+fn share(delivered: i64, attempts: i64) -> Option<f64> {
+    (attempts > 0).then(|| (delivered as f64 / attempts as f64 * 10_000.0).round() / 10_000.0)
 }

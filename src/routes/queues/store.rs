@@ -1,6 +1,6 @@
 //! The SQL of queues.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
 use super::rules::{QueueAction, QueueNow, QueuePlan, Standing};
@@ -36,6 +36,15 @@ pub struct QueueRow {
     /// Cut off above [`EXACT_UP_TO`].
     pub skipped: i64,
     pub lost: i64,
+    /// When the oldest event that waits happened. Of those that were tried, the [`LOOKED_AT`] that are due first are
+    /// looked at.
+    pub oldest_waiting: Option<DateTime<Utc>>,
+    /// Attempts within [`SHOWN`].
+    pub attempts: i64,
+    /// Of these, those that were acknowledged.
+    pub delivered: i64,
+    /// The attempts by how long they took, in the order of the bounds.
+    pub durations: Vec<i64>,
 }
 
 impl QueueRow {
@@ -48,11 +57,17 @@ impl QueueRow {
     }
 }
 
+/// Events looked at to find the oldest.
+const LOOKED_AT: i64 = 1_000;
+/// The time in which attempts are shown (contract 14).
+const SHOWN: TimeDelta = TimeDelta::hours(1);
+
 /// The org's queues, or the one of a stream.
 pub async fn find(
     db: impl PgExecutor<'_>,
     org_id: OrgId,
     stream: Option<&StreamName>,
+    now: DateTime<Utc>,
 ) -> Result<Vec<QueueRow>, sqlx::Error> {
     sqlx::query_as!(
         QueueRow,
@@ -65,15 +80,32 @@ pub async fn find(
                                       AND e.state = 'failed' LIMIT $3) AS first) AS "failed!",
                (SELECT count(*) FROM (SELECT FROM events e WHERE e.org_id = q.org_id AND e.stream = q.stream
                                       AND e.state = 'skipped' LIMIT $3) AS first) AS "skipped!",
-               coalesce(l.lost, 0) AS "lost!"
+               coalesce(l.lost, 0) AS "lost!",
+               least((SELECT e.created_at FROM events e WHERE e.org_id = q.org_id AND e.stream = q.stream
+                          AND e.state = 'pending' AND e.attempts = 0 ORDER BY e.seq LIMIT 1),
+                     (SELECT min(first.created_at) FROM (
+                          SELECT e.created_at FROM events e WHERE e.org_id = q.org_id AND e.stream = q.stream
+                              AND e.state = 'pending' AND e.attempts > 0 ORDER BY e.next_attempt_at, e.seq LIMIT $4
+                      ) AS first)) AS oldest_waiting,
+               coalesce(recent.attempts, 0)::bigint AS "attempts!", coalesce(recent.delivered, 0)::bigint AS "delivered!",
+               ARRAY(SELECT sum(d.count)::bigint FROM queue_minutes m
+                     CROSS JOIN LATERAL unnest(m.durations) WITH ORDINALITY AS d (count, place)
+                     WHERE m.org_id = q.org_id AND m.stream = q.stream AND m.minute > $5
+                     GROUP BY d.place ORDER BY d.place) AS "durations!"
         FROM event_queues q
         LEFT JOIN event_losses l ON l.org_id = q.org_id AND l.stream = q.stream
+        LEFT JOIN LATERAL (
+            SELECT sum(m.attempts) AS attempts, sum(m.delivered) AS delivered FROM queue_minutes m
+            WHERE m.org_id = q.org_id AND m.stream = q.stream AND m.minute > $5
+        ) AS recent ON true
         WHERE q.org_id = $1 AND ($2::text IS NULL OR q.stream = $2)
         ORDER BY q.created_at, q.stream
         "#,
         org_id.0,
         stream.map(StreamName::as_str),
         EXACT_UP_TO + 1,
+        LOOKED_AT,
+        now - SHOWN,
     )
     .fetch_all(db)
     .await
@@ -150,7 +182,7 @@ impl Changeable for StreamQueue {
         if !plan.is_done && !self.write(&mut *db, mandate, seen, &plan).await? {
             return Ok(None);
         }
-        Ok(Some(find(db, mandate.org_id, Some(&plan.stream)).await?.pop()))
+        Ok(Some(find(db, mandate.org_id, Some(&plan.stream), seen.org.now).await?.pop()))
     }
 }
 

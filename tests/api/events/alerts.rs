@@ -133,7 +133,9 @@ async fn a_replacement_that_passed_its_test_has_recovered() {
     die(&app, &acme).await;
     assert_eq!(tell(&app).await, 1);
     acme.receiver.answers("200 OK");
+    app.clock.advance(TimeDelta::seconds(1));
     replace(&acme.org, "users", &acme.receiver.url).await;
+    app.clock.advance(TimeDelta::seconds(1));
     assert_eq!((tell(&app).await, tell(&app).await), (1, 0));
     let kinds: Vec<_> = told(&app, &acme.org).await.into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, ["queue.failing", "queue.replaced", "queue.recovered"]);

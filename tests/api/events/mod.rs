@@ -5,6 +5,7 @@ mod alerts;
 mod delivery;
 mod detail;
 mod forms;
+mod health;
 mod isolation;
 mod leases;
 mod list;
