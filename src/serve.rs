@@ -21,7 +21,8 @@ use tower::Layer as _;
 
 use crate::app::{self, MAX_HEADER_BYTES};
 use crate::background::{
-    expiry, leaks, outbox_depth, probe, publisher, queue_alerts, reports, retention, rotations, service_keys, streams,
+    expiry, leaks, outbox_depth, probe, publisher, queue_alerts, reports, retention, rotations, service_keys,
+    streams,
 };
 use crate::config::Config;
 use crate::db::change_feed::ChangeFeed;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 /// Upper bounds in milliseconds, each at most half as much again as the one before from 2 on; an attempt ends at 10 s.
 const BOUNDS: [u64; 28] = [
-    1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1_000, 1_500, 2_000, 3_000, 4_000, 6_000,
-    8_000, 10_000, 16_000,
+    1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1_000, 1_500, 2_000, 3_000,
+    4_000, 6_000, 8_000, 10_000, 16_000,
 ];
 
 /// Attempts by how long they took: one number for each bound. What took longer counts under the last.

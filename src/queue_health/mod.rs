@@ -105,8 +105,9 @@ impl QueueHealth {
         let _alone = self.writing.lock().await;
         let taken = std::mem::take(&mut *self.waiting());
         let minutes = taken.orgs.into_iter();
-        let mut rows: Vec<_> =
-            minutes.flat_map(|(org_id, minutes)| minutes.into_iter().map(move |minute| (org_id, minute))).collect();
+        let mut rows: Vec<_> = minutes
+            .flat_map(|(org_id, minutes)| minutes.into_iter().map(move |minute| (org_id, minute)))
+            .collect();
         // In the order of their keys, so that two replicas cannot deadlock.
         rows.sort_unstable_by(|(a_org, a), (b_org, b)| {
             (a_org.0, &a.stream, a.minute).cmp(&(b_org.0, &b.stream, b.minute))
@@ -174,7 +175,9 @@ mod tests {
         let waiting = health.waiting();
         let seen: Vec<_> = waiting.orgs[&org(1)]
             .iter()
-            .map(|minute| (&*minute.stream, minute.minute.timestamp(), minute.delivered, minute.durations.total()))
+            .map(|minute| {
+                (&*minute.stream, minute.minute.timestamp(), minute.delivered, minute.durations.total())
+            })
             .collect();
         assert_eq!(seen, [("users", 0, 1, 2), ("credentials", 0, 1, 1), ("users", 60, 1, 1)]);
         assert_eq!(waiting.rows, 3);

@@ -155,8 +155,10 @@ async fn get_queue(
     Valid(path): Valid<QueuePath>,
 ) -> Result<Json<Data<Queue>>, ApiError> {
     let (org_id, stream) = (partner.org_id, path.stream(&app.streams).await?);
-    let row =
-        store::find(&app.db.pool, org_id, Some(&stream), app.clock.now()).await?.pop().ok_or(Code::QueueNotConfigured)?;
+    let row = store::find(&app.db.pool, org_id, Some(&stream), app.clock.now())
+        .await?
+        .pop()
+        .ok_or(Code::QueueNotConfigured)?;
     Ok(Json(Data { data: Queue::of(&app, org_id, row)? }))
 }
 
@@ -205,8 +207,10 @@ async fn test_queue(
     Once { input: path, claim }: Once<QueuePath>,
 ) -> Result<Response, ApiError> {
     let (org_id, stream) = (partner.org_id, path.stream(&app.streams).await?);
-    let row =
-        store::find(&app.db.pool, org_id, Some(&stream), app.clock.now()).await?.pop().ok_or(Code::QueueNotConfigured)?;
+    let row = store::find(&app.db.pool, org_id, Some(&stream), app.clock.now())
+        .await?
+        .pop()
+        .ok_or(Code::QueueNotConfigured)?;
     let QueueRow { kind, settings, sealed, .. } = &row;
     let stored = StoredQueue { org_id, stream: stream.as_str(), kind, settings, sealed: sealed.as_deref() };
     let target = stored.target(&app.keyring.master, app.config.targets.policy);

@@ -149,7 +149,12 @@ async fn what_is_told_waits_where_the_other_streams_queue_is_dead_too() {
     die(&app, &acme).await;
     assert_eq!(tell(&app).await, 1);
     publish(&app).await;
-    let events = acme.org.get(&format!("{EVENTS}?stream=credentials&status=pending&limit=100")).await.expect(200).json();
+    let events = acme
+        .org
+        .get(&format!("{EVENTS}?stream=credentials&status=pending&limit=100"))
+        .await
+        .expect(200)
+        .json();
     let events = events["data"].as_array().expect("a list").clone();
     assert_eq!(events.iter().filter(|event| event["type"] == "queue.failing").count(), 1);
 }

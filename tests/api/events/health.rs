@@ -12,7 +12,12 @@ use crate::support::{Org, TestApp};
 async fn attempted(app: &TestApp, org: &Org, attempts: &[(bool, u64)]) {
     let health = &app.state.queue_health;
     for (is_delivered, millis) in attempts {
-        health.attempted(partner_api::ids::OrgId(org.id), "users", *is_delivered, Duration::from_millis(*millis));
+        health.attempted(
+            partner_api::ids::OrgId(org.id),
+            "users",
+            *is_delivered,
+            Duration::from_millis(*millis),
+        );
     }
     health.flush(&app.state.db).await;
 }
