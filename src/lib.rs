@@ -18,6 +18,7 @@ pub mod http;
 pub mod idempotency;
 pub mod identity;
 pub mod ids;
+pub mod key_calendar;
 pub mod limits;
 pub mod metrics;
 pub mod network;

@@ -1,5 +1,5 @@
 //! Sending an event's message once, as its queue wants it (contract 14): encrypted to the partner's key, signed as it is
-//! sent. When, how often and what then is the publisher's.
+//! sent with the org's secrets and the service's own key. When, how often and what then is the publisher's.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +40,13 @@ impl Sender<'_> {
             None => None,
             Some(meant) => Some(encrypt(app, self.org_id, meant, message.plaintext(format)?).await?),
         };
-        message.sign(self.org_id, format, encrypted, self.secrets, app.clock.now())
+        let unreadable = |error: ApiError| {
+            tracing::warn!(%error, "the keys of events cannot be read");
+            Reason::Settings("this service's key for signatures cannot be read")
+        };
+        let (keys, now) = (app.event_keys.current().await.map_err(unreadable)?, app.clock.now());
+        let key = keys.signing(now).map_err(unreadable)?;
+        message.sign(self.org_id, format, encrypted, (self.secrets, key), now)
     }
 
     /// The same, and sends it; waits at most `timeout` for the acknowledgement.

@@ -94,9 +94,10 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
     tasks.spawn(probe::probe_forever(app.clone(), clock_offset));
     tasks.spawn(service_keys::follow(app.clone()));
     tasks.spawn(streams::follow(app.clone()));
-    let (uses, token_keys) = (app.clone(), app.clone());
+    let (uses, token_keys, event_keys) = (app.clone(), app.clone(), app.clone());
     tasks.spawn(async move { uses.identity.flush_forever().await });
     tasks.spawn(async move { token_keys.identity.token_keys.publish_forever().await });
+    tasks.spawn(async move { event_keys.event_keys.publish_forever().await });
     tasks.spawn(expiry::run(app.clone()));
     tasks.spawn(retention::run(app.clone()));
     tasks.spawn(rotations::run(app.clone()));

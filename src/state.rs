@@ -23,6 +23,7 @@ use crate::identity::once_a_minute::OnceAMinute;
 use crate::identity::signatures::SignedBase;
 use crate::identity::usage::SourceNetwork;
 use crate::identity::{self, Identity};
+use crate::key_calendar::event_keys::EventKeys;
 use crate::ids::{KeyId, OrgId};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -68,6 +69,8 @@ pub struct AppState {
     pub targets: Targets,
     /// The service's own keys.
     pub keyring: Keyring,
+    /// Those that sign events.
+    pub event_keys: EventKeys,
     /// Told when they were renewed.
     pub keys_renewed: Notify,
     /// Keys that somebody found.
@@ -126,6 +129,7 @@ impl App {
             streams: Streams::new(db.clone()),
             queue_health: Arc::new(QueueHealth::new(clock.clone())),
             targets: Targets::new(config.targets.clone(), clock.clone()),
+            event_keys: EventKeys::new(keyring.clone(), db.clone(), clock.clone()),
             keyring,
             keys_renewed: Notify::new(),
             leaks: LeakQueue::default(),
@@ -173,7 +177,10 @@ impl Invalidate for AppState {
     fn forget(&self, changed: &Changed) {
         self.identity.forget(changed);
         match changed {
-            Changed::ServiceKeys => self.keys_renewed.notify_one(),
+            Changed::ServiceKeys => {
+                self.event_keys.forget();
+                self.keys_renewed.notify_one();
+            }
             Changed::Streams => self.streams.changed.notify_one(),
             Changed::Org(_) | Changed::Key(..) | Changed::PlatformTokens => {}
         }

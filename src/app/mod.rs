@@ -47,7 +47,7 @@ use crate::features::Feature;
 use crate::identity::Access;
 use crate::limits::Listener;
 use crate::openapi;
-use crate::routes::{self, claims, docs, gateway, health, index, internal, leaks, member_tokens, oauth, org};
+use crate::routes::{self, claims, docs, event_keys, gateway, health, index, internal, leaks, member_tokens, oauth, org};
 use crate::state::App;
 
 /// The public listener's routes.
@@ -113,7 +113,8 @@ fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
         router.route_layer(from_fn_with_state(Gate { app: app.clone(), feature, access, scopes }, gate::pass))
     };
     let always_on = routes::features::routes().merge(org::routes());
-    let open = member_tokens::keys().merge(oauth::routes()).merge(claims::routes()).merge(leaks::routes());
+    let keys = member_tokens::keys().merge(event_keys::routes());
+    let open = keys.merge(oauth::routes()).merge(claims::routes()).merge(leaks::routes());
     let mut router = OpenApiRouter::with_openapi(openapi::info()).merge(open).merge(gated(
         always_on,
         None,

@@ -22,8 +22,9 @@ pub async fn follow(app: App) {
         let is_ok = outcome.is_ok();
         match outcome {
             Ok(true) => {
-                // Those of member tokens are renewed with them.
+                // Those of member tokens and of events are renewed with them.
                 app.identity.token_keys.forget();
+                app.event_keys.forget();
                 let (pepper, _) = app.keyring.pepper();
                 tracing::info!(generation = pepper.number, "the service's keys were renewed");
             }

@@ -15,11 +15,13 @@ use super::output::Output;
 use crate::background::service_keys::LOOK_INTERVAL;
 use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
+use crate::crypto::access_token::TokenKey;
+use crate::crypto::event_key::EventKey;
 use crate::crypto::keyring::{FAMILIES, Keyring, add};
 use crate::db::Db;
 use crate::db::change_feed::{CHANGES, SERVICE_KEYS};
-use crate::identity::token_keys;
 use crate::ids::{KeyId, OrgId};
+use crate::key_calendar::CalendarKey;
 use crate::routes::org::store::not_handed_over;
 use crate::routes::org::{self, OrgChange};
 
@@ -108,17 +110,19 @@ pub async fn renew(db: &Db, clock: &Clock, keyring: &Keyring, settle: Duration) 
     }
 }
 
-/// Adds a generation to every key and ends those of member tokens, which are made again when one is
-/// asked for; all of it or nothing.
+/// Adds a generation to every key and ends those of member tokens and of events, which are made again when
+/// one is asked for; all of it or nothing.
 async fn make(db: &Db, keyring: &Keyring, number: i16, now: DateTime<Utc>) -> Result<(), CliError> {
     let master = keyring.master.clone();
     db.transaction(async move |mut tx| {
         for family in FAMILIES {
             add(&mut *tx, &master, family, number, now).await?;
         }
-        sqlx::query!("DELETE FROM service_keys WHERE starts_with(name, $1)", token_keys::PREFIX)
-            .execute(&mut *tx)
-            .await?;
+        for prefix in [TokenKey::PREFIX, EventKey::PREFIX] {
+            sqlx::query!("DELETE FROM service_keys WHERE starts_with(name, $1)", prefix)
+                .execute(&mut *tx)
+                .await?;
+        }
         announce(&mut *tx).await?;
         tx.commit().await?;
         Ok(())

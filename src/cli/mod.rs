@@ -74,8 +74,8 @@ enum Command {
     /// Check the audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
-    /// Check an event's envelope from standard input with the secret in SIGNING_SECRET
-    VerifyEvent,
+    /// Check an event's envelope from standard input with the secret in SIGNING_SECRET, or with the service's keys
+    VerifyEvent(event::PublicKeys),
     /// Seal everything under the first master key again
     Reseal {
         /// Only count what is still under another one; exits 1 if there is any
@@ -133,8 +133,8 @@ fn dispatch(command: Command, output: Output) -> Result<(), CliError> {
         clap_complete::generate(shell, &mut Cli::command(), "partner-api", &mut script);
         return output::whole(&String::from_utf8(script)?);
     }
-    if let Command::VerifyEvent = command {
-        return event::verify(output);
+    if let Command::VerifyEvent(keys) = &command {
+        return event::verify(keys, output);
     }
     let config = Config::from_env()?;
     if let Command::Healthcheck = command {
@@ -159,7 +159,7 @@ fn dispatch(command: Command, output: Output) -> Result<(), CliError> {
             Command::Openapi { .. }
             | Command::Completions { .. }
             | Command::Healthcheck
-            | Command::VerifyEvent => Ok(()),
+            | Command::VerifyEvent(_) => Ok(()),
         }
     })
 }

@@ -3,7 +3,9 @@
 pub mod access_token;
 pub mod associated_data;
 pub mod audit_chain;
+pub mod event_key;
 pub mod github_keys;
+pub mod jwk;
 pub mod key_text;
 pub mod keyring;
 pub mod master;

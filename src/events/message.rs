@@ -9,6 +9,7 @@ use super::cloudevent;
 use super::envelope::SignedHeaders;
 use super::options::Format;
 use super::targets::{Delivery, DeliveryError};
+use crate::crypto::event_key::EventKey;
 use crate::crypto::secret::Secret;
 use crate::ids::OrgId;
 use crate::request_id::TraceContext;
@@ -66,7 +67,7 @@ impl<'a> Message<'a> {
     }
 
     /// Puts it into its form, with what was made of the [plaintext](Self::plaintext) in its place, and signs it as it is
-    /// sent, with every live secret; each attempt has a fresh timestamp.
+    /// sent, with every live secret and the service's key; each attempt has a fresh timestamp.
     ///
     /// # Errors
     /// That the body cannot be read.
@@ -75,7 +76,7 @@ impl<'a> Message<'a> {
         org_id: OrgId,
         format: Format,
         encrypted: Option<Encrypted>,
-        secrets: &[Secret<Vec<u8>>],
+        (secrets, key): (&[Secret<Vec<u8>>], &EventKey),
         now: DateTime<Utc>,
     ) -> Result<SignedMessage<'a>, DeliveryError> {
         let (content_type, body) = match (format, encrypted) {
@@ -86,7 +87,7 @@ impl<'a> Message<'a> {
             (Format::Envelope, Some(encrypted)) => (encrypted.content_type, Cow::Owned(encrypted.text)),
             (Format::Envelope, None) => ("application/json", Cow::Borrowed(self.body)),
         };
-        let headers = SignedHeaders::sign(self.id, &body, secrets, now);
+        let headers = SignedHeaders::sign(self.id, &body, secrets, key, now);
         let text = match format {
             Format::Envelope => headers.envelope(self.stream, self.kind, org_id, (content_type, &body), now),
             Format::Cloudevents => headers.beside(content_type, &body),
@@ -112,5 +113,52 @@ impl SignedMessage<'_> {
             traceparent: self.of.trace.map(|trace| trace.continued().to_string()),
             anew: self.of.anew,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed(format: Format, encrypted: Option<Encrypted>) -> SignedMessage<'static> {
+        let (id, subject, trace) = (Uuid::from_u128(1), Some("7"), None);
+        let body = r#"{"timestamp":"2026-11-21T08:00:00Z","data":{"user_id":"7"}}"#;
+        let message = Message { id, stream: "users", kind: "user.created", body, subject, trace, anew: false };
+        let key = EventKey::from_seed(&Secret::new(vec![7; 32])).unwrap();
+        let now = DateTime::from_timestamp(1_795_248_000, 0).unwrap();
+        message.sign(OrgId(Uuid::from_u128(2)), format, encrypted, (&[], &key), now).unwrap()
+    }
+
+    #[test]
+    fn a_queue_gets_the_envelope_and_a_webhook_the_bare_body() {
+        let encrypted = Encrypted { text: "e30..".to_owned(), content_type: "application/jose" };
+        let message = signed(Format::Envelope, Some(encrypted));
+        let delivery = message.delivery();
+        assert_eq!((delivery.body, delivery.content_type, delivery.is_bare), ("e30..", "application/jose", false));
+        let [_, _, signature, kid] = delivery.headers;
+        assert_eq!(
+            delivery.message,
+            format!(
+                r#"{{"event_id":"evt_00000000000000000000000000000001","stream":"users","type":"user.created","org_id":"00000000-0000-0000-0000-000000000002","signed_at":"2026-11-21T08:00:00Z","headers":{{"webhook-id":"evt_00000000000000000000000000000001","webhook-timestamp":"1795248000","webhook-signature":"{}","webhook-signature-key-id":"{}"}},"content_type":"application/jose","body":"e30.."}}"#,
+                signature.1, kid.1
+            )
+        );
+        let plain = signed(Format::Envelope, None);
+        assert_eq!(plain.delivery().content_type, "application/json");
+        assert!(plain.delivery().message.contains(r#""content_type":"application/json","body":"{\"timestamp"#));
+    }
+
+    #[test]
+    fn a_cloudevent_is_the_message_and_has_its_headers_beside_it_where_a_queue_carries_text_alone() {
+        let message = signed(Format::Cloudevents, None);
+        let delivery = message.delivery();
+        assert!(delivery.is_bare && delivery.body.starts_with(r#"{"specversion":"1.0","#));
+        let beside: serde_json::Value = serde_json::from_str(delivery.message).unwrap();
+        assert_eq!(beside["body"], delivery.body);
+        assert_eq!(beside["content_type"], "application/cloudevents+json");
+        for (name, value) in delivery.headers {
+            assert_eq!(beside["headers"][name], value);
+        }
+        assert_eq!(beside.as_object().unwrap().len(), 3);
     }
 }

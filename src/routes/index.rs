@@ -10,11 +10,12 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 
 /// The links to read on, and what is there.
-const LINKS: [(&str, &str, &str); 4] = [
+const LINKS: [(&str, &str, &str); 5] = [
     ("docs", "/docs", "All routes, to read and to try"),
     ("openapi", "/openapi.json", "The same as an OpenAPI document"),
     ("live", "/livez", "Whether the process lives"),
     ("jwks", "/.well-known/jwks.json", "The keys that verify tokens"),
+    ("webhook_keys", "/.well-known/webhook-keys.json", "The keys that verify events"),
 ];
 
 /// Nothing is loaded and nothing runs; the style is in the page.

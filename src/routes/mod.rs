@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod claims;
 pub mod docs;
+pub mod event_keys;
 pub mod events;
 pub mod features;
 pub mod gateway;

@@ -174,6 +174,22 @@ fn bearer(app: &TestApp, token: &str) -> Caller {
     app.anyone().with("authorization", format!("Bearer {token}"))
 }
 
+#[tokio::test]
+async fn the_keys_that_sign_events_are_others_at_once_and_those_from_before_are_not_published() {
+    let mut app = TestApp::new().await;
+    app.listen().await;
+    let published = async || {
+        let keys = app.anyone().get("/.well-known/webhook-keys.json").await.expect(200).json();
+        keys["keys"].as_array().expect("a list").clone()
+    };
+    let before = published().await;
+    renew(&app).await;
+    let renewed = async || (published().await != before).then_some(());
+    within(A_SECOND, "others are published", renewed).await;
+    let after = published().await;
+    assert_eq!((before.len(), after.len()), (1, 1));
+}
+
 /// What `audit verify --json` finds, and whether it was content.
 fn verify(app: &TestApp) -> (bool, Value) {
     let outcome = Program::on(&app.database).run(&["audit", "verify", "--json"]);

@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("worker threads", &["workers"]),
     ("which features there are", &["features"]),
     ("which streams there are", &["streams"]),
+    ("keys by the calendar", &["key_calendar"]),
     ("who is calling", &["identity"]),
     ("what is logged", &["audit", "telemetry"]),
     ("changes of an org", &["changes"]),

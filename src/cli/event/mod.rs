@@ -3,8 +3,9 @@
 mod received_headers;
 
 use std::io::Read as _;
+use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -13,6 +14,8 @@ use super::output::{Output, note};
 use super::{CliError, rules};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::crypto::event_key::EventPublicKey;
+use crate::crypto::secret::Secret;
 use crate::crypto::signing_secret;
 use crate::events::envelope::SignedHeaders;
 use crate::http::paging::Page;
@@ -97,24 +100,71 @@ struct Received {
     body: String,
 }
 
-/// Checks an envelope from standard input against the secret in `SIGNING_SECRET`. The age of the
-/// timestamp is the receiver's business, so it is not judged.
-pub fn verify(output: Output) -> Result<(), CliError> {
-    let secret =
-        std::env::var("SIGNING_SECRET").map_err(|_| "SIGNING_SECRET must hold the secret to verify with")?;
-    let secret = signing_secret::decode(secret.trim())
-        .map_err(|refusal| format!("SIGNING_SECRET {}", refusal.message()))?;
+/// The keys that an event may be verified with in place of the secret.
+#[derive(Debug, Args)]
+pub struct PublicKeys {
+    /// The file of the keys that the service publishes at /.well-known/webhook-keys.json
+    #[arg(long, value_name = "FILE", conflicts_with = "public_key")]
+    jwks: Option<PathBuf>,
+    /// One of them, as `whpk_` and base64
+    #[arg(long, value_name = "WHPK")]
+    public_key: Option<String>,
+}
+
+/// What a message is verified with.
+enum Verifier {
+    /// `v1`
+    Secret(Secret<Vec<u8>>),
+    /// `v1a`
+    Keys(Vec<EventPublicKey>),
+}
+
+impl Verifier {
+    fn given(keys: &PublicKeys) -> Result<Self, CliError> {
+        if let Some(file) = &keys.jwks {
+            let set = std::fs::read_to_string(file);
+            let set = set.map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+            return Ok(Self::Keys(EventPublicKey::of_set(&set)?));
+        }
+        if let Some(key) = &keys.public_key {
+            return Ok(Self::Keys(vec![EventPublicKey::parse(key.trim())?]));
+        }
+        let secret = std::env::var("SIGNING_SECRET")
+            .map_err(|_| "SIGNING_SECRET must hold the secret to verify with, or name --jwks or --public-key")?;
+        let secret = signing_secret::decode(secret.trim());
+        Ok(Self::Secret(secret.map_err(|refusal| format!("SIGNING_SECRET {}", refusal.message()))?))
+    }
+
+    fn signed(&self, received: &Received) -> bool {
+        match self {
+            Self::Secret(secret) => received.headers.is_signed_with(secret, &received.body),
+            Self::Keys(keys) => received.headers.is_signed_by(keys, &received.body),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Secret(_) => "this secret",
+            Self::Keys(_) => "these keys",
+        }
+    }
+}
+
+/// Checks an envelope from standard input against the secret in `SIGNING_SECRET`, or the service's keys. The age of
+/// the timestamp is the receiver's business, so it is not judged.
+pub fn verify(keys: &PublicKeys, output: Output) -> Result<(), CliError> {
+    let verifier = Verifier::given(keys)?;
     let mut text = String::new();
     std::io::stdin().take(1024 * 1024).read_to_string(&mut text)?;
     let received: Received =
         serde_json::from_str(&text).map_err(|_| "standard input is not an event's envelope")?;
     let event_id = &received.headers.id;
-    if !received.headers.is_signed_with(&secret, &received.body) {
+    if !verifier.signed(&received) {
         if output.json {
             output.show(&json!({ "valid": false }), "")?;
         }
-        return Err("the event was not signed with this secret, or was changed".into());
+        return Err(format!("the event was not signed with {}, or was changed", verifier.name()).into());
     }
-    note(format!("The event {event_id} was signed with this secret."));
+    note(format!("The event {event_id} was signed with {}.", verifier.name()));
     output.show(&json!({ "valid": true, "event_id": event_id, "body": received.body }), &received.body)
 }

@@ -1,4 +1,4 @@
-//! The three headers of a message, as whoever kept it wrote them down: their names in any case
+//! The headers of a message, as whoever kept it wrote them down: their names in any case
 //! (RFC 9110 5.1), a value alone or in an array, as an object or as pairs, which is how servers and
 //! tools show headers.
 
@@ -9,7 +9,11 @@ use serde_json::Value;
 
 use crate::events::envelope::SignedHeaders;
 
-/// Reads the headers of a message; others than the three are left aside.
+/// Those that count. The last is left out by versions that had no such key.
+const NAMES: [&str; 4] =
+    ["webhook-id", "webhook-timestamp", "webhook-signature", "webhook-signature-key-id"];
+
+/// Reads the headers of a message; others than these are left aside.
 ///
 /// # Errors
 /// One of them is missing, has no text, or is there twice with different values.
@@ -21,7 +25,7 @@ fn of(headers: Value) -> Result<SignedHeaders, &'static str> {
     let mut found = BTreeMap::new();
     for (name, value) in fields(headers)? {
         let name = name.to_ascii_lowercase();
-        if !["webhook-id", "webhook-timestamp", "webhook-signature"].contains(&name.as_str()) {
+        if !NAMES.contains(&name.as_str()) {
             continue;
         }
         let value = text(value).ok_or("a header has no text")?;
@@ -29,11 +33,13 @@ fn of(headers: Value) -> Result<SignedHeaders, &'static str> {
             return Err("a header is there twice");
         }
     }
+    let key_id = found.remove("webhook-signature-key-id").unwrap_or_default();
     let mut take = |name| found.remove(name).ok_or("a header is missing");
     Ok(SignedHeaders {
         id: take("webhook-id")?,
         timestamp: take("webhook-timestamp")?,
         signature: take("webhook-signature")?,
+        key_id,
     })
 }
 
@@ -91,6 +97,7 @@ mod tests {
             id: "evt_1".into(),
             timestamp: "1795248000".into(),
             signature: "v1,a v1,b".into(),
+            key_id: String::new(),
         };
         for headers in [
             json!({"webhook-id": "evt_1", "webhook-timestamp": "1795248000", "webhook-signature": "v1,a v1,b"}),
@@ -121,6 +128,13 @@ mod tests {
         ] {
             assert_eq!(of(headers.clone()), Ok(expected.clone()), "{headers}");
         }
+    }
+
+    #[test]
+    fn the_key_is_read_where_it_is_named() {
+        let headers = json!({"webhook-id": "evt_1", "webhook-timestamp": "1", "webhook-signature": "v1a,a",
+                             "Webhook-Signature-Key-Id": "kid"});
+        assert_eq!(of(headers).map(|headers| headers.key_id), Ok("kid".to_owned()));
     }
 
     #[test]

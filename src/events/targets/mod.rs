@@ -44,7 +44,7 @@ pub struct Delivery<'a> {
     /// All of it as JSON: what a queue gets that carries text alone.
     pub message: &'a str,
     /// `webhook-id`, `webhook-timestamp`, `webhook-signature`: what a webhook gets, with `body`.
-    pub headers: [(&'static str, &'a str); 3],
+    pub headers: [(&'static str, &'a str); 4],
     /// The very bytes that were signed.
     pub body: &'a str,
     /// The media type of `body`.

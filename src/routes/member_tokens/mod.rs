@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::crypto::access_token::{Claims, MemberClaims};
+use crate::crypto::jwk::JwkSet;
 use crate::crypto::secret::{Secret, reveal};
 use crate::error::{ApiError, Code};
 use crate::http::input::{Body, Input, Reader, Valid};
@@ -20,7 +21,7 @@ use crate::http::paging::Data;
 use crate::identity::Partner;
 use crate::identity::key_scopes::KeyScope;
 use crate::identity::members::SCOPE;
-use crate::identity::token_keys::{JwkSet, TOKEN_LIFETIME};
+use crate::identity::token_keys::TOKEN_LIFETIME;
 use crate::ids::new_row_id;
 use crate::routes::users::UserKey;
 use crate::state::App;

@@ -16,6 +16,7 @@ mod pauses;
 mod refusals;
 mod replay;
 mod retries;
+mod signatures;
 mod wakes;
 
 use chrono::{DateTime, TimeDelta, Utc};

@@ -154,6 +154,7 @@ fn every_operation_says_what_it_is_who_may_call_it_and_what_it_answers() {
         assert!(spec["summary"].as_str().is_some_and(|text| text.ends_with('.')), "{id} has no summary");
         let schemes = match operation.path.as_str() {
             "/.well-known/jwks.json"
+            | "/.well-known/webhook-keys.json"
             | "/.well-known/oauth-authorization-server"
             | "/v1/oauth/token"
             | "/v1/leaks"

@@ -106,9 +106,14 @@ impl Arrived {
         &self.headers["webhook-id"]
     }
 
-    /// The signatures, in the order sent.
+    /// The signatures of the org's secrets, in the order sent.
     pub fn signatures(&self) -> Vec<&str> {
-        self.headers["webhook-signature"].split(' ').collect()
+        self.signatures_of("v1,")
+    }
+
+    /// The signatures of a kind.
+    pub fn signatures_of(&self, kind: &str) -> Vec<&str> {
+        self.headers["webhook-signature"].split(' ').filter(|signature| signature.starts_with(kind)).collect()
     }
 
     /// What Standard Webhooks 1.0 says the signature with `secret` is.

@@ -202,6 +202,18 @@ def envelope(walk):
                                  (message.replace("user.created", "user.deleted"), gamma.secret, 1)):
         out = walk.service.command("verify-event", stdin=text.encode(), environment={"SIGNING_SECRET": secret}, expect=status)
         assert out.decode().strip() == (body if status == 0 else ""), out
+    # The same with the service's published keys, as a set or one of them, and with nobody else's.
+    keys = walk.published_keys()
+    public = base64.b64encode(base64.urlsafe_b64decode(keys["keys"][0]["x"] + "=")).decode()
+    jwks = os.path.join(walk.service.directory, "webhook-keys.json")
+    with open(jwks, "w") as file:
+        json.dump(keys, file)
+    strange = base64.b64encode(b"\x58" + b"\x66" * 31).decode()
+    for arguments, text, status in ((("--jwks", jwks), message, 0), (("--public-key", "whpk_" + public), message, 0),
+                                    (("--jwks", jwks), message.replace("user.created", "user.deleted"), 1),
+                                    (("--public-key", "whpk_" + strange), message, 1)):
+        out = walk.service.command("verify-event", *arguments, stdin=text.encode(), expect=status)
+        assert out.decode().strip() == (body if status == 0 else ""), out
     walk.envelope = message
 
 
@@ -210,7 +222,7 @@ def documented_code(walk):
     with open(DOCUMENT) as document:
         blocks = re.findall(r"^```(python|js)\n(.*?)^```", document.read(), re.S | re.M)
     secret, forged = walk.gamma.secret, walk.envelope.replace("user.created", "user.deleted")
-    old = json.loads(walk.envelope)
+    old, jwks = json.loads(walk.envelope), walk.published_keys()
     by = {library.name for library in walk.libraries}
     for language, code in blocks:
         if ("python" if language == "python" else "js") not in by:
@@ -219,27 +231,29 @@ def documented_code(walk):
         outcomes = {}
         for text, wanted in ((walk.envelope, True), (forged, False)):
             run = run_python if language == "python" else run_js
-            outcomes[wanted] = run(code, functions[0], text, secret)
+            # What it verifies with, as its second parameter says.
+            with_keys = re.search(r"^(?:def|export function) \w+\(\w+, keys, org", code, re.M)
+            outcomes[wanted] = run(code, functions[0], text, *((jwks, walk.gamma.org_id) if with_keys else (secret,)))
         assert outcomes[True] == json.loads(old["body"]) and outcomes[False] is None, (language, functions, outcomes)
     assert blocks, f"no code in {DOCUMENT}"
 
 
-def run_python(code, function, text, secret):
+def run_python(code, function, *arguments):
     names = {}
     exec(code, names)
     try:
-        return names[function](text, secret)
+        return names[function](*arguments)
     except Exception as refused:
-        assert type(refused).__name__ in ("WebhookVerificationError", "ValueError"), refused
+        assert type(refused).__name__ in ("WebhookVerificationError", "ValueError", "InvalidSignature"), refused
         return None
 
 
-def run_js(code, function, text, secret):
+def run_js(code, function, *arguments):
     code += f"""
-let [text, secret] = JSON.parse(await new Promise((done) => process.stdin.on("data", done)));
-try {{ console.log(JSON.stringify({function}(text, secret))); }} catch (refused) {{ console.log("null"); console.error(refused.message); }}
+const given = JSON.parse(await new Promise((done) => process.stdin.on("data", done)));
+try {{ console.log(JSON.stringify({function}(...given))); }} catch (refused) {{ console.log("null"); console.error(refused.message); }}
 """
     done = subprocess.run(["node", "--input-type=module", "-e", code], cwd=os.path.dirname(os.path.abspath(__file__)),
-                          input=json.dumps([text, secret]), capture_output=True, text=True, timeout=20)
+                          input=json.dumps(arguments), capture_output=True, text=True, timeout=20)
     assert done.returncode == 0, done.stderr[-500:]
     return json.loads(done.stdout)

@@ -1,5 +1,6 @@
 """An org with its queues, as its own engineers see it."""
 
+import time
 import uuid
 
 
@@ -15,9 +16,9 @@ class Partner:
     def path(self, stream):
         return f"/{self.name}/{stream}"
 
-    def register(self, stream, expect=201, method="POST", url=None):
+    def register(self, stream, expect=201, method="POST", url=None, **options):
         url = url or self.receiver.url + self.path(stream)
-        body = {"type": "webhook", "webhook": {"url": url}}
+        body = {"type": "webhook", "webhook": {"url": url}, **options}
         return self.call(method, f"/v1/admin/org/queues/{stream}", body, expect=expect, whole=True)
 
     def queue(self, stream):
@@ -38,6 +39,12 @@ class Partner:
     def delivered_user(self):
         """A user is created; its event as it arrived."""
         return self.about(self.new_user())
+
+    def register_key(self, kind, usage, text):
+        """Registers a public key; its id."""
+        body = {"OwnerCode": self.name, "Usage": [usage], "Type": kind, "PublicKey": text,
+                "ExpirationUtc": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86400 * 300))}
+        return self.call("POST", "/api/v1/key", body, whole=True)["UniqueId"]
 
     def rotate_secret(self, grace, secret=None):
         """The new secret (None if it is the partner's own) and the reply."""

@@ -10,10 +10,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 HANG = 30
 
 
+NAMES = ("webhook-id", "webhook-timestamp", "webhook-signature", "webhook-signature-key-id")
+
+
 class Received:
     def __init__(self, headers, body):
-        self.at, self.body = time.time(), body
-        self.headers = {name: headers[name] for name in ("webhook-id", "webhook-timestamp", "webhook-signature")}
+        self.at, self.body, self.content_type = time.time(), body, headers["content-type"]
+        self.headers = {name: headers[name] for name in NAMES}
 
     @property
     def id(self):
@@ -25,7 +28,8 @@ class Received:
 
     @property
     def signatures(self):
-        return self.headers["webhook-signature"].split(" ")
+        """Those of the org's secrets."""
+        return [each for each in self.headers["webhook-signature"].split(" ") if each.startswith("v1,")]
 
 
 class Receiver(ThreadingHTTPServer):

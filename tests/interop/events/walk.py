@@ -1,6 +1,7 @@
 """Walks through what a partner may rely on when events reach it. Started by ./run."""
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.append(os.path.join(HERE, ".."))  # for lib/
 
 import checks_delivery as delivery
+import checks_forms as forms
 import checks_signing as signing
 import verifiers
 from lib.service import Service
@@ -22,10 +24,17 @@ class Walk:
     def __init__(self, service, receiver, libraries):
         self.service, self.receiver, self.libraries = service, receiver, libraries
 
+    def published_keys(self):
+        """The service's keys under events, as anybody may have them."""
+        status, text = self.service.ask("GET", "/.well-known/webhook-keys.json")
+        assert status == 200, text
+        return json.loads(text)
+
     def verifies(self, secret, received, body=None):
         """What every library says of an event; they must agree."""
-        said = {library.name: library.verifies(secret, received.headers, received.body if body is None else body)
-                for library in self.libraries}
+        body = received.body if body is None else body
+        libraries = self.libraries if body.startswith("{") else [verifiers.Plain()]
+        said = {library.name: library.verifies(secret, received.headers, body) for library in libraries}
         assert len(set(said.values())) <= 1, said
         return all(said.values())
 
@@ -57,6 +66,12 @@ def walk_all(arguments, directory, tally, children):
             tally.skip("sign", name, "neither library is there")
         else:
             tally.run("sign", name, check, walk)
+    for name, check, needs in forms.CHECKS:
+        missing = forms.missing(needs, arguments.python_library, arguments.js_library)
+        if missing:
+            tally.skip("form", name, missing)
+        else:
+            tally.run("form", name, check, walk)
     for name, check in delivery.CHECKS:
         tally.run("send", name, check, walk)
     for name, check in retries.checks():
@@ -70,8 +85,8 @@ def walk_all(arguments, directory, tally, children):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bin", required=True, help="the partner-api binary")
-    parser.add_argument("--python-library", action="store_true", help="standardwebhooks is there for this Python")
-    parser.add_argument("--js-library", action="store_true", help="standardwebhooks is there for node")
+    parser.add_argument("--python-library", action="store_true", help="the libraries are there for this Python")
+    parser.add_argument("--js-library", action="store_true", help="the libraries are there for node")
     parser.add_argument("--keep", action="store_true", help="keep the directory with the logs")
     arguments = parser.parse_args()
 

@@ -40,7 +40,7 @@ def kong_paths():
               ("/v1/users/bulk",),
               ("/v1/oauth/token",),
               keyless,
-              ("/", "/docs", "/docs/x", "/openapi.json", "/.well-known/jwks.json"))
+              ("/", "/docs", "/docs/x", "/openapi.json", "/.well-known/jwks.json", "/.well-known/webhook-keys.json"))
     unwanted = ("/v10", "/v1x/users", "/api/v1/keys", "/api/v1", "/internal/auth/verify", "/docsx", "/openapixjson",
                 "/well-known/", "/readyz", "/metrics")
     for patterns, paths in zip(lists, wanted):

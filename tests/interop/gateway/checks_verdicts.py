@@ -145,7 +145,8 @@ def members_too(walk, port):
         reply = ask(port, path=f"/v1/users/{user}", headers=headers)
         assert reply.status == 200 and reply.json()["data"]["user_id"] == user, reply.body[:300]
     assert ask(port, headers=with_token(token + "x")).status == 401
-    assert ask(port, path="/.well-known/jwks.json").status == 200
+    for keys in ("jwks.json", "webhook-keys.json"):
+        assert ask(port, path=f"/.well-known/{keys}").status == 200
 
 
 @check("the real service takes OrgId from nobody without the proof", end_to_end=True)

@@ -2,7 +2,7 @@
 
 use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};
 
-use super::{Denied, group};
+use super::{Denied, UNSENDABLE, attributes, group, text};
 use crate::events::targets::error::{DeliveryError, Reason};
 use crate::events::targets::settings::SqsQueue;
 use crate::events::targets::sqs::sessions::OpenedSession;
@@ -36,9 +36,7 @@ pub async fn put(
     deliveries: &[Delivery<'_>],
 ) -> Result<Vec<Result<(), DeliveryError>>, Denied> {
     let entries = deliveries.iter().enumerate().map(|(nth, delivery)| entry(queue, nth, delivery));
-    let entries = entries
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|reason| Denied { reason, is_sessions_fault: false })?;
+    let entries = entries.collect::<Result<Vec<_>, _>>()?;
     let request = session.client.send_message_batch().queue_url(queue.url()).set_entries(Some(entries));
     let sent = request.send().await.map_err(|error| Denied::of(&error))?;
     let result = |nth: usize| {
@@ -58,13 +56,13 @@ fn entry(
     queue: &SqsQueue,
     nth: usize,
     delivery: &Delivery<'_>,
-) -> Result<SendMessageBatchRequestEntry, Reason> {
-    let mut entry =
-        SendMessageBatchRequestEntry::builder().id(nth.to_string()).message_body(xml_safe(delivery.message));
+) -> Result<SendMessageBatchRequestEntry, Denied> {
+    let entry = SendMessageBatchRequestEntry::builder().id(nth.to_string());
+    let mut entry = entry.message_body(text(delivery)).set_message_attributes(Some(attributes(delivery)?));
     if queue.is_fifo() {
         entry = entry.message_group_id(group(delivery)).message_deduplication_id(delivery.event_id);
     }
-    entry.build().map_err(|_| Reason::Settings("the request could not be built"))
+    entry.build().map_err(|_| Denied { reason: UNSENDABLE, is_sessions_fault: false })
 }
 
 /// Why one message was not taken: `SenderFault` stands for the status that the request alone would have had.

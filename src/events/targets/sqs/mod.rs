@@ -12,9 +12,12 @@ mod sessions;
 mod tests;
 mod transport;
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::error::{BuildError, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::types::MessageAttributeValue;
 use aws_smithy_runtime_api::http::Response;
 use tokio::time::Instant;
 
@@ -131,12 +134,34 @@ impl Denied {
 
 async fn put(session: &OpenedSession, queue: &SqsQueue, delivery: &Delivery<'_>) -> Result<(), Denied> {
     let request = session.client.send_message().queue_url(queue.url());
-    let mut request = request.message_body(xml_safe(delivery.message));
+    let mut request =
+        request.message_body(text(delivery)).set_message_attributes(Some(attributes(delivery)?));
     if queue.is_fifo() {
         request = request.message_group_id(group(delivery)).message_deduplication_id(delivery.event_id);
     }
     request.send().await.map(drop).map_err(|error| Denied::of(&error))
 }
+
+/// What is put on the queue: all of it, or what is a message by itself.
+fn text<'d>(delivery: &'d Delivery<'_>) -> Cow<'d, str> {
+    if delivery.is_bare { delivery.body.into() } else { xml_safe(delivery.message) }
+}
+
+/// The headers of a message that is one by itself, under their names.
+fn attributes(delivery: &Delivery<'_>) -> Result<HashMap<String, MessageAttributeValue>, Denied> {
+    if !delivery.is_bare {
+        return Ok(HashMap::new());
+    }
+    let headers = delivery.headers.into_iter().chain([("content-type", delivery.content_type)]);
+    let attributes = headers.map(|(name, value)| {
+        let value = MessageAttributeValue::builder().data_type("String").string_value(value).build()?;
+        Ok((name.to_owned(), value))
+    });
+    let unsendable = |_: BuildError| Denied { reason: UNSENDABLE, is_sessions_fault: false };
+    attributes.collect::<Result<_, _>>().map_err(unsendable)
+}
+
+const UNSENDABLE: Reason = Reason::Settings("the request could not be built");
 
 /// The message group of an event on a FIFO queue.
 fn group(delivery: &Delivery<'_>) -> String {
@@ -158,6 +183,6 @@ fn failure<E: ProvideErrorMetadata, B>(error: &SdkError<E, Response<B>>) -> Reas
         }
         SdkError::TimeoutError(_) => Reason::Timeout,
         SdkError::ResponseError(_) => Reason::InvalidResponse,
-        _ => Reason::Settings("the request could not be built"),
+        _ => UNSENDABLE,
     }
 }

@@ -109,7 +109,12 @@ fn delivery<'a>(event_id: &'a str, message: &'a str) -> Delivery<'a> {
         org_id: ORG,
         stream: "users",
         message,
-        headers: [("webhook-id", ""), ("webhook-timestamp", ""), ("x", "")],
+        headers: [
+            ("webhook-id", ""),
+            ("webhook-timestamp", ""),
+            ("webhook-signature", ""),
+            ("webhook-signature-key-id", ""),
+        ],
         body: "",
         content_type: "application/json",
         is_bare: false,

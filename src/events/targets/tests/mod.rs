@@ -32,7 +32,8 @@ fn delivery() -> Delivery<'static> {
         headers: [
             ("webhook-id", "evt_1"),
             ("webhook-timestamp", "1795248000"),
-            ("webhook-signature", "v1,abc v1,def"),
+            ("webhook-signature", "v1,abc v1,def v1a,ghi"),
+            ("webhook-signature-key-id", "kid"),
         ],
         body: r#"{"type":"user.created"}"#,
         content_type: "application/json",
@@ -69,7 +70,8 @@ async fn a_webhook_gets_the_signed_body_and_its_headers() {
         "content-type: application/json",
         "webhook-id: evt_1",
         "webhook-timestamp: 1795248000",
-        "webhook-signature: v1,abc v1,def",
+        "webhook-signature: v1,abc v1,def v1a,ghi",
+        "webhook-signature-key-id: kid",
         "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         concat!("user-agent: partner-api/", env!("CARGO_PKG_VERSION")),
     ] {
