@@ -58,7 +58,7 @@ fn entry(
     delivery: &Delivery<'_>,
 ) -> Result<SendMessageBatchRequestEntry, Denied> {
     let entry = SendMessageBatchRequestEntry::builder().id(nth.to_string());
-    let mut entry = entry.message_body(text(delivery)).set_message_attributes(Some(attributes(delivery)?));
+    let mut entry = entry.message_body(text(delivery)).set_message_attributes(attributes(delivery)?);
     if queue.is_fifo() {
         entry = entry.message_group_id(group(delivery)).message_deduplication_id(delivery.event_id);
     }

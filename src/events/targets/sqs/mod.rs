@@ -135,7 +135,7 @@ impl Denied {
 async fn put(session: &OpenedSession, queue: &SqsQueue, delivery: &Delivery<'_>) -> Result<(), Denied> {
     let request = session.client.send_message().queue_url(queue.url());
     let mut request =
-        request.message_body(text(delivery)).set_message_attributes(Some(attributes(delivery)?));
+        request.message_body(text(delivery)).set_message_attributes(attributes(delivery)?);
     if queue.is_fifo() {
         request = request.message_group_id(group(delivery)).message_deduplication_id(delivery.event_id);
     }
@@ -148,9 +148,9 @@ fn text<'d>(delivery: &'d Delivery<'_>) -> Cow<'d, str> {
 }
 
 /// The headers of a message that is one by itself, under their names.
-fn attributes(delivery: &Delivery<'_>) -> Result<HashMap<String, MessageAttributeValue>, Denied> {
+fn attributes(delivery: &Delivery<'_>) -> Result<Option<HashMap<String, MessageAttributeValue>>, Denied> {
     if !delivery.is_bare {
-        return Ok(HashMap::new());
+        return Ok(None);
     }
     let headers = delivery.headers.into_iter().chain([("content-type", delivery.content_type)]);
     let attributes = headers.map(|(name, value)| {
@@ -158,7 +158,7 @@ fn attributes(delivery: &Delivery<'_>) -> Result<HashMap<String, MessageAttribut
         Ok((name.to_owned(), value))
     });
     let unsendable = |_: BuildError| Denied { reason: UNSENDABLE, is_sessions_fault: false };
-    attributes.collect::<Result<_, _>>().map_err(unsendable)
+    attributes.collect::<Result<_, _>>().map(Some).map_err(unsendable)
 }
 
 const UNSENDABLE: Reason = Reason::Settings("the request could not be built");

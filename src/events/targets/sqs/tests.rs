@@ -354,3 +354,28 @@ async fn a_batch_to_a_fifo_queue_keeps_the_order_and_each_messages_group() {
     };
     assert!(sent.contains(&format!("[{},{}]", entry(0), entry(1))), "{sent}");
 }
+
+#[tokio::test]
+async fn what_is_a_message_by_itself_goes_with_its_headers_as_attributes() {
+    let world = World::new(ASSUMED, SENT).await;
+    let bare = Delivery {
+        body: r#"{"specversion":"1.0"}"#,
+        content_type: "application/cloudevents+json",
+        is_bare: true,
+        headers: [
+            ("webhook-id", "evt_1"),
+            ("webhook-timestamp", "1795248000"),
+            ("webhook-signature", "v1,a v1a,b"),
+            ("webhook-signature-key-id", "kid"),
+        ],
+        ..delivery("evt_1", "{}")
+    };
+    let target = target(QUEUE, Some("arn:aws:iam::123456789012:role/writer"));
+    assert_eq!(world.targets.send(&target, &bare, Duration::from_secs(5)).await, Ok(()));
+    let sent = world.sqs.requests().remove(0);
+    assert!(sent.contains(r#""MessageBody":"{\"specversion\":\"1.0\"}""#), "{sent}");
+    for (name, value) in bare.headers.into_iter().chain([("content-type", bare.content_type)]) {
+        let attribute = format!(r#""{name}":{{"StringValue":"{value}","DataType":"String"}}"#);
+        assert!(sent.contains(&attribute), "{attribute} in {sent}");
+    }
+}
