@@ -47,7 +47,9 @@ use crate::features::Feature;
 use crate::identity::Access;
 use crate::limits::Listener;
 use crate::openapi;
-use crate::routes::{self, claims, docs, event_keys, gateway, health, index, internal, leaks, member_tokens, oauth, org};
+use crate::routes::{
+    self, claims, docs, event_keys, gateway, health, index, internal, leaks, member_tokens, oauth, org,
+};
 use crate::state::App;
 
 /// The public listener's routes.

@@ -123,7 +123,8 @@ mod tests {
     fn signed(format: Format, encrypted: Option<Encrypted>) -> SignedMessage<'static> {
         let (id, subject, trace) = (Uuid::from_u128(1), Some("7"), None);
         let body = r#"{"timestamp":"2026-11-21T08:00:00Z","data":{"user_id":"7"}}"#;
-        let message = Message { id, stream: "users", kind: "user.created", body, subject, trace, anew: false };
+        let message =
+            Message { id, stream: "users", kind: "user.created", body, subject, trace, anew: false };
         let key = EventKey::from_seed(&Secret::new(vec![7; 32])).unwrap();
         let now = DateTime::from_timestamp(1_795_248_000, 0).unwrap();
         message.sign(OrgId(Uuid::from_u128(2)), format, encrypted, (&[], &key), now).unwrap()
@@ -134,7 +135,10 @@ mod tests {
         let encrypted = Encrypted { text: "e30..".to_owned(), content_type: "application/jose" };
         let message = signed(Format::Envelope, Some(encrypted));
         let delivery = message.delivery();
-        assert_eq!((delivery.body, delivery.content_type, delivery.is_bare), ("e30..", "application/jose", false));
+        assert_eq!(
+            (delivery.body, delivery.content_type, delivery.is_bare),
+            ("e30..", "application/jose", false)
+        );
         let [_, _, signature, kid] = delivery.headers;
         assert_eq!(
             delivery.message,
@@ -145,7 +149,9 @@ mod tests {
         );
         let plain = signed(Format::Envelope, None);
         assert_eq!(plain.delivery().content_type, "application/json");
-        assert!(plain.delivery().message.contains(r#""content_type":"application/json","body":"{\"timestamp"#));
+        assert!(
+            plain.delivery().message.contains(r#""content_type":"application/json","body":"{\"timestamp"#)
+        );
     }
 
     #[test]

@@ -129,8 +129,9 @@ impl Verifier {
         if let Some(key) = &keys.public_key {
             return Ok(Self::Keys(vec![EventPublicKey::parse(key.trim())?]));
         }
-        let secret = std::env::var("SIGNING_SECRET")
-            .map_err(|_| "SIGNING_SECRET must hold the secret to verify with, or name --jwks or --public-key")?;
+        let secret = std::env::var("SIGNING_SECRET").map_err(
+            |_| "SIGNING_SECRET must hold the secret to verify with, or name --jwks or --public-key",
+        )?;
         let secret = signing_secret::decode(secret.trim());
         Ok(Self::Secret(secret.map_err(|refusal| format!("SIGNING_SECRET {}", refusal.message()))?))
     }

@@ -10,8 +10,7 @@ use serde_json::Value;
 use crate::events::envelope::SignedHeaders;
 
 /// Those that count. The last is left out by versions that had no such key.
-const NAMES: [&str; 4] =
-    ["webhook-id", "webhook-timestamp", "webhook-signature", "webhook-signature-key-id"];
+const NAMES: [&str; 4] = ["webhook-id", "webhook-timestamp", "webhook-signature", "webhook-signature-key-id"];
 
 /// Reads the headers of a message; others than these are left aside.
 ///

@@ -43,12 +43,15 @@ def delta(walk):
 def received(walk, **options):
     """A user's creation as it arrives at a queue with these options, and the user."""
     owner = delta(walk)
-    owner.register("users", method="PUT", expect=200, **options)
-    before = len(walk.receiver.inbox(owner.path("users")))
+    # An address of its own: the last one is told, in its own form, that it was replaced.
+    owner.queues = getattr(owner, "queues", 0) + 1
+    path = f"/delta/users-{owner.queues}"
+    owner.register("users", method="PUT", expect=200, url=walk.receiver.url + path, **options)
+    [test] = walk.receiver.inbox(path)
     user_id = owner.new_user()
-    arrived = walk.receiver.wait_for(owner.path("users"), lambda each: each not in walk.receiver.inbox(
-        owner.path("users"))[:before])
-    walk.assert_signed(arrived, by=[owner.secret])
+    arrived = walk.receiver.wait_for(path, lambda each: each is not test)
+    for message in (test, arrived):
+        walk.assert_signed(message, by=[owner.secret])
     return arrived, user_id
 
 

@@ -20,8 +20,9 @@ class Partner:
     def call(self, method, path, body=None, expect=200, **more):
         return self.service.call(method, path, body, key=self.key, expect=expect, **more)
 
-    def register(self, kind, settings, method="POST", expect=201):
-        return self.call(method, USERS, {"type": kind, kind: settings}, expect=expect, whole=expect >= 400)
+    def register(self, kind, settings, method="POST", expect=201, **options):
+        body = {"type": kind, kind: settings, **options}
+        return self.call(method, USERS, body, expect=expect, whole=expect >= 400)
 
     def refusal(self, kind, settings, status):
         """The text of a refused registration: 422 for the settings, 400 for the test publish. Nothing is stored."""
@@ -76,6 +77,17 @@ def sqs_fifo(partner, moto):
     envelope, attributes = arrives(partner, moto, "aws_sqs", settings)
     assert attributes["MessageDeduplicationId"] == envelope["event_id"], attributes
     assert attributes["MessageGroupId"] == f"users:{partner.org_id}", attributes
+
+
+def sqs_cloudevents(partner, moto):
+    """A CloudEvent is the message, and its headers are attributes."""
+    settings = {**moto.make_queue("cloudevents"), "role_arn": moto.make_role("cloudevents-writer", partner.org_id)}
+    partner.register("aws_sqs", settings, format="cloudevents")
+    [(text, attributes)] = moto.take(settings)
+    names = ("webhook-id", "webhook-timestamp", "webhook-signature", "webhook-signature-key-id")
+    event = Webhook(partner.secret).verify(text, {name: attributes[name] for name in names})
+    assert attributes["content-type"] == "application/cloudevents+json", attributes
+    assert (event["specversion"], event["type"], event["id"]) == ("1.0", "queue.test", attributes["webhook-id"]), event
 
 
 def sqs_refusals(partner, moto):

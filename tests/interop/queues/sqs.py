@@ -44,15 +44,18 @@ class Moto:
         return self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(policy))["Role"]["Arn"]
 
     def take(self, settings, seconds=5):
-        """Reads and deletes the messages that are there: their texts, and what SQS says of each."""
+        """Reads and deletes the messages that are there: their texts, and what SQS and the sender say of each."""
         name = settings["queue_url"].rsplit("/", 1)[-1]
         url = self.sqs.get_queue_url(QueueName=name)["QueueUrl"]
         taken = []
         while found := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"],
+                                                MessageAttributeNames=["All"],
                                                 WaitTimeSeconds=0 if taken else seconds).get("Messages"):
             for message in found:
                 self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-                taken.append((message["Body"], message["Attributes"]))
+                own = message.get("MessageAttributes", {}).items()
+                attributes = {**message["Attributes"], **{name: value["StringValue"] for name, value in own}}
+                taken.append((message["Body"], attributes))
         return taken
 
     def assumed_roles(self):

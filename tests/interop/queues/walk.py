@@ -29,7 +29,7 @@ def walk(arguments, directory, tally, children):
     service = Service(arguments.bin, directory, environment)
     children.append(service)
     service.wait_until_ready()
-    for part, queues, names in (("sqs", moto, ("sqs_standard", "sqs_fifo", "sqs_refusals")),
+    for part, queues, names in (("sqs", moto, ("sqs_standard", "sqs_fifo", "sqs_cloudevents", "sqs_refusals")),
                                 ("azure", azurite, ("storage_queue", "storage_queue_refusals"))):
         for name in names:
             if queues:

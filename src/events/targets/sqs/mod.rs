@@ -134,8 +134,7 @@ impl Denied {
 
 async fn put(session: &OpenedSession, queue: &SqsQueue, delivery: &Delivery<'_>) -> Result<(), Denied> {
     let request = session.client.send_message().queue_url(queue.url());
-    let mut request =
-        request.message_body(text(delivery)).set_message_attributes(attributes(delivery)?);
+    let mut request = request.message_body(text(delivery)).set_message_attributes(attributes(delivery)?);
     if queue.is_fifo() {
         request = request.message_group_id(group(delivery)).message_deduplication_id(delivery.event_id);
     }
