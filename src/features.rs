@@ -30,20 +30,22 @@ pub enum Feature {
     Reports,
     OauthTokens,
     LeakReports,
+    /// A queue type; the queue routes ask for it.
+    AzureEventHubs,
     HealthProfile,
     PrivacySettings,
     Devices,
     OrgMembers,
     OrgInvites,
-    /// A queue type, refused by the queue routes.
-    AzureEventHubs,
+    /// A queue type; the queue routes ask for it.
+    Kafka,
 }
 
 use Feature::*;
 
 impl Feature {
     /// Every feature, in the order that partners see.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Users,
         UserBulk,
         TenantKeyRotation,
@@ -59,12 +61,13 @@ impl Feature {
         Reports,
         OauthTokens,
         LeakReports,
+        AzureEventHubs,
         HealthProfile,
         PrivacySettings,
         Devices,
         OrgMembers,
         OrgInvites,
-        AzureEventHubs,
+        Kafka,
     ];
 
     /// The name in `DISABLED_FEATURES` and `GET /v1/features`.
@@ -92,13 +95,14 @@ impl Feature {
             OrgMembers => "org_members",
             OrgInvites => "org_invites",
             AzureEventHubs => "azure_event_hubs",
+            Kafka => "kafka",
         }
     }
 
     /// Returns `true` if it is still to come; what is built can be switched off.
     #[must_use]
     pub fn is_planned(self) -> bool {
-        matches!(self, HealthProfile | PrivacySettings | Devices | OrgMembers | OrgInvites | AzureEventHubs)
+        matches!(self, HealthProfile | PrivacySettings | Devices | OrgMembers | OrgInvites | Kafka)
     }
 
     /// Returns `true` if a POST may be answered with a secret.

@@ -3,6 +3,7 @@
 use axum::http::Method;
 
 use crate::identity::orgs::SignaturePolicy;
+use crate::routes::queues::messages;
 use crate::routes::{org, signatures};
 
 /// Where credentials, queues and the org itself are changed.
@@ -12,7 +13,9 @@ const ADMINISTRATION: [&str; 4] =
 fn administers(method: &Method, path: &str) -> bool {
     let is_below =
         |root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    !matches!(*method, Method::GET | Method::HEAD) && ADMINISTRATION.into_iter().any(is_below)
+    !matches!(*method, Method::GET | Method::HEAD)
+        && ADMINISTRATION.into_iter().any(is_below)
+        && !messages::is_acknowledgement(path)
 }
 
 /// Returns `true` if an org with this policy has such a request signed.
@@ -52,9 +55,14 @@ mod tests {
                 assert!(!requires(method.clone(), path) && !freezes(&method, path), "{path}");
             }
         }
-        for path in
-            ["/v1/users", "/v1/auth/token", "/v1/auth/signature/check", "/v1/administer", "/api/v1/keys"]
-        {
+        for path in [
+            "/v1/users",
+            "/v1/admin/org/queues/users/ack",
+            "/v1/auth/token",
+            "/v1/auth/signature/check",
+            "/v1/administer",
+            "/api/v1/keys",
+        ] {
             assert!(!requires(Method::POST, path) && !freezes(&Method::POST, path), "{path}");
         }
     }

@@ -4,7 +4,7 @@
 //! the one access line, and keeps the request's permits until its answer was taken.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_RANGE, WWW_AUTHENTICATE};
@@ -121,7 +121,12 @@ async fn limited(
         // It limits its own waiting: between two chunks, not in all.
         return (permit, next.run(request).await);
     }
-    let response = match tokio::time::timeout(app.config.request_timeout, next.run(request)).await {
+    let wait = if limit == Some(Limit::Poll) {
+        crate::routes::queues::messages::LONGEST_WAIT
+    } else {
+        Duration::ZERO
+    };
+    let response = match tokio::time::timeout(app.config.request_timeout + wait, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::unavailable("the request timed out").into_response(),
     };
@@ -138,6 +143,7 @@ pub fn limit_of(listener: Listener, route: Option<&MatchedPath>) -> Option<Limit
     Some(match listener {
         Listener::Internal => Limit::Internal,
         Listener::Public if route == bulk::PATH => Limit::Bulk,
+        Listener::Public if route == crate::routes::queues::messages::PATH => Limit::Poll,
         Listener::Public => Limit::Public,
     })
 }

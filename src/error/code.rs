@@ -98,6 +98,8 @@ codes! {
     QueueAlreadyConfigured = "queue_already_configured", CONFLICT, "This stream has a queue already; replace it with PUT.";
     SigningSecretRequired = "signing_secret_not_configured", CONFLICT, "Make a signing secret first: events are signed with it.";
     QueueNotConfigured = "queue_not_configured", NOT_FOUND, "This stream has no queue.";
+    /// Contract 14: messages of some queues are sent, of others they are fetched.
+    QueueTypeMismatch = "queue_type_mismatch", CONFLICT, "A queue of this type does not do that: of type poll, messages are fetched; of any other, they are sent.";
     UnknownStream = "unknown_stream", NOT_FOUND, "There is no such stream.";
     /// Under `/api/v1/key`, where what stands in a key's way is 400.
     DuplicateKey = "duplicate_key", BAD_REQUEST, "The organisation has this key alive already.";

@@ -5,6 +5,7 @@ mod cloudevent;
 pub mod envelope;
 pub mod message;
 pub mod options;
+pub mod pollers;
 pub mod queue;
 pub mod secrets;
 pub mod stream_name;

@@ -58,6 +58,10 @@ pub struct WebhookEndpoint {
     pub url: String,
 }
 
+/// A queue that the partner fetches from: there is nothing to set.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct Poll {}
+
 /// The address of a stream's events, not yet judged.
 #[derive(Clone, Debug)]
 pub enum QueueSettings {
@@ -69,6 +73,8 @@ pub enum QueueSettings {
     AzureEventHubs(AzureEventHubs, Secret<String>),
     /// HTTPS.
     Webhook(WebhookEndpoint),
+    /// The partner fetches.
+    Poll(Poll),
 }
 
 impl QueueSettings {
@@ -79,6 +85,7 @@ impl QueueSettings {
             Self::AzureStorageQueue(..) => "azure_storage_queue",
             Self::AzureEventHubs(..) => "azure_event_hubs",
             Self::Webhook(_) => "webhook",
+            Self::Poll(_) => "poll",
         }
     }
 
@@ -89,6 +96,7 @@ impl QueueSettings {
             Self::AzureStorageQueue(settings, _) => serde_json::to_value(settings),
             Self::AzureEventHubs(settings, _) => serde_json::to_value(settings),
             Self::Webhook(settings) => serde_json::to_value(settings),
+            Self::Poll(settings) => serde_json::to_value(settings),
         };
         json.expect("plain data with string keys")
     }
@@ -108,6 +116,7 @@ impl QueueSettings {
                 Target::AzureEventHubs(EventHub::new(namespace, event_hub_name, sas_policy_name, sas_key)?)
             }
             Self::Webhook(WebhookEndpoint { url }) => Target::Webhook(Webhook::new(url, policy)?),
+            Self::Poll(Poll {}) => Target::Poll,
         })
     }
 }
@@ -117,7 +126,7 @@ pub fn secret(target: &Target) -> Option<&Secret<String>> {
     match target {
         Target::AzureStorageQueue(queue) => Some(queue.sas().query()),
         Target::AzureEventHubs(hub) => Some(hub.sas_key()),
-        Target::AwsSqs(_) | Target::Webhook(_) => None,
+        Target::AwsSqs(_) | Target::Webhook(_) | Target::Poll => None,
     }
 }
 
@@ -161,6 +170,7 @@ impl StoredQueue<'_> {
                 let settings = AzureEventHubs::deserialize(self.settings).map_err(unreadable)?;
                 QueueSettings::AzureEventHubs(settings, self.open(master)?)
             }
+            "poll" => QueueSettings::Poll(Poll {}),
             _ => QueueSettings::Webhook(WebhookEndpoint::deserialize(self.settings).map_err(unreadable)?),
         };
         Ok(settings.target(policy)?)

@@ -47,6 +47,7 @@ scopes! {
     QueuesWrite = "queues:write",
     EventsRead = "events:read",
     EventsWrite = "events:write",
+    EventsConsume = "events:consume",
     PublicKeysRead = "public_keys:read",
     PublicKeysWrite = "public_keys:write",
     AuditRead = "audit:read",
@@ -272,7 +273,7 @@ mod tests {
             names.join(" "),
             "users:read users:write tokens:write org:read org:write tenant_keys:read tenant_keys:write \
              signing_secrets:read signing_secrets:write queues:read queues:write events:read events:write \
-             public_keys:read public_keys:write audit:read reports:read reports:write"
+             events:consume public_keys:read public_keys:write audit:read reports:read reports:write"
         );
         for scope in KeyScope::ALL {
             assert_eq!(KeyScope::parse(scope.name()), Some(*scope));

@@ -1,4 +1,5 @@
-//! Concurrency limits: of each listener, and within it of bulk bodies, so that none starves another;
+//! Concurrency limits: of each listener, and within it of bulk bodies and of those who wait for events, so
+//! that none starves another;
 //! [`shares`] divide each between the orgs, and [`rates`] limit how often each asks.
 
 mod by_org;
@@ -44,13 +45,15 @@ pub enum Limit {
     /// Bulk bodies: a client may take as long as it likes to send one, so these must not be able
     /// to use up what all others need.
     Bulk,
+    /// Requests that fetch events, and may wait for them.
+    Poll,
     /// The gateway's questions.
     Internal,
 }
 
 impl Limit {
     /// Every limit.
-    pub const ALL: [Self; 3] = [Self::Public, Self::Bulk, Self::Internal];
+    pub const ALL: [Self; 4] = [Self::Public, Self::Bulk, Self::Poll, Self::Internal];
 
     /// As metrics name it.
     #[must_use]
@@ -58,6 +61,7 @@ impl Limit {
         match self {
             Self::Public => "public",
             Self::Bulk => "bulk",
+            Self::Poll => "poll",
             Self::Internal => "internal",
         }
     }
@@ -68,6 +72,7 @@ impl Limit {
 pub struct Limits {
     public: Divided,
     bulk: Divided,
+    poll: Divided,
     /// The gateway asks for all orgs, and nobody's share is counted there.
     internal: Divided,
     max_in_flight: usize,
@@ -83,10 +88,10 @@ struct Divided {
 }
 
 impl Limits {
-    /// The part of the limit that bulk bodies have to themselves, one in so many.
-    const BULK_PART: usize = 8;
+    /// The part of the limit that bulk bodies have to themselves, and those who wait as well: one in so many.
+    const PART: usize = 8;
     /// One for an org, and one for the others.
-    const LEAST_BULK: usize = 2;
+    const LEAST: usize = 2;
 
     /// `max_in_flight` for each listener, of which an org may have the part `org_share`.
     #[must_use]
@@ -98,6 +103,7 @@ impl Limits {
         Self {
             public: divided(Limit::Public),
             bulk: divided(Limit::Bulk),
+            poll: divided(Limit::Poll),
             internal: divided(Limit::Internal),
             max_in_flight,
             rates: Rates::default(),
@@ -120,6 +126,7 @@ impl Limits {
         match limit {
             Limit::Public => &self.public,
             Limit::Bulk => &self.bulk,
+            Limit::Poll => &self.poll,
             Limit::Internal => &self.internal,
         }
     }
@@ -132,7 +139,7 @@ impl Limits {
 
     fn capacity_of(limit: Limit, max_in_flight: usize) -> usize {
         match limit {
-            Limit::Bulk => max_in_flight.div_ceil(Self::BULK_PART).max(Self::LEAST_BULK),
+            Limit::Bulk | Limit::Poll => max_in_flight.div_ceil(Self::PART).max(Self::LEAST),
             Limit::Public | Limit::Internal => max_in_flight,
         }
     }

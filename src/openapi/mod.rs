@@ -134,6 +134,7 @@ fn described(scope: KeyScope) -> String {
     let what = match what {
         "tokens" => return "Issue member tokens.".to_owned(),
         "events" if how == "write" => return "Send events again.".to_owned(),
+        "events" if how == "consume" => return "Fetch messages of a queue, and acknowledge them.".to_owned(),
         "org" => "the org",
         "audit" => "the audit log",
         "queues" => "event queues",

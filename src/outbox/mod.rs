@@ -20,6 +20,7 @@ use self::store::HeldClaim;
 use crate::db::Db;
 use crate::db::batch::Batcher;
 use crate::events::StreamName;
+use crate::events::pollers::Pollers;
 use crate::ids::OrgId;
 use crate::metrics::BatchMetrics;
 
@@ -58,6 +59,8 @@ pub struct Outbox {
     pub(crate) closer: Batcher<Closer>,
     /// A queue was changed: retries may have to be woken, and a target to be told.
     are_queues_changed: AtomicBool,
+    /// Who waits to fetch.
+    pub pollers: Pollers,
 }
 
 impl Outbox {
@@ -72,6 +75,7 @@ impl Outbox {
             turn: Mutex::new(QueueId { org_id: OrgId(Uuid::nil()), stream: String::new() }),
             closer: Batcher::spawn(1, CLOSE_BATCH, Closer(db), metrics),
             are_queues_changed: AtomicBool::new(true),
+            pollers: Pollers::default(),
         }
     }
 
@@ -79,6 +83,7 @@ impl Outbox {
     pub fn wake(&self, org_id: OrgId, stream: impl Into<StreamName>) {
         lock(&self.woken).insert(QueueId { org_id, stream: stream.into().as_str().to_owned() });
         self.wake.notify_one();
+        self.pollers.wake(org_id);
     }
 
     /// Says that a queue was put in place, removed, proven, paused or resumed: this process looks at

@@ -108,12 +108,13 @@ fn features() -> Vec<Value> {
         ("reports", "live"),
         ("oauth_tokens", "live"),
         ("leak_reports", "live"),
+        ("azure_event_hubs", "live"),
         ("health_profile", "planned"),
         ("privacy_settings", "planned"),
         ("devices", "planned"),
         ("org_members", "planned"),
         ("org_invites", "planned"),
-        ("azure_event_hubs", "planned"),
+        ("kafka", "planned"),
     ]
     .map(|(feature, status)| json!({"feature": feature, "status": status}))
     .to_vec()

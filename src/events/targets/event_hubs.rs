@@ -123,7 +123,7 @@ impl Sender<'_> {
 
 /// The partition key of an event.
 fn partition_key(delivery: &Delivery<'_>) -> String {
-    delivery.org_id.to_string()
+    delivery.group_key().map_or_else(|| delivery.org_id.to_string(), std::borrow::Cow::into_owned)
 }
 
 /// The places of the events that go in one request each: of one partition key, in their order, and no

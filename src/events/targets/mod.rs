@@ -22,6 +22,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use url::Url;
 use uuid::Uuid;
 
@@ -60,6 +61,18 @@ pub struct Delivery<'a> {
     pub anew: bool,
 }
 
+impl Delivery<'_> {
+    /// The group as every target takes one: what is too long or holds other characters by its digest.
+    fn group_key(&self) -> Option<Cow<'_, str>> {
+        let group = self.group?;
+        let is_fit = (1..=MAX_GROUP).contains(&group.len()) && group.bytes().all(|b| b.is_ascii_graphic());
+        Some(if is_fit { group.into() } else { hex::encode(Sha256::digest(group)).into() })
+    }
+}
+
+/// Longest group that SQS and Event Hubs take, in bytes.
+const MAX_GROUP: usize = 128;
+
 /// The place where an org wants a stream's events.
 #[derive(Clone, Debug)]
 pub enum Target {
@@ -71,6 +84,8 @@ pub enum Target {
     AzureEventHubs(EventHub),
     /// `webhook`.
     Webhook(Webhook),
+    /// `poll`: nothing is sent to it.
+    Poll,
 }
 
 impl Target {
@@ -81,7 +96,7 @@ impl Target {
         match self {
             Self::AwsSqs(_) => MAX_BATCH,
             Self::AzureEventHubs(_) => event_hubs::MAX_BATCH,
-            Self::AzureStorageQueue(_) | Self::Webhook(_) => 1,
+            Self::AzureStorageQueue(_) | Self::Webhook(_) | Self::Poll => 1,
         }
     }
 }
@@ -181,6 +196,7 @@ impl Targets {
                 let sent = inner.event_hubs(hub, timeout).send(std::slice::from_ref(delivery)).await;
                 sent.into_iter().collect()
             }
+            Target::Poll => Err(Reason::Settings("messages of this queue are fetched").into()),
             #[cfg(feature = "aws")]
             Target::AwsSqs(queue) => outbound::with_timeout(timeout, inner.sqs.send(queue, delivery)).await,
             #[cfg(not(feature = "aws"))]

@@ -105,7 +105,7 @@ impl Input for EventPath {
 }
 
 /// Reads an event's id.
-fn event_id(text: &str) -> Result<Uuid, &'static str> {
+pub fn event_id(text: &str) -> Result<Uuid, &'static str> {
     parse_wire_id(text).ok_or("must be an event's id")
 }
 

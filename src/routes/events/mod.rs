@@ -18,8 +18,8 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use self::entry::{EventDetail, EventEntry};
-pub use self::input::ReplayEvents;
 use self::input::{EventFilter, EventPath, EventStatus, ReplayEventsBody};
+pub use self::input::{EventId, MAX_IDS, ReplayEvents, event_id};
 use self::store::Filter;
 use crate::error::{ApiError, Code};
 use crate::events::StreamName;

@@ -9,7 +9,14 @@ use crate::events::options::{Format, QueueOrdering};
 /// The body of a type of queue: `type`, the object of that type, and what each may have besides. Not one schema that
 /// the others hold, because only a plain object can be closed to unknown fields.
 macro_rules! register {
-    ($(#[$about:meta])* $name:ident is $kind:ident: $(#[$doc:meta])* $field:ident: $target:ty) => {
+    ($(#[$about:meta])* $name:ident is $kind:ident: $($target:tt)*) => {
+        register! {
+            $(#[$about])* $name is $kind, $($target)*;
+            /// The order in which events are sent; without it, none is promised.
+            ordering: Option<QueueOrdering>,
+        }
+    };
+    ($(#[$about:meta])* $name:ident is $kind:ident, $(#[$doc:meta])* $field:ident: $target:ty; $($ordering:tt)*) => {
         #[derive(ToSchema)]
         $(#[$about])*
         #[expect(dead_code, reason = "only its schema is used")]
@@ -22,8 +29,7 @@ macro_rules! register {
             /// and can be replayed. Types that there are not yet may be named.
             #[schema(value_type = Option<Vec<EventTypeName>>, min_items = 1, max_items = 100, example = json!(["user.created"]))]
             event_types: Option<Vec<String>>,
-            /// The order in which events are sent; without it, none is promised.
-            ordering: Option<QueueOrdering>,
+            $($ordering)*
             /// The form of a message; without it, `envelope`.
             format: Option<Format>,
             /// Messages are encrypted to this key of yours: `MessageLevelEncryption`, `Reports` or
@@ -44,20 +50,23 @@ macro_rules! register {
 #[expect(dead_code, reason = "documents a name's form")]
 pub struct EventTypeName(String);
 
-/// A queue to register: `type`, and the object of that type. `azure_event_hubs` is not live yet, and
-/// answers 503.
+/// A queue to register: `type`, and the object of that type.
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[schema(as = RegisterQueue, discriminator(property_name = "type", mapping(
     ("aws_sqs" = "#/components/schemas/RegisterAwsSqs"),
     ("azure_storage_queue" = "#/components/schemas/RegisterAzureStorageQueue"),
+    ("azure_event_hubs" = "#/components/schemas/RegisterAzureEventHubs"),
     ("webhook" = "#/components/schemas/RegisterWebhook"),
+    ("poll" = "#/components/schemas/RegisterPoll"),
 )))]
 #[expect(dead_code, reason = "only its schema is used")]
 pub enum RegisterQueueBody {
     Webhook(RegisterWebhook),
     AwsSqs(RegisterAwsSqs),
     AzureStorageQueue(RegisterAzureStorageQueue),
+    AzureEventHubs(RegisterAzureEventHubs),
+    Poll(RegisterPoll),
 }
 
 register! {
@@ -96,6 +105,28 @@ register! {
     azure_storage_queue: AzureStorageQueueTarget
 }
 
+register! {
+    /// An event hub to register.
+    #[schema(example = json!({
+        "azure_event_hubs": {
+            "namespace": "partner-events", "event_hub_name": "events", "sas_policy_name": "send-only",
+            "sas_key": "<the key of your policy>",
+        },
+        "type": "azure_event_hubs",
+    }))]
+    RegisterAzureEventHubs is OfAzureEventHubs:
+    /// The hub.
+    azure_event_hubs: AzureEventHubsTarget
+}
+
+register! {
+    /// A queue to fetch from. It has no `ordering`: its messages come oldest first.
+    #[schema(example = json!({"poll": {}, "type": "poll"}))]
+    RegisterPoll is OfPoll,
+    /// There is nothing to set.
+    poll: PollTarget;
+}
+
 /// The type of a webhook.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
@@ -118,6 +149,22 @@ enum OfAwsSqs {
 #[expect(dead_code, reason = "only its schema is used")]
 enum OfAzureStorageQueue {
     AzureStorageQueue,
+}
+
+/// The type of an event hub.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum OfAzureEventHubs {
+    AzureEventHubs,
+}
+
+/// The type of a queue to fetch from.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum OfPoll {
+    Poll,
 }
 
 /// Where events are posted.
@@ -172,3 +219,29 @@ pub struct AzureStorageQueueTarget {
     #[schema(write_only, min_length = 1, max_length = 4_096)]
     sas_token: String,
 }
+
+/// Which event hub, and the right to send to it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct AzureEventHubsTarget {
+    /// The namespace, without its domain.
+    #[schema(pattern = "^[A-Za-z][A-Za-z0-9-]{4,48}[A-Za-z0-9]$", example = "partner-events")]
+    namespace: String,
+    /// The hub in it.
+    #[schema(pattern = "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length = 256, example = "events")]
+    event_hub_name: String,
+    /// The policy that may send to it.
+    #[schema(
+        pattern = "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$",
+        max_length = 256,
+        example = "send-only"
+    )]
+    sas_policy_name: String,
+    /// The key of that policy, or a connection string that holds it. It is never shown again.
+    #[schema(write_only, min_length = 1, max_length = 4_096)]
+    sas_key: String,
+}
+
+/// Nothing.
+#[derive(ToSchema)]
+pub struct PollTarget {}

@@ -9,7 +9,8 @@ use crate::events::StreamName;
 use crate::events::options::{
     EncryptTo, Format, MAX_EVENT_TYPES, MessageForm, QueueOptions, QueueOrdering, is_event_type,
 };
-use crate::events::queue::{AwsSqs, AzureStorageQueue, QueueSettings, WebhookEndpoint};
+use crate::events::queue::{AwsSqs, AzureEventHubs, AzureStorageQueue, Poll, QueueSettings, WebhookEndpoint};
+use crate::features::Feature;
 use crate::http::input::{Body, Fields, Input, Reader};
 use crate::streams::Streams;
 
@@ -55,68 +56,84 @@ pub enum QueueType {
     AwsSqs,
     /// Azure Queue Storage.
     AzureStorageQueue,
+    /// An event hub.
+    AzureEventHubs,
     /// An HTTPS endpoint.
     Webhook,
+    /// The partner fetches.
+    Poll,
     /// Not live yet.
-    AzureEventHubs,
+    Kafka,
+}
+
+impl QueueType {
+    /// Every one.
+    const ALL: [Self; 6] =
+        [Self::AwsSqs, Self::AzureStorageQueue, Self::AzureEventHubs, Self::Webhook, Self::Poll, Self::Kafka];
+
+    /// The name on the wire, also of the object of that type.
+    fn name(self) -> &'static str {
+        match self {
+            Self::AwsSqs => "aws_sqs",
+            Self::AzureStorageQueue => "azure_storage_queue",
+            Self::AzureEventHubs => "azure_event_hubs",
+            Self::Webhook => "webhook",
+            Self::Poll => "poll",
+            Self::Kafka => "kafka",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// A queue to register.
 pub struct RegisterQueue {
-    pub target: RegisterTarget,
+    /// None of a type that is not live yet.
+    pub settings: Result<QueueSettings, Feature>,
     pub options: QueueOptions,
-}
-
-/// Where it leads.
-pub enum RegisterTarget {
-    Live(QueueSettings),
-    /// `azure_event_hubs`.
-    Planned,
 }
 
 impl Input for RegisterQueue {
     const BODY: Body = Body::Required;
 
     fn read(request: &mut Reader) -> Option<Self> {
-        let (options, target) = (options(request), RegisterTarget::read(request));
-        Some(Self { target: target?, options })
+        let (options, settings) = (options(request), settings(request));
+        if matches!(settings, Some(Ok(QueueSettings::Poll(_)))) && options.ordering.is_some() {
+            request.refuse(
+                "ordering",
+                "is not for a queue that is fetched from: its messages come oldest first",
+            );
+            return None;
+        }
+        Some(Self { settings: settings?, options })
     }
 }
 
-impl RegisterTarget {
-    fn read(request: &mut Reader) -> Option<Self> {
-        const TYPES: &str = "must be aws_sqs, azure_storage_queue or webhook";
-        let kind = request.body("type").required().choice(TYPES, |name| match name {
-            "aws_sqs" => Some(QueueType::AwsSqs),
-            "azure_storage_queue" => Some(QueueType::AzureStorageQueue),
-            "webhook" => Some(QueueType::Webhook),
-            "azure_event_hubs" => Some(QueueType::AzureEventHubs),
-            _ => None,
-        });
-        let settings = match kind {
-            Some(QueueType::AwsSqs) => {
-                request.body("aws_sqs").required().object(aws_sqs).map(QueueSettings::AwsSqs)
-            }
-            Some(QueueType::AzureStorageQueue) => {
-                request.body("azure_storage_queue").required().object(azure_storage_queue)
-            }
-            Some(QueueType::Webhook) => {
-                request.body("webhook").required().object(webhook).map(QueueSettings::Webhook)
-            }
-            Some(QueueType::AzureEventHubs) => {
-                request.body("azure_event_hubs").ignored();
-                return Some(Self::Planned);
-            }
-            None => {
-                // Without a type nothing can be said of these.
-                for name in ["aws_sqs", "azure_storage_queue", "webhook"] {
-                    request.body(name).ignored();
-                }
-                None
-            }
-        };
-        settings.map(Self::Live)
+/// The object of the type that is named.
+fn settings(request: &mut Reader) -> Option<Result<QueueSettings, Feature>> {
+    const TYPES: &str = "must be aws_sqs, azure_storage_queue, azure_event_hubs, webhook or poll";
+    let kind = request.body("type").required().choice(TYPES, QueueType::parse);
+    let Some(kind) = kind else {
+        // Without a type nothing can be said of these.
+        QueueType::ALL.into_iter().for_each(|kind| request.body(kind.name()).ignored());
+        return None;
+    };
+    if kind == QueueType::Kafka {
+        request.body(kind.name()).ignored();
+        return Some(Err(Feature::Kafka));
     }
+    let object = request.body(kind.name()).required();
+    let settings = match kind {
+        QueueType::AwsSqs => object.object(aws_sqs).map(QueueSettings::AwsSqs),
+        QueueType::AzureStorageQueue => object.object(azure_storage_queue),
+        QueueType::AzureEventHubs => object.object(azure_event_hubs),
+        QueueType::Webhook => object.object(webhook).map(QueueSettings::Webhook),
+        QueueType::Poll => object.object(|_| Some(Poll {})).map(QueueSettings::Poll),
+        QueueType::Kafka => None,
+    };
+    settings.map(Ok)
 }
 
 /// What stands beside the target of any type. Absent is the default, in a `PUT` as well: it replaces.
@@ -159,6 +176,19 @@ fn azure_storage_queue(o: &mut Fields<'_>) -> Option<QueueSettings> {
     let sas_token = o.field("sas_token").required().text(1..=MAX_TEXT).map(Secret::new);
     let settings = AzureStorageQueue { account_name: account_name?, queue_name: queue_name? };
     Some(QueueSettings::AzureStorageQueue(settings, sas_token?))
+}
+
+fn azure_event_hubs(o: &mut Fields<'_>) -> Option<QueueSettings> {
+    let namespace = o.field("namespace").required().text(1..=64);
+    let event_hub_name = o.field("event_hub_name").required().text(1..=256);
+    let sas_policy_name = o.field("sas_policy_name").required().text(1..=256);
+    let sas_key = o.field("sas_key").required().text(1..=MAX_TEXT).map(Secret::new);
+    let settings = AzureEventHubs {
+        namespace: namespace?,
+        event_hub_name: event_hub_name?,
+        sas_policy_name: sas_policy_name?,
+    };
+    Some(QueueSettings::AzureEventHubs(settings, sas_key?))
 }
 
 fn webhook(o: &mut Fields<'_>) -> Option<WebhookEndpoint> {

@@ -4,6 +4,7 @@
 mod body;
 mod change;
 mod input;
+pub mod messages;
 pub mod operator;
 pub mod pause;
 mod put;
@@ -48,6 +49,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(create_queue, replace_queue, get_queue, delete_queue))
         .routes(routes!(test_queue))
         .merge(pause::routes())
+        .merge(messages::routes())
 }
 
 /// Says that a stream's queue was changed, which another stream tells of.
@@ -198,6 +200,7 @@ async fn delete_queue(
         (status = 202, description = "The queue has it.", body = Data<TestedQueue>),
         (status = 400, description = "`conflicting_credentials`, or `invalid_request`: the test event did not arrive, and why."),
         (status = 404, description = "`unknown_stream` or `queue_not_configured`"),
+        (status = 409, description = "`queue_type_mismatch`: messages of this queue are fetched."),
     ),
 )]
 async fn test_queue(
@@ -211,6 +214,9 @@ async fn test_queue(
         .await?
         .pop()
         .ok_or(Code::QueueNotConfigured)?;
+    if row.kind == "poll" {
+        return Err(Code::QueueTypeMismatch.into());
+    }
     let QueueRow { kind, settings, sealed, .. } = &row;
     let stored = StoredQueue { org_id, stream: stream.as_str(), kind, settings, sealed: sealed.as_deref() };
     let target = stored.target(&app.keyring.master, app.config.targets.policy);

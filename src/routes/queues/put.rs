@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::input::{QueuePath, RegisterQueue, RegisterTarget};
+use super::input::{QueuePath, RegisterQueue};
 use super::reply::Queue;
 use super::rules::{QueueAction, Standing};
 use super::store::{NewQueue, StreamQueue};
@@ -36,16 +36,20 @@ impl Put<'_> {
     /// seconds, and again with the change.
     pub async fn execute(self, input: RegisterQueue, claim: Option<Claim>) -> Result<Response, ApiError> {
         let (app, org_id, kind) = (self.app, self.mandate.org_id, self.kind);
-        let RegisterQueue { target, options } = input;
-        let (settings, target) = self.judged(target)?;
+        let RegisterQueue { settings, options } = input;
+        let settings = settings.map_err(|planned| self.not_live(planned))?;
+        let target = self.judged(&settings)?;
         let stream = self.path.find(&app.streams).await?;
         let queue = StreamQueue { stream: stream.clone(), new: None };
         let stream = self.mandate.snapshot(&app.db, &app.clock, &queue).await?.decide(kind, stream)?.stream;
         if let Some(encrypt_to) = options.form.encrypt_to {
             sending::require_recipient(app, org_id, encrypt_to).await?;
         }
-        let trace = self.mandate.author.trace();
-        test_publish::send(app, org_id, &stream, (&target, options.form), trace).await?;
+        // There is nobody to send it to where messages are fetched.
+        if !matches!(target, Target::Poll) {
+            let trace = self.mandate.author.trace();
+            test_publish::send(app, org_id, &stream, (&target, options.form), trace).await?;
+        }
         let new = Some(self.stored(&stream, &settings, &target, options));
         let queue = StreamQueue { stream: Some(stream.clone()), new };
         let named = Some(stream.clone());
@@ -62,28 +66,23 @@ impl Put<'_> {
         Ok(response)
     }
 
-    fn judged(&self, target: RegisterTarget) -> Result<(QueueSettings, Target), ApiError> {
-        let RegisterTarget::Live(settings) = target else { return Err(self.not_live()) };
+    fn judged(&self, settings: &QueueSettings) -> Result<Target, ApiError> {
+        if let QueueSettings::AzureEventHubs(..) = settings {
+            self.app.require_live(Feature::AzureEventHubs)?;
+        }
         let judged = settings.target(self.app.config.targets.policy).and_then(|target| {
             require_live(&target, self.app.clock.now())?;
             Ok(target)
         });
-        match judged {
-            Ok(target) => Ok((settings, target)),
-            Err(invalid) => {
-                let location = [settings.kind(), invalid.field];
-                Err(ApiError::Invalid(vec![Problem::within_body(
-                    location,
-                    ProblemKind::ValueError,
-                    invalid.reason,
-                )]))
-            }
-        }
+        judged.map_err(|invalid| {
+            let location = [settings.kind(), invalid.field];
+            let problem = Problem::within_body(location, ProblemKind::ValueError, invalid.reason);
+            ApiError::Invalid(vec![problem])
+        })
     }
 
-    fn not_live(&self) -> ApiError {
-        let refusal = self.app.require_live(Feature::AzureEventHubs);
-        refusal.err().unwrap_or_else(|| Code::ServiceUnavailable.into())
+    fn not_live(&self, planned: Feature) -> ApiError {
+        self.app.require_live(planned).err().unwrap_or_else(|| Code::ServiceUnavailable.into())
     }
 
     fn stored(

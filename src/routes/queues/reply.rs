@@ -9,7 +9,7 @@ use super::input::QueueType;
 use super::store::QueueRow;
 use crate::error::ApiError;
 use crate::events::options::{Format, QueueOrdering};
-use crate::events::queue::{AwsSqs, AzureStorageQueue, WebhookEndpoint};
+use crate::events::queue::{AwsSqs, AzureEventHubs, AzureStorageQueue, Poll, WebhookEndpoint};
 use crate::events::{PauseReason, StreamName};
 use crate::http::paging::{CursorPosition, Listed};
 use crate::http::totals::EXACT_UP_TO;
@@ -34,9 +34,15 @@ pub struct Queue {
     /// Of `azure_storage_queue`.
     #[serde(skip_serializing_if = "Option::is_none")]
     azure_storage_queue: Option<AzureStorageQueueReply>,
+    /// Of `azure_event_hubs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    azure_event_hubs: Option<AzureEventHubs>,
     /// Of `webhook`.
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook: Option<WebhookEndpoint>,
+    /// Of `poll`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    poll: Option<Poll>,
     /// The types that it takes; null is all of its stream.
     #[schema(required, example = json!(["user.created"]))]
     event_types: Option<Vec<String>>,
@@ -131,7 +137,8 @@ impl Listed for Queue {
 impl Queue {
     /// The queue as partners see it.
     pub fn of(app: &App, org_id: OrgId, row: QueueRow) -> Result<Self, ApiError> {
-        let (mut aws_sqs, mut azure_storage_queue, mut webhook) = (None, None, None);
+        let (mut aws_sqs, mut azure_storage_queue, mut azure_event_hubs) = (None, None, None);
+        let (mut webhook, mut poll) = (None, None);
         match row.kind.as_str() {
             "aws_sqs" => {
                 let settings = AwsSqs::deserialize(&row.settings).map_err(ApiError::internal)?;
@@ -143,6 +150,11 @@ impl Queue {
                 let sas_token_expires_at = row.expires_at;
                 azure_storage_queue = Some(AzureStorageQueueReply { settings, sas_token_expires_at });
             }
+            "azure_event_hubs" => {
+                let settings = AzureEventHubs::deserialize(&row.settings).map_err(ApiError::internal)?;
+                azure_event_hubs = Some(settings);
+            }
+            "poll" => poll = Some(Poll {}),
             _ => webhook = Some(WebhookEndpoint::deserialize(&row.settings).map_err(ApiError::internal)?),
         }
         let pause_reason = match row.pause_reason.as_deref() {
@@ -166,7 +178,9 @@ impl Queue {
             paused_until,
             aws_sqs,
             azure_storage_queue,
+            azure_event_hubs,
             webhook,
+            poll,
             event_types: row.event_types,
             ordering: row.ordering.as_deref().and_then(QueueOrdering::parse),
             format: row.format,

@@ -245,7 +245,7 @@ impl StreamQueue {
                 SELECT change.org_id, event_id, queue, old.type, old.settings, old.sealed, old.format, old.encrypt_to,
                        action, event_head || seq || event_tail, traceparent, at, at
                 FROM change, old
-                WHERE tells_target
+                WHERE tells_target AND old.type <> 'poll'
                     AND (SELECT count(*) FROM queue_notices n WHERE n.org_id = change.org_id) < max_notices
             )",
             {

@@ -13,6 +13,7 @@ mod loss;
 mod notices;
 mod options;
 mod pauses;
+mod poll;
 mod refusals;
 mod replay;
 mod retries;

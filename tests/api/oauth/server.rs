@@ -15,8 +15,8 @@ fn metadata(issuer: &str, base: &str) -> Value {
         "scopes_supported": [
             "partner", "users:read", "users:write", "tokens:write", "org:read", "org:write", "tenant_keys:read",
             "tenant_keys:write", "signing_secrets:read", "signing_secrets:write", "queues:read", "queues:write",
-            "events:read", "events:write", "public_keys:read", "public_keys:write", "audit:read", "reports:read",
-            "reports:write",
+            "events:read", "events:write", "events:consume", "public_keys:read", "public_keys:write", "audit:read",
+            "reports:read", "reports:write",
         ],
         "grant_types_supported": ["client_credentials"],
         "response_types_supported": [],

@@ -57,7 +57,7 @@ async fn what_is_no_set_of_scopes_is_refused_wherever_it_is_sent() {
     let key = holder(&app, &acme, &["users:read"]).await;
     let list = |msg: &'static str| (&["body", "scopes"][..], "value_error", msg);
     for (scopes, (loc, kind, msg)) in [
-        (json!([]), list("must have 1 to 18 items")),
+        (json!([]), list("must have 1 to 19 items")),
         (json!("users:read"), list("must be a list")),
         (json!(["users:read", "users:read"]), list("must have each scope once")),
         (json!(["*", "users:read"]), list("must have * alone, or scopes without it")),

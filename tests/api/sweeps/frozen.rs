@@ -5,7 +5,8 @@ use super::superseded::is_administration;
 use crate::support::tenants::rows_of;
 
 /// The brake itself, and what works on nobody's administration.
-const GO_ON: &[&str] = &["freeze_administration", "thaw_administration", "issue_member_token"];
+const GO_ON: &[&str] =
+    &["freeze_administration", "thaw_administration", "issue_member_token", "acknowledge_messages"];
 
 #[tokio::test]
 async fn while_it_is_frozen_every_operation_of_the_administration_is_refused_and_changes_nothing() {

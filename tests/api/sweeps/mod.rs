@@ -181,7 +181,10 @@ impl Sweep {
             }
             "queue_name" => {
                 if !operation.chooses_a_name() {
-                    let body = json!({"type": "webhook", "webhook": {"url": self.webhook}});
+                    let body = match operation.id.as_str() {
+                        "fetch_messages" | "acknowledge_messages" => json!({"type": "poll", "poll": {}}),
+                        _ => json!({"type": "webhook", "webhook": {"url": self.webhook}}),
+                    };
                     org.post("/v1/admin/org/queues/users", body).await.expect(201);
                 }
                 return Named { theirs: "users".to_owned(), nobodys: "credentials".to_owned() };

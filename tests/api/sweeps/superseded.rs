@@ -18,6 +18,7 @@ const OTHERWISE: &[(&str, u16, &str)] = &[
     ("rotate_tenant_key", 409, "a rotated key is told that it was: `key_already_rotated`"),
     ("test_queue", 202, "sends the owner a test of its own queue, and changes nothing"),
     ("replay_events", 202, "sends the owner its own events again, and changes no credential and no queue"),
+    ("acknowledge_messages", 200, "says that the owner's own events were handled"),
 ];
 
 #[tokio::test]
@@ -61,6 +62,7 @@ const WHILE_IT_WAITS: &[(&str, u16)] = &[
     ("issue_member_token", 200),
     ("test_queue", 202),
     ("replay_events", 202),
+    ("acknowledge_messages", 200),
 ];
 
 #[tokio::test]
@@ -93,6 +95,7 @@ async fn a_key_that_waits_for_its_confirmation_is_refused_by_every_operation_of_
 /// shrink.
 const FOR_A_MOMENT: &[&str] = &[
     // Change no credential and no queue.
+    "acknowledge_messages",
     "test_queue",
     "replay_events",
     // Answered from memory; the token ends with the key.

@@ -4,6 +4,7 @@ import json
 import uuid
 from datetime import datetime, timedelta, timezone
 
+from event_hubs import CONNECTION
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 USERS = "/v1/admin/org/queues/users"
@@ -97,6 +98,46 @@ def sqs_refusals(partner, moto):
     assert "role_arn" in partner.refusal("aws_sqs", {**settings, "role_arn": None}, 422)
     assert "queue_url" in partner.refusal("aws_sqs", {**settings, "region": "eu-west-1"}, 422)
     assert not moto.take(settings, seconds=0)
+
+
+def sqs_batches(partner, moto):
+    """What waited for the queue comes in batches: fewer requests than messages, each message once."""
+    users = [partner.create_user() for _ in range(45)]
+    settings = {**moto.make_queue("batched"), "role_arn": moto.make_role("batch-writer", partner.org_id)}
+    partner.register("aws_sqs", settings)
+    bodies = []
+    while len(bodies) < len(users) + 1:
+        taken = moto.take(settings, seconds=15)
+        assert taken, f"{len(bodies)} messages came"
+        bodies += [text for text, _ in taken]
+    opened = [partner.opened(text, json.loads(text)["type"]) for text in bodies]
+    told = sorted(event["data"]["user_id"] for event in opened if event["type"] == "user.created")
+    assert told == sorted(users), f"{len(told)} of {len(users)} came, or one twice"
+
+
+def event_hub(partner, hubs):
+    settings = hubs.make_queue()
+    partner.register("azure_event_hubs", settings)
+    [(key, text)] = hubs.take_events()
+    assert key == partner.org_id, key
+    partner.opened(text, "queue.test")
+    user_id = partner.create_user()
+    [(_, text)] = hubs.take_events()
+    event = partner.opened(text, "user.created")
+    assert event["data"]["user_id"] == user_id, event
+    shown = partner.call("GET", USERS)
+    assert settings["sas_key"] not in json.dumps(shown), shown
+    assert shown["azure_event_hubs"] == {name: settings[name] for name in settings if name != "sas_key"}, shown
+    partner.register("azure_event_hubs", hubs.make_queue(key=CONNECTION), method="PUT", expect=200)
+    hubs.take_events()
+
+
+def event_hub_refusals(partner, hubs):
+    text = partner.refusal("azure_event_hubs", hubs.make_queue(key="bm90IHRoZSBrZXk="), 400)
+    assert "Unauthorized: InvalidSignature" in text and "bm90" not in text, text
+    assert "NotFound: No such event hub." in partner.refusal("azure_event_hubs", hubs.make_queue(hub="nothing"), 400)
+    elsewhere = {**hubs.make_queue(), "namespace": "evil.example/x"}
+    assert "namespace" in partner.refusal("azure_event_hubs", elsewhere, 422)
 
 
 def storage_queue(partner, azurite):

@@ -164,7 +164,9 @@ const UNSENDABLE: Reason = Reason::Settings("the request could not be built");
 
 /// The message group of an event on a FIFO queue.
 fn group(delivery: &Delivery<'_>) -> String {
-    format!("{}:{}", delivery.stream, delivery.org_id)
+    delivery
+        .group_key()
+        .map_or_else(|| format!("{}:{}", delivery.stream, delivery.org_id), std::borrow::Cow::into_owned)
 }
 
 /// Extracts what may be shown of an SDK's error.

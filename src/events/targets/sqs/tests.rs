@@ -286,6 +286,15 @@ async fn answers_that_are_none_have_their_class() {
     assert_eq!(huge, Err("invalid response".to_owned()));
 }
 
+#[tokio::test]
+async fn a_fifo_queue_groups_by_the_subject_where_there_is_one() {
+    let world = World::new(ASSUMED, SENT).await;
+    let named = Delivery { group: Some("user-7"), ..delivery("evt_1", "{}") };
+    let target = target(&format!("{QUEUE}.fifo"), None);
+    assert_eq!(world.targets.send(&target, &named, Duration::from_secs(5)).await, Ok(()));
+    assert!(world.sqs.requests()[0].contains(r#""MessageGroupId":"user-7""#));
+}
+
 /// SQS's answer to a batch: of its entries all are taken but those that fail, with their codes.
 fn taken(count: usize, failed: &[(usize, &str)]) -> StubAnswer {
     let is_taken = |nth: &usize| failed.iter().all(|(other, _)| other != nth);

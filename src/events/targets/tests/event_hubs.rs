@@ -56,6 +56,20 @@ async fn events_of_one_partition_key_are_one_request() {
 }
 
 #[tokio::test]
+async fn the_subject_is_the_partition_key_where_there_is_one() {
+    let (server, targets) = world(StubAnswer::Body(201, "")).await;
+    let deliveries =
+        ["user-7", "user-8", "user-7"].map(|group| Delivery { group: Some(group), ..delivery() });
+    assert_eq!(targets.send_many(&hub(), &deliveries, SECOND).await, vec![Ok(()); 3]);
+    let requests = server.requests();
+    assert_eq!(requests.len(), 2);
+    for key in ["user-7", "user-8"] {
+        let header = format!("brokerproperties: {{\"PartitionKey\":\"{key}\"}}\r\n");
+        assert!(requests.iter().any(|request| request.contains(&header)), "{key}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_holds_at_most_a_quarter_of_a_mebibyte() {
     let (server, targets) = world(StubAnswer::Body(201, "")).await;
     let (half, larger) = ("a".repeat(120 * 1024), "b".repeat(257 * 1024));

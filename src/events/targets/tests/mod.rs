@@ -237,6 +237,17 @@ async fn an_answer_that_turns_private_is_blocked_at_the_next_connection() {
 }
 
 #[test]
+fn a_group_that_no_queue_takes_goes_by_its_digest() {
+    let key = |group| Delivery { group, ..delivery() }.group_key().map(Cow::into_owned);
+    assert_eq!(key(None), None);
+    assert_eq!(key(Some("user-7:a/b")).as_deref(), Some("user-7:a/b"));
+    for odd in ["", "two words", "ü", &"a".repeat(129)] {
+        let key = key(Some(odd)).expect("a key");
+        assert!(key.len() == 64 && key.bytes().all(|b| b.is_ascii_hexdigit()), "{odd}");
+    }
+}
+
+#[test]
 fn json_for_xml() {
     assert_eq!(xml_safe("{\"a\":\"é\"}"), "{\"a\":\"é\"}");
     assert_eq!(xml_safe("{\"a\":\"\u{ffff}\u{fffe}\"}"), r#"{"a":"\uffff\ufffe"}"#);

@@ -1,0 +1,59 @@
+//! The token of a hand-out: its lease, and the instant until which it holds. The instant leads to the
+//! events without an index of their leases; the lease says whose they are.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use uuid::Uuid;
+
+/// The time in which what was handed out is to be acknowledged (contract 14).
+pub const HELD_FOR: TimeDelta = TimeDelta::seconds(60);
+
+/// What acknowledges a hand-out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AckToken {
+    pub lease: Uuid,
+    /// In whole microseconds, as it is stored.
+    pub ends_at: DateTime<Utc>,
+}
+
+impl AckToken {
+    /// A new one.
+    pub fn new(now: DateTime<Utc>) -> Self {
+        Self { lease: Uuid::new_v4(), ends_at: (now + HELD_FOR).trunc_subsecs(6) }
+    }
+
+    /// As it is handed out.
+    pub fn encode(self) -> String {
+        let mut bytes = [0; 24];
+        bytes[..16].copy_from_slice(self.lease.as_bytes());
+        bytes[16..].copy_from_slice(&self.ends_at.timestamp_micros().to_be_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads it back; `None` if it is none of ours.
+    pub fn decode(text: &str) -> Option<Self> {
+        let bytes: [u8; 24] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+        let (lease, micros) = bytes.split_first_chunk::<16>()?;
+        let micros = i64::from_be_bytes(micros.try_into().ok()?);
+        Some(Self { lease: Uuid::from_bytes(*lease), ends_at: DateTime::from_timestamp_micros(micros)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_back_and_nothing_else_is() {
+        let now = DateTime::from_timestamp_nanos(1_795_248_000_123_456_789);
+        let token = AckToken::new(now);
+        assert_eq!(token.ends_at.timestamp_micros(), 1_795_248_060_123_456);
+        let text = token.encode();
+        assert_eq!((text.len(), AckToken::decode(&text)), (32, Some(token)));
+        let never = URL_SAFE_NO_PAD.encode([0x7f; 24]);
+        for bad in ["", "x", &text[1..], &format!("{text}AAAA"), &text.replace(&text[..1], "="), &never] {
+            assert_eq!(AckToken::decode(bad), None, "{bad}");
+        }
+    }
+}
