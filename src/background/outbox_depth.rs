@@ -95,8 +95,11 @@ async fn count_events(db: &mut PgConnection, depth: &mut OutboxDepth) -> Result<
         SELECT stream, count(*) FILTER (WHERE state = 'pending') AS "pending!",
                count(*) FILTER (WHERE state = 'failed') AS "failed!"
         FROM (
-            (SELECT stream, 'pending' AS state FROM events WHERE state = 'pending'
-             ORDER BY org_id, stream, next_attempt_at, id LIMIT $1)
+            (SELECT stream, 'pending' AS state FROM events WHERE state = 'pending' AND attempts = 0
+             ORDER BY org_id, stream, seq LIMIT $1)
+            UNION ALL
+            (SELECT stream, 'pending' FROM events WHERE state = 'pending' AND attempts > 0
+             ORDER BY org_id, stream, next_attempt_at, seq LIMIT $1)
             UNION ALL
             (SELECT stream, 'failed' FROM events WHERE state = 'failed' ORDER BY org_id, stream, id LIMIT $1)
         ) AS counted (stream, state)
@@ -131,10 +134,15 @@ async fn look_at_queues(
         FROM event_queues AS queue
         CROSS JOIN LATERAL (
             SELECT count(*) AS events, min(next_attempt_at) AS since FROM (
-                SELECT next_attempt_at FROM events AS e
-                WHERE e.org_id = queue.org_id AND e.stream = queue.stream AND e.state = 'pending'
-                    AND e.next_attempt_at <= $1 AND queue.failures < $2 AND queue.paused_at IS NULL
-                ORDER BY next_attempt_at LIMIT $3
+                (SELECT next_attempt_at FROM events AS e
+                 WHERE e.org_id = queue.org_id AND e.stream = queue.stream AND e.state = 'pending' AND e.attempts = 0
+                     AND queue.failures < $2 AND queue.paused_at IS NULL
+                 ORDER BY seq LIMIT $3)
+                UNION ALL
+                (SELECT next_attempt_at FROM events AS e
+                 WHERE e.org_id = queue.org_id AND e.stream = queue.stream AND e.state = 'pending' AND e.attempts > 0
+                     AND e.next_attempt_at <= $1 AND queue.failures < $2 AND queue.paused_at IS NULL
+                 ORDER BY next_attempt_at LIMIT $3)
             ) AS first
         ) AS late
         GROUP BY queue.stream

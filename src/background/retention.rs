@@ -49,7 +49,7 @@ pub async fn step(app: &App) -> Result<u64, sqlx::Error> {
     while delete_closed(&app.db, now - app.config.event_retention).await? == BATCH as u64 {}
     let mut lost = 0;
     loop {
-        let deleted = delete_waiting(&app.db, now - app.config.event_wait).await?;
+        let deleted = delete_waiting(&app.db, now - app.config.event_wait, now).await?;
         lost += deleted;
         app.metrics.events.lost(deleted);
         if deleted < BATCH as u64 {
@@ -112,15 +112,18 @@ async fn delete_closed(db: &Db, before: DateTime<Utc>) -> Result<u64, sqlx::Erro
     Ok(deleted.rows_affected())
 }
 
-async fn delete_waiting(db: &Db, before: DateTime<Utc>) -> Result<u64, sqlx::Error> {
+async fn delete_waiting(db: &Db, before: DateTime<Utc>, now: DateTime<Utc>) -> Result<u64, sqlx::Error> {
     let lost = sqlx::query_scalar!(
         r#"
         WITH gone AS (
             DELETE FROM events WHERE ctid = ANY (ARRAY(
-                SELECT ctid FROM events WHERE created_at < $1 AND state = 'pending'
-                    -- Not what is being delivered; a claim that ended long ago is a dead publisher's.
-                    AND (lease IS NULL OR next_attempt_at < $1)
-                LIMIT $2 FOR UPDATE SKIP LOCKED))
+                SELECT e.ctid FROM events e WHERE e.created_at < $1 AND e.state = 'pending'
+                    -- Not what may be on its way: of a queue that is held, or fetched lately. A lease that
+                    -- ended long ago is a dead publisher's.
+                    AND (e.lease IS NULL OR e.next_attempt_at < $1)
+                    AND NOT EXISTS (SELECT FROM event_queues q
+                                    WHERE q.org_id = e.org_id AND q.stream = e.stream AND q.held_until > $3)
+                LIMIT $2 FOR UPDATE OF e SKIP LOCKED))
             RETURNING org_id, stream
         ),
         counted AS (SELECT org_id, stream, count(*) AS lost FROM gone GROUP BY org_id, stream),
@@ -133,6 +136,7 @@ async fn delete_waiting(db: &Db, before: DateTime<Utc>) -> Result<u64, sqlx::Err
         "#,
         before,
         BATCH,
+        now,
     )
     .fetch_one(&db.pool)
     .await?;

@@ -1,6 +1,6 @@
 //! Closing attempts, many in one statement.
 
-use super::store::{self, Closing};
+use super::closing::{self, Closing};
 use crate::db::Db;
 use crate::db::batch::{KeptConnection, Slice};
 
@@ -15,8 +15,8 @@ impl Slice for Closer {
 
     async fn run(&self, kept: &mut KeptConnection, closings: &[Closing]) -> Result<Vec<bool>, sqlx::Error> {
         let db = kept.get(&self.0.pool).await?;
-        let closed = match store::close(&mut *db, closings).await {
-            Ok(closed) => store::note_health(&mut *db, closings).await.map(|()| closed),
+        let closed = match closing::close(&mut *db, closings).await {
+            Ok(closed) => closing::note_health(&mut *db, closings).await.map(|()| closed),
             Err(error) => Err(error),
         };
         kept.used(&self.0.pool, closed)

@@ -1,9 +1,10 @@
-//! The outbox of events: what of it this process is delivering, what should be looked at, and its SQL
-//! (contract 6, architecture 4). [`background::publisher`](crate::background::publisher) delivers.
+//! The outbox of events: what this process should look at, and its SQL (contract 6 and 14, architecture
+//! 4). [`background::publisher`](crate::background::publisher) delivers.
 
 mod closer;
-mod in_flight;
-pub(crate) mod store;
+pub(crate) mod closing;
+pub(crate) mod holds;
+pub(crate) mod reading;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,10 +14,7 @@ use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 use self::closer::Closer;
-use self::in_flight::InFlight;
-pub(crate) use self::in_flight::InFlightGuard;
-pub use self::store::DEAD_AFTER;
-use self::store::HeldClaim;
+pub use self::closing::DEAD_AFTER;
 use crate::db::Db;
 use crate::db::batch::Batcher;
 use crate::events::StreamName;
@@ -26,8 +24,6 @@ use crate::metrics::BatchMetrics;
 
 /// Deliveries that run at the same time.
 pub(crate) const MAX_IN_FLIGHT: usize = 512;
-/// Of one queue.
-pub(crate) const MAX_PER_QUEUE: usize = 128;
 const CLOSE_BATCH: usize = 256;
 
 /// Names a queue.
@@ -36,25 +32,21 @@ pub struct QueueId {
     /// The tenant.
     pub org_id: OrgId,
     /// The stream.
-    pub stream: String,
+    pub stream: Arc<str>,
 }
 
-impl QueueId {
-    pub(crate) fn of(event: &store::Claimed) -> Self {
-        Self { org_id: event.org_id, stream: event.stream.clone() }
-    }
+/// The queues as the columns of a statement.
+pub(crate) fn columns<'a>(queues: impl IntoIterator<Item = &'a QueueId>) -> (Vec<Uuid>, Vec<String>) {
+    queues.into_iter().map(|queue| (queue.org_id.0, queue.stream.to_string())).unzip()
 }
 
-/// The events that this process is delivering, and the queues that should be looked at.
+/// What the publisher of this process shares with the rest of it.
 #[derive(Debug)]
 pub struct Outbox {
     woken: Mutex<HashSet<QueueId>>,
     wake: Notify,
-    in_flight: Mutex<InFlight>,
     /// One for each delivery.
     pub(crate) slots: Arc<Semaphore>,
-    /// The queue that had its turn last.
-    turn: Mutex<QueueId>,
     /// Notes what became of attempts.
     pub(crate) closer: Batcher<Closer>,
     /// A queue was changed: retries may have to be woken, and a target to be told.
@@ -70,9 +62,7 @@ impl Outbox {
         Self {
             woken: Mutex::default(),
             wake: Notify::new(),
-            in_flight: Mutex::default(),
             slots: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
-            turn: Mutex::new(QueueId { org_id: OrgId(Uuid::nil()), stream: String::new() }),
             closer: Batcher::spawn(1, CLOSE_BATCH, Closer(db), metrics),
             are_queues_changed: AtomicBool::new(true),
             pollers: Pollers::default(),
@@ -81,7 +71,7 @@ impl Outbox {
 
     /// Says that a queue may have something new: this process looks at once.
     pub fn wake(&self, org_id: OrgId, stream: impl Into<StreamName>) {
-        lock(&self.woken).insert(QueueId { org_id, stream: stream.into().as_str().to_owned() });
+        lock(&self.woken).insert(QueueId { org_id, stream: stream.into().as_str().into() });
         self.wake.notify_one();
         self.pollers.wake(org_id);
     }
@@ -105,25 +95,14 @@ impl Outbox {
         self.closer.waiting()
     }
 
-    /// Says that these queues may have more.
-    pub(crate) fn wake_again(&self, queues: impl IntoIterator<Item = QueueId>) {
-        lock(&self.woken).extend(queues);
-        self.wake.notify_one();
-    }
-
     /// Resolves when there is something to look at.
     pub(crate) async fn woken(&self) {
         self.wake.notified().await;
     }
 
     /// Queues that may have something new.
-    pub(crate) fn take_woken(&self) -> Vec<QueueId> {
-        lock(&self.woken).drain().collect()
-    }
-
-    /// Keeps queues for the next look.
-    pub(crate) fn keep_woken(&self, queues: impl IntoIterator<Item = QueueId>) {
-        lock(&self.woken).extend(queues);
+    pub(crate) fn take_woken(&self) -> HashSet<QueueId> {
+        std::mem::take(&mut *lock(&self.woken))
     }
 
     /// Returns `true` if queues were changed since this was asked last.
@@ -134,26 +113,6 @@ impl Outbox {
     /// Says that queues may have been changed, by whomever.
     pub(crate) fn note_changes(&self) {
         self.are_queues_changed.store(true, Ordering::Relaxed);
-    }
-
-    /// The queue that had its turn last.
-    pub(crate) fn turn(&self) -> QueueId {
-        lock(&self.turn).clone()
-    }
-
-    /// The next look starts after this queue.
-    pub(crate) fn set_turn(&self, queue: QueueId) {
-        *lock(&self.turn) = queue;
-    }
-
-    /// Events in flight, by claim.
-    pub(crate) fn held(&self) -> Vec<HeldClaim> {
-        lock(&self.in_flight).held.iter().copied().collect()
-    }
-
-    /// Queues that have enough in flight, where each may have `most`.
-    pub(crate) fn full(&self, most: usize) -> Vec<QueueId> {
-        lock(&self.in_flight).full(most)
     }
 }
 

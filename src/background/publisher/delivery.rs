@@ -1,118 +1,270 @@
-//! One delivery: sign, send, note what became of it.
+//! One request to a target: sign, send, and what it says of each event and of the queue.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
+use super::lane::Address;
+use super::pressure::Pressure;
 use super::{DELIVERY_TIMEOUT, schedule};
-use crate::events::message::Message;
-use crate::events::options::MessageForm;
-use crate::events::queue::StoredQueue;
+use crate::events::StreamName;
+use crate::events::message::{Message, SignedMessage};
 use crate::events::secrets::Secrets;
 use crate::events::targets::{DeliveryError, Reason};
-use crate::events::{StreamName, wire_id};
 use crate::metrics::DeliveryResult;
-use crate::outbox::QueueId;
-use crate::outbox::store::{AttemptOutcome, Claimed, Closing, Health};
+use crate::outbox::closing::{AttemptOutcome, Closing, DeliveryRecord, Health};
+use crate::outbox::reading::DueEvent;
 use crate::request_id::TraceContext;
 use crate::routes::queues;
 use crate::sending::Sender;
 use crate::state::App;
 
-/// Tries one event and notes what became of it.
-pub async fn deliver(app: &App, event: Claimed, lease: Uuid, secrets: &Secrets) {
-    let began = Instant::now();
-    let (outcome, health, error) = match send(app, &event, secrets).await {
-        Ok(()) => (AttemptOutcome::Delivered, Health::Healthy, None),
-        Err(error) => {
-            (after_failure(app, &event, &error), health_after(&error, app.clock.now()), Some(error.reason))
-        }
-    };
-    let result = match outcome {
-        AttemptOutcome::Delivered => DeliveryResult::Delivered,
-        AttemptOutcome::Retry { .. } => DeliveryResult::Retried,
-        AttemptOutcome::Failed { .. } => DeliveryResult::Failed,
-    };
-    app.metrics.events.attempted(&event.queue_type, result, began.elapsed(), error.as_ref());
-    let closing = Closing {
-        queue: QueueId::of(&event),
-        id: event.id,
-        lease,
-        at: app.clock.now(),
-        was_failing: event.failures > 0,
-        outcome,
-        health,
-    };
-    if error == Some(GONE) {
-        pause(app, &event).await;
-    }
-    match app.outbox.closer.ask(closing).await {
-        Ok(true) => {}
-        Ok(false) => tracing::warn!(event_id = %wire_id(event.id), "a claim had passed to another publisher"),
-        // The lease runs out, and the event comes again.
-        Err(error) => tracing::warn!(event_id = %wire_id(event.id), %error, "an attempt could not be noted"),
-    }
-}
-
 /// The receiver wants nothing any more (RFC 9110 15.5.11).
 const GONE: Reason = Reason::Status(410);
 /// The longest that a receiver can have its queue wait (contract 14).
-const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
+
+/// A request to send: events of one queue.
+pub struct Parcel {
+    pub address: Arc<Address>,
+    pub events: Vec<DueEvent>,
+    pub secrets: Arc<Secrets>,
+    /// See [`Pressure::epoch`].
+    pub epoch: u32,
+    /// Of the deliveries that run at the same time.
+    pub slot: OwnedSemaphorePermit,
+}
+
+/// A request that has ended.
+pub struct Sent {
+    pub address: Arc<Address>,
+    pub attempts: Vec<(DueEvent, Result<(), DeliveryError>)>,
+    pub epoch: u32,
+    pub began_at: DateTime<Utc>,
+    pub took: Duration,
+}
+
+impl Parcel {
+    /// Sends it, once.
+    pub async fn send(self, app: &App) -> Sent {
+        let (began_at, began) = (app.clock.now(), Instant::now());
+        let results = send(app, &self.address, &self.events, &self.secrets).await;
+        drop(self.slot);
+        let attempts = self.events.into_iter().zip(results).collect();
+        let sent =
+            Sent { address: self.address, attempts, epoch: self.epoch, began_at, took: began.elapsed() };
+        if sent.errors().any(|error| error.reason == GONE) {
+            pause(app, &sent.address).await;
+        }
+        sent
+    }
+}
+
+impl Sent {
+    fn errors(&self) -> impl Iterator<Item = &DeliveryError> {
+        self.attempts.iter().filter_map(|(_, result)| result.as_ref().err())
+    }
+
+    /// Tells the target's pressure how it went; gives until when the queue is to be left alone.
+    pub fn tell(
+        &self,
+        pressure: &mut Pressure,
+        now: DateTime<Utc>,
+        running_for: Duration,
+    ) -> Option<DateTime<Utc>> {
+        let mut errors = self.errors();
+        if let Some(busy) = self.errors().find(|error| is_busy(error)) {
+            let asked = busy.retry_after.map(|asked| asked.min(LONGEST_PAUSE));
+            let pause = pressure.refused(self.epoch, asked, running_for);
+            return Some(now + TimeDelta::from_std(pause).unwrap_or(TimeDelta::hours(1)));
+        }
+        if errors.any(|error| !error.reason.is_events_fault()) {
+            pressure.failed(self.epoch);
+        } else {
+            pressure.succeeded(self.took);
+        }
+        None
+    }
+
+    /// Of each attempt that tells of the queue, whether it failed.
+    pub fn health(
+        &self,
+        now: DateTime<Utc>,
+        resumes_at: Option<DateTime<Utc>>,
+    ) -> impl Iterator<Item = bool> {
+        self.attempts.iter().filter_map(move |(_, result)| match result {
+            Ok(()) => Some(false),
+            Err(error) => match health_after(error, now, resumes_at) {
+                Health::Healthy => Some(false),
+                Health::Failing => Some(true),
+                Health::Busy(_) | Health::Unknown => None,
+            },
+        })
+    }
+
+    /// What is to be noted of its events; `resumes_at` is the end of the pause that the receiver asked for.
+    pub fn closings(
+        self,
+        app: &App,
+        holder: Uuid,
+        was_failing: bool,
+        resumes_at: Option<DateTime<Utc>>,
+    ) -> Vec<Closing> {
+        let (now, took) = (app.clock.now(), self.took);
+        let close = |(event, result): (DueEvent, Result<(), DeliveryError>)| {
+            let error = result.err();
+            let outcome = error
+                .as_ref()
+                .map_or(AttemptOutcome::Delivered, |error| after_failure(&event, error, now, resumes_at));
+            let reason = error.as_ref().map(|error| &error.reason);
+            app.metrics.events.attempted(&self.address.queue_type, metric(&outcome), took, reason);
+            let queue = &self.address.queue;
+            app.queue_health.attempted(queue.org_id, &queue.stream, error.is_none(), took);
+            Closing {
+                queue: self.address.queue.clone(),
+                holder,
+                id: event.id,
+                seq: event.seq,
+                attempts: event.attempts,
+                began_at: self.began_at,
+                at: now,
+                was_failing,
+                health: error.as_ref().map_or(Health::Healthy, |error| health_after(error, now, resumes_at)),
+                delivery: Some(DeliveryRecord {
+                    attempt: event.attempts + 1,
+                    at: self.began_at,
+                    duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+                    status: reason.and_then(Reason::status),
+                    error: error.as_ref().map(ToString::to_string),
+                }),
+                outcome,
+            }
+        };
+        self.attempts.into_iter().map(close).collect()
+    }
+}
+
+/// The note that a queue does not take an event.
+pub fn skipped(address: &Address, holder: Uuid, event: &DueEvent, now: DateTime<Utc>) -> Closing {
+    Closing {
+        queue: address.queue.clone(),
+        holder,
+        id: event.id,
+        seq: event.seq,
+        attempts: event.attempts,
+        began_at: now,
+        at: now,
+        was_failing: false,
+        outcome: AttemptOutcome::Skipped,
+        health: Health::Unknown,
+        delivery: None,
+    }
+}
+
+/// The receiver works, and has enough for now (contract 14).
+fn is_busy(error: &DeliveryError) -> bool {
+    error.reason == Reason::Status(429) || error.reason == Reason::Status(503) && error.retry_after.is_some()
+}
 
 /// The queue's health after a failure.
-fn health_after(error: &DeliveryError, now: DateTime<Utc>) -> Health {
-    let until = || {
-        let wait = TimeDelta::from_std(error.retry_after?).unwrap_or(LONGEST_PAUSE);
-        Some(now + wait.min(LONGEST_PAUSE))
-    };
+fn health_after(error: &DeliveryError, now: DateTime<Utc>, resumes_at: Option<DateTime<Utc>>) -> Health {
     match error.reason {
-        Reason::Status(429) => Health::Busy(until()),
-        Reason::Status(503) if error.retry_after.is_some() => Health::Busy(until()),
+        _ if is_busy(error) => Health::Busy(resumes_at.unwrap_or(now)),
         ref reason if reason.is_events_fault() => Health::Healthy,
         _ => Health::Failing,
     }
 }
 
-async fn pause(app: &App, event: &Claimed) {
-    let stream = StreamName::stored(&event.stream);
-    let paused = queues::pause::receiver_is_gone(app, event.org_id, &stream, event.put_at).await;
+fn after_failure(
+    event: &DueEvent,
+    error: &DeliveryError,
+    now: DateTime<Utc>,
+    resumes_at: Option<DateTime<Utc>>,
+) -> AttemptOutcome {
+    let first_attempt_at = event.first_attempt_at.unwrap_or(now);
+    let text = error.to_string();
+    if is_busy(error) {
+        let at = resumes_at.unwrap_or(now);
+        let is_in_time = schedule::is_in_time(first_attempt_at, at);
+        return if is_in_time {
+            AttemptOutcome::Deferred { at, error: text }
+        } else {
+            AttemptOutcome::Failed { error: text }
+        };
+    }
+    let attempt = usize::try_from(event.attempts - event.deferrals).unwrap_or_default() + 1;
+    let luck = rand::random::<f64>();
+    match schedule::next_attempt(attempt, first_attempt_at, now, error.retry_after, luck) {
+        Some(at) => AttemptOutcome::Retry { at, error: text },
+        None => AttemptOutcome::Failed { error: text },
+    }
+}
+
+fn metric(outcome: &AttemptOutcome) -> DeliveryResult {
+    match outcome {
+        AttemptOutcome::Delivered | AttemptOutcome::Skipped => DeliveryResult::Delivered,
+        AttemptOutcome::Retry { .. } | AttemptOutcome::Deferred { .. } => DeliveryResult::Retried,
+        AttemptOutcome::Failed { .. } => DeliveryResult::Failed,
+    }
+}
+
+async fn pause(app: &App, address: &Address) {
+    let queue = &address.queue;
+    let stream = StreamName::stored(&queue.stream);
+    let paused = queues::pause::receiver_is_gone(app, queue.org_id, &stream, address.put_at).await;
     match paused {
-        Ok(()) => app.outbox.queue_changed(event.org_id, stream.told_on()),
+        Ok(()) => app.outbox.queue_changed(queue.org_id, stream.told_on()),
         // The next attempt is answered with 410 as well.
         Err(_) => {
-            tracing::warn!(org_id = %event.org_id, stream = event.stream, "a queue could not be paused")
+            tracing::warn!(org_id = %queue.org_id, stream = &*queue.stream, "a queue could not be paused");
         }
     }
 }
 
-async fn send(app: &App, event: &Claimed, secrets: &Secrets) -> Result<(), DeliveryError> {
-    let Some(secrets) = secrets.get(&event.org_id) else {
-        return Err(Reason::Settings("the org has no signing secret").into());
+/// Signs events and sends them in one request; a result for each.
+async fn send(
+    app: &App,
+    address: &Address,
+    events: &[DueEvent],
+    secrets: &Secrets,
+) -> Vec<Result<(), DeliveryError>> {
+    let prepared = join_all(events.iter().map(|event| prepare(app, address, event, secrets))).await;
+    let deliveries: Vec<_> = prepared.iter().flatten().map(SignedMessage::delivery).collect();
+    let sent = match &address.target {
+        Ok(target) => app.targets.send_many(target, &deliveries, DELIVERY_TIMEOUT).await,
+        Err(_) => Vec::new(),
     };
-    let stored = StoredQueue {
-        org_id: event.org_id,
-        stream: &event.stream,
-        kind: &event.queue_type,
-        settings: &event.settings,
-        sealed: event.sealed.as_deref(),
-    };
-    let target = stored.target(&app.keyring.master, app.config.targets.policy)?;
-    let trace = event.traceparent.as_deref().and_then(TraceContext::parse);
-    let Claimed { id, stream, kind, body, .. } = event;
-    let message = Message { id: *id, stream, kind, body, subject: None, trace, anew: false };
-    let form = MessageForm::stored(&event.format, event.encrypt_to.as_deref())?;
-    Sender { org_id: event.org_id, form, secrets }.send(app, message, &target, DELIVERY_TIMEOUT).await
+    let mut sent = sent.into_iter();
+    let lost = || Err(Reason::Closed.into());
+    prepared.into_iter().map(|it| it.and_then(|_| sent.next().unwrap_or_else(lost))).collect()
 }
 
-fn after_failure(app: &App, event: &Claimed, error: &DeliveryError) -> AttemptOutcome {
-    let attempt = usize::try_from(event.attempts).unwrap_or_default() + 1;
-    let luck = rand::random::<f64>();
-    let next =
-        schedule::next_attempt(attempt, event.first_attempt_at, app.clock.now(), error.retry_after, luck);
-    let error = error.to_string();
-    match next {
-        Some(at) => AttemptOutcome::Retry { at, error },
-        None => AttemptOutcome::Failed { error },
-    }
+async fn prepare<'a>(
+    app: &App,
+    address: &'a Address,
+    event: &'a DueEvent,
+    secrets: &Secrets,
+) -> Result<SignedMessage<'a>, DeliveryError> {
+    address.target.as_ref().map_err(Clone::clone)?;
+    let form = address.form.clone()?;
+    let org_id = address.queue.org_id;
+    let Some(secrets) = secrets.get(&org_id) else {
+        return Err(Reason::Settings("the org has no signing secret").into());
+    };
+    let trace = event.traceparent.as_deref().and_then(TraceContext::parse);
+    let DueEvent { id, kind, body, subject, .. } = event;
+    let message = Message {
+        id: *id,
+        stream: &address.queue.stream,
+        kind,
+        body,
+        subject: subject.as_deref(),
+        trace,
+        anew: false,
+    };
+    Sender { org_id, form, secrets }.prepare(app, message).await
 }

@@ -1,204 +1,397 @@
-//! Delivers events to the partners' queues: at least once, in no promised order, from any number
-//! of replicas side by side (contract 6, architecture 4).
+//! Delivers events to the partners' queues: at least once, at the pace that each target can take, from
+//! any number of replicas side by side (contract 6 and 14, architecture 4).
 //!
-//! It starts from queues that have something due, so that a million events waiting for a queue
-//! cost nothing, and takes only so many of each, so that one dead target delays no other.
+//! A publisher *holds* the queues that it delivers, each in a [`Lane`](lane::Lane): so one process knows
+//! all that is on its way to a target, and events are read in their order and written once. One loop
+//! ([`Publisher`]) owns the lanes; requests to targets, looks at the database and the notes of what
+//! became of attempts run beside it and report back.
 
 mod delivery;
+mod lane;
+mod look;
 mod notices;
+pub mod pressure;
 mod retries;
 mod schedule;
+mod step;
+mod turns;
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use self::delivery::deliver;
-use crate::events::secrets::secrets_of;
-use crate::outbox::{InFlightGuard, MAX_PER_QUEUE, QueueId, store};
+use self::delivery::{Parcel, Sent};
+use self::lane::{Lane, Memory};
+use self::look::Looked;
+pub use self::step::step;
+use crate::db::batch::BatchError;
+use crate::events::wire_id;
+use crate::ids::OrgId;
+use crate::outbox::QueueId;
+use crate::outbox::closing::Closing;
+use crate::outbox::holds;
 use crate::state::App;
 
-/// A queue may have a quarter as many in flight as there are free slots.
-const SHARE_OF_FREE: usize = 4;
-/// Events claimed by one statement.
-const CLAIM: usize = 256;
 /// The time that a queue has to acknowledge (contract 6).
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
-/// The time that wakes gather after a look that found nothing.
-const GATHER: Duration = Duration::from_millis(20);
 /// The interval between looks for other replicas' events, give or take a quarter.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const RENEW_INTERVAL: Duration = Duration::from_secs(5);
+/// Queues of which is remembered how far they were read.
+const MAX_REMEMBERED: usize = 100_000;
 
-/// Delivers what is due and waits for it; for tests and operators. [`run`] does the same without
-/// waiting. Gives how many events were tried.
-///
-/// # Errors
-/// When the database cannot be asked.
-pub async fn step(app: &App) -> Result<usize, sqlx::Error> {
-    let mut deliveries = JoinSet::new();
-    let mut tried = 0;
-    while retries::wake(app).await?.is_behind {}
-    notices::step(app, &mut deliveries).await?;
-    while deliveries.join_next().await.is_some() {}
-    while !claim(app, None, &mut deliveries).await?.queues.is_empty() {
-        tried += deliveries.len();
-        while deliveries.join_next().await.is_some() {}
-    }
-    Ok(tried)
-}
-
-/// Delivers until `stop` turns true, then lets what runs finish and hands the rest back.
+/// Delivers until `stop` turns true, then lets what runs finish and gives its queues back.
 pub async fn run(app: App, stop: watch::Receiver<bool>) {
     run_until(app, stop, DELIVERY_TIMEOUT).await;
 }
 
 /// [`run`], where what runs has `patience` to finish.
 pub async fn run_until(app: App, mut stop: watch::Receiver<bool>, patience: Duration) {
-    let mut deliveries = JoinSet::new();
-    let mut look = tokio::time::interval(LOOK_INTERVAL);
+    let outbox = app.outbox.clone();
+    let mut publisher = Publisher::new(app);
+    let mut tick = tokio::time::interval(LOOK_INTERVAL);
     let mut renew = tokio::time::interval(RENEW_INTERVAL);
     renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    // The last look at all queues had no slots for all that was due: look at all again.
-    let mut is_behind = false;
     loop {
-        while deliveries.try_join_next().is_some() {}
-        let only = tokio::select! {
-            // The rarest first: wakes may come without a pause.
-            biased;
+        publisher.look_if_idle();
+        tokio::select! {
             // Turns once, to true; a sender that is gone means the same.
             _ = stop.changed() => break,
-            _ = renew.tick() => {
-                renew_leases(&app).await;
-                continue;
+            _ = renew.tick() => publisher.needs.renewal = true,
+            _ = tick.tick() => {
+                tick.reset_after(LOOK_INTERVAL.mul_f64(rand::random_range(0.75..1.25)));
+                publisher.tick();
             }
-            _ = look.tick() => {
-                look.reset_after(LOOK_INTERVAL.mul_f64(rand::random_range(0.75..1.25)));
-                // Another replica's changes are told to nobody here.
-                app.outbox.note_changes();
-                None
-            }
-            () = app.outbox.woken() => {
-                let woken = app.outbox.take_woken();
-                (!is_behind).then_some(woken)
-            }
-        };
-        if app.outbox.take_changed() {
-            attend(&app, &mut deliveries).await;
+            () = outbox.woken() => publisher.hear(),
+            () = publisher.happens() => {}
         }
-        if *stop.borrow() {
-            break;
+        if outbox.take_changed() {
+            publisher.attend().await;
         }
-        match claim(&app, only.as_deref(), &mut deliveries).await {
-            Ok(found) => {
-                is_behind = found.is_all_that_fits && only.is_none();
-                if !found.queues.is_empty() {
-                    app.outbox.wake_again(found.queues);
-                } else if !found.is_all_that_fits {
-                    // Most orgs' events wait for no queue at all: their wakes are gathered for a moment.
-                    tokio::time::sleep(GATHER).await;
+    }
+    if tokio::time::timeout(patience, publisher.finish()).await.is_err() {
+        publisher.deliveries.shutdown().await;
+    }
+    publisher.hand_back().await;
+}
+
+/// What the next look has to do besides reading.
+#[derive(Debug, Default)]
+struct Needs {
+    /// Look at all queues.
+    search: bool,
+    renewal: bool,
+}
+
+/// The state of a publisher.
+struct Publisher {
+    app: App,
+    /// Its name in the rows of the queues that it holds.
+    holder: Uuid,
+    lanes: HashMap<QueueId, Lane>,
+    remembered: HashMap<QueueId, Memory>,
+    /// Lanes that wait to be read.
+    hungry: VecDeque<QueueId>,
+    /// Queues that are not held, and may have something.
+    wanted: HashSet<QueueId>,
+    /// Lanes to be given back.
+    leaving: Vec<QueueId>,
+    needs: Needs,
+    /// Lanes to be looked at again at some instant.
+    alarms: BTreeMap<(Instant, u64), QueueId>,
+    /// The queue that was held last in a search of all.
+    turn: QueueId,
+    /// Numbers looks and alarms.
+    count: u64,
+    /// The look that runs.
+    look: Option<BoxFuture<'static, Looked>>,
+    /// The sweep that runs, and when the next one may.
+    sweep: Option<BoxFuture<'static, Swept>>,
+    sweep_after: Instant,
+    /// No look before that: the database could not be asked.
+    look_after: Instant,
+    deliveries: JoinSet<Sent>,
+    /// What is lost if a delivery panics.
+    running: HashMap<task::Id, (QueueId, Vec<Uuid>)>,
+    closings: FuturesUnordered<BoxFuture<'static, Closed>>,
+    notices: JoinSet<()>,
+    /// Events that were tried or skipped.
+    tried: usize,
+}
+
+/// What a sweep found: the first fresh event of each queue.
+struct Swept {
+    first: Result<Vec<(QueueId, i64)>, sqlx::Error>,
+    took: Duration,
+}
+
+/// An attempt that was noted, or could not be.
+struct Closed {
+    queue: QueueId,
+    id: Uuid,
+    noted: Result<bool, BatchError>,
+}
+
+impl Publisher {
+    fn new(app: App) -> Self {
+        let now = Instant::now();
+        Self {
+            app,
+            holder: Uuid::new_v4(),
+            lanes: HashMap::new(),
+            remembered: HashMap::new(),
+            hungry: VecDeque::new(),
+            wanted: HashSet::new(),
+            leaving: Vec::new(),
+            needs: Needs::default(),
+            alarms: BTreeMap::new(),
+            turn: QueueId { org_id: OrgId(Uuid::nil()), stream: "".into() },
+            count: 0,
+            look: None,
+            sweep: None,
+            sweep_after: now,
+            look_after: now,
+            deliveries: JoinSet::new(),
+            running: HashMap::new(),
+            closings: FuturesUnordered::new(),
+            notices: JoinSet::new(),
+            tried: 0,
+        }
+    }
+
+    /// Resolves when something that runs beside the loop has reported.
+    async fn happens(&mut self) {
+        let alarm = self.alarms.first_key_value().map(|((at, _), _)| *at);
+        let held_up = self.has_work().then_some(self.look_after);
+        tokio::select! {
+            biased;
+            looked = pending_or(&mut self.look) => {
+                self.look = None;
+                self.looked(looked);
+            }
+            swept = pending_or(&mut self.sweep) => {
+                self.sweep = None;
+                self.swept(swept);
+            }
+            Some(ended) = self.deliveries.join_next_with_id() => self.ended(ended),
+            Some(closed) = self.closings.next() => self.closed(closed),
+            Some(_) = self.notices.join_next() => {}
+            () = sleep_until(alarm) => self.ring(),
+            () = sleep_until(held_up), if self.look.is_none() => {}
+        }
+        // What has ended meanwhile is cheap to take along, and one look then serves all of it.
+        while let Some(ended) = self.deliveries.try_join_next_with_id() {
+            self.ended(ended);
+        }
+    }
+
+    /// Once a second: other replicas' events are told to nobody here.
+    fn tick(&mut self) {
+        self.app.outbox.note_changes();
+        self.needs.search = true;
+        let now = self.app.clock.now();
+        let all: Vec<_> = self.lanes.keys().cloned().collect();
+        for queue in all {
+            if let Some(lane) = self.lanes.get_mut(&queue) {
+                if lane.is_done(now) {
+                    self.give_back(queue);
+                } else if lane.room(now) > 0 {
+                    lane.has_more = true;
+                    self.enqueue(queue);
                 }
             }
-            Err(error) => {
-                tracing::warn!(%error, "due events could not be claimed");
-                tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+        self.sweep_if_due();
+    }
+
+    /// Takes what this process told of.
+    fn hear(&mut self) {
+        for queue in self.app.outbox.take_woken() {
+            match self.lanes.get_mut(&queue) {
+                Some(lane) => {
+                    lane.has_more = true;
+                    self.enqueue(queue);
+                }
+                None => drop(self.wanted.insert(queue)),
             }
         }
     }
-    let finished = async { while deliveries.join_next().await.is_some() {} };
-    if tokio::time::timeout(patience, finished).await.is_err() {
-        hand_back(&app, deliveries).await;
-    }
-}
 
-/// Does what changes of queues left to do.
-async fn attend(app: &App, deliveries: &mut JoinSet<()>) {
-    let attended = async {
-        let woken = retries::wake(app).await?;
-        if woken.is_behind {
-            app.outbox.note_changes();
+    /// Does what changes of queues left to do.
+    async fn attend(&mut self) {
+        let attended = async {
+            let woken = retries::wake(&self.app).await?;
+            if woken.is_behind {
+                self.app.outbox.note_changes();
+            }
+            for queue in woken.queues {
+                match self.lanes.get_mut(&queue) {
+                    Some(lane) => {
+                        lane.revive();
+                        self.enqueue(queue);
+                    }
+                    None => drop(self.wanted.insert(queue)),
+                }
+            }
+            notices::step(&self.app, &mut self.notices).await
+        };
+        if let Err(error) = attended.await {
+            tracing::warn!(%error, "changed queues could not be looked at");
         }
-        app.outbox.wake_again(woken.queues);
-        notices::step(app, deliveries).await
-    };
-    if let Err(error) = attended.await {
-        tracing::warn!(%error, "changed queues could not be looked at");
+    }
+
+    /// A lane waits for its turn to be read, if it may go on at all.
+    fn enqueue(&mut self, queue: QueueId) {
+        let now = self.app.clock.now();
+        let Some(lane) = self.lanes.get_mut(&queue) else { return };
+        if lane.is_queued {
+            return;
+        }
+        if lane.is_worth_a_look(now) {
+            lane.is_queued = true;
+            self.hungry.push_back(queue);
+        } else if let Some(wait) = lane.wakes_in(now) {
+            self.count += 1;
+            // A clock that stands still must not make us spin.
+            let at = Instant::now() + wait.max(Duration::from_millis(1));
+            self.alarms.insert((at, self.count), queue);
+        }
+    }
+
+    /// The end of a pause or a gap.
+    fn ring(&mut self) {
+        let now = Instant::now();
+        while let Some(alarm) = self.alarms.first_entry().filter(|alarm| alarm.key().0 <= now) {
+            let queue = alarm.remove();
+            self.enqueue(queue);
+        }
+    }
+
+    /// Sends what a lane may send now.
+    fn start(&mut self, queue: &QueueId, parcel: Parcel) {
+        let Some(lane) = self.lanes.get_mut(queue) else { return };
+        lane.begin();
+        let ids = parcel.events.iter().map(|event| event.id).collect();
+        let app = self.app.clone();
+        let task = self.deliveries.spawn(async move { parcel.send(&app).await });
+        self.running.insert(task.id(), (queue.clone(), ids));
+    }
+
+    fn ended(&mut self, ended: Result<(task::Id, Sent), JoinError>) {
+        match ended {
+            Ok((id, sent)) => {
+                self.running.remove(&id);
+                self.sent(sent);
+            }
+            Err(error) => {
+                tracing::error!(%error, "a delivery ended without a result");
+                let Some((queue, ids)) = self.running.remove(&error.id()) else { return };
+                let look = self.count;
+                if let Some(lane) = self.lanes.get_mut(&queue) {
+                    lane.end();
+                    ids.into_iter().for_each(|id| lane.settle(id, look));
+                }
+            }
+        }
+    }
+
+    /// A request has ended: the lane learns from it, and its attempts are noted.
+    fn sent(&mut self, sent: Sent) {
+        let now = self.app.clock.now();
+        let queue = sent.address.queue.clone();
+        let lane = self.lanes.get_mut(&queue).filter(|lane| lane.address.put_at == sent.address.put_at);
+        let (mut was_failing, mut resumes_at) = (true, None);
+        if let Some(lane) = lane {
+            let running_for = lane.running_for(now);
+            lane.end();
+            was_failing = lane.failures > 0;
+            resumes_at = sent.tell(&mut lane.pressure, now, running_for);
+            lane.learn(&sent, now, resumes_at);
+        }
+        for closing in sent.closings(&self.app, self.holder, was_failing, resumes_at) {
+            self.close(closing);
+        }
+        self.enqueue(queue);
+    }
+
+    /// Has an attempt noted.
+    fn close(&mut self, closing: Closing) {
+        self.tried += 1;
+        let (outbox, queue, id) = (self.app.outbox.clone(), closing.queue.clone(), closing.id);
+        self.closings
+            .push(Box::pin(async move { Closed { queue, id, noted: outbox.closer.ask(closing).await } }));
+    }
+
+    fn closed(&mut self, closed: Closed) {
+        let event_id = || wire_id(closed.id);
+        match closed.noted {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!(event_id = %event_id(), "a queue had passed to another publisher"),
+            // It comes again.
+            Err(error) => tracing::warn!(event_id = %event_id(), %error, "an attempt could not be noted"),
+        }
+        let look = self.count;
+        let Some(lane) = self.lanes.get_mut(&closed.queue) else { return };
+        lane.settle(closed.id, look);
+        if lane.is_done(self.app.clock.now()) {
+            self.give_back(closed.queue);
+        } else {
+            self.enqueue(closed.queue);
+        }
+    }
+
+    /// A lane ends; the next look says so in the database.
+    fn give_back(&mut self, queue: QueueId) {
+        if let Some(lane) = self.lanes.remove(&queue) {
+            self.remember(queue.clone(), lane.memory());
+            self.leaving.push(queue);
+        }
+    }
+
+    fn remember(&mut self, queue: QueueId, memory: Memory) {
+        if self.remembered.len() >= MAX_REMEMBERED {
+            self.remembered.clear();
+        }
+        self.remembered.insert(queue, memory);
+    }
+
+    /// Ends when nothing is on its way any more.
+    async fn finish(&mut self) {
+        while !self.running.is_empty()
+            || !self.closings.is_empty()
+            || self.look.is_some()
+            || !self.notices.is_empty()
+        {
+            self.happens().await;
+        }
+    }
+
+    /// Gives all queues back: what was on its way is due for others at once.
+    async fn hand_back(mut self) {
+        let held: Vec<_> = self.lanes.drain().map(|(queue, _)| queue).chain(self.leaving).collect();
+        if let Err(error) = holds::release(&self.app.db.pool, self.holder, &held).await {
+            tracing::warn!(%error, "queues could not be given back; their holds end by themselves");
+        }
     }
 }
 
-/// The result of a look.
-struct Found {
-    /// Queues that had something: they may have more.
-    queues: HashSet<QueueId>,
-    /// There were no slots for more.
-    is_all_that_fits: bool,
-}
-
-/// Claims some of what is due, as much as there are slots for, and starts its delivery.
-async fn claim(
-    app: &App,
-    only: Option<&[QueueId]>,
-    deliveries: &mut JoinSet<()>,
-) -> Result<Found, sqlx::Error> {
-    let outbox = &app.outbox;
-    let free = outbox.slots.available_permits();
-    // Half of what is free, so that what comes next finds a slot.
-    let slots = free.div_ceil(2).min(CLAIM);
-    if slots == 0 {
-        // Whoever lands next wakes the publisher, and finds these again.
-        outbox.keep_woken(only.unwrap_or_default().iter().cloned());
-        return Ok(Found { queues: HashSet::new(), is_all_that_fits: true });
-    }
-    let (now, lease) = (app.clock.now(), Uuid::new_v4());
-    // The fewer slots are left, the fewer may a queue have: targets that hang cannot take them all.
-    let most = (free / SHARE_OF_FREE).clamp(1, MAX_PER_QUEUE);
-    let size = (most.div_ceil(2) as i64, slots as i64);
-    let claimed =
-        store::claim(&app.db.pool, now, lease, only, &outbox.full(most), &outbox.turn(), size).await?;
-    let Some(last) = claimed.last() else {
-        return Ok(Found { queues: HashSet::new(), is_all_that_fits: false });
-    };
-    outbox.set_turn(QueueId::of(last));
-    let is_all_that_fits = claimed.len() == slots;
-    let org_ids: HashSet<_> = claimed.iter().map(|event| event.org_id).collect();
-    let org_ids: Vec<_> = org_ids.into_iter().collect();
-    let secrets = Arc::new(secrets_of(&app.db.pool, &app.keyring.master, &org_ids, now).await?);
-    let mut queues: HashSet<_> = claimed.iter().map(QueueId::of).collect();
-    if is_all_that_fits {
-        // Some may not have had their turn.
-        queues.extend(only.unwrap_or_default().iter().cloned());
-    }
-    for event in claimed {
-        // There is one: nobody else takes any.
-        let Ok(slot) = outbox.slots.clone().acquire_owned().await else { break };
-        let guard = InFlightGuard::start(app.outbox.clone(), &event, lease);
-        let (app, secrets) = (app.clone(), secrets.clone());
-        deliveries.spawn(async move {
-            deliver(&app, event, lease, &secrets).await;
-            drop((guard, slot));
-        });
-    }
-    Ok(Found { queues, is_all_that_fits })
-}
-
-async fn renew_leases(app: &App) {
-    let held = app.outbox.held();
-    if !held.is_empty()
-        && let Err(error) = store::renew(&app.db.pool, &held, app.clock.now()).await
-    {
-        tracing::warn!(%error, "claims could not be renewed");
+async fn pending_or<T>(running: &mut Option<BoxFuture<'static, T>>) -> T {
+    match running {
+        Some(running) => running.await,
+        None => std::future::pending().await,
     }
 }
 
-/// Hands back the claims that are held when the process stops: they are due for others at once.
-async fn hand_back(app: &App, mut deliveries: JoinSet<()>) {
-    let held = app.outbox.held();
-    deliveries.shutdown().await;
-    if let Err(error) = store::release(&app.db.pool, &held, app.clock.now()).await {
-        tracing::warn!(%error, "claims could not be handed back; they end by themselves");
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }

@@ -36,8 +36,8 @@ pub async fn wake(app: &App) -> Result<Woken, sqlx::Error> {
             CROSS JOIN LATERAL (
                 SELECT id FROM events e
                 WHERE e.org_id = queue.org_id AND e.stream = queue.stream
-                    AND e.state = 'pending' AND e.next_attempt_at > $1 AND e.lease IS NULL
-                ORDER BY e.next_attempt_at, e.id
+                    AND e.state = 'pending' AND e.attempts > 0 AND e.next_attempt_at > $1 AND e.lease IS NULL
+                ORDER BY e.next_attempt_at, e.seq
                 LIMIT $3
                 FOR UPDATE SKIP LOCKED
             ) AS event
@@ -63,6 +63,6 @@ pub async fn wake(app: &App) -> Result<Woken, sqlx::Error> {
     .fetch_all(&app.db.pool)
     .await?;
     let is_behind = rows.len() as i64 == QUEUES || rows.iter().any(|row| row.events == SLICE);
-    let queues = rows.into_iter().map(|row| QueueId { org_id: row.org_id, stream: row.stream });
+    let queues = rows.into_iter().map(|row| QueueId { org_id: row.org_id, stream: row.stream.into() });
     Ok(Woken { queues: queues.collect(), is_behind })
 }

@@ -34,7 +34,12 @@ pub fn next_attempt(
     let spread = step.as_seconds_f64() * JITTER * (2.0 * luck - 1.0);
     let jittered = step + TimeDelta::milliseconds((spread * 1_000.0) as i64);
     let at = now + jittered.max(asked.min(longest));
-    (at < first_attempt_at + GIVE_UP_AFTER).then_some(at)
+    is_in_time(first_attempt_at, at).then_some(at)
+}
+
+/// Returns `false` if an attempt at `at` would come too late.
+pub fn is_in_time(first_attempt_at: DateTime<Utc>, at: DateTime<Utc>) -> bool {
+    at < first_attempt_at + GIVE_UP_AFTER
 }
 
 #[cfg(test)]

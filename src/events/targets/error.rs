@@ -113,6 +113,12 @@ impl Reason {
         }
     }
 
+    /// The status of an HTTP answer, where that is what was wrong.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        if let Self::Status(status) = self { Some(*status) } else { None }
+    }
+
     /// Returns `true` if the receiver works and refused this one event: another may fare better,
     /// and the same one will not soon. Access, rate and missing queues are no event's fault.
     #[must_use]

@@ -184,15 +184,21 @@ pub async fn replay(
     let replayed = sqlx::query!(
         r#"
         WITH chosen AS (
-            SELECT id FROM events
+            SELECT id FROM events e
             WHERE org_id = $1 AND id = ANY($2)
                 AND NOT (state = 'pending' AND lease IS NOT NULL AND next_attempt_at > $3)
-            ORDER BY id FOR UPDATE
-        )
+                -- Of a queue that is held, what is due may be on its way, and is sent anyhow.
+                AND NOT (state = 'pending' AND next_attempt_at <= $3
+                         AND EXISTS (SELECT FROM event_queues q
+                                     WHERE q.org_id = e.org_id AND q.stream = e.stream AND q.held_until > $3))
+            ORDER BY id FOR UPDATE OF e
+        ),
+        -- In their order, behind all that waits.
+        numbered AS (SELECT id, nextval('events_seq') AS seq FROM (SELECT id FROM chosen ORDER BY id) AS ordered)
         UPDATE events e
-        SET state = 'pending', attempts = 0, first_attempt_at = NULL, next_attempt_at = $3, lease = NULL,
-            last_error = NULL, closed_at = NULL
-        FROM chosen WHERE e.org_id = $1 AND e.id = chosen.id
+        SET state = 'pending', seq = numbered.seq, attempts = 0, deferrals = 0, first_attempt_at = NULL,
+            next_attempt_at = $3, lease = NULL, last_error = NULL, closed_at = NULL
+        FROM numbered WHERE e.org_id = $1 AND e.id = numbered.id
         "#,
         org_id.0,
         ids,

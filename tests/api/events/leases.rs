@@ -90,8 +90,13 @@ async fn a_lease_is_renewed_while_its_delivery_runs() {
     arrival(&acme).await;
     app.clock.advance(TimeDelta::seconds(15));
     let renewed = async || {
-        let until = the_event(&acme.org).await["next_attempt_at"].clone();
-        (until == "2026-11-21T08:00:35Z").then_some(())
+        let held_until: Option<chrono::DateTime<chrono::Utc>> =
+            sqlx::query_scalar("SELECT held_until FROM event_queues WHERE org_id = $1")
+                .bind(acme.org.id)
+                .fetch_one(&mut app.database.connect().await)
+                .await
+                .expect("a queue");
+        (held_until == Some(app.clock.now() + TimeDelta::seconds(20))).then_some(())
     };
     within(Duration::from_secs(8), "the lease is renewed", renewed).await;
     app.clock.advance(TimeDelta::seconds(19));
@@ -182,21 +187,62 @@ async fn a_dead_queue_whose_probe_hangs_is_sent_nothing_more() {
 }
 
 #[tokio::test]
-async fn what_another_replica_is_about_to_claim_is_left_to_it() {
+async fn a_queue_that_another_replica_is_about_to_hold_is_left_to_it() {
     let app = service().await;
-    let acme = partner(&app, "acme").await;
-    let (first, second) = (create_user(&acme.org).await, create_user(&acme.org).await);
+    let (acme, zeta) = (partner(&app, "acme").await, partner(&app, "zeta").await);
+    create_user(&acme.org).await;
+    create_user(&zeta.org).await;
+    publish(&app).await;
+    create_user(&acme.org).await;
+    create_user(&zeta.org).await;
     let mut connection = app.database.connect().await;
     let mut other = connection.begin().await.expect("a transaction");
-    sqlx::query("SELECT FROM events WHERE body LIKE '%' || $1 || '%' FOR UPDATE")
-        .bind(first.to_string())
+    sqlx::query("SELECT FROM event_queues WHERE org_id = $1 FOR UPDATE")
+        .bind(acme.org.id)
         .execute(&mut *other)
         .await
         .expect("it is locked");
-    let claimed = tokio::time::timeout(Duration::from_secs(3), publish(&app)).await;
-    assert_eq!(claimed.expect("nobody waits for another"), 1);
-    let arrived = acme.receiver.take();
-    assert_eq!(arrived[0].json()["data"]["user_id"], json!(second));
+    let sent = tokio::time::timeout(Duration::from_secs(3), publish(&app)).await;
+    assert_eq!(sent.expect("nobody waits for another"), 1);
+    assert_eq!((acme.receiver.take().len(), zeta.receiver.take().len()), (1, 2));
     other.rollback().await.expect("it ends");
     assert_eq!(publish(&app).await, 1);
+}
+
+#[tokio::test]
+async fn a_queue_is_given_back_when_it_ran_dry() {
+    let app = service().await;
+    let acme = partner(&app, "acme").await;
+    create_user(&acme.org).await;
+    assert_eq!(publish(&app).await, 1);
+    let held: i64 = sqlx::query_scalar("SELECT count(*) FROM event_queues WHERE holder IS NOT NULL")
+        .fetch_one(&mut app.database.connect().await)
+        .await
+        .expect("a count");
+    assert_eq!(held, 0);
+}
+
+#[tokio::test]
+async fn two_publishers_side_by_side_send_nothing_twice() {
+    let app = service().await;
+    let acme = partner(&app, "acme").await;
+    let (stop, stopped) = watch::channel(false);
+    let publishers = [(); 2].map(|()| tokio::spawn(publisher::run(app.state.clone(), stopped.clone())));
+    for _ in 0..10 {
+        futures_util::future::join_all((0..20).map(|_| create_user(&acme.org))).await;
+    }
+    let mut ids = Vec::new();
+    let all = async || {
+        ids.extend(acme.receiver.take().iter().map(|arrived| arrived.id().to_owned()));
+        (ids.len() >= 200).then_some(())
+    };
+    within(Duration::from_secs(20), "all arrive", all).await;
+    stop.send_replace(true);
+    for publisher in publishers {
+        publisher.await.expect("it ends well");
+    }
+    ids.extend(acme.receiver.take().iter().map(|arrived| arrived.id().to_owned()));
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 200);
 }

@@ -12,6 +12,7 @@ mod list;
 mod loss;
 mod notices;
 mod options;
+mod order;
 mod pauses;
 mod poll;
 mod refusals;

@@ -46,11 +46,7 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
         "announces ends of all orgs",
     ),
     ("event_queues", "FROM event_queues WHERE expires_at <= $1", "announces ends of all orgs"),
-    (
-        "event_queues",
-        "WITH turn AS",
-        "the publisher serves all orgs in turn; the events are bound to the queue",
-    ),
+    ("event_queues", "turn AS (", "the publisher serves all orgs in turn; the events are bound to the queue"),
     (
         "event_queues",
         "FROM event_queues WHERE is_woken",
@@ -64,7 +60,7 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
         "the publisher tells old targets of all orgs, and forgets what is too old",
     ),
     ("events", "closed_at < $1 LIMIT $2", "retention"),
-    ("events", "created_at < $1 AND state = 'pending'", "retention"),
+    ("events", "e.created_at < $1 AND e.state = 'pending'", "retention"),
     ("idempotency_keys", "SET sealed = NULL WHERE ctid", "retention"),
     (
         "reports",

@@ -1,0 +1,353 @@
+//! A held queue, as the publisher sees it: where it goes, how much it is asked at a time, how far it was
+//! read, and what of it is on its way.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::DELIVERY_TIMEOUT;
+use super::delivery::Sent;
+use super::pressure::Pressure;
+use crate::crypto::master::MasterKeys;
+use crate::events::options::{Format, MessageForm};
+use crate::events::queue::StoredQueue;
+use crate::events::targets::settings::Policy;
+use crate::events::targets::{DeliveryError, Target};
+use crate::outbox::QueueId;
+use crate::outbox::closing::{DEAD_AFTER, PROBE_INTERVAL};
+use crate::outbox::holds::{HeldQueue, LEASE};
+use crate::outbox::reading::{Answer, DueEvent, Question};
+
+/// A queue that asked for more time than this is given back meanwhile.
+const SHORT_PAUSE: TimeDelta = TimeDelta::seconds(15);
+/// After so many events in one hold, a queue that ran dry is kept for a moment.
+const HOT: u64 = 64;
+/// That moment.
+const KEPT: Duration = Duration::from_secs(2);
+/// Events that are on their way or wait to be noted.
+const MAX_OPEN: usize = 512;
+
+/// What a delivery needs to know of its queue.
+#[derive(Debug)]
+pub struct Address {
+    pub queue: QueueId,
+    /// When it was last put in place.
+    pub put_at: DateTime<Utc>,
+    pub queue_type: String,
+    pub target: Result<Target, DeliveryError>,
+    pub form: Result<MessageForm, DeliveryError>,
+    /// An event of a subject waits for the earlier ones (contract 14).
+    pub is_ordered: bool,
+    event_types: Option<Vec<String>>,
+}
+
+impl Address {
+    fn new(held: HeldQueue, master: &MasterKeys, policy: Policy) -> Self {
+        let stored = StoredQueue {
+            org_id: held.org_id,
+            stream: &held.stream,
+            kind: &held.queue_type,
+            settings: &held.settings,
+            sealed: held.sealed.as_deref(),
+        };
+        Self {
+            target: stored.target(master, policy),
+            form: MessageForm::stored(&held.format, held.encrypt_to.as_deref()),
+            queue: QueueId { org_id: held.org_id, stream: held.stream.into() },
+            put_at: held.put_at,
+            queue_type: held.queue_type,
+            is_ordered: held.ordering.is_some(),
+            event_types: held.event_types,
+        }
+    }
+
+    /// Its messages tell what their event is about, or its order asks for it.
+    fn wants_subjects(&self) -> bool {
+        self.is_ordered || self.form.as_ref().is_ok_and(|form| form.format == Format::Cloudevents)
+    }
+
+    /// The events that go in one request.
+    pub fn batch(&self) -> usize {
+        self.target.as_ref().map_or(1, Target::batch_size)
+    }
+
+    /// Returns `true` if the queue takes events of this type.
+    pub fn takes(&self, kind: &str) -> bool {
+        self.event_types.as_ref().is_none_or(|types| types.iter().any(|of| of == kind))
+    }
+}
+
+/// What is remembered of a queue between two holds.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// Its fresh events were read up to here.
+    pub cursor: i64,
+    pressure: Pressure,
+}
+
+/// Of an event that is on its way.
+#[derive(Debug)]
+struct Open {
+    seq: i64,
+    subject: Option<String>,
+}
+
+/// What one look at a lane made of it.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// To be sent.
+    pub events: Vec<DueEvent>,
+    /// Of types that the queue does not take.
+    pub skipped: Vec<DueEvent>,
+}
+
+/// A held queue.
+#[derive(Debug)]
+pub struct Lane {
+    pub address: Arc<Address>,
+    pub pressure: Pressure,
+    pub held_until: DateTime<Utc>,
+    /// Failures in a row.
+    pub failures: i32,
+    /// There may be more to read.
+    pub has_more: bool,
+    /// It waits for its turn to be read.
+    pub is_queued: bool,
+    cursor: i64,
+    /// A look that runs asks what it has.
+    is_asked: bool,
+    /// An event waits here that the look which runs may pass by.
+    rewound: Option<i64>,
+    /// Requests on their way.
+    sending: usize,
+    open: HashMap<Uuid, Open>,
+    /// Closed after the look of this number began: it may still have seen them.
+    settled: Vec<(u64, Uuid)>,
+    /// It stands still until then.
+    resume_at: Option<DateTime<Utc>>,
+    /// The end of the last pause.
+    resumed_at: DateTime<Utc>,
+    /// With a gap: not before.
+    next_start: Instant,
+    taken: u64,
+    active_at: Instant,
+}
+
+impl Lane {
+    /// A queue that is held from `now` on.
+    pub fn new(
+        held: HeldQueue,
+        memory: Memory,
+        master: &MasterKeys,
+        policy: Policy,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let failures = held.failures;
+        let address = Address::new(held, master, policy);
+        Self {
+            // What waits for an earlier event of its subject lies behind the cursor.
+            cursor: if address.is_ordered { 0 } else { memory.cursor },
+            address: Arc::new(address),
+            pressure: memory.pressure,
+            held_until: now + LEASE,
+            failures,
+            has_more: false,
+            is_queued: false,
+            is_asked: false,
+            rewound: None,
+            sending: 0,
+            open: HashMap::new(),
+            settled: Vec::new(),
+            resume_at: None,
+            resumed_at: now,
+            next_start: Instant::now(),
+            taken: 0,
+            active_at: Instant::now(),
+        }
+    }
+
+    /// What is kept of it when it is given back.
+    pub fn memory(&self) -> Memory {
+        let first_open = self.open.values().map(|open| open.seq - 1).min().unwrap_or(i64::MAX);
+        Memory { cursor: self.cursor.min(first_open), pressure: self.pressure.clone() }
+    }
+
+    /// The requests that may begin now.
+    pub fn room(&self, now: DateTime<Utc>) -> usize {
+        let is_ours = now + TimeDelta::from_std(DELIVERY_TIMEOUT).unwrap_or_default() < self.held_until;
+        if !is_ours || self.resume_at.is_some_and(|at| now < at) || self.open.len() >= MAX_OPEN {
+            return 0;
+        }
+        if self.is_dead() {
+            return 1usize.saturating_sub(self.sending);
+        }
+        let free = (self.pressure.limit() as usize).saturating_sub(self.sending);
+        if self.pressure.gap().is_zero() {
+            free
+        } else {
+            free.min(usize::from(self.next_start <= Instant::now()))
+        }
+    }
+
+    /// It is worth a look: half of what it may have is free, so that it never runs dry.
+    pub fn is_worth_a_look(&self, now: DateTime<Utc>) -> bool {
+        let room = self.room(now);
+        self.has_more
+            && room > 0
+            && (self.sending == 0 || room >= (self.pressure.limit() as usize).div_ceil(2))
+    }
+
+    /// When it is to be looked at again though nothing ends before: the end of a pause or of a gap.
+    pub fn wakes_in(&self, now: DateTime<Utc>) -> Option<Duration> {
+        if !self.has_more {
+            return None;
+        }
+        if let Some(at) = self.resume_at.filter(|at| now < *at) {
+            return (at - now).to_std().ok();
+        }
+        let gap = self.next_start.saturating_duration_since(Instant::now());
+        (!self.pressure.gap().is_zero() && !gap.is_zero()).then_some(gap)
+    }
+
+    /// It has nothing on its way and nothing to read, or stands still for long: it can be given back.
+    pub fn is_done(&self, now: DateTime<Utc>) -> bool {
+        let stands = self.resume_at.is_some_and(|at| now + SHORT_PAUSE < at);
+        let is_dry = !self.has_more && !self.is_queued && !self.is_asked;
+        let is_warm = self.taken >= HOT && self.active_at.elapsed() < KEPT;
+        self.open.is_empty() && (stands || is_dry && !is_warm)
+    }
+
+    /// The question for what it has for `room` requests.
+    pub fn question(&mut self, room: usize) -> Question {
+        // What is told from here on, the answer may not know.
+        (self.has_more, self.rewound, self.is_asked) = (false, None, true);
+        let subjects = || self.open.values().filter_map(|open| open.subject.clone()).collect();
+        Question {
+            queue: self.address.queue.clone(),
+            after: self.cursor,
+            // Those on their way may be seen again.
+            room: (room * self.address.batch() + self.open.len()) as i64,
+            busy: self.address.is_ordered.then(subjects),
+            with_subject: self.address.wants_subjects(),
+        }
+    }
+
+    /// Takes what may go now of an answer to look number `look`: at most `most` events.
+    pub fn take(&mut self, answer: Answer, asked: i64, most: usize, look: u64) -> Taken {
+        let settled: HashSet<_> =
+            self.settled.iter().filter(|(at, _)| *at >= look).map(|(_, id)| *id).collect();
+        self.settled.clear();
+        self.is_asked = false;
+        self.has_more |= answer.fresh.len() as i64 == asked || answer.retried.len() as i64 == asked;
+        let mut taken = Taken::default();
+        let mut busy: HashSet<_> = self.open.values().filter_map(|open| open.subject.clone()).collect();
+        let mut retried = answer.retried.into_iter().peekable();
+        let mut fresh = answer.fresh.into_iter().peekable();
+        loop {
+            // In turns, so that neither holds the other up.
+            let from_fresh =
+                retried.peek().is_none() || taken.events.len() % 2 == 1 && fresh.peek().is_some();
+            let Some(event) = (if from_fresh { fresh.peek() } else { retried.peek() }) else { break };
+            let is_known = self.open.contains_key(&event.id) || settled.contains(&event.id);
+            if !is_known && taken.events.len() == most {
+                self.has_more = true;
+                break;
+            }
+            let Some(event) = (if from_fresh { fresh.next() } else { retried.next() }) else { break };
+            if from_fresh {
+                self.cursor = self.cursor.max(event.seq);
+            }
+            // Of a subject only the first; the others are read again when it has ended.
+            let is_blocked = event.subject.as_ref().is_some_and(|subject| !busy.insert(subject.clone()));
+            let is_blocked = self.address.is_ordered && is_blocked;
+            if is_known || is_blocked {
+                continue;
+            }
+            self.open.insert(event.id, Open { seq: event.seq, subject: event.subject.clone() });
+            if self.address.takes(&event.kind) { taken.events.push(event) } else { taken.skipped.push(event) }
+        }
+        if let Some(seq) = self.rewound {
+            self.cursor = self.cursor.min(seq - 1);
+        }
+        self.taken += (taken.events.len() + taken.skipped.len()) as u64;
+        self.active_at = Instant::now();
+        taken
+    }
+
+    /// A request begins.
+    pub fn begin(&mut self) {
+        self.sending += 1;
+        self.next_start = Instant::now() + self.pressure.gap();
+    }
+
+    /// A request has ended.
+    pub fn end(&mut self) {
+        self.sending = self.sending.saturating_sub(1);
+    }
+
+    /// An event was noted, or given up: it is on its way no more.
+    pub fn settle(&mut self, id: Uuid, look: u64) {
+        let Some(open) = self.open.remove(&id) else { return };
+        self.settled.push((look, id));
+        self.active_at = Instant::now();
+        if self.address.is_ordered {
+            // The next ones of its subject come after it.
+            self.rewind(open.seq);
+        }
+    }
+
+    /// The look had no answer.
+    pub fn ask_again(&mut self) {
+        (self.is_asked, self.has_more) = (false, true);
+    }
+
+    /// An event waits at `seq`, which may have been passed already.
+    pub fn rewind(&mut self, seq: i64) {
+        self.cursor = self.cursor.min(seq - 1);
+        self.rewound = Some(self.rewound.map_or(seq, |earlier| earlier.min(seq)));
+        self.has_more = true;
+    }
+
+    /// How far it was read.
+    pub fn cursor(&self) -> i64 {
+        self.cursor
+    }
+
+    /// Learns from a request that has ended how the queue does.
+    pub fn learn(&mut self, sent: &Sent, now: DateTime<Utc>, resumes_at: Option<DateTime<Utc>>) {
+        if let Some(at) = resumes_at {
+            self.pause(at);
+        }
+        for failed in sent.health(now, resumes_at) {
+            self.failures = if failed { self.failures + 1 } else { 0 };
+        }
+        if self.is_dead() {
+            self.pause(now + PROBE_INTERVAL);
+        }
+    }
+
+    /// It is left alone until `at`.
+    fn pause(&mut self, at: DateTime<Utc>) {
+        self.resume_at = self.resume_at.max(Some(at));
+        self.resumed_at = self.resumed_at.max(at);
+    }
+
+    /// Somebody helped it: it was tested well, put anew or resumed.
+    pub fn revive(&mut self) {
+        (self.resume_at, self.failures, self.has_more) = (None, 0, true);
+    }
+
+    /// The time since the end of its last pause.
+    pub fn running_for(&self, now: DateTime<Utc>) -> Duration {
+        (now - self.resumed_at).to_std().unwrap_or_default()
+    }
+
+    /// It failed so often that it is probed with one event at a time (contract 6).
+    pub fn is_dead(&self) -> bool {
+        self.failures >= DEAD_AFTER
+    }
+}

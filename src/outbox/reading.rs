@@ -1,0 +1,192 @@
+//! Reading what a held queue has due. Nothing is written: the queue is ours, and so are its events.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use super::{QueueId, columns};
+use crate::ids::OrgId;
+
+/// An event to deliver.
+#[derive(Clone, Debug)]
+pub struct DueEvent {
+    pub id: Uuid,
+    /// Its place in the order of what was never tried.
+    pub seq: i64,
+    pub kind: String,
+    pub body: String,
+    pub traceparent: Option<String>,
+    pub attempts: i32,
+    pub deferrals: i32,
+    pub first_attempt_at: Option<DateTime<Utc>>,
+    /// What it is about, where the queue keeps order.
+    pub subject: Option<String>,
+}
+
+/// A question for a held queue.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub queue: QueueId,
+    /// Fresh events after this place.
+    pub after: i64,
+    /// At most so many fresh ones, and so many that are tried again.
+    pub room: i64,
+    /// The queue keeps order: of these subjects nothing can go now, nor of those that wait for a retry.
+    pub busy: Option<Vec<String>>,
+    /// To be told what each event is about.
+    pub with_subject: bool,
+}
+
+/// What a held queue has.
+#[derive(Debug)]
+pub struct Answer {
+    pub queue: QueueId,
+    /// When the queue was last put in place; `None` if it is not ours any more, or stands still.
+    pub put_at: Option<DateTime<Utc>>,
+    /// Tried before, by when they are due.
+    pub retried: Vec<DueEvent>,
+    /// Never tried, in their order.
+    pub fresh: Vec<DueEvent>,
+}
+
+/// Subjects that may wait for their retry while others of an ordered queue go on.
+pub const MAX_BLOCKED: i64 = 1_000;
+
+/// Reads what queues have due, all in one statement.
+pub async fn read(
+    db: impl PgExecutor<'_>,
+    holder: Uuid,
+    now: DateTime<Utc>,
+    questions: &[Question],
+) -> Result<Vec<Answer>, sqlx::Error> {
+    let (orgs, streams) = columns(questions.iter().map(|question| &question.queue));
+    let busy = questions.iter().enumerate().flat_map(|(n, question)| {
+        question.busy.iter().flatten().map(move |subject| (n as i64 + 1, subject.clone()))
+    });
+    let (busy_of, busy): (Vec<_>, Vec<_>) = busy.unzip();
+    let rows = sqlx::query!(
+        r#"
+        WITH question AS MATERIALIZED (
+            SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::boolean[], $11::boolean[])
+                WITH ORDINALITY AS q (org_id, stream, after, room, is_ordered, with_subject, n)
+        ),
+        -- Of an ordered queue: what is on its way, and what waits for a retry.
+        busy AS MATERIALIZED (
+            SELECT * FROM unnest($6::bigint[], $7::text[]) AS b (n, subject)
+            UNION ALL
+            SELECT question.n, waiting.subject FROM question CROSS JOIN LATERAL (
+                SELECT coalesce(e.subject, CASE WHEN e.stream IN ('users', 'credentials')
+                                                THEN substring(e.body FROM '"data":\{"[a-z_]+":"([^"]*)"') END) AS subject
+                FROM events e
+                WHERE e.org_id = question.org_id AND e.stream = question.stream AND e.state = 'pending' AND e.attempts > 0
+                LIMIT $8
+            ) AS waiting
+            WHERE question.is_ordered AND waiting.subject IS NOT NULL
+        )
+        SELECT question.n AS "n!", queue.updated_at AS "put_at?", due.is_fresh AS "is_fresh?", due.id AS "id?", due.seq AS "seq?",
+               due.type AS "kind?", due.body AS "body?", due.traceparent, due.attempts AS "attempts?",
+               due.deferrals AS "deferrals?", due.first_attempt_at, due.subject
+        FROM question
+        LEFT JOIN LATERAL (
+            SELECT q.updated_at FROM event_queues q
+            WHERE q.org_id = question.org_id AND q.stream = question.stream AND q.holder = $9 AND q.paused_at IS NULL LIMIT 1
+        ) AS queue ON true
+        LEFT JOIN LATERAL (
+            (SELECT false AS is_fresh, e.id, e.seq, e.type, e.body, e.traceparent, e.attempts, e.deferrals, e.first_attempt_at,
+                    CASE WHEN question.with_subject THEN
+                        coalesce(e.subject, CASE WHEN e.stream IN ('users', 'credentials')
+                                                 THEN substring(e.body FROM '"data":\{"[a-z_]+":"([^"]*)"') END) END AS subject
+             FROM events e
+             WHERE e.org_id = question.org_id AND e.stream = question.stream AND e.state = 'pending' AND e.attempts > 0
+                 AND e.next_attempt_at <= $10
+             ORDER BY e.next_attempt_at, e.seq LIMIT question.room)
+            UNION ALL
+            (SELECT true, e.id, e.seq, e.type, e.body, e.traceparent, e.attempts, e.deferrals, e.first_attempt_at,
+                    subject.of_it
+             FROM events e
+             CROSS JOIN LATERAL (
+                 SELECT CASE WHEN question.with_subject THEN
+                     coalesce(e.subject, CASE WHEN e.stream IN ('users', 'credentials')
+                                              THEN substring(e.body FROM '"data":\{"[a-z_]+":"([^"]*)"') END) END AS of_it
+             ) AS subject
+             WHERE e.org_id = question.org_id AND e.stream = question.stream AND e.state = 'pending' AND e.attempts = 0
+                 AND e.seq > question.after
+                 -- A hand-out of a queue that was fetched from until lately, or a version before's claim.
+                 AND (e.lease IS NULL OR e.next_attempt_at <= $10)
+                 AND (NOT question.is_ordered OR subject.of_it IS NULL
+                      OR (question.n, subject.of_it) NOT IN (SELECT n, b.subject FROM busy b)
+                         AND (SELECT count(*) FROM busy b WHERE b.n = question.n) <= $8)
+             ORDER BY e.seq LIMIT question.room)
+        ) AS due ON queue.updated_at IS NOT NULL
+        ORDER BY question.n, due.is_fresh, CASE WHEN due.is_fresh THEN due.seq END
+        "#,
+        &orgs,
+        &streams,
+        &questions.iter().map(|question| question.after).collect::<Vec<_>>(),
+        &questions.iter().map(|question| question.room).collect::<Vec<_>>(),
+        &questions.iter().map(|question| question.busy.is_some()).collect::<Vec<_>>(),
+        &busy_of,
+        &busy,
+        MAX_BLOCKED,
+        holder,
+        now,
+        &questions.iter().map(|question| question.with_subject).collect::<Vec<_>>(),
+    )
+    .fetch_all(db)
+    .await?;
+    let empty = |question: &Question| Answer {
+        queue: question.queue.clone(),
+        put_at: None,
+        retried: Vec::new(),
+        fresh: Vec::new(),
+    };
+    let mut answers: Vec<_> = questions.iter().map(empty).collect();
+    for row in rows {
+        let Some(answer) = answers.get_mut(row.n as usize - 1) else { continue };
+        answer.put_at = row.put_at;
+        let (Some(id), Some(seq), Some(kind), Some(body)) = (row.id, row.seq, row.kind, row.body) else {
+            continue;
+        };
+        let event = DueEvent {
+            id,
+            seq,
+            kind,
+            body,
+            traceparent: row.traceparent,
+            attempts: row.attempts.unwrap_or_default(),
+            deferrals: row.deferrals.unwrap_or_default(),
+            first_attempt_at: row.first_attempt_at,
+            subject: row.subject,
+        };
+        if row.is_fresh == Some(true) { answer.fresh.push(event) } else { answer.retried.push(event) }
+    }
+    Ok(answers)
+}
+
+/// The first fresh event of each queue, wherever it was read up to: one whose transaction ended late lies
+/// before that. Reads over the dead entries of what was delivered, so it is asked seldom.
+pub async fn first_waiting(
+    db: impl PgExecutor<'_>,
+    queues: &[QueueId],
+) -> Result<Vec<(QueueId, i64)>, sqlx::Error> {
+    let (orgs, streams) = columns(queues);
+    let rows = sqlx::query!(
+        r#"
+        SELECT q.org_id AS "org_id!: OrgId", q.stream AS "stream!", first.seq AS "seq!"
+        FROM unnest($1::uuid[], $2::text[]) AS q (org_id, stream)
+        CROSS JOIN LATERAL (
+            SELECT e.seq FROM events e
+            WHERE e.org_id = q.org_id AND e.stream = q.stream AND e.state = 'pending' AND e.attempts = 0
+            ORDER BY e.seq LIMIT 1
+        ) AS first
+        "#,
+        &orgs,
+        &streams,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (QueueId { org_id: row.org_id, stream: row.stream.into() }, row.seq))
+        .collect())
+}
