@@ -5,6 +5,8 @@
 //! A simulation: the controller is the service's own, receivers and time are made up, and nothing is random,
 //! so the drawing is the same on every machine.
 
+#![expect(clippy::print_stdout, reason = "it prints the drawing")]
+
 mod drawing;
 mod receivers;
 
@@ -37,7 +39,6 @@ fn main() {
             let seconds = simulate(&mut *receiver);
             let accepted: u32 = seconds.iter().map(|second| second.accepted).sum();
             let share = f64::from(accepted) / SECONDS as f64 / rate;
-            eprintln!("{title}: {:.0} % of what it can take", share * 100.0);
             (title, share, seconds)
         })
         .collect();

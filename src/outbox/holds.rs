@@ -65,7 +65,9 @@ pub async fn hold(
             (SELECT * FROM event_queues WHERE (org_id, stream) <= ($4, $5) ORDER BY org_id, stream)
         ),
         wanted AS (
-            SELECT q.*, 0::bigint AS seq FROM turn q WHERE NOT $6
+            SELECT q.*, coalesce(known.seq, 0) AS seq
+            FROM turn q LEFT JOIN known ON known.org_id = q.org_id AND known.stream = q.stream
+            WHERE NOT $6
             UNION ALL
             SELECT q.*, known.seq FROM known CROSS JOIN LATERAL (
                 SELECT * FROM event_queues q WHERE q.org_id = known.org_id AND q.stream = known.stream LIMIT 1
@@ -78,8 +80,7 @@ pub async fn hold(
                 AND (q.held_until IS NULL OR q.held_until <= $7)
                 AND (coalesce((SELECT true FROM events e
                                WHERE e.org_id = q.org_id AND e.stream = q.stream AND e.state = 'pending' AND e.attempts = 0
-                                   AND e.seq > greatest(q.seq, CASE WHEN NOT $6 THEN
-                                       (SELECT k.seq FROM known k WHERE k.org_id = q.org_id AND k.stream = q.stream) END)
+                                   AND e.seq > q.seq
                                LIMIT 1), false)
                      OR coalesce((SELECT true FROM events e
                                   WHERE e.org_id = q.org_id AND e.stream = q.stream AND e.state = 'pending'

@@ -1,6 +1,6 @@
 //! A look at the database: what a publisher asks in one go, and what it is answered.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -76,7 +76,8 @@ impl Look {
             let Wanted { is_narrow, known, after, limit, .. } = wanted;
             let search = Search { is_narrow: *is_narrow, known, after, limit: *limit };
             found.held = holds::hold(db, holder, now, search).await?;
-            questions.extend(found.held.iter().map(|held| wanted.question(held)));
+            let known: HashMap<_, _> = known.iter().map(|(queue, seq)| (queue, *seq)).collect();
+            questions.extend(found.held.iter().map(|held| wanted.question(held, &known)));
         }
         if questions.is_empty() {
             return Ok(found);
@@ -95,12 +96,12 @@ impl Look {
 
 impl Wanted {
     /// What a queue that was just taken is asked.
-    fn question(&self, held: &HeldQueue) -> Question {
+    fn question(&self, held: &HeldQueue, known: &HashMap<&QueueId, i64>) -> Question {
         let queue = QueueId { org_id: held.org_id, stream: held.stream.as_str().into() };
         let is_ordered = held.ordering.is_some();
-        let known = self.known.iter().find(|(known, _)| !is_ordered && *known == queue);
         Question {
-            after: known.map_or(0, |(_, seq)| *seq),
+            // What waits for an earlier event of its subject lies behind the place that was read up to.
+            after: if is_ordered { 0 } else { known.get(&queue).copied().unwrap_or_default() },
             queue,
             room: self.room,
             busy: is_ordered.then(Vec::new),

@@ -146,21 +146,23 @@ impl Publisher {
             self.renewed(look, asked, kept);
         }
         let (master, policy) = (self.app.keyring.master.clone(), self.app.config.targets.policy);
-        let mut room = HashSet::new();
+        let (mut held_now, is_wide) = (0, look.search.as_ref().is_some_and(|wanted| !wanted.is_narrow));
         for held in found.held {
             let queue = QueueId { org_id: held.org_id, stream: held.stream.as_str().into() };
             let memory = self.remembered.get(&queue).cloned().unwrap_or_default();
             let mut lane = Lane::new(held, memory, &master, policy, look.now);
             // What was told since the look began, it may not know.
             lane.has_more = self.wanted.remove(&queue);
-            room.insert(queue.clone());
-            self.turn = queue.clone();
+            held_now += 1;
+            if is_wide {
+                self.turn = queue.clone();
+            }
             self.lanes.insert(queue, lane);
         }
         // A search of all that found as many as it might has more to find.
         if let Some(wanted) = &look.search
-            && !wanted.is_narrow
-            && room.len() as i64 == wanted.limit
+            && is_wide
+            && held_now == wanted.limit
         {
             self.needs.search = true;
         }
