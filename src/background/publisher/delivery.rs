@@ -84,8 +84,10 @@ impl Sent {
         }
         if errors.any(|error| !error.reason.is_events_fault()) {
             pressure.failed(self.epoch);
-        } else {
+        } else if self.attempts.iter().any(|(_, result)| result.is_ok()) {
             pressure.succeeded(self.took);
+        } else {
+            pressure.answered();
         }
         None
     }

@@ -12,11 +12,10 @@ use std::time::Duration;
 pub const FIRST: u32 = 4;
 /// The most that it ever gets.
 pub const MOST: u32 = 128;
-/// Answers may take so much longer than the quickest one while more are sent side by side: twice as
-/// long, or this much, because near machines answer in less than any queue is long.
+/// Answers may take so much longer, on the average of a round, than they did in the quickest round
+const SLOWER: f64 = 1.5;
+/// or this much longer, because near machines answer in less than any queue is long.
 const SLACK: Duration = Duration::from_millis(10);
-/// The quickest answer is forgotten by so much each round: paths and machines change.
-const FORGETTING: f64 = 1.01;
 /// The first pause after a refusal that names none.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest such pause.
@@ -42,8 +41,8 @@ pub struct Pressure {
     /// Counts halvings: what was sent before the last one tells nothing new.
     epoch: u32,
     round: Round,
-    /// The quickest answer, in seconds.
-    quickest: Option<f64>,
+    /// The average answer of the quickest round since the last halving, in seconds.
+    calm: Option<f64>,
     /// Refusals in a row that named no pause.
     refusals: u32,
     /// Between two requests; zero where the receiver counts none.
@@ -67,7 +66,7 @@ impl Default for Pressure {
             limit: FIRST,
             epoch: 0,
             round: Round::default(),
-            quickest: None,
+            calm: None,
             refusals: 0,
             gap: Duration::ZERO,
             refused_at: Duration::ZERO,
@@ -95,23 +94,27 @@ impl Pressure {
         self.epoch
     }
 
-    /// The receiver answered, after so long, that it took an event or refused that one.
+    /// The receiver took an event, after so long.
     pub fn succeeded(&mut self, latency: Duration) {
-        let seconds = latency.as_secs_f64();
-        let quickest = self.quickest.map_or(seconds, |quickest| quickest.min(seconds));
-        self.quickest = Some(quickest);
+        self.answered();
+        let seconds = self.round.seconds + latency.as_secs_f64();
+        self.round = Round { successes: self.round.successes + 1, seconds };
+        if self.round.successes >= self.limit {
+            let mean = seconds / f64::from(self.round.successes);
+            let calm = self.calm.map_or(mean, |calm| calm.min(mean));
+            if mean <= (calm * SLOWER).max(calm + SLACK.as_secs_f64()) {
+                self.limit = (self.limit + 1).min(MOST);
+            }
+            self.calm = Some(calm);
+            self.round = Round::default();
+        }
+    }
+
+    /// The receiver works: it refused one event, which may be quick and says nothing of the others.
+    pub fn answered(&mut self) {
         self.refusals = 0;
         self.taken += 1;
         self.close_up();
-        self.round = Round { successes: self.round.successes + 1, seconds: self.round.seconds + seconds };
-        if self.round.successes >= self.limit {
-            let mean = self.round.seconds / f64::from(self.round.successes);
-            if mean <= (2.0 * quickest).max(quickest + SLACK.as_secs_f64()) {
-                self.limit = (self.limit + 1).min(MOST);
-            }
-            self.quickest = Some(quickest * FORGETTING);
-            self.round = Round::default();
-        }
     }
 
     /// It was too much: a timeout, a connection refused or broken, 503. Of those sent together only the
@@ -120,7 +123,7 @@ impl Pressure {
         if epoch == self.epoch {
             self.limit = (self.limit / 2).max(1);
             self.epoch += 1;
-            self.round = Round::default();
+            (self.round, self.calm) = (Round::default(), None);
         }
     }
 
@@ -194,9 +197,16 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_that_does_one_after_the_other_gets_no_more_than_it_had() {
+    fn a_receiver_that_does_one_after_the_other_soon_gets_no_more() {
         let mut pressure = Pressure::default();
-        assert_eq!(after_rounds(&mut pressure, 50, |beside| ms(20) * beside), 4);
+        assert_eq!(after_rounds(&mut pressure, 5_000, |beside| ms(20) * beside), 6);
+    }
+
+    #[test]
+    fn refusals_of_single_events_are_quick_and_tell_nothing() {
+        let mut pressure = Pressure::default();
+        (0..1_000).for_each(|_| pressure.answered());
+        assert_eq!(after_rounds(&mut pressure, 10, |_| ms(50)), 14);
     }
 
     #[test]
