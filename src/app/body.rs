@@ -9,6 +9,7 @@ use super::edge::limit_of;
 use super::encrypted;
 use crate::error::{ApiError, Code};
 use crate::http::input::{BODY_LIMIT, announced_length};
+use crate::http::lines::next_chunk;
 use crate::limits::{Limit, Listener};
 use crate::routes::users::bulk;
 
@@ -38,7 +39,7 @@ pub async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> Result<B
         return Err(Code::PayloadTooLarge.into());
     }
     let mut read = Vec::new();
-    while let Some(chunk) = bulk::next_chunk(&mut body).await? {
+    while let Some(chunk) = next_chunk(&mut body).await? {
         if read.len() + chunk.len() > limit {
             return Err(Code::PayloadTooLarge.into());
         }

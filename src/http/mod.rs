@@ -4,6 +4,7 @@ pub mod chunks;
 pub mod content_digest;
 pub mod held;
 pub mod input;
+pub mod lines;
 pub mod linger;
 pub mod networks;
 pub mod paced;

@@ -2,17 +2,13 @@
 //! stored in slices while it arrives; a line that is wrong or cannot be stored never costs the
 //! others. It is idempotent by nature: whoever lost the reply sends the same body again.
 
-use std::time::Duration;
-
-use axum::body::{Body as HttpBody, Bytes};
+use axum::body::Body as HttpBody;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use http_body_util::BodyExt as _;
 use serde::Serialize;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
-use utoipa::openapi::{Ref, RefOr};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -21,26 +17,31 @@ use uuid::Uuid;
 use super::input::CreateUser;
 use super::inserts::insert_each;
 use super::store::{InsertOutcome, NewUser};
-use crate::error::{ApiError, Code, Problem};
+use crate::error::{ApiError, Problem};
 use crate::events::Stream;
 use crate::http::chunks::Chunks;
-use crate::http::input::{announced_length, judge, refuse_query, require_media_type};
+use crate::http::input::{judge, refuse_query};
+use crate::http::lines::{LineLimits, Lines, NDJSON, add_line, lines_of};
 use crate::identity::Partner;
 use crate::identity::key_scopes::KeyScope;
 use crate::request_id::TraceContext;
 use crate::state::App;
 
-/// The route, which has `IDLE_TIMEOUT` in place of the timeout of all others.
+/// The route, whose body may take as long as it likes to arrive.
 pub const PATH: &str = "/v1/users/bulk";
-const NDJSON: &str = "application/x-ndjson";
 /// The largest body, in bytes.
 pub const MAX_BODY: usize = 10 * 1024 * 1024;
 const MAX_LINES: usize = 10_000;
-const MAX_LINE: usize = 16 * 1024;
+const LIMITS: LineLimits = LineLimits {
+    body: MAX_BODY,
+    body_told: "The body has more than 10 MiB.",
+    lines: MAX_LINES,
+    lines_told: "The body has more than 10,000 lines.",
+    line: 16 * 1024,
+    line_told: "A line has more than 16 KiB.",
+};
 /// Lines in one statement.
 const SLICE: usize = 1_000;
-/// Between two chunks of the body.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Problems told of one line: each of a user's four fields can be wrong, and one unknown name stands
 /// for all.
 const MAX_PROBLEMS: usize = 5;
@@ -87,22 +88,9 @@ struct UserLines;
 /// The reply: one [`BulkResult`] a line.
 struct ResultLines;
 
-/// Lines of JSON as one text, which is what clients send and read; the document describes a line as
-/// an item of the list that the text stands for (JSON Schema's `contentSchema`).
-fn lines_of<T: ToSchema>() -> RefOr<Schema> {
-    let lines = ArrayBuilder::new().items(Ref::from_schema_name(T::name())).max_items(Some(MAX_LINES));
-    let text = ObjectBuilder::new().schema_type(Type::String);
-    text.content_media_type(NDJSON).content_schema(Some(Schema::from(lines))).into()
-}
-
-fn add_line<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-    T::schemas(schemas);
-    schemas.push((T::name().into_owned(), T::schema()));
-}
-
 impl PartialSchema for UserLines {
     fn schema() -> RefOr<Schema> {
-        lines_of::<CreateUser>()
+        lines_of::<CreateUser>(MAX_LINES)
     }
 }
 
@@ -114,7 +102,7 @@ impl ToSchema for UserLines {
 
 impl PartialSchema for ResultLines {
     fn schema() -> RefOr<Schema> {
-        lines_of::<BulkResult>()
+        lines_of::<BulkResult>(MAX_LINES)
     }
 }
 
@@ -154,26 +142,15 @@ async fn create_users_in_bulk(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    require_ndjson(&parts.headers)?;
+    let mut lines = Lines::new(&parts.headers, body, LIMITS)?;
     refuse_query(&parts, app.clock.now())?;
     let slice = Vec::with_capacity(SLICE);
-    let reply = Chunks::default();
-    let mut import = Import { app, partner, trace, lines: 0, slice, reply, in_full: TOLD_IN_FULL };
-    import.read(body).await?;
-    Ok(([(CONTENT_TYPE, NDJSON)], HttpBody::new(import.reply.finish())).into_response())
-}
-
-fn require_ndjson(headers: &HeaderMap) -> Result<(), ApiError> {
-    require_media_type(headers, NDJSON).map_err(|_| {
-        ApiError::with_message(
-            Code::UnsupportedMediaType,
-            "The request body must be sent as application/x-ndjson.",
-        )
-    })?;
-    match announced_length(headers) {
-        Some(length) if length > MAX_BODY as u64 => Err(too_large("The body has more than 10 MiB.")),
-        _ => Ok(()),
+    let mut import = Import { app, partner, trace, slice, reply: Chunks::default(), in_full: TOLD_IN_FULL };
+    while let Some(line) = lines.next().await? {
+        import.take(line).await;
     }
+    import.store().await;
+    Ok(([(CONTENT_TYPE, NDJSON)], HttpBody::new(import.reply.finish())).into_response())
 }
 
 /// A body on its way in.
@@ -181,7 +158,6 @@ struct Import {
     app: App,
     partner: Partner,
     trace: Option<TraceContext>,
-    lines: usize,
     /// Lines that were read and not stored yet.
     slice: Vec<Line>,
     /// The results so far, as they are sent.
@@ -197,36 +173,7 @@ enum Line {
 }
 
 impl Import {
-    /// Reads to the end, and never holds more than a chunk, a line and a slice.
-    async fn read(&mut self, mut body: HttpBody) -> Result<(), ApiError> {
-        let (mut partial, mut received) = (Vec::new(), 0);
-        while let Some(chunk) = next_chunk(&mut body).await? {
-            received += chunk.len();
-            if received > MAX_BODY {
-                return Err(too_large("The body has more than 10 MiB."));
-            }
-            let mut rest = &chunk[..];
-            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-                extend(&mut partial, &rest[..end])?;
-                self.take(&partial).await?;
-                partial.clear();
-                rest = &rest[end + 1..];
-            }
-            extend(&mut partial, rest)?;
-        }
-        self.take(&partial).await?;
-        self.store().await;
-        Ok(())
-    }
-
-    async fn take(&mut self, line: &[u8]) -> Result<(), ApiError> {
-        if line.trim_ascii().is_empty() {
-            return Ok(());
-        }
-        self.lines += 1;
-        if self.lines > MAX_LINES {
-            return Err(too_large("The body has more than 10,000 lines."));
-        }
+    async fn take(&mut self, line: &[u8]) {
         let (user, mut problems) = judge::<CreateUser>(line, self.app.clock.now());
         self.slice.push(match user {
             Some(user) if problems.is_empty() => {
@@ -240,7 +187,6 @@ impl Import {
         if self.slice.len() == SLICE {
             self.store().await;
         }
-        Ok(())
     }
 
     /// Stores the slice, and notes what became of its lines.
@@ -291,40 +237,4 @@ fn status(outcome: Option<InsertOutcome>) -> BulkStatus {
         Some(InsertOutcome::Exists) => BulkStatus::Exists,
         Some(InsertOutcome::NoOrg) | None => BulkStatus::Failed,
     }
-}
-
-fn extend(line: &mut Vec<u8>, more: &[u8]) -> Result<(), ApiError> {
-    // A carriage return before the line's end is not the line's.
-    if line.len() + more.len() > MAX_LINE + 1 {
-        return Err(too_large("A line has more than 16 KiB."));
-    }
-    line.extend_from_slice(more);
-    Ok(())
-}
-
-/// The next piece of a body, which may come slowly but must come.
-///
-/// # Errors
-/// 400 where it pauses for too long or cannot be read.
-pub async fn next_chunk(body: &mut HttpBody) -> Result<Option<Bytes>, ApiError> {
-    let refuse = |message| ApiError::with_message(Code::InvalidRequest, message);
-    loop {
-        let frame = tokio::time::timeout(IDLE_TIMEOUT, body.frame()).await;
-        match frame.map_err(|_| refuse("The request body paused for too long."))? {
-            None => return Ok(None),
-            Some(Err(error)) => {
-                return Err(refuse("The request body could not be read.").caused_by(error));
-            }
-            // Anything else is trailers.
-            Some(Ok(frame)) => {
-                if let Ok(chunk) = frame.into_data() {
-                    return Ok(Some(chunk));
-                }
-            }
-        }
-    }
-}
-
-fn too_large(message: &'static str) -> ApiError {
-    ApiError::with_message(Code::PayloadTooLarge, message)
 }
