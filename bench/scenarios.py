@@ -255,6 +255,28 @@ def key():
     return text + check
 
 
+def publish_event(lab, connections=64):
+    """The platform publishes, beside the insert of one such row by Postgres alone."""
+    made = lab.service.command("token", "create", "--name", "bench", "--scopes", "events:publish", "--json")
+    token = json.loads(made)["platform_token"]
+    headers = (f"Authorization: Bearer {token}", "Content-Type: application/json")
+    stream = {"description": "Bench.", "types": [{"type": "order.noted", "description": "x"}, {
+        "type": "order.paid", "description": "x",
+        "schema": {"type": "object", "required": ["amount"], "properties": {"amount": {"type": "number"}}}}]}
+    connection = http.client.HTTPConnection("127.0.0.1", lab.service.internal)
+    connection.request("PUT", "/internal/streams/orders", json.dumps(stream), dict(header.split(": ", 1) for header in headers))
+    assert connection.getresponse().status == 200
+    body = json.dumps({"org": lab.org["org_id"], "stream": "orders", "type": "order.paid", "subject": "4711",
+                       "data": {"order_id": "4711", "amount": 12.5}})
+    plain = """CREATE TABLE IF NOT EXISTS plain_events (LIKE events INCLUDING DEFAULTS INCLUDING INDEXES)"""
+    insert = """INSERT INTO plain_events (org_id, id, stream, type, body, subject, created_at, next_attempt_at)
+        VALUES ('6f1c2a9e-0000-4000-8000-000000000001', gen_random_uuid(), 'orders', 'order.paid',
+                '{"type":"order.paid","data":{"order_id":"4711","amount":12.5}}', '4711', now(), now());"""
+    return {"pgbench one-row INSERT": lambda: lab.pgbench(insert, 32, plain),
+            "POST /internal/events": lambda: lab.wrk(f"{lab.internal}/internal/events", "post.lua", body,
+                                                     connections=connections, headers=headers)}
+
+
 SCENARIOS = {
     "create_user": create_user,
     "create_user_1": lambda lab: create_user(lab, 1),
@@ -267,6 +289,7 @@ SCENARIOS = {
     "verify_malformed": verify_malformed,
     "planned": planned,
     "rotate": rotate,
+    "publish_event": publish_event,
     "token_issue": token_issue,
     "token_verify": token_verify,
     "bulk": bulk,

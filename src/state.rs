@@ -30,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::queue_health::QueueHealth;
 use crate::readiness::Readiness;
+use crate::routes::internal::events::batch::Publishing;
 use crate::routes::leaks::queue::LeakQueue;
 use crate::routes::users::inserts::Inserts;
 use crate::routes::users::lookups::Lookups;
@@ -57,6 +58,8 @@ pub struct AppState {
     pub nonces: Batcher<Nonces>,
     /// Inserts users that come at the same time in one statement.
     pub new_users: Batcher<Inserts>,
+    /// Writes the platform's events that come at the same time in one statement.
+    pub publishing: Batcher<Publishing>,
     /// Finds users that are asked for at the same time in one statement.
     pub users: Batcher<Lookups>,
     /// Events that wait for their delivery.
@@ -124,6 +127,7 @@ impl App {
                 .shared(share),
             new_users: Inserts::spawn(db.clone(), clock.clone(), metrics.database.batch("user_inserts"))
                 .shared(share),
+            publishing: Publishing::spawn(db.clone(), metrics.database.batch("event_inserts")),
             users: Lookups::spawn(db.clone(), metrics.database.batch("user_lookups")).shared(share),
             outbox: Arc::new(Outbox::new(db.clone(), metrics.database.batch("event_closings"))),
             streams: Streams::new(db.clone()),

@@ -25,6 +25,7 @@ use crate::limits::shares::Share;
 use crate::limits::{Limit, Listener};
 use crate::request_id::{RequestId, TraceContext, X_REQUEST_ID};
 use crate::routes::health;
+use crate::routes::internal::events;
 use crate::routes::users::bulk;
 use crate::state::App;
 use crate::telemetry::AccessLine;
@@ -141,6 +142,7 @@ pub fn limit_of(listener: Listener, route: Option<&MatchedPath>) -> Option<Limit
         return None;
     }
     Some(match listener {
+        Listener::Internal if route == events::bulk::PATH => Limit::Bulk,
         Listener::Internal => Limit::Internal,
         Listener::Public if route == bulk::PATH => Limit::Bulk,
         Listener::Public if route == crate::routes::queues::messages::PATH => Limit::Poll,

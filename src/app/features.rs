@@ -13,8 +13,8 @@ use crate::features::Feature;
 use crate::identity::key_scopes::KeyScope::{self, OrgRead, OrgWrite, UsersRead, UsersWrite};
 use crate::openapi::{NOT_LIVE_YET, REQUIRED_SCOPE};
 use crate::routes::{
-    audit, events, member_tokens, public_keys, queues, reports, signatures, signing_secrets, tenant_keys,
-    users,
+    audit, event_types, events, member_tokens, public_keys, queues, reports, signatures, signing_secrets,
+    tenant_keys, users,
 };
 use crate::state::App;
 
@@ -33,7 +33,7 @@ pub fn routes(feature: Feature) -> Option<OpenApiRouter<App>> {
         Feature::TenantKeyRotation => tenant_keys::rotation(),
         Feature::TenantKeys => tenant_keys::routes(),
         Feature::SigningSecretRotation => signing_secrets::routes(),
-        Feature::EventQueues => queues::routes().merge(events::routes()),
+        Feature::EventQueues => queues::routes().merge(events::routes()).merge(event_types::routes()),
         Feature::PublicKeys => public_keys::routes(),
         Feature::MemberTokens => member_tokens::routes(),
         Feature::AuditLog => audit::routes(),

@@ -132,6 +132,7 @@ fn api(app: Option<&App>) -> (Router<App>, OpenApi) {
     }
     let (router, mut document) = router.split_for_parts();
     openapi::complete(&mut document, prefix(app));
+    openapi::webhooks::add(&mut document);
     (router, document)
 }
 

@@ -72,6 +72,8 @@ codes! {
     WouldLockOut = "would_lock_out", CONFLICT, "Your own address would be shut out; name its network as well, or set network_policy to report.";
     /// Contract 15.
     OrgAlreadyExists = "org_already_exists", CONFLICT, "There is an organisation with this key already.";
+    BuiltInStream = "built_in_stream", CONFLICT, "This stream is the service's own and cannot be changed.";
+    TooManyStreams = "too_many_streams", CONFLICT, "There are 100 streams already.";
     ClaimGone = "claim_gone", GONE, "This claim was opened already, or its time is over.";
     /// The org asks for it (contract 12.1).
     SignatureRequired = "signature_required", FORBIDDEN, "This request must be signed by a registered key of the usage Authentication.";

@@ -119,6 +119,22 @@ pub enum LocItem {
     Index(u64),
 }
 
+/// The longest field name worth echoing: shorter than any key, secret or token of ours, so that one that was sent as
+/// a name is not repeated.
+const MAX_ECHOED_NAME: usize = 40;
+
+impl Loc {
+    /// The step to a name that the client chose; none to one that cannot be a field's name: it may be a value in the
+    /// wrong place.
+    #[must_use]
+    pub fn plain(name: &str) -> Option<Self> {
+        // The signs are those of `page[size]`, `$top` and `user.name`.
+        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.$[]".contains(&b));
+        let is_plain = plain && !name.is_empty() && name.len() <= MAX_ECHOED_NAME;
+        is_plain.then(|| Self::Name(Cow::Owned(name.to_owned())))
+    }
+}
+
 impl std::fmt::Display for Loc {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -7,6 +7,7 @@ pub mod message;
 pub mod options;
 pub mod pollers;
 pub mod queue;
+pub mod schemas;
 pub mod secrets;
 pub mod stream_name;
 pub mod targets;
@@ -348,7 +349,7 @@ impl Draft {
         let body = EventBody { kind: kind.name(), timestamp: at, org_id, data };
         let mut head = serde_json::to_string(&body).expect("plain data with string keys");
         head.truncate(head.len() - 1 - Self::TAIL.len());
-        Self { id: event_id(at), kind, stream: kind.stream(), head, at, traceparent: None }
+        Self { id: id_at(at), kind, stream: kind.stream(), head, at, traceparent: None }
     }
 
     /// The same event, caused by a request of this trace.
@@ -379,7 +380,8 @@ pub fn cut(now: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// A UUIDv7 of the instant `at`.
-fn event_id(at: DateTime<Utc>) -> Uuid {
+#[must_use]
+pub fn id_at(at: DateTime<Utc>) -> Uuid {
     let seconds = u64::try_from(at.timestamp()).unwrap_or_default();
     Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, at.timestamp_subsec_nanos()))
 }

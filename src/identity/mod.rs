@@ -17,6 +17,7 @@ pub mod message_keys;
 pub mod nonces;
 pub mod oauth;
 pub mod once_a_minute;
+pub mod org_names;
 pub mod orgs;
 mod own_host;
 pub mod platform;
@@ -40,8 +41,10 @@ use self::key_scopes::{KeyScope, KeyScopes};
 use self::keys::{KeyDirectory, KeyRecord, LookupError, Verdict};
 use self::message_keys::MessageKeyDirectory;
 use self::once_a_minute::OnceAMinute;
+use self::org_names::OrgNames;
 use self::orgs::{OrgDirectory, OrgStanding};
 use self::own_host::OwnHost;
+use self::platform::PlatformTokens;
 use self::signatures::SignedBase;
 use self::signers::SignerDirectory;
 use self::stage::KeyStage;
@@ -72,6 +75,10 @@ pub const GATEWAY_AUTH: HeaderName = HeaderName::from_static("x-gateway-auth");
 pub struct Identity {
     /// The orgs, and whether they may be served.
     pub orgs: OrgDirectory,
+    /// Their names.
+    pub org_names: OrgNames,
+    /// The platform's tokens.
+    pub platform_tokens: PlatformTokens,
     /// The tenant keys, and whether they are alive.
     pub keys: KeyDirectory,
     /// The keys that sign tokens.
@@ -118,6 +125,8 @@ impl Identity {
                 metrics.database.cache("orgs"),
                 settings.require_key_proof,
             ),
+            org_names: OrgNames::new(trust.clone(), metrics.database.cache("org_names")),
+            platform_tokens: PlatformTokens::new(trust.clone(), metrics.database.cache("platform_tokens")),
             signers: SignerDirectory::new(trust.clone(), db.clone(), &metrics.database),
             message_keys: MessageKeyDirectory::new(
                 trust.clone(),
@@ -267,7 +276,8 @@ impl Identity {
             Changed::Org(org_id) => self.forget_org(*org_id),
             Changed::Key(org_id, key_id, digest) => self.keys.forget(*org_id, *key_id, digest),
             Changed::ServiceKeys => self.token_keys.forget(),
-            Changed::PlatformTokens | Changed::Streams => {}
+            Changed::PlatformTokens => self.platform_tokens.clear(),
+            Changed::Streams => {}
         }
     }
 
@@ -280,6 +290,8 @@ impl Identity {
     /// Forgets every org and key.
     pub fn forget_all(&self) {
         self.orgs.clear();
+        self.org_names.clear();
+        self.platform_tokens.clear();
         self.message_keys.clear();
         self.keys.clear();
         self.signers.clear();

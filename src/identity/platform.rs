@@ -1,16 +1,24 @@
-//! The platform's own services on the internal listener (contract 15): whose token it is, and what it may do. They
-//! are few and ask seldom, so nothing is remembered of them: a token that is revoked is refused at once.
+//! The platform's own services on the internal listener (contract 15): whose token it is, and what it may do. Some
+//! publish thousands of events a second, so tokens are remembered as tenant keys are; the end of one is announced, and
+//! voids the memory of all.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::http::HeaderMap;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::Identity;
 use super::bearers::sent_token;
 use super::rehash;
-use crate::crypto::keyring::Hashed;
+use crate::crypto::keyring::{Hashed, KeyDigest};
 use crate::crypto::platform_token::PlatformToken;
+use crate::db::cache::LookupCache;
+use crate::db::change_feed::ALL_PLATFORM_TOKENS;
+use crate::db::trust::Trust;
 use crate::error::{ApiError, Code};
+use crate::metrics::CacheMetrics;
 
 /// Uses in a row are written down once.
 const USE_INTERVAL: TimeDelta = TimeDelta::seconds(60);
@@ -55,7 +63,7 @@ impl PlatformScope {
 pub struct Platform {
     /// Its token.
     pub token_id: Uuid,
-    scopes: Vec<String>,
+    scopes: Arc<[String]>,
 }
 
 impl Platform {
@@ -72,44 +80,93 @@ impl Platform {
     }
 }
 
-/// A token's row.
-struct Row {
-    id: Uuid,
+/// Tokens held in memory, and texts that are none.
+const KNOWN_TOKENS: usize = 1_000;
+const UNKNOWN_TOKENS: usize = 1_000;
+
+/// The tokens in memory, by the newest digest of each.
+#[derive(Debug)]
+pub struct PlatformTokens(LookupCache<KeyDigest, Arc<TokenRecord>>);
+
+/// A live token.
+#[derive(Debug)]
+struct TokenRecord {
+    platform: Platform,
+    /// As it is stored.
     digest: Vec<u8>,
-    scopes: Vec<String>,
-    last_used_at: Option<DateTime<Utc>>,
+    /// When its use was last written down, in seconds of Unix time.
+    used_at: AtomicI64,
+}
+
+impl PlatformTokens {
+    /// An empty memory.
+    #[must_use]
+    pub fn new(trust: Arc<Trust>, metrics: CacheMetrics) -> Self {
+        Self(LookupCache::new(KNOWN_TOKENS, UNKNOWN_TOKENS, trust, metrics))
+    }
+
+    /// How many answers memory holds.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        self.0.entries()
+    }
+
+    /// Forgets all.
+    pub fn clear(&self) {
+        self.0.clear();
+    }
 }
 
 impl Identity {
     /// The service that a request's token is of.
     ///
     /// # Errors
-    /// 401 for whatever is wrong with the token; 503 where the database cannot be asked.
+    /// 401 for whatever is wrong with the token; 503 where neither memory nor the database knows.
     pub async fn platform(&self, headers: &HeaderMap) -> Result<Platform, ApiError> {
         let token = sent_token(headers).ok_or(Code::Unauthorized)?;
         let token = PlatformToken::parse(token.as_bytes()).ok_or(Code::Unauthorized)?;
         let newest = self.keyring.hash(&token);
-        let hashes: Vec<_> = [newest].into_iter().chain(self.keyring.older_hashes(&token)).collect();
+        let record = match self.platform_tokens.0.peek(&newest.digest) {
+            Some(known) => known,
+            None => {
+                let load = async || self.load_token(&token, newest).await;
+                self.platform_tokens.0.get(newest.digest, |_| vec![ALL_PLATFORM_TOKENS], load).await?
+            }
+        };
+        let record = record.ok_or(Code::Unauthorized)?;
+        self.note_use(&record, newest).await;
+        Ok(record.platform.clone())
+    }
+
+    async fn load_token(
+        &self,
+        token: &PlatformToken,
+        newest: Hashed,
+    ) -> Result<Option<Arc<TokenRecord>>, sqlx::Error> {
+        let hashes: Vec<_> = [newest].into_iter().chain(self.keyring.older_hashes(token)).collect();
         let digests: Vec<&[u8]> = hashes.iter().map(|hashed| &hashed.digest[..]).collect();
-        let row = sqlx::query_as!(
-            Row,
+        let row = sqlx::query!(
             "SELECT id, digest, scopes, last_used_at FROM platform_tokens
              WHERE digest = ANY ($1::bytea[]) AND revoked_at IS NULL",
             &digests as &[&[u8]],
-        )
-        .fetch_optional(&self.db.lookups)
-        .await?
-        .ok_or(Code::Unauthorized)?;
-        self.note_use(&row, newest).await;
-        Ok(Platform { token_id: row.id, scopes: row.scopes })
+        );
+        let row = row.fetch_optional(&self.db.lookups).await?;
+        Ok(row.map(|row| {
+            let used_at = row.last_used_at.map_or(i64::MIN, |at| at.timestamp());
+            let platform = Platform { token_id: row.id, scopes: row.scopes.into() };
+            Arc::new(TokenRecord { platform, digest: row.digest, used_at: AtomicI64::new(used_at) })
+        }))
     }
 
-    /// Writes down that a token was used, and moves it to a renewed pepper. A failure is tried again with the next
-    /// use.
-    async fn note_use(&self, row: &Row, newest: Hashed) {
+    /// Writes down that a token was used, and moves it to a renewed pepper; once a minute, by one request.
+    async fn note_use(&self, record: &TokenRecord, newest: Hashed) {
         let now = self.clock.now();
-        let moves = row.digest != newest.digest && rehash::is_settled(&self.keyring, now);
-        if !moves && row.last_used_at.is_some_and(|at| now - at < USE_INTERVAL) {
+        let before = record.used_at.load(Ordering::Relaxed);
+        let moves = record.digest != newest.digest && rehash::is_settled(&self.keyring, now);
+        let is_due = before.saturating_add(USE_INTERVAL.num_seconds()) <= now.timestamp();
+        let claim =
+            |to| record.used_at.compare_exchange(before, to, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if !(moves || is_due) || !claim(now.timestamp()) {
             return;
         }
         let moved = moves.then_some(newest);
@@ -117,16 +174,20 @@ impl Identity {
             "UPDATE platform_tokens SET last_used_at = greatest(last_used_at, $3), digest = coalesce($4, digest),
                  pepper = coalesce($5, pepper)
              WHERE id = $1 AND digest = $2",
-            row.id,
-            &row.digest,
+            record.platform.token_id,
+            &record.digest,
             now,
             moved.as_ref().map(|hashed| &hashed.digest[..]),
             moved.map(|hashed| hashed.pepper),
         )
         .execute(&self.db.lookups)
         .await;
+        if moves {
+            // As it is stored now.
+            self.platform_tokens.0.forget(&newest.digest);
+        }
         if let Err(error) = noted {
-            tracing::warn!(%error, token_id = %row.id, "the use of a platform token could not be written down");
+            tracing::warn!(%error, token_id = %record.platform.token_id, "the use of a platform token could not be written down");
         }
     }
 }

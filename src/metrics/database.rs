@@ -8,11 +8,19 @@ use prometheus_client::registry::Registry;
 use super::register::{Counters, Gauges, Histograms, duration, each, one, pairs, sizes};
 
 /// The memories that answer in place of the database.
-const CACHES: [&str; 5] = ["keys_by_digest", "keys_by_id", "message_keys", "orgs", "signers"];
+const CACHES: [&str; 7] =
+    ["keys_by_digest", "keys_by_id", "message_keys", "org_names", "orgs", "platform_tokens", "signers"];
 const ANSWERS: [&str; 4] = ["hit", "refused", "miss", "untrusted"];
 /// The batchers' names.
-const BATCHES: [&str; 6] =
-    ["user_inserts", "user_lookups", "key_lookups", "signer_lookups", "event_closings", "signature_nonces"];
+const BATCHES: [&str; 7] = [
+    "user_inserts",
+    "user_lookups",
+    "key_lookups",
+    "signer_lookups",
+    "event_inserts",
+    "event_closings",
+    "signature_nonces",
+];
 pub(super) const POOLS: [&str; 2] = ["requests", "lookups"];
 /// Work of worker threads.
 pub const WORK: [&str; 3] = ["judging", "key_pairs", "messages"];

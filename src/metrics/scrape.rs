@@ -48,7 +48,9 @@ impl Metrics {
             ("keys_by_digest", by_digest),
             ("keys_by_id", by_id),
             ("message_keys", app.identity.message_keys.entries()),
+            ("org_names", app.identity.org_names.entries()),
             ("orgs", app.identity.orgs.entries()),
+            ("platform_tokens", app.identity.platform_tokens.entries()),
             ("signers", app.identity.signers.entries()),
         ];
         for (cache, held) in entries {
@@ -59,6 +61,7 @@ impl Metrics {
             ("user_lookups", app.users.waiting()),
             ("key_lookups", app.identity.keys.waiting()),
             ("signer_lookups", app.identity.signers.waiting()),
+            ("event_inserts", app.publishing.waiting()),
             ("event_closings", app.outbox.waiting()),
             ("signature_nonces", app.nonces.waiting()),
         ];

@@ -4,6 +4,7 @@ mod answers;
 mod examples;
 pub mod platform;
 mod schemas;
+pub mod webhooks;
 
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Type};

@@ -12,7 +12,7 @@ const SCHEME: &str = "PlatformToken";
 
 const DESCRIPTION: &str = "\
 The platform's own side of partner-api, on the internal listener: orgs are made, changed, suspended, recovered and \
-deleted here.
+deleted here, and the platform's own events are published to them.
 
 **Credentials.** `Authorization: Bearer pt_...`, a token that an operator makes with `partner-api token create`. \
 `x-required-scope` says of each operation which scope of the token it takes; without it 403 `insufficient_scope`.
@@ -21,7 +21,10 @@ deleted here.
 query parameters are refused, errors have a code from a closed set, and every reply carries `x-request-id`.";
 
 /// The tags and the subjects of their operations.
-const TAGS: &[(&str, &str)] = &[("Orgs", "The tenants, from their making to their end.")];
+const TAGS: &[(&str, &str)] = &[
+    ("Orgs", "The tenants, from their making to their end."),
+    ("Events", "The platform's own streams, and what it publishes on them."),
+];
 
 /// Title, version, server, tags, the security scheme.
 pub fn info() -> OpenApi {

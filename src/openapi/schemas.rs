@@ -128,7 +128,8 @@ fn close(schema: &mut RefOr<Schema>, components: &mut Components) {
                 components.schemas.insert(name, named);
             }
         }
-        RefOr::T(Schema::Object(object)) if is_object(object) => {
+        // One that says of itself that it takes anything stays open.
+        RefOr::T(Schema::Object(object)) if is_object(object) && object.additional_properties.is_none() => {
             object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
             object.properties.values_mut().for_each(|property| close(property, components));
         }

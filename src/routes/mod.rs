@@ -4,6 +4,7 @@ pub mod audit;
 pub mod claims;
 pub mod docs;
 pub mod event_keys;
+pub mod event_types;
 pub mod events;
 pub mod features;
 pub mod gateway;

@@ -29,6 +29,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "routes::*::rules",
             "routes::*::store",
             "routes::events::entry",
+            "routes::internal::events::batch",
+            "routes::internal::events::store",
             "routes::leaks::queue",
             "routes::org::change",
             "routes::org::writes",

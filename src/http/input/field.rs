@@ -11,11 +11,13 @@ use std::ops::RangeInclusive;
 use chrono::{DateTime, Datelike, Months, SubsecRound, Utc};
 use uuid::Uuid;
 
+use super::as_sent::ObjectAsSent;
 use super::json::Json;
 use super::reader::{Fields, Object};
 use crate::error::Code;
 use crate::error::{Loc, ProblemKind, Problems};
 use crate::ids::parse_uuid;
+use crate::streams::schema::{Refused, TypeSchema};
 
 /// The value that was sent.
 pub enum Value {
@@ -260,6 +262,52 @@ impl<'p> Field<'p> {
         };
         let read: Vec<_> = items.into_iter().enumerate().map(read_one).collect();
         read.into_iter().collect()
+    }
+
+    /// An object of at most `max` bytes whose very bytes are kept: one of [`Input::AS_SENT`]. A name that one of its
+    /// objects has twice is refused, for readers differ in which they take.
+    ///
+    /// [`Input::AS_SENT`]: super::Input::AS_SENT
+    pub fn object_as_sent(self, max: usize) -> Option<ObjectAsSent> {
+        let (value, location) = self.present()?;
+        let (text, says) = match value {
+            Value::Json(Json::AsSent(text, says)) => (text, says),
+            _ => return location.refuse(ProblemKind::ModelAttributesType, "must be a JSON object"),
+        };
+        if !matches!(*says, Json::Object(_)) {
+            return location.refuse(ProblemKind::ModelAttributesType, "must be a JSON object");
+        }
+        if text.len() > max {
+            return location.refuse(ProblemKind::StringTooLong, format!("must have at most {max} bytes"));
+        }
+        if says.repeats_a_name() {
+            return location.refuse(ProblemKind::ValueError, "must give no name twice in an object");
+        }
+        Some(ObjectAsSent(text))
+    }
+
+    /// A JSON Schema that can be compiled, of at most `max` bytes written without spaces; gives its text.
+    pub fn schema(self, max: usize) -> Option<String> {
+        let (value, location) = self.present()?;
+        let Value::Json(json @ (Json::Object(_) | Json::Bool(_))) = value else {
+            return location.refuse(ProblemKind::ModelAttributesType, "must be a JSON Schema: an object");
+        };
+        if json.repeats_a_name() {
+            return location.refuse(ProblemKind::ValueError, "must give no name twice in an object");
+        }
+        let text = json.to_text();
+        if text.len() > max {
+            return location.refuse(ProblemKind::StringTooLong, format!("must have at most {max} bytes"));
+        }
+        match TypeSchema::compile(&text) {
+            Ok(_) => Some(text),
+            Err(Refused { path, why }) => {
+                let FieldLocation { mut loc, problems } = location;
+                loc.extend(path.iter().map_while(|name| Loc::plain(name)));
+                problems.note(loc, ProblemKind::ValueError, why);
+                None
+            }
+        }
     }
 
     /// Accepts whatever it is.

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Serialize, Serializer};
 use serde_json::Number;
 use zeroize::Zeroize;
 
+#[expect(missing_docs, reason = "the words are those of JSON")]
 /// A parsed body. Strings are wiped when dropped: any of them may be a partner's secret.
 #[derive(PartialEq)]
 pub enum Json {
@@ -16,6 +18,8 @@ pub enum Json {
     List(Vec<Json>),
     /// In the order sent, duplicates included.
     Object(Vec<(String, Json)>),
+    /// A value whose bytes are kept, and what they say.
+    AsSent(String, Box<Json>),
 }
 
 /// Text that is overwritten when dropped.
@@ -104,3 +108,39 @@ impl<'de> Visitor<'de> for JsonVisitor {
 
 /// No object of ours has nearly as many; looking for duplicates stays cheap.
 const MAX_NAMES: usize = 1_000;
+
+impl Json {
+    /// Returns `true` if an object in it has a name twice.
+    pub fn repeats_a_name(&self) -> bool {
+        match self {
+            Self::List(items) => items.iter().any(Self::repeats_a_name),
+            Self::Object(fields) => {
+                let mut names: Vec<_> = fields.iter().map(|(name, _)| name).collect();
+                names.sort_unstable();
+                names.windows(2).any(|pair| pair[0] == pair[1])
+                    || fields.iter().any(|(_, value)| value.repeats_a_name())
+            }
+            Self::AsSent(_, says) => says.repeats_a_name(),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => false,
+        }
+    }
+
+    /// Its text: names in the order in which they were sent, no spaces.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("string keys, finite numbers")
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Number(number) => number.serialize(serializer),
+            Self::Text(text) => serializer.serialize_str(text.as_str()),
+            Self::List(items) => serializer.collect_seq(items),
+            Self::Object(fields) => serializer.collect_map(fields.iter().map(|(name, value)| (name, value))),
+            Self::AsSent(_, says) => says.serialize(serializer),
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //! together (contract 0, steps 6 and 7). A route says what it takes by implementing [`Input`]; the
 //! handler receives [`Valid<T>`] and nothing unchecked.
 
+mod as_sent;
 mod field;
 mod json;
 mod reader;
@@ -14,7 +15,9 @@ use axum::http::{HeaderMap, HeaderValue};
 use chrono::{DateTime, Utc};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
+pub use self::as_sent::{AnyObject, ObjectAsSent};
 pub use self::field::{Field, Patch};
+pub use self::json::Json;
 use self::reader::Pairs;
 pub use self::reader::{Fields, Reader};
 use crate::clock::Clock;
@@ -28,6 +31,12 @@ pub const BODY_LIMIT: usize = 64 * 1024;
 pub trait Input: Sized + Send + 'static {
     /// The body that is to be read, if any.
     const BODY: Body;
+
+    /// The largest body, in bytes.
+    const LIMIT: usize = BODY_LIMIT;
+
+    /// Fields of the body whose bytes are kept as they were sent: [`Field::object_as_sent`].
+    const AS_SENT: &'static [&'static str] = &[];
 
     /// `true` if reading is work for the processor, which the threads that serve must not wait for.
     const IS_HEAVY: bool = false;
@@ -48,6 +57,9 @@ impl Input for () {
 /// A path and a body, say.
 impl<A: Input, B: Input> Input for (A, B) {
     const BODY: Body = if matches!(A::BODY, Body::None) { B::BODY } else { A::BODY };
+    const LIMIT: usize = if matches!(A::BODY, Body::None) { B::LIMIT } else { A::LIMIT };
+    const AS_SENT: &'static [&'static str] =
+        if matches!(A::BODY, Body::None) { B::AS_SENT } else { A::AS_SENT };
     const IS_HEAVY: bool = A::IS_HEAVY || B::IS_HEAVY;
 
     fn read(request: &mut Reader) -> Option<Self> {
@@ -99,8 +111,8 @@ pub async fn take<T: Input>(
     let mut reader = Reader::new(path(&mut parts).await, query(&parts), now);
     let mut sent = Bytes::new();
     if T::BODY != Body::None {
-        sent = receive(&parts.headers, body, T::BODY).await?;
-        parse(&mut reader, &sent, T::BODY);
+        sent = receive(&parts.headers, body, T::BODY, T::LIMIT).await?;
+        parse::<T>(&mut reader, &sent);
     }
     let read = move || {
         let input = T::read(&mut reader);
@@ -121,7 +133,7 @@ pub fn refuse_query(parts: &Parts, now: DateTime<Utc>) -> Result<(), ApiError> {
 /// Judges JSON on its own, as a line of a bulk body is: what could be read, and every problem.
 pub fn judge<T: Input>(sent: &[u8], now: DateTime<Utc>) -> (Option<T>, Vec<Problem>) {
     let mut reader = Reader::new(None, Pairs::default(), now);
-    parse(&mut reader, sent, T::BODY);
+    parse::<T>(&mut reader, sent);
     let input = T::read(&mut reader);
     (input, reader.into_problems())
 }
@@ -137,13 +149,18 @@ fn query(parts: &Parts) -> Pairs {
 }
 
 /// Takes the body in, after its type and within its limit.
-async fn receive(headers: &HeaderMap, body: axum::body::Body, rule: Body) -> Result<Bytes, ApiError> {
+async fn receive(
+    headers: &HeaderMap,
+    body: axum::body::Body,
+    rule: Body,
+    limit: usize,
+) -> Result<Bytes, ApiError> {
     let has_body = headers.get(CONTENT_LENGTH).is_none_or(|length| length != "0")
         && !http_body::Body::is_end_stream(&body);
     if has_body || (rule == Body::Required && headers.contains_key(CONTENT_TYPE)) {
         require_media_type(headers, "application/json")?;
     }
-    read_body(headers, body, BODY_LIMIT).await
+    read_body(headers, body, limit).await
 }
 
 /// Reads a body of at most `limit` bytes.
@@ -194,13 +211,13 @@ fn is_of_type(content_type: &HeaderValue, wanted: &str) -> bool {
     })
 }
 
-fn parse(reader: &mut Reader, sent: &[u8], rule: Body) {
-    match (sent.is_empty(), rule) {
+fn parse<T: Input>(reader: &mut Reader, sent: &[u8]) {
+    match (sent.is_empty(), T::BODY) {
         (true, Body::Required) => reader.body_problem(ProblemKind::Missing, "is required"),
         (true, _) => reader.set_body(json::Json::Object(Vec::new())),
         // Its own error text quotes input, so it is not used.
         (false, _) => match serde_json::from_slice(sent) {
-            Ok(body) => reader.set_body(body),
+            Ok(body) => reader.set_body(as_sent::keep(body, sent, T::AS_SENT)),
             Err(_) => reader.body_problem(ProblemKind::JsonInvalid, "must be valid JSON in UTF-8"),
         },
     }

@@ -10,9 +10,6 @@ use super::field::{Field, Value};
 use super::json::Json;
 use crate::error::{Loc, Problem, ProblemKind, Problems};
 
-/// The longest field name worth echoing in a `loc`: shorter than any key, secret or token of ours,
-/// so that one that was sent as a name is not repeated.
-const MAX_ECHOED_NAME: usize = 40;
 /// Unknown names that are told of one object, or of a query: a head of 64 KiB has room for thousands.
 const MAX_UNKNOWN: usize = 50;
 
@@ -215,14 +212,7 @@ fn name(name: &'static str) -> Loc {
     Loc::Name(Cow::Borrowed(name))
 }
 
-/// The place of a name the client chose. One that cannot be a field's name is not repeated: it
-/// may be a value in the wrong place.
+/// The place of a name the client chose, as far as it is told.
 fn below(at: &[Loc], key: &str) -> Vec<Loc> {
-    let mut loc = at.to_vec();
-    // The signs are those of `page[size]`, `$top` and `user.name`.
-    let plain = key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.$[]".contains(&b));
-    if plain && !key.is_empty() && key.len() <= MAX_ECHOED_NAME {
-        loc.push(Loc::Name(Cow::Owned(key.to_owned())));
-    }
-    loc
+    at.iter().cloned().chain(Loc::plain(key)).collect()
 }

@@ -34,7 +34,7 @@ fn judge(path: &str, query: &str, body: &[u8]) -> serde_json::Value {
     let path = Some(Pairs(vec![("id".into(), path.into())]));
     let query = Pairs(form_urlencoded::parse(query.as_bytes()).into_owned().collect());
     let mut reader = Reader::new(path, query, chrono::DateTime::UNIX_EPOCH);
-    parse(&mut reader, body, Probe::BODY);
+    parse::<Probe>(&mut reader, body);
     let input = Probe::read(&mut reader);
     match reader.finish(input) {
         Ok(Probe) => json!([]),

@@ -1,7 +1,9 @@
-//! The platform's own side, on the internal listener (contract 15): `/internal/orgs` and below, for services that
+//! The platform's own side, on the internal listener (contract 15): orgs, streams and events, for services that
 //! hold a platform token.
 
+pub mod events;
 pub mod orgs;
+pub mod streams;
 pub mod tokens;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -20,7 +22,8 @@ pub struct Required {
 
 /// The routes, and what each of them asks of a token.
 #[must_use]
-pub fn routes() -> [(OpenApiRouter<App>, Required); 1] {
+pub fn routes() -> [(OpenApiRouter<App>, Required); 2] {
     let orgs = Required { reads: PlatformScope::OrgsRead, changes: PlatformScope::OrgsWrite };
-    [(orgs::routes(), orgs)]
+    let publish = Required { reads: PlatformScope::EventsPublish, changes: PlatformScope::EventsPublish };
+    [(orgs::routes(), orgs), (streams::routes().merge(events::routes()), publish)]
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::crypto::keyring::Keyring;
 use crate::crypto::platform_token::PlatformToken;
+use crate::db::change_feed::{CHANGES, PLATFORM_TOKENS};
 use crate::identity::platform::PlatformScope;
 use crate::ids::new_row_id;
 
@@ -72,17 +73,22 @@ pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<StoredPlatformToken>, s
     .await
 }
 
-/// Ends a token now, for every replica; `false` if there is none. One that has ended stays as it is.
+/// Ends a token now, for every replica, which hears of it; `false` if there is none. One that has ended stays as it is.
 ///
 /// # Errors
 /// When the database cannot be asked.
 pub async fn revoke(db: impl PgExecutor<'_>, id: Uuid, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
     let revoked = sqlx::query!(
-        "UPDATE platform_tokens SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1",
+        "WITH revoked AS (
+             UPDATE platform_tokens SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING id
+         )
+         SELECT id, pg_notify($3, $4)::text FROM revoked",
         id,
-        now
+        now,
+        CHANGES,
+        PLATFORM_TOKENS,
     )
-    .execute(db)
+    .fetch_optional(db)
     .await?;
-    Ok(revoked.rows_affected() > 0)
+    Ok(revoked.is_some())
 }

@@ -44,6 +44,10 @@ async fn send(caller: &Caller, operation: &crate::support::document::Operation, 
         "/internal/orgs" if operation.method == "POST" => json!({"key": "new", "name": "New"}).to_string(),
         _ => "{}".to_owned(),
     };
+    if operation.takes_lines() {
+        let head = request(&operation.method, &path).header("content-type", "application/x-ndjson");
+        return caller.send(head, body).await;
+    }
     let is_bodyless = matches!(operation.method.as_str(), "GET" | "DELETE");
     if is_bodyless {
         caller.send(request(&operation.method, &path), "").await
