@@ -8,7 +8,7 @@ use utoipa::{PartialSchema as _, ToSchema as _};
 use super::{EventType, Subject};
 
 /// The field by which each subject's variant is known, by how the types begin.
-const SUBJECTS: [(&str, &str); 9] = [
+const SUBJECTS: [(&str, &str); 11] = [
     ("user.", "user_id"),
     // Before the other events of keys.
     ("tenant_key.leaked", "source"),
@@ -18,6 +18,9 @@ const SUBJECTS: [(&str, &str); 9] = [
     ("org.", "by_key_id"),
     ("report.", "report_id"),
     ("claim.", "claim_id"),
+    // Before the other events of queues.
+    ("queue.failing", "since"),
+    ("queue.recovered", "since"),
     ("queue.", "queue_name"),
 ];
 
