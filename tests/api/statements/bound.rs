@@ -83,6 +83,11 @@ impl Visitor for Check<'_> {
             Statement::Delete(delete) => self.delete(delete),
             Statement::Insert(insert) => self.insert(insert),
             Statement::Query(_) => {}
+            // Of every org's rows at once.
+            Statement::Lock(lock) => {
+                let tables = lock.tables.iter().map(|table| table.name.to_string());
+                self.unbound.extend(tables.filter(|table| self.tenants.holds(table)));
+            }
             _ => panic!("a new kind of statement: teach `Check` about it: {statement}"),
         }
         ControlFlow::Continue(())

@@ -202,6 +202,7 @@ fn what_the_check_lets_through_and_what_it_does_not() {
         ("UPDATE users u SET email = $2 FROM gate WHERE u.user_id = gate.user_id", "users"),
         ("WITH gone AS (DELETE FROM users WHERE user_id = $1 RETURNING 1) SELECT 1 FROM gone", "users"),
         ("INSERT INTO users (user_id) VALUES ($1)", "users"),
+        ("LOCK TABLE streams, users IN SHARE MODE", "users"),
         (
             "WITH given AS (SELECT $1 AS org_id) UPDATE orgs o SET name = 'x' FROM given WHERE o.key = given.name",
             "orgs",
