@@ -38,7 +38,7 @@ impl Input for QueuePath {
 impl QueuePath {
     /// The stream of that name, if there is one.
     pub async fn find(&self, streams: &Streams) -> Result<Option<StreamName>, ApiError> {
-        Ok(streams.find(&self.queue_name).await?)
+        streams.find(&self.queue_name).await
     }
 
     /// The stream of that name.
