@@ -93,7 +93,6 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
     ("orgs", "FROM orgs WHERE id > $1 ORDER BY id LIMIT 1", "`audit verify` goes from org to org"),
     ("orgs", "leak_grace_seconds FROM orgs ORDER BY created_at, id", "`org list`"),
     ("orgs", "FROM (SELECT count(*) AS total FROM orgs) AS counted", "the platform's list of orgs"),
-    ("orgs", "SELECT id AS \"id: OrgId\" FROM orgs WHERE key = $1", "the platform names an org by its key"),
     ("orgs", "FROM orgs WHERE id = $1 OR key = $2", "the platform names an org by its id or its key"),
     (
         "tenant_keys",

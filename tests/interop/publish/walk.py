@@ -112,8 +112,8 @@ class Walk:
         org, before = self.org["org_id"], len(self.receiver.bodies("order.paid"))
         transaction = transaction.replace("6f1c2a9e-0000-4000-8000-000000000001", org).replace("order-4711-paid", "in-sql")
         self.psql("CREATE ROLE orders_app LOGIN; GRANT partner_api_publisher TO orders_app;"
-                  "CREATE TABLE orders (id int PRIMARY KEY, paid_at timestamptz); INSERT INTO orders VALUES (4711);"
-                  "GRANT ALL ON orders TO orders_app")
+                  "CREATE TABLE public.orders (id int PRIMARY KEY, paid_at timestamptz); INSERT INTO public.orders VALUES (4711);"
+                  "GRANT ALL ON public.orders TO orders_app")
         rolled_back = transaction.replace("COMMIT", "ROLLBACK").replace("in-sql", "never")
         self.psql(rolled_back, user="orders_app")
         first, second = (self.psql(transaction, user="orders_app") for _ in range(2))
