@@ -61,7 +61,7 @@ impl Sender<'_> {
         timeout: Duration,
     ) -> Result<(), DeliveryError> {
         let message = self.prepare(app, message).await?;
-        app.targets.send(target, &message.delivery(), timeout).await
+        app.targets.send(target, &message.delivery(), timeout).await.map(|_| ())
     }
 }
 

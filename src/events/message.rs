@@ -111,6 +111,7 @@ impl SignedMessage<'_> {
             is_bare: self.format == Format::Cloudevents,
             group: self.of.subject,
             traceparent: self.of.trace.map(|trace| trace.continued().to_string()),
+            is_last: false,
             anew: self.of.anew,
         }
     }

@@ -19,6 +19,8 @@ pub struct DueEvent {
     pub attempts: i32,
     pub deferrals: i32,
     pub first_attempt_at: Option<DateTime<Utc>>,
+    /// Somebody asked for it by name or by its time.
+    pub is_replayed: bool,
     /// What it is about, where the queue keeps order.
     pub subject: Option<String>,
 }
@@ -85,14 +87,14 @@ pub async fn read(
         )
         SELECT question.n AS "n!", queue.updated_at AS "put_at?", due.is_fresh AS "is_fresh?", due.id AS "id?", due.seq AS "seq?",
                due.type AS "kind?", due.body AS "body?", due.traceparent, due.attempts AS "attempts?",
-               due.deferrals AS "deferrals?", due.first_attempt_at, due.subject
+               due.deferrals AS "deferrals?", due.first_attempt_at, due.is_replayed AS "is_replayed?", due.subject
         FROM question
         LEFT JOIN LATERAL (
             SELECT q.updated_at FROM event_queues q
             WHERE q.org_id = question.org_id AND q.stream = question.stream AND q.holder = $9 AND q.paused_at IS NULL LIMIT 1
         ) AS queue ON true
         LEFT JOIN LATERAL (
-            (SELECT false AS is_fresh, e.id, e.seq, e.type, e.body, e.traceparent, e.attempts, e.deferrals, e.first_attempt_at,
+            (SELECT false AS is_fresh, e.id, e.seq, e.type, e.body, e.traceparent, e.attempts, e.deferrals, e.first_attempt_at, e.is_replayed,
                     CASE WHEN question.with_subject THEN
                         coalesce(e.subject, CASE WHEN e.stream IN ('users', 'credentials')
                                                  THEN substring(e.body FROM '"data":\{"[a-z_]+":"([^"]*)"') END) END AS subject
@@ -101,7 +103,7 @@ pub async fn read(
                  AND e.next_attempt_at <= $10
              ORDER BY e.next_attempt_at, e.seq LIMIT question.room)
             UNION ALL
-            (SELECT true, e.id, e.seq, e.type, e.body, e.traceparent, e.attempts, e.deferrals, e.first_attempt_at,
+            (SELECT true, e.id, e.seq, e.type, e.body, e.traceparent, e.attempts, e.deferrals, e.first_attempt_at, e.is_replayed,
                     subject.of_it
              FROM events e
              CROSS JOIN LATERAL (
@@ -156,6 +158,7 @@ pub async fn read(
             attempts: row.attempts.unwrap_or_default(),
             deferrals: row.deferrals.unwrap_or_default(),
             first_attempt_at: row.first_attempt_at,
+            is_replayed: row.is_replayed.unwrap_or_default(),
             subject: row.subject,
         };
         if row.is_fresh == Some(true) { answer.fresh.push(event) } else { answer.retried.push(event) }

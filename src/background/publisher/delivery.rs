@@ -8,13 +8,13 @@ use futures_util::future::join_all;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
-use super::lane::Address;
+use super::lane::{Address, Ticket};
 use super::pressure::Pressure;
 use super::{DELIVERY_TIMEOUT, schedule};
 use crate::events::StreamName;
 use crate::events::message::{Message, SignedMessage};
 use crate::events::secrets::Secrets;
-use crate::events::targets::{DeliveryError, Reason};
+use crate::events::targets::{Delivery, DeliveryError, Reason, Receipt};
 use crate::metrics::DeliveryResult;
 use crate::outbox::closing::{AttemptOutcome, Closing, DeliveryRecord, Health};
 use crate::outbox::reading::DueEvent;
@@ -33,8 +33,7 @@ pub struct Parcel {
     pub address: Arc<Address>,
     pub events: Vec<DueEvent>,
     pub secrets: Arc<Secrets>,
-    /// See [`Pressure::epoch`].
-    pub epoch: u32,
+    pub ticket: Ticket,
     /// Of the deliveries that run at the same time.
     pub slot: OwnedSemaphorePermit,
 }
@@ -42,8 +41,8 @@ pub struct Parcel {
 /// A request that has ended.
 pub struct Sent {
     pub address: Arc<Address>,
-    pub attempts: Vec<(DueEvent, Result<(), DeliveryError>)>,
-    pub epoch: u32,
+    pub attempts: Vec<(DueEvent, Result<Receipt, DeliveryError>)>,
+    pub ticket: Ticket,
     pub began_at: DateTime<Utc>,
     pub took: Duration,
 }
@@ -52,11 +51,11 @@ impl Parcel {
     /// Sends it, once.
     pub async fn send(self, app: &App) -> Sent {
         let (began_at, began) = (app.clock.now(), Instant::now());
-        let results = send(app, &self.address, &self.events, &self.secrets).await;
+        let results = send(app, &self.address, &self.events, &self.secrets, self.ticket.is_last).await;
         drop(self.slot);
         let attempts = self.events.into_iter().zip(results).collect();
         let sent =
-            Sent { address: self.address, attempts, epoch: self.epoch, began_at, took: began.elapsed() };
+            Sent { address: self.address, attempts, ticket: self.ticket, began_at, took: began.elapsed() };
         if sent.errors().any(|error| error.reason == GONE) {
             pause(app, &sent.address).await;
         }
@@ -79,11 +78,11 @@ impl Sent {
         let mut errors = self.errors();
         if let Some(busy) = self.errors().find(|error| is_busy(error)) {
             let asked = busy.retry_after.map(|asked| asked.min(LONGEST_PAUSE));
-            let pause = pressure.refused(self.epoch, asked, running_for);
+            let pause = pressure.refused(self.ticket.epoch, asked, running_for);
             return Some(now + TimeDelta::from_std(pause).unwrap_or(TimeDelta::hours(1)));
         }
         if errors.any(|error| !error.reason.is_events_fault()) {
-            pressure.failed(self.epoch);
+            pressure.failed(self.ticket.epoch);
         } else if self.attempts.iter().any(|(_, result)| result.is_ok()) {
             pressure.succeeded(self.took);
         } else {
@@ -99,7 +98,7 @@ impl Sent {
         resumes_at: Option<DateTime<Utc>>,
     ) -> impl Iterator<Item = bool> {
         self.attempts.iter().filter_map(move |(_, result)| match result {
-            Ok(()) => Some(false),
+            Ok(_) => Some(false),
             Err(error) => match health_after(error, now, resumes_at) {
                 Health::Healthy => Some(false),
                 Health::Failing => Some(true),
@@ -117,7 +116,8 @@ impl Sent {
         resumes_at: Option<DateTime<Utc>>,
     ) -> Vec<Closing> {
         let (now, took) = (app.clock.now(), self.took);
-        let close = |(event, result): (DueEvent, Result<(), DeliveryError>)| {
+        let close = |(event, result): (DueEvent, Result<Receipt, DeliveryError>)| {
+            let status = result.as_ref().map_or_else(|error| error.reason.status(), |taken| taken.status);
             let error = result.err();
             let outcome = error
                 .as_ref()
@@ -140,7 +140,7 @@ impl Sent {
                     attempt: event.attempts + 1,
                     at: self.began_at,
                     duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-                    status: reason.and_then(Reason::status),
+                    status,
                     error: error.as_ref().map(ToString::to_string),
                 }),
                 outcome,
@@ -233,9 +233,11 @@ async fn send(
     address: &Address,
     events: &[DueEvent],
     secrets: &Secrets,
-) -> Vec<Result<(), DeliveryError>> {
+    is_last: bool,
+) -> Vec<Result<Receipt, DeliveryError>> {
     let prepared = join_all(events.iter().map(|event| prepare(app, address, event, secrets))).await;
-    let deliveries: Vec<_> = prepared.iter().flatten().map(SignedMessage::delivery).collect();
+    let deliveries: Vec<_> =
+        prepared.iter().flatten().map(|message| Delivery { is_last, ..message.delivery() }).collect();
     let sent = match &address.target {
         Ok(target) => app.targets.send_many(target, &deliveries, DELIVERY_TIMEOUT).await,
         Err(_) => Vec::new(),

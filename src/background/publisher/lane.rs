@@ -1,7 +1,7 @@
 //! A held queue, as the publisher sees it: where it goes, how much it is asked at a time, how far it was
 //! read, and what of it is on its way.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,9 @@ const SHORT_PAUSE: TimeDelta = TimeDelta::seconds(15);
 const HOT: u64 = 64;
 /// That moment.
 const KEPT: Duration = Duration::from_secs(2);
+/// A request that waits for so long, and for four times as long as others take, may wait for a receiver that
+/// serves one connection until it is closed: then those that are served are closed.
+const STARVING: Duration = Duration::from_millis(500);
 /// Events that are on their way or wait to be noted.
 const MAX_OPEN: usize = 512;
 
@@ -75,9 +78,9 @@ impl Address {
         self.target.as_ref().map_or(1, Target::batch_size)
     }
 
-    /// Returns `true` if the queue takes events of this type.
-    pub fn takes(&self, kind: &str) -> bool {
-        self.event_types.as_ref().is_none_or(|types| types.iter().any(|of| of == kind))
+    /// Returns `true` if the queue takes an event.
+    fn takes(&self, event: &DueEvent) -> bool {
+        event.is_replayed || self.event_types.as_ref().is_none_or(|types| types.contains(&event.kind))
     }
 }
 
@@ -87,6 +90,16 @@ pub struct Memory {
     /// Its fresh events were read up to here.
     pub cursor: i64,
     pressure: Pressure,
+}
+
+/// What a request keeps until it ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Ticket {
+    began: (Instant, u64),
+    /// See [`Pressure::epoch`].
+    pub epoch: u32,
+    /// Its connection is closed afterwards.
+    pub is_last: bool,
 }
 
 /// Of an event that is on its way.
@@ -122,8 +135,12 @@ pub struct Lane {
     is_asked: bool,
     /// An event waits here that the look which runs may pass by.
     rewound: Option<i64>,
-    /// Requests on their way.
-    sending: usize,
+    /// Requests on their way, the oldest first.
+    sending: BTreeSet<(Instant, u64)>,
+    /// Numbers them.
+    count: u64,
+    /// The time that the last success took.
+    latency: Duration,
     open: HashMap<Uuid, Open>,
     /// Closed after the look of this number began: it may still have seen them.
     settled: Vec<(u64, Uuid)>,
@@ -159,7 +176,9 @@ impl Lane {
             is_queued: false,
             is_asked: false,
             rewound: None,
-            sending: 0,
+            sending: BTreeSet::new(),
+            count: 0,
+            latency: Duration::ZERO,
             open: HashMap::new(),
             settled: Vec::new(),
             resume_at: None,
@@ -183,9 +202,9 @@ impl Lane {
             return 0;
         }
         if self.is_dead() {
-            return 1usize.saturating_sub(self.sending);
+            return 1usize.saturating_sub(self.sending.len());
         }
-        let free = (self.pressure.limit() as usize).saturating_sub(self.sending);
+        let free = (self.pressure.limit() as usize).saturating_sub(self.sending.len());
         if self.pressure.gap().is_zero() {
             free
         } else {
@@ -198,7 +217,7 @@ impl Lane {
         let room = self.room(now);
         self.has_more
             && room > 0
-            && (self.sending == 0 || room >= (self.pressure.limit() as usize).div_ceil(2))
+            && (self.sending.is_empty() || room >= (self.pressure.limit() as usize).div_ceil(2))
     }
 
     /// When it is to be looked at again though nothing ends before: the end of a pause or of a gap.
@@ -268,7 +287,7 @@ impl Lane {
                 continue;
             }
             self.open.insert(event.id, Open { seq: event.seq, subject: event.subject.clone() });
-            if self.address.takes(&event.kind) { taken.events.push(event) } else { taken.skipped.push(event) }
+            if self.address.takes(&event) { taken.events.push(event) } else { taken.skipped.push(event) }
         }
         if let Some(seq) = self.rewound {
             self.cursor = self.cursor.min(seq - 1);
@@ -279,14 +298,19 @@ impl Lane {
     }
 
     /// A request begins.
-    pub fn begin(&mut self) {
-        self.sending += 1;
-        self.next_start = Instant::now() + self.pressure.gap();
+    pub fn begin(&mut self) -> Ticket {
+        let now = Instant::now();
+        let starving = self.sending.first().map(|(began, _)| now - *began).unwrap_or_default();
+        let is_last = starving > STARVING.max(self.latency * 4);
+        self.count += 1;
+        self.sending.insert((now, self.count));
+        self.next_start = now + self.pressure.gap();
+        Ticket { began: (now, self.count), epoch: self.pressure.epoch(), is_last }
     }
 
     /// A request has ended.
-    pub fn end(&mut self) {
-        self.sending = self.sending.saturating_sub(1);
+    pub fn end(&mut self, ticket: Ticket) {
+        self.sending.remove(&ticket.began);
     }
 
     /// An event was noted, or given up: it is on its way no more.
@@ -319,6 +343,9 @@ impl Lane {
 
     /// Learns from a request that has ended how the queue does.
     pub fn learn(&mut self, sent: &Sent, now: DateTime<Utc>, resumes_at: Option<DateTime<Utc>>) {
+        if sent.attempts.iter().any(|(_, result)| result.is_ok()) {
+            self.latency = sent.took;
+        }
         if let Some(at) = resumes_at {
             self.pause(at);
         }
@@ -338,7 +365,8 @@ impl Lane {
 
     /// Somebody helped it: it was tested well, put anew or resumed.
     pub fn revive(&mut self) {
-        (self.resume_at, self.failures, self.has_more) = (None, 0, true);
+        // One failure stays, so that its next success is noted: an outage that was told ends with that (contract 14).
+        (self.resume_at, self.failures, self.has_more) = (None, self.failures.min(1), true);
     }
 
     /// The time since the end of its last pause.

@@ -28,7 +28,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::delivery::{Parcel, Sent};
-use self::lane::{Lane, Memory};
+use self::lane::{Lane, Memory, Ticket};
 use self::look::Looked;
 pub use self::step::step;
 use crate::db::batch::BatchError;
@@ -118,12 +118,18 @@ struct Publisher {
     /// No look before that: the database could not be asked.
     look_after: Instant,
     deliveries: JoinSet<Sent>,
-    /// What is lost if a delivery panics.
-    running: HashMap<task::Id, (QueueId, Vec<Uuid>)>,
+    running: HashMap<task::Id, Running>,
     closings: FuturesUnordered<BoxFuture<'static, Closed>>,
     notices: JoinSet<()>,
     /// Events that were tried or skipped.
     tried: usize,
+}
+
+/// A request on its way: what is lost if its task panics.
+struct Running {
+    queue: QueueId,
+    ids: Vec<Uuid>,
+    ticket: Ticket,
 }
 
 /// What a sweep found: the first fresh event of each queue.
@@ -276,12 +282,11 @@ impl Publisher {
 
     /// Sends what a lane may send now.
     fn start(&mut self, queue: &QueueId, parcel: Parcel) {
-        let Some(lane) = self.lanes.get_mut(queue) else { return };
-        lane.begin();
+        let ticket = parcel.ticket;
         let ids = parcel.events.iter().map(|event| event.id).collect();
         let app = self.app.clone();
         let task = self.deliveries.spawn(async move { parcel.send(&app).await });
-        self.running.insert(task.id(), (queue.clone(), ids));
+        self.running.insert(task.id(), Running { queue: queue.clone(), ids, ticket });
     }
 
     fn ended(&mut self, ended: Result<(task::Id, Sent), JoinError>) {
@@ -292,10 +297,10 @@ impl Publisher {
             }
             Err(error) => {
                 tracing::error!(%error, "a delivery ended without a result");
-                let Some((queue, ids)) = self.running.remove(&error.id()) else { return };
+                let Some(Running { queue, ids, ticket }) = self.running.remove(&error.id()) else { return };
                 let look = self.count;
                 if let Some(lane) = self.lanes.get_mut(&queue) {
-                    lane.end();
+                    lane.end(ticket);
                     ids.into_iter().for_each(|id| lane.settle(id, look));
                 }
             }
@@ -310,7 +315,7 @@ impl Publisher {
         let (mut was_failing, mut resumes_at) = (true, None);
         if let Some(lane) = lane {
             let running_for = lane.running_for(now);
-            lane.end();
+            lane.end(sent.ticket);
             was_failing = lane.failures > 0;
             resumes_at = sent.tell(&mut lane.pressure, now, running_for);
             lane.learn(&sent, now, resumes_at);

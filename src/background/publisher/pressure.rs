@@ -146,6 +146,8 @@ impl Pressure {
         let learnt = cycle / self.taken.max(1);
         let (gap, wider) = (self.gap, self.gap.mul_f64(WIDER));
         self.gap = match self.taken {
+            // One that has taken nothing yet is busy, and says nothing of how often it may be asked.
+            0 if gap.is_zero() => Duration::ZERO,
             _ if gap.is_zero() => learnt,
             0 => wider.max(learnt.min(gap * 2)),
             _ => wider,
@@ -212,7 +214,7 @@ mod tests {
     #[test]
     fn answers_within_ten_milliseconds_of_the_quickest_are_no_sign_of_a_queue() {
         let mut pressure = Pressure::default();
-        assert_eq!(after_rounds(&mut pressure, 40, |beside| Duration::from_micros(250) * beside), 44);
+        assert_eq!(after_rounds(&mut pressure, 30, |beside| Duration::from_micros(250) * beside), 34);
     }
 
     #[test]
@@ -263,6 +265,13 @@ mod tests {
         assert_eq!(pressure.gap().as_millis(), 217);
         (0..100).for_each(|_| pressure.succeeded(ms(10)));
         assert_eq!(pressure.gap().as_millis(), 206, "it creeps");
+    }
+
+    #[test]
+    fn a_receiver_that_was_only_busy_is_asked_without_a_distance_once_it_has_time() {
+        let mut pressure = Pressure::default();
+        pressure.refused(pressure.epoch(), Some(ms(4_000)), ms(50));
+        assert_eq!((pressure.gap(), pressure.limit()), (ms(0), 2));
     }
 
     #[test]

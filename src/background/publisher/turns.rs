@@ -176,7 +176,7 @@ impl Publisher {
             let batch = lane.address.batch();
             let most = lane.room(look.now) * batch;
             let taken = lane.take(answer, question.room, most, look.number);
-            let (address, epoch) = (lane.address.clone(), lane.pressure.epoch());
+            let address = lane.address.clone();
             for event in taken.skipped {
                 self.close(skipped(&address, self.holder, &event, look.now));
             }
@@ -188,8 +188,9 @@ impl Publisher {
                     events.iter().for_each(|event| self.put_off(&queue, event.id, event.seq));
                     continue;
                 };
+                let Some(ticket) = self.lanes.get_mut(&queue).map(Lane::begin) else { break };
                 let secrets = found.secrets.clone();
-                self.start(&queue, Parcel { address: address.clone(), events, secrets, epoch, slot });
+                self.start(&queue, Parcel { address: address.clone(), events, secrets, ticket, slot });
             }
             if self.lanes.get(&queue).is_some_and(|lane| lane.is_done(look.now)) {
                 self.give_back(queue);

@@ -56,6 +56,8 @@ pub struct Delivery<'a> {
     pub group: Option<&'a str>,
     /// W3C trace context of the attempt, for a webhook.
     pub traceparent: Option<String>,
+    /// The connection is not to be used again: another request waits for the receiver to accept its own.
+    pub is_last: bool,
     /// Nothing that earlier deliveries left is used, no connection and no AWS session: for tests,
     /// which must not pass on what was allowed a while ago.
     pub anew: bool,
@@ -72,6 +74,13 @@ impl Delivery<'_> {
 
 /// Longest group that SQS and Event Hubs take, in bytes.
 const MAX_GROUP: usize = 128;
+
+/// The answer that an event was taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Of a webhook's answer.
+    pub status: Option<u16>,
+}
 
 /// The place where an org wants a stream's events.
 #[derive(Clone, Debug)]
@@ -183,10 +192,12 @@ impl Targets {
         target: &Target,
         delivery: &Delivery<'_>,
         timeout: Duration,
-    ) -> Result<(), DeliveryError> {
+    ) -> Result<Receipt, DeliveryError> {
         let (inner, now) = (&*self.0, self.0.clock.now());
         match target {
-            Target::Webhook(webhook) => webhook::send(&inner.partner, webhook, delivery, timeout, now).await,
+            Target::Webhook(webhook) => {
+                return webhook::send(&inner.partner, webhook, delivery, timeout, now).await;
+            }
             Target::AzureStorageQueue(queue) => {
                 let endpoint = inner.storage_queue_endpoint.as_ref();
                 let outbound = if endpoint.is_some() { &inner.operator } else { &inner.partner };
@@ -202,6 +213,7 @@ impl Targets {
             #[cfg(not(feature = "aws"))]
             Target::AwsSqs(_) => Err(Reason::Settings("this service is built without aws_sqs").into()),
         }
+        .map(|()| Receipt::default())
     }
 
     /// Sends events once, as many as go in one request together, and waits at most `timeout` for all of
@@ -215,16 +227,17 @@ impl Targets {
         target: &Target,
         deliveries: &[Delivery<'_>],
         timeout: Duration,
-    ) -> Vec<Result<(), DeliveryError>> {
-        match (target, deliveries) {
+    ) -> Vec<Result<Receipt, DeliveryError>> {
+        let sent = match (target, deliveries) {
             #[cfg(feature = "aws")]
             (Target::AwsSqs(queue), [_, _, ..]) => self.0.sqs.send_many(queue, deliveries, timeout).await,
             (Target::AzureEventHubs(hub), _) => self.0.event_hubs(hub, timeout).send(deliveries).await,
             _ => {
                 let sends = deliveries.iter().map(|delivery| self.send(target, delivery, timeout));
-                futures_util::future::join_all(sends).await
+                return futures_util::future::join_all(sends).await;
             }
-        }
+        };
+        sent.into_iter().map(|sent| sent.map(|()| Receipt::default())).collect()
     }
 }
 

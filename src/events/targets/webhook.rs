@@ -8,10 +8,10 @@ use hyper::body::Bytes;
 use hyper::header::{self, HeaderMap};
 use hyper::{Method, Request};
 
-use super::Delivery;
 use super::error::{DeliveryError, Reason};
 use super::outbound::{Outbound, Over, USER_AGENT, drain, with_timeout};
 use super::settings::Webhook;
+use super::{Delivery, Receipt};
 
 /// Posts a delivery; any 2xx acknowledges it, its body is read and forgotten.
 ///
@@ -25,13 +25,13 @@ pub async fn send(
     delivery: &Delivery<'_>,
     timeout: Duration,
     now: DateTime<Utc>,
-) -> Result<(), DeliveryError> {
+) -> Result<Receipt, DeliveryError> {
     let over = if delivery.anew { Over::New } else { Over::Any };
     let response = with_timeout(timeout, outbound.send(request(webhook, delivery)?, over)).await?;
     let (head, body) = response.into_parts();
     drain(body).await;
     if head.status.is_success() {
-        return Ok(());
+        return Ok(Receipt { status: Some(head.status.as_u16()) });
     }
     let retry_after = retry_after(&head.headers, now);
     Err(DeliveryError { reason: Reason::Status(head.status.as_u16()), retry_after })
@@ -45,6 +45,9 @@ fn request(webhook: &Webhook, delivery: &Delivery<'_>) -> Result<Request<Full<By
         .header(header::USER_AGENT, USER_AGENT);
     for (name, value) in &delivery.headers {
         request = request.header(*name, *value);
+    }
+    if delivery.is_last {
+        request = request.header(header::CONNECTION, "close");
     }
     if let Some(traceparent) = &delivery.traceparent {
         request = request.header("traceparent", traceparent);

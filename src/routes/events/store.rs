@@ -196,7 +196,7 @@ pub async fn replay(
         -- In their order, behind all that waits.
         numbered AS (SELECT id, nextval('events_seq') AS seq FROM (SELECT id FROM chosen ORDER BY id) AS ordered)
         UPDATE events e
-        SET state = 'pending', seq = numbered.seq, attempts = 0, deferrals = 0, first_attempt_at = NULL,
+        SET state = 'pending', is_replayed = true, seq = numbered.seq, attempts = 0, deferrals = 0, first_attempt_at = NULL,
             next_attempt_at = $3, lease = NULL, last_error = NULL, closed_at = NULL
         FROM numbered WHERE e.org_id = $1 AND e.id = numbered.id
         "#,

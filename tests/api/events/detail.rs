@@ -1,5 +1,7 @@
 //! `GET /v1/admin/org/events/{event_id}`: what was signed, and what became of each attempt (contract 14).
 
+use chrono::TimeDelta;
+use partner_api::clock::rfc3339;
 use serde_json::{Value, json};
 
 use super::{EVENTS, create_user, partner, publish, service, the_event};
@@ -65,4 +67,40 @@ async fn an_event_of_another_org_is_not_found_and_a_text_that_is_no_id_is_refuse
         let refused = zeta.get(&format!("{EVENTS}/{malformed}")).await.expect(422).json();
         assert_eq!(refused["detail"][0]["loc"], json!(["path", "event_id"]), "{malformed}");
     }
+}
+
+#[tokio::test]
+async fn every_attempt_is_noted_with_when_it_began_and_what_went_wrong() {
+    let app = service().await;
+    let acme = partner(&app, "acme").await;
+    create_user(&acme.org).await;
+    let mut began = Vec::new();
+    for answer in ["500 Internal Server Error", "503 Service Unavailable", "200 OK"] {
+        acme.receiver.answers(answer);
+        app.clock.advance(TimeDelta::minutes(10));
+        began.push(rfc3339(app.clock.now()));
+        publish(&app).await;
+    }
+    let event_id = the_event(&acme.org).await["event_id"].as_str().expect("an id").to_owned();
+    let shown = acme.org.get(&format!("{EVENTS}/{event_id}")).await.expect(200).json()["data"].clone();
+    let attempts: Vec<_> = shown["deliveries"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|each| {
+            (each["attempt"].clone(), each["at"].clone(), each["status"].clone(), each["error"].clone())
+        })
+        .collect();
+    assert_eq!(
+        attempts,
+        [
+            (json!(1), json!(began[0]), json!(500), json!("status 500")),
+            (json!(2), json!(began[1]), json!(503), json!("status 503")),
+            (json!(3), json!(began[2]), json!(200), Value::Null),
+        ]
+    );
+    assert!(
+        shown["deliveries"][0]["duration_ms"].as_i64().is_some_and(|millis| (0..10_000).contains(&millis))
+    );
+    assert_eq!((&shown["status"], &shown["attempts"]), (&json!("delivered"), &json!(3)));
 }

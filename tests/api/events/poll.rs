@@ -94,6 +94,7 @@ async fn a_queue_to_fetch_from_needs_no_test_and_is_sent_nothing() {
         (&json!("poll"), &json!({}), &json!("active"))
     );
     create_user(&acme).await;
+    assert_eq!(publish(&app).await, 0);
     assert_eq!(fetch(&acme, 100).await.0.len(), 1);
     refused(&acme.bodyless("POST", &format!("{QUEUE}/test")).await, 409, "queue_type_mismatch");
 }

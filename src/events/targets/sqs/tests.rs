@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::crypto::secret::Secret;
 use crate::events::targets::settings::{Policy, SqsQueue};
 use crate::events::targets::test_server::{StubAnswer, TestServer};
-use crate::events::targets::{AwsCredentials, Delivery, Target, Targets, TargetsConfig};
+use crate::events::targets::{AwsCredentials, Delivery, Receipt, Target, Targets, TargetsConfig};
 
 const ORG: Uuid = Uuid::from_u128(0x0192_d3a0_0000_7000_8000_0000_0000_0001);
 const QUEUE: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/events";
@@ -81,7 +81,7 @@ impl World {
     async fn deliver(&self, org_id: Uuid, url: &str, role: Option<&str>, anew: bool) -> Result<(), String> {
         let delivery = Delivery { org_id, anew, ..delivery("evt_1", "{}") };
         let sent = self.targets.send(&target(url, role), &delivery, Duration::from_secs(5)).await;
-        sent.map_err(|error| error.to_string())
+        sent.map(|_| ()).map_err(|error| error.to_string())
     }
 
     /// Sends these messages together, under the ids `evt_0`, `evt_1` and so on.
@@ -90,7 +90,7 @@ impl World {
         let deliveries: Vec<_> = ids.iter().zip(messages).map(|(id, text)| delivery(id, text)).collect();
         let target = target(url, Some("arn:aws:iam::123456789012:role/writer"));
         let sent = self.targets.send_many(&target, &deliveries, Duration::from_secs(5)).await;
-        sent.into_iter().map(|sent| sent.map_err(|error| error.to_string())).collect()
+        sent.into_iter().map(|sent| sent.map(|_| ()).map_err(|error| error.to_string())).collect()
     }
 
     fn asked(&self) -> (usize, usize) {
@@ -120,6 +120,7 @@ fn delivery<'a>(event_id: &'a str, message: &'a str) -> Delivery<'a> {
         is_bare: false,
         group: None,
         traceparent: None,
+        is_last: false,
         anew: false,
     }
 }
@@ -291,7 +292,7 @@ async fn a_fifo_queue_groups_by_the_subject_where_there_is_one() {
     let world = World::new(ASSUMED, SENT).await;
     let named = Delivery { group: Some("user-7"), ..delivery("evt_1", "{}") };
     let target = target(&format!("{QUEUE}.fifo"), None);
-    assert_eq!(world.targets.send(&target, &named, Duration::from_secs(5)).await, Ok(()));
+    assert_eq!(world.targets.send(&target, &named, Duration::from_secs(5)).await, Ok(Receipt::default()));
     assert!(world.sqs.requests()[0].contains(r#""MessageGroupId":"user-7""#));
 }
 
@@ -380,7 +381,7 @@ async fn what_is_a_message_by_itself_goes_with_its_headers_as_attributes() {
         ..delivery("evt_1", "{}")
     };
     let target = target(QUEUE, Some("arn:aws:iam::123456789012:role/writer"));
-    assert_eq!(world.targets.send(&target, &bare, Duration::from_secs(5)).await, Ok(()));
+    assert_eq!(world.targets.send(&target, &bare, Duration::from_secs(5)).await, Ok(Receipt::default()));
     let sent = world.sqs.requests().remove(0);
     assert!(sent.contains(r#""MessageBody":"{\"specversion\":\"1.0\"}""#), "{sent}");
     for (name, value) in bare.headers.into_iter().chain([("content-type", bare.content_type)]) {

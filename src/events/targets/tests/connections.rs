@@ -8,7 +8,7 @@ const CLOSE: StubAnswer = StubAnswer::WriteAndClose("");
 
 async fn send(targets: &Targets, server: &TestServer) -> Result<(), String> {
     let sent = targets.send(&webhook(&server.url()), &delivery(), SECOND).await;
-    sent.map_err(|error| error.to_string())
+    sent.map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// Requests and connections so far.
@@ -57,7 +57,10 @@ async fn a_test_uses_no_connection_that_stands() {
     let test = Delivery { anew: true, ..delivery() };
     for _ in 0..3 {
         assert_eq!(send(&targets, &server).await, Ok(()));
-        assert_eq!(targets.send(&webhook(&server.url()), &test, SECOND).await, Ok(()));
+        assert_eq!(
+            targets.send(&webhook(&server.url()), &test, SECOND).await,
+            Ok(Receipt { status: Some(200) })
+        );
     }
     assert_eq!(seen(&server), (6, 4));
 }
@@ -73,7 +76,7 @@ async fn a_host_that_moves_is_followed_within_a_minute_however_busy_its_connecti
     let targets = Targets::with_resolver(config, clock.clone(), resolver);
     let target = webhook(&format!("http://hooks.example.com:{port}/"));
     for second in 0..90 {
-        assert_eq!(targets.send(&target, &delivery(), SECOND).await, Ok(()));
+        assert_eq!(targets.send(&target, &delivery(), SECOND).await, Ok(Receipt { status: Some(200) }));
         if second == 55 {
             assert!(there.requests().is_empty());
         }

@@ -21,7 +21,7 @@ fn hub() -> Target {
 #[tokio::test]
 async fn an_event_goes_to_the_hub_under_its_partition_key_with_a_signature_of_a_quarter_hour() {
     let (server, targets) = world(StubAnswer::Body(201, "")).await;
-    assert_eq!(targets.send(&hub(), &delivery(), SECOND).await, Ok(()));
+    assert_eq!(targets.send(&hub(), &delivery(), SECOND).await, Ok(Receipt::default()));
     let request = server.requests().remove(0);
     let (head, body) = request.split_once("\r\n\r\n").expect("a head");
     assert_eq!(body, delivery().message);
@@ -43,7 +43,7 @@ async fn events_of_one_partition_key_are_one_request() {
     let (server, targets) = world(StubAnswer::Body(201, "")).await;
     let of = |org_id, message| Delivery { org_id, message, ..delivery() };
     let deliveries = [of(ZETA, r#"{"n":1}"#), of(Uuid::nil(), r#"{"n":2}"#), of(ZETA, r#"{"n":"3"}"#)];
-    assert_eq!(targets.send_many(&hub(), &deliveries, SECOND).await, vec![Ok(()); 3]);
+    assert_eq!(targets.send_many(&hub(), &deliveries, SECOND).await, vec![Ok(Receipt::default()); 3]);
     let mut requests = server.requests();
     requests.sort_by_key(|request| request.contains("servicebus.json"));
     assert_eq!(requests.len(), 2);
@@ -60,7 +60,7 @@ async fn the_subject_is_the_partition_key_where_there_is_one() {
     let (server, targets) = world(StubAnswer::Body(201, "")).await;
     let deliveries =
         ["user-7", "user-8", "user-7"].map(|group| Delivery { group: Some(group), ..delivery() });
-    assert_eq!(targets.send_many(&hub(), &deliveries, SECOND).await, vec![Ok(()); 3]);
+    assert_eq!(targets.send_many(&hub(), &deliveries, SECOND).await, vec![Ok(Receipt::default()); 3]);
     let requests = server.requests();
     assert_eq!(requests.len(), 2);
     for key in ["user-7", "user-8"] {
@@ -76,7 +76,15 @@ async fn a_request_holds_at_most_a_quarter_of_a_mebibyte() {
     let of = |message| Delivery { message, ..delivery() };
     let deliveries = [of(&half), of(&half), of(&half), of(&larger)];
     let sent = targets.send_many(&hub(), &deliveries, SECOND).await;
-    assert_eq!(sent, [Ok(()), Ok(()), Ok(()), Err(Reason::TooLarge.into())]);
+    assert_eq!(
+        sent,
+        [
+            Ok(Receipt::default()),
+            Ok(Receipt::default()),
+            Ok(Receipt::default()),
+            Err(Reason::TooLarge.into())
+        ]
+    );
     assert_eq!(server.requests().len(), 2);
 }
 

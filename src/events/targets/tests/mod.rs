@@ -40,6 +40,7 @@ fn delivery() -> Delivery<'static> {
         is_bare: false,
         group: None,
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        is_last: false,
         anew: false,
     }
 }
@@ -49,7 +50,7 @@ fn webhook(url: &str) -> Target {
 }
 
 async fn post(url: &str) -> Result<(), DeliveryError> {
-    targets(PRIVATE).send(&webhook(url), &delivery(), SECOND).await
+    targets(PRIVATE).send(&webhook(url), &delivery(), SECOND).await.map(|_| ())
 }
 
 /// Posts to a server that answers like this; the text of the failure.
@@ -84,7 +85,7 @@ async fn connections_are_used_again() {
     let server = TestServer::start(OK).await;
     let targets = targets(PRIVATE);
     for _ in 0..10 {
-        assert_eq!(targets.send(&webhook(&server.url()), &delivery(), SECOND).await, Ok(()));
+        assert_eq!(targets.send(&webhook(&server.url()), &delivery(), SECOND).await.map(|_| ()), Ok(()));
     }
     assert_eq!((server.requests().len(), server.connections()), (10, 1));
 }
@@ -124,7 +125,7 @@ async fn a_head_with_2xx_acknowledges_whatever_its_body_does() {
         let server = TestServer::start(answer).await;
         let targets = targets(PRIVATE);
         for _ in 0..2 {
-            assert_eq!(targets.send(&webhook(&server.url()), &delivery(), SECOND).await, Ok(()));
+            assert_eq!(targets.send(&webhook(&server.url()), &delivery(), SECOND).await.map(|_| ()), Ok(()));
         }
         assert_eq!(server.connections(), 2, "a connection that was not read to the end is not used again");
     }
@@ -216,7 +217,7 @@ async fn the_connection_goes_to_the_address_that_was_checked() {
     let config = TargetsConfig { policy: PRIVATE, ..TargetsConfig::default() };
     let targets = Targets::with_resolver(config, Clock::system(), Arc::clone(&resolver) as _);
     let url = format!("http://hooks.example.com:{port}/");
-    assert_eq!(targets.send(&webhook(&url), &delivery(), SECOND).await, Ok(()));
+    assert_eq!(targets.send(&webhook(&url), &delivery(), SECOND).await.map(|_| ()), Ok(()));
     assert_eq!(resolver.questions_left(), 1, "the resolver is asked once for a connection");
     let trapped = tokio::time::timeout(SECOND / 10, trap.accept()).await;
     assert!(trapped.is_err(), "nothing reached the second answer");
