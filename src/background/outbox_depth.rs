@@ -136,12 +136,12 @@ async fn look_at_queues(
             SELECT count(*) AS events, min(next_attempt_at) AS since FROM (
                 (SELECT next_attempt_at FROM events AS e
                  WHERE e.org_id = queue.org_id AND e.stream = queue.stream AND e.state = 'pending' AND e.attempts = 0
-                     AND queue.failures < $2 AND queue.paused_at IS NULL
+                     AND queue.failures < $2 AND queue.paused_at IS NULL AND queue.type <> 'poll'
                  ORDER BY seq LIMIT $3)
                 UNION ALL
                 (SELECT next_attempt_at FROM events AS e
                  WHERE e.org_id = queue.org_id AND e.stream = queue.stream AND e.state = 'pending' AND e.attempts > 0
-                     AND e.next_attempt_at <= $1 AND queue.failures < $2 AND queue.paused_at IS NULL
+                     AND e.next_attempt_at <= $1 AND queue.failures < $2 AND queue.paused_at IS NULL AND queue.type <> 'poll'
                  ORDER BY next_attempt_at LIMIT $3)
             ) AS first
         ) AS late

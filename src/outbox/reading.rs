@@ -77,13 +77,17 @@ pub async fn read(
             SELECT * FROM unnest($6::bigint[], $7::text[]) AS b (n, subject)
             UNION ALL
             SELECT question.n, waiting.subject FROM question CROSS JOIN LATERAL (
-                SELECT coalesce(e.subject, CASE WHEN e.stream IN ('users', 'credentials')
-                                                THEN substring(e.body FROM '"data":\{"[a-z_]+":"([^"]*)"') END) AS subject
+                SELECT subject.of_it AS subject
                 FROM events e
+                CROSS JOIN LATERAL (
+                    SELECT coalesce(e.subject, CASE WHEN e.stream IN ('users', 'credentials')
+                                                    THEN substring(e.body FROM '"data":\{"[a-z_]+":"([^"]*)"') END) AS of_it
+                ) AS subject
                 WHERE e.org_id = question.org_id AND e.stream = question.stream AND e.state = 'pending' AND e.attempts > 0
-                LIMIT $8
+                    AND subject.of_it IS NOT NULL
+                LIMIT $8::bigint + 1
             ) AS waiting
-            WHERE question.is_ordered AND waiting.subject IS NOT NULL
+            WHERE question.is_ordered
         )
         SELECT question.n AS "n!", queue.updated_at AS "put_at?", due.is_fresh AS "is_fresh?", due.id AS "id?", due.seq AS "seq?",
                due.type AS "kind?", due.body AS "body?", due.traceparent, due.attempts AS "attempts?",

@@ -8,7 +8,8 @@ use futures_util::future::join_all;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
-use super::lane::{Address, Ticket};
+use super::address::Address;
+use super::lane::Ticket;
 use super::pressure::Pressure;
 use super::{DELIVERY_TIMEOUT, schedule};
 use crate::events::StreamName;

@@ -10,14 +10,11 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::DELIVERY_TIMEOUT;
+use super::address::Address;
 use super::delivery::Sent;
 use super::pressure::Pressure;
 use crate::crypto::master::MasterKeys;
-use crate::events::options::{Format, MessageForm};
-use crate::events::queue::StoredQueue;
 use crate::events::targets::settings::Policy;
-use crate::events::targets::{DeliveryError, Target};
-use crate::outbox::QueueId;
 use crate::outbox::closing::{DEAD_AFTER, PROBE_INTERVAL};
 use crate::outbox::holds::{HeldQueue, LEASE};
 use crate::outbox::reading::{Answer, DueEvent, Question};
@@ -33,56 +30,6 @@ const KEPT: Duration = Duration::from_secs(2);
 const STARVING: Duration = Duration::from_millis(500);
 /// Events that are on their way or wait to be noted.
 const MAX_OPEN: usize = 512;
-
-/// What a delivery needs to know of its queue.
-#[derive(Debug)]
-pub struct Address {
-    pub queue: QueueId,
-    /// When it was last put in place.
-    pub put_at: DateTime<Utc>,
-    pub queue_type: String,
-    pub target: Result<Target, DeliveryError>,
-    pub form: Result<MessageForm, DeliveryError>,
-    /// An event of a subject waits for the earlier ones (contract 14).
-    pub is_ordered: bool,
-    event_types: Option<Vec<String>>,
-}
-
-impl Address {
-    fn new(held: HeldQueue, master: &MasterKeys, policy: Policy) -> Self {
-        let stored = StoredQueue {
-            org_id: held.org_id,
-            stream: &held.stream,
-            kind: &held.queue_type,
-            settings: &held.settings,
-            sealed: held.sealed.as_deref(),
-        };
-        Self {
-            target: stored.target(master, policy),
-            form: MessageForm::stored(&held.format, held.encrypt_to.as_deref()),
-            queue: QueueId { org_id: held.org_id, stream: held.stream.into() },
-            put_at: held.put_at,
-            queue_type: held.queue_type,
-            is_ordered: held.ordering.is_some(),
-            event_types: held.event_types,
-        }
-    }
-
-    /// Its messages tell what their event is about, or its order asks for it.
-    fn wants_subjects(&self) -> bool {
-        self.is_ordered || self.form.as_ref().is_ok_and(|form| form.format == Format::Cloudevents)
-    }
-
-    /// The events that go in one request.
-    pub fn batch(&self) -> usize {
-        self.target.as_ref().map_or(1, Target::batch_size)
-    }
-
-    /// Returns `true` if the queue takes an event.
-    fn takes(&self, event: &DueEvent) -> bool {
-        event.is_replayed || self.event_types.as_ref().is_none_or(|types| types.contains(&event.kind))
-    }
-}
 
 /// What is remembered of a queue between two holds.
 #[derive(Clone, Debug, Default)]
@@ -240,6 +187,11 @@ impl Lane {
         self.open.is_empty() && (stands || is_dry && !is_warm)
     }
 
+    /// The events that go in one request; a dead queue is probed with one.
+    pub fn batch(&self) -> usize {
+        if self.is_dead() { 1 } else { self.address.batch() }
+    }
+
     /// The question for what it has for `room` requests.
     pub fn question(&mut self, room: usize) -> Question {
         // What is told from here on, the answer may not know.
@@ -249,7 +201,7 @@ impl Lane {
             queue: self.address.queue.clone(),
             after: self.cursor,
             // Those on their way may be seen again.
-            room: (room * self.address.batch() + self.open.len()) as i64,
+            room: (room * self.batch() + self.open.len()) as i64,
             busy: self.address.is_ordered.then(subjects),
             with_subject: self.address.wants_subjects(),
         }

@@ -173,7 +173,7 @@ impl Publisher {
                 self.lost(queue, answer.put_at.is_some());
                 continue;
             }
-            let batch = lane.address.batch();
+            let batch = lane.batch();
             let most = lane.room(look.now) * batch;
             let taken = lane.take(answer, question.room, most, look.number);
             let address = lane.address.clone();

@@ -1,6 +1,6 @@
 //! What a type's data keeps to: a JSON Schema of the platform's (2020-12 or draft-07), compiled once. Whoever writes
 //! one may be wrong, or worse, so nothing in it can make the service hang, crash or ask the network: references stay
-//! in the schema, patterns match in linear time, and work and stack are counted ([`work`]) wherever a subschema meets
+//! in the schema, patterns match in linear time, and work and stack are counted (`work`) wherever a subschema meets
 //! a value.
 
 mod prepared;
