@@ -105,17 +105,17 @@ async fn progress_grows_chunk_by_chunk() {
     // What is told after each chunk.
     app.database
         .execute(
-            "CREATE TABLE seen (row_count bigint, byte_count bigint, total bigint);
+            "CREATE TABLE public.seen (row_count bigint, byte_count bigint, total bigint);
              CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$
              BEGIN
-                 INSERT INTO seen SELECT row_count, byte_count, total FROM reports WHERE id = NEW.report_id;
+                 INSERT INTO public.seen SELECT row_count, byte_count, total FROM reports WHERE id = NEW.report_id;
                  RETURN NEW;
              END $$;
              CREATE TRIGGER see AFTER INSERT ON report_chunks FOR EACH ROW EXECUTE FUNCTION see()",
         )
         .await;
     assert_eq!(make(&app).await, 1);
-    let seen: Vec<(i64, i64, i64)> = sqlx::query_as("SELECT * FROM seen ORDER BY byte_count")
+    let seen: Vec<(i64, i64, i64)> = sqlx::query_as("SELECT * FROM public.seen ORDER BY byte_count")
         .fetch_all(&mut app.database.connect().await)
         .await
         .expect("rows");

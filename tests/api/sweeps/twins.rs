@@ -20,7 +20,9 @@ async fn what_an_org_reads_is_the_same_whoever_else_holds_the_same_ids() {
     let sweep = Sweep::new().await;
     let acme = furnished(&sweep, "acme").await;
     let mut paths = Vec::new();
-    for operation in sweep.operations().iter().filter(|o| o.method == "GET" && !o.is_planned()) {
+    // Fetching messages hands them out, so that the second answer is another one in any case.
+    let reads = |o: &&Operation| o.method == "GET" && !o.is_planned() && o.id != "fetch_messages";
+    for operation in sweep.operations().iter().filter(reads) {
         let path = sweep.named(&acme, operation).await.theirs;
         paths.push(path.clone());
         paths.extend(queries(operation).iter().map(|query| format!("{path}?{query}")));
