@@ -5,7 +5,7 @@ import re
 import urllib.parse
 
 # What only the partner has; the example is refused, and harms nobody. See tests/api/sweeps/examples.rs.
-PARTNERS_OWN = ("webhook", "aws_sqs", "azure_storage_queue", "PublicKey", "Response", "client_assertion")
+PARTNERS_OWN = ("webhook", "aws_sqs", "azure_storage_queue", "azure_event_hubs", "PublicKey", "Response", "client_assertion")
 # What asks for a key whose private half only the partner has: refused, because the demo org has none. And what GitHub's
 # keys must be set up for.
 NOT_SET_UP = {"create_report": 409, "report_github_leaks": 503}
@@ -75,6 +75,9 @@ def send_all(document, demo):
                 demo.ids["UniqueId"] = json.loads(text)["UniqueId"]
             is_own = isinstance(example, dict) and any(field in example for field in PARTNERS_OWN)
             refused = NOT_SET_UP.get(operation["operationId"])
+            if operation["operationId"] == "replace_queue" and example.get("type") == "poll":
+                # The only example that works for anybody: the demo org has no queue to be replaced yet.
+                refused = 404
             good = status in (400, 401, 404, 422) if is_own else status == refused if refused else 200 <= status < 300
             if not good or str(status) not in operation["responses"]:
                 problems.append(f"{operation['operationId']}: {status} {text[:200].decode()}")

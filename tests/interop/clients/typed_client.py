@@ -23,7 +23,6 @@ from generated.partner.models import (
     DataRotatedTenantKey,
     ErrorCode,
     ErrorEnvelope,
-    EventType,
     ListEventEntry,
     ListTenantKeyEntry,
     ListUserEntry,
@@ -37,7 +36,6 @@ from generated.partner.models import (
     RegisterWebhookType,
     ReplayRange,
     RotateTenantKey,
-    Stream,
     TracedError,
     ValidationErrors,
     WebhookTarget,
@@ -84,27 +82,27 @@ def rotation() -> None:
 
 def queues() -> None:
     webhook = RegisterWebhook(type_=RegisterWebhookType.WEBHOOK, webhook=WebhookTarget(url=WEBHOOK))
-    made = create_queue.sync(Stream.USERS, client=client, body=webhook)
+    made = create_queue.sync("users", client=client, body=webhook)
     assert isinstance(made, DataQueue) and made.data.type_ is QueueType.WEBHOOK, made
     target = AzureStorageQueueTarget(account_name="partnerevents", queue_name="events", sas_token=SAS)
     azure = RegisterAzureStorageQueue(
         type_=RegisterAzureStorageQueueType.AZURE_STORAGE_QUEUE, azure_storage_queue=target)
-    replaced = replace_queue.sync(Stream.USERS, client=client, body=azure)
+    replaced = replace_queue.sync("users", client=client, body=azure)
     assert isinstance(replaced, DataQueue) and replaced.data.type_ is QueueType.AZURE_STORAGE_QUEUE, replaced
     sqs = RegisterAwsSqs(type_=RegisterAwsSqsType.AWS_SQS, aws_sqs=AwsSqsTarget(
         queue_url="https://sqs.eu-central-1.amazonaws.com/123456789012/events", region="eu-central-1",
         role_arn="arn:aws:iam::123456789012:role/partner-events"))
-    refused = replace_queue.sync_detailed(Stream.USERS, client=client, body=sqs)
+    refused = replace_queue.sync_detailed("users", client=client, body=sqs)
     assert refused.status_code == 400 and isinstance(refused.parsed, ErrorEnvelope), refused
     assert refused.parsed.error.code is ErrorCode.INVALID_REQUEST, refused
 
 
 def replay() -> None:
     start, end = (datetime(2026, 1, 1, hour, tzinfo=timezone.utc) for hour in (0, 1))
-    replayed = replay_events.sync(client=client, body=ReplayRange(stream=Stream.USERS, from_=start, to=end))
+    replayed = replay_events.sync(client=client, body=ReplayRange(stream="users", from_=start, to=end))
     assert isinstance(replayed, DataReplayed) and replayed.data.replayed == 0, replayed
-    events = list_events.sync(client=client, stream=Stream.USERS, limit=1)
-    assert isinstance(events, ListEventEntry) and events.data[0].type_ is EventType.USER_CREATED, events
+    events = list_events.sync(client=client, stream="users", limit=1)
+    assert isinstance(events, ListEventEntry) and events.data[0].type_ == "user.created", events
 
 
 def errors() -> None:
