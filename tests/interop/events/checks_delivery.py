@@ -183,7 +183,7 @@ def killed(walk):
         writers = [threading.Thread(target=create_until, args=(org, stop)) for _ in range(4)]
         for writer in writers:
             writer.start()
-        wait_until(lambda: len(walk.receiver.inbox(path)), lambda seen: seen >= received_before + 40, 20)
+        wait_until(lambda: len(walk.receiver.inbox(path)), lambda seen: seen >= received_before + 40, LEASE + 20)
         walk.service.kill()
         stop.set()
         gate.set()
