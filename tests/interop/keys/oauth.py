@@ -108,7 +108,7 @@ def scopes(partner):
         return made, set(token["scope"].split(" "))
 
     every = set(metadata["scopes_supported"])
-    assert len(every) == 19 and "partner" in every, every
+    assert len(every) == 20 and "partner" in every, every
     for scope in every - {"partner"}:
         caller, granted = client(scope)
         assert granted == {"partner", scope}, granted

@@ -14,6 +14,8 @@ VARYING = (
     (r"\b[0-9a-f]{64}\b", "<sha256>"),
     (r"nonce [\w-]{43}", "nonce <random>"),
     (r'"(waiting_events|total|version)":\d+', r'"\1":<n>'),
+    # Of the last hour, which has seen an attempt or none.
+    (r'"(success_rate_1h|p95_ms_1h)":(null|[\d.]+)', r'"\1":<n>'),
     (r'"status":"(created|exists)"', '"status":"<there>"'),
     (r'("data":\[\{"user_id":"<id>","created_at":"<instant>"\})(,\{[^}]*\})*\]', r"\1]"),
 )

@@ -100,8 +100,8 @@ def one_kept_connection(walk):
         receiver.stop()
 
 
-def limited(seconds):
-    """Five a second, four ways to say so, side by side: at least 80 % of it, and nothing fails."""
+def limited(seconds, least):
+    """Five a second, four ways to say so, side by side: at least that share of it, and nothing fails."""
     ways = {"window, Retry-After": (False, 1), "tokens, Retry-After": (True, 1), "window": (False, None), "tokens": (True, None)}
 
     def check(walk):
@@ -116,7 +116,7 @@ def limited(seconds):
         assert len(found) == len(ways), f"only {list(found)} came to an end"
         for name, (share, failed, refused) in found.items():
             print(f"         {name}: {share:.0%} of its rate, {refused} refused, {failed} failed", flush=True)
-        assert all(share >= 0.8 and failed == 0 for share, failed, _ in found.values()), found
+        assert all(share >= least and failed == 0 for share, failed, _ in found.values()), found
     return check
 
 
@@ -213,7 +213,8 @@ def asks_for_time(walk):
 
 
 def checks(is_full):
-    events, rate_seconds = (200, 60) if is_full else (200, 20)
+    # In 20 s most of what is lost is what it takes to learn the rate; other work on the machine costs as much.
+    events, rate_seconds, least = (200, 60, 0.8) if is_full else (200, 20, 0.7)
     threads = lambda **how: HttpServer(threads=True, **how)
     closing = lambda **how: HttpServer(keeps=False, **how)
     # Minutes: what is given up comes again after one.
@@ -225,7 +226,7 @@ def checks(is_full):
         ("a backlog of 5 and 20 ms, a thread for each kept connection", small_backlog(threads, events)),
         ("one worker at 100 ms, a request a connection: none twice", one_worker(closing, 60)),
         ("one worker at 100 ms, an event loop: none twice", one_worker(Asyncio, 60)),
-        ("five a second, 429 beyond: four fifths of it at least, and none fails", limited(rate_seconds)),
+        (f"five a second, 429 beyond: {least:.0%} of it at least, and none fails", limited(rate_seconds, least)),
         ("thirty events that cannot be read delay no good one", poison),
         ("a receiver that is gone is left alone until its queue is resumed", gone),
         ("a receiver that asks for time has it", asks_for_time),
