@@ -68,7 +68,7 @@ pub async fn insert_events(
         INSERT INTO events (org_id, id, external_id, stream, type, body, subject, traceparent, created_at, next_attempt_at,
                             seq)
         SELECT org_id, id, external_id, stream, type, body, subject, traceparent, at, at, seq
-        FROM numbered ORDER BY org_id, external_id, id, position
+        FROM numbered ORDER BY org_id, external_id, position
         ON CONFLICT DO NOTHING
         RETURNING org_id, id
         "#,
