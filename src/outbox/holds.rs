@@ -28,15 +28,15 @@ pub struct HeldQueue {
     pub encrypt_to: Option<String>,
 }
 
-/// The queues to look at for one to hold.
+/// The queues to look at for some to hold.
 #[derive(Debug)]
-pub struct Search<'a> {
+pub struct Search {
     /// Only those that are named in `known`.
     pub is_narrow: bool,
-    /// Up to where their fresh events were read; of others nothing was.
-    pub known: &'a [(QueueId, i64)],
+    /// Up to where their fresh events were read; others are looked at from the start.
+    pub known: Vec<(QueueId, i64)>,
     /// It starts with the queue after this one, and goes round.
-    pub after: &'a QueueId,
+    pub after: QueueId,
     /// The most to hold.
     pub limit: i64,
 }
@@ -50,7 +50,7 @@ pub async fn hold(
     db: impl PgExecutor<'_>,
     holder: Uuid,
     now: DateTime<Utc>,
-    search: Search<'_>,
+    search: &Search,
 ) -> Result<Vec<HeldQueue>, sqlx::Error> {
     let (orgs, streams) = columns(search.known.iter().map(|(queue, _)| queue));
     sqlx::query_as!(

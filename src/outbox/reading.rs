@@ -170,30 +170,43 @@ pub async fn read(
     Ok(answers)
 }
 
-/// The first fresh event of each queue, wherever it was read up to: one whose transaction ended late lies
-/// before that. Reads over the dead entries of what was delivered, so it is asked seldom.
-pub async fn first_waiting(
+/// A fresh event that lies before the place that its queue was read up to.
+#[derive(Debug)]
+pub struct Passed {
+    pub queue: QueueId,
+    pub id: Uuid,
+    pub seq: i64,
+}
+
+/// The first fresh events of queues, of each up to a place and at most so many: those that are on their way, and any
+/// whose transaction ended late. Reads over the dead entries of what was delivered, so it is asked seldom.
+pub async fn passed(
     db: impl PgExecutor<'_>,
-    queues: &[QueueId],
-) -> Result<Vec<(QueueId, i64)>, sqlx::Error> {
-    let (orgs, streams) = columns(queues);
+    queues: &[(QueueId, (i64, i64))],
+) -> Result<Vec<Passed>, sqlx::Error> {
+    let (orgs, streams) = columns(queues.iter().map(|(queue, _)| queue));
+    let (ends, limits): (Vec<_>, Vec<_>) = queues.iter().map(|(_, question)| *question).unzip();
     let rows = sqlx::query!(
         r#"
-        SELECT q.org_id AS "org_id!: OrgId", q.stream AS "stream!", first.seq AS "seq!"
-        FROM unnest($1::uuid[], $2::text[]) AS q (org_id, stream)
+        SELECT q.org_id AS "org_id!: OrgId", q.stream AS "stream!", fresh.id AS "id!", fresh.seq AS "seq!"
+        FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[]) AS q (org_id, stream, up_to, room)
         CROSS JOIN LATERAL (
-            SELECT e.seq FROM events e
-            WHERE e.org_id = q.org_id AND e.stream = q.stream AND e.state = 'pending' AND e.attempts = 0
-            ORDER BY e.seq LIMIT 1
-        ) AS first
+            SELECT e.id, e.seq FROM events e
+            WHERE e.org_id = q.org_id AND e.stream = q.stream AND e.state = 'pending' AND e.attempts = 0 AND e.seq <= q.up_to
+            ORDER BY e.seq LIMIT q.room
+        ) AS fresh
         "#,
         &orgs,
         &streams,
+        &ends,
+        &limits,
     )
     .fetch_all(db)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (QueueId { org_id: row.org_id, stream: row.stream.into() }, row.seq))
-        .collect())
+    let passed = rows.into_iter().map(|row| Passed {
+        queue: QueueId { org_id: row.org_id, stream: row.stream.into() },
+        id: row.id,
+        seq: row.seq,
+    });
+    Ok(passed.collect())
 }

@@ -23,7 +23,8 @@ use crate::outbox::reading::{Answer, DueEvent, Question};
 const SHORT_PAUSE: TimeDelta = TimeDelta::seconds(15);
 /// After so many events in one hold, a queue that ran dry is kept for a moment.
 const HOT: u64 = 64;
-/// That moment.
+/// That moment. So is one that was given back as lately: it gets events now and then, and holding it anew for each would
+/// cost as much as delivering it.
 const KEPT: Duration = Duration::from_secs(2);
 /// A request that waits for so long, and for four times as long as others take, may wait for a receiver that
 /// serves one connection until it is closed: then those that are served are closed.
@@ -36,6 +37,10 @@ const MAX_OPEN: usize = 512;
 pub struct Memory {
     /// Its fresh events were read up to here.
     pub cursor: i64,
+    /// Events that were taken of it since it was first held.
+    pub passed: u64,
+    /// When it was given back.
+    left_at: Option<Instant>,
     pressure: Pressure,
 }
 
@@ -97,6 +102,11 @@ pub struct Lane {
     resumed_at: DateTime<Utc>,
     /// With a gap: not before.
     next_start: Instant,
+    /// See [`Memory::passed`].
+    passed: u64,
+    /// It was held a moment ago.
+    is_back: bool,
+    /// Events that were taken in this hold.
     taken: u64,
     active_at: Instant,
 }
@@ -119,7 +129,7 @@ impl Lane {
             pressure: memory.pressure,
             held_until: now + LEASE,
             failures,
-            has_more: false,
+            has_more: true,
             is_queued: false,
             is_asked: false,
             rewound: None,
@@ -131,6 +141,8 @@ impl Lane {
             resume_at: None,
             resumed_at: now,
             next_start: Instant::now(),
+            passed: memory.passed,
+            is_back: memory.left_at.is_some_and(|left| left.elapsed() < KEPT),
             taken: 0,
             active_at: Instant::now(),
         }
@@ -139,7 +151,12 @@ impl Lane {
     /// What is kept of it when it is given back.
     pub fn memory(&self) -> Memory {
         let first_open = self.open.values().map(|open| open.seq - 1).min().unwrap_or(i64::MAX);
-        Memory { cursor: self.cursor.min(first_open), pressure: self.pressure.clone() }
+        Memory {
+            cursor: self.cursor.min(first_open),
+            passed: self.passed + self.taken,
+            left_at: Some(Instant::now()),
+            pressure: self.pressure.clone(),
+        }
     }
 
     /// The requests that may begin now.
@@ -183,7 +200,7 @@ impl Lane {
     pub fn is_done(&self, now: DateTime<Utc>) -> bool {
         let stands = self.resume_at.is_some_and(|at| now + SHORT_PAUSE < at);
         let is_dry = !self.has_more && !self.is_queued && !self.is_asked;
-        let is_warm = self.taken >= HOT && self.active_at.elapsed() < KEPT;
+        let is_warm = (self.is_back || self.taken >= HOT) && self.active_at.elapsed() < KEPT;
         self.open.is_empty() && (stands || is_dry && !is_warm)
     }
 
@@ -286,6 +303,22 @@ impl Lane {
         self.cursor = self.cursor.min(seq - 1);
         self.rewound = Some(self.rewound.map_or(seq, |earlier| earlier.min(seq)));
         self.has_more = true;
+    }
+
+    /// Events of it were read or noted within that time. A queue that keeps order is none of these: it is read from
+    /// where its subjects wait.
+    pub fn is_moving(&self, within: Duration) -> bool {
+        !self.address.is_ordered && self.active_at.elapsed() < within
+    }
+
+    /// How far a sweep goes, and how many events it needs to find one that is not on its way.
+    pub fn swept_up_to(&self) -> (i64, i64) {
+        (self.cursor, self.open.len() as i64 + 1)
+    }
+
+    /// The event is on its way.
+    pub fn is_open(&self, id: Uuid) -> bool {
+        self.open.contains_key(&id)
     }
 
     /// How far it was read.

@@ -15,6 +15,7 @@ pub mod pressure;
 mod retries;
 mod schedule;
 mod step;
+mod sweep;
 mod turns;
 mod wakes;
 
@@ -33,6 +34,7 @@ use self::delivery::{Parcel, Sent};
 use self::lane::{Lane, Memory, Ticket};
 use self::look::Looked;
 pub use self::step::step;
+use self::sweep::Sweeps;
 use crate::db::batch::BatchError;
 use crate::events::wire_id;
 use crate::ids::OrgId;
@@ -114,9 +116,7 @@ struct Publisher {
     count: u64,
     /// The look that runs.
     look: Option<BoxFuture<'static, Looked>>,
-    /// The sweep that runs, and when the next one may.
-    sweep: Option<BoxFuture<'static, Swept>>,
-    sweep_after: Instant,
+    sweeps: Sweeps,
     /// No look before that: the database could not be asked.
     look_after: Instant,
     deliveries: JoinSet<Sent>,
@@ -132,12 +132,6 @@ struct Running {
     queue: QueueId,
     ids: Vec<Uuid>,
     ticket: Ticket,
-}
-
-/// What a sweep found: the first fresh event of each queue.
-struct Swept {
-    first: Result<Vec<(QueueId, i64)>, sqlx::Error>,
-    took: Duration,
 }
 
 /// An attempt that was noted, or could not be.
@@ -163,8 +157,7 @@ impl Publisher {
             turn: QueueId { org_id: OrgId(Uuid::nil()), stream: "".into() },
             count: 0,
             look: None,
-            sweep: None,
-            sweep_after: now,
+            sweeps: Sweeps::new(now),
             look_after: now,
             deliveries: JoinSet::new(),
             running: HashMap::new(),
@@ -178,21 +171,20 @@ impl Publisher {
     async fn happens(&mut self) {
         let alarm = self.alarms.first_key_value().map(|((at, _), _)| *at);
         let held_up = self.has_work().then_some(self.look_after);
+        let sweeps_at = self.sweeps.due_at();
         tokio::select! {
             biased;
             looked = pending_or(&mut self.look) => {
                 self.look = None;
                 self.looked(looked);
             }
-            swept = pending_or(&mut self.sweep) => {
-                self.sweep = None;
-                self.swept(swept);
-            }
+            swept = self.sweeps.swept() => self.swept(swept),
             Some(ended) = self.deliveries.join_next_with_id() => self.ended(ended),
             Some(closed) = self.closings.next() => self.closed(closed),
             Some(_) = self.notices.join_next() => {}
             () = sleep_until(alarm) => self.ring(),
             () = sleep_until(held_up), if self.look.is_none() => {}
+            () = sleep_until(sweeps_at) => self.sweep_if_due(),
         }
         // What has ended meanwhile is cheap to take along, and one look then serves all of it.
         while let Some(ended) = self.deliveries.try_join_next_with_id() {

@@ -24,7 +24,7 @@ impl Publisher {
                 }
             }
         }
-        self.sweep_if_due();
+        self.sweeps.all();
     }
 
     /// Takes what this process told of.

@@ -1,0 +1,122 @@
+//! Sweeps: events that were passed by. One whose transaction ended after that of a later event lies before the
+//! place that its queue was read up to.
+
+use std::time::{Duration, Instant as Clock};
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::Publisher;
+use crate::outbox::QueueId;
+use crate::outbox::reading::{self, Passed};
+
+/// A sweep is at least so many times its own length after the one before.
+const SHARE: u32 = 20;
+/// Between two sweeps of what is being read.
+const PAUSE: Duration = Duration::from_millis(20);
+/// A queue is being read for so long after its last event: transactions that overlap end within that, nearly all. The
+/// others are found by the sweep of all that was ever read, once a second.
+const AFTERWARDS: Duration = Duration::from_millis(500);
+
+/// When to sweep.
+pub struct Sweeps {
+    running: Option<BoxFuture<'static, Swept>>,
+    /// No sweep before that.
+    after: Instant,
+    /// All that was ever read is to be swept.
+    of_all: bool,
+    /// Something is being read until then.
+    moving_until: Instant,
+}
+
+/// What a sweep found.
+pub struct Swept {
+    passed: Result<Vec<Passed>, sqlx::Error>,
+    took: Duration,
+}
+
+impl Sweeps {
+    pub fn new(now: Instant) -> Self {
+        Self { running: None, after: now, of_all: false, moving_until: now }
+    }
+
+    /// Asks for a sweep of all that was ever read.
+    pub fn all(&mut self) {
+        self.of_all = true;
+    }
+
+    /// Events were read.
+    pub fn moved(&mut self) {
+        self.moving_until = Instant::now() + AFTERWARDS;
+    }
+
+    /// When to look whether one is due.
+    pub fn due_at(&self) -> Option<Instant> {
+        let is_wanted = self.of_all || Instant::now() < self.moving_until;
+        (self.running.is_none() && is_wanted).then_some(self.after)
+    }
+
+    /// Ends when the sweep that runs does.
+    pub async fn swept(&mut self) -> Swept {
+        let swept = super::pending_or(&mut self.running).await;
+        self.running = None;
+        self.after = Instant::now() + PAUSE.max(swept.took * SHARE);
+        swept
+    }
+}
+
+impl Publisher {
+    /// Begins a sweep if one is due.
+    pub(super) fn sweep_if_due(&mut self) {
+        if self.sweeps.due_at().is_none_or(|at| Instant::now() < at) {
+            return;
+        }
+        let of_all = std::mem::take(&mut self.sweeps.of_all);
+        let is_meant = |lane: &super::Lane| lane.cursor() > 0 && (of_all || lane.is_moving(AFTERWARDS));
+        let lanes = self.lanes.iter().filter(|(_, lane)| is_meant(lane));
+        let mut questions: Vec<_> = lanes.map(|(queue, lane)| (queue.clone(), lane.swept_up_to())).collect();
+        if of_all {
+            let remembered =
+                self.remembered.iter().map(|(queue, memory)| (queue.clone(), (memory.cursor, 1)));
+            questions.extend(remembered.filter(|(queue, _)| !self.lanes.contains_key(queue)));
+        }
+        if questions.is_empty() {
+            self.sweeps.after = Instant::now() + PAUSE;
+            return;
+        }
+        let app = self.app.clone();
+        self.sweeps.running = Some(Box::pin(async move {
+            let began = Clock::now();
+            let passed = reading::passed(&app.db.pool, &questions).await;
+            Swept { passed, took: began.elapsed() }
+        }));
+    }
+
+    pub(super) fn swept(&mut self, swept: Swept) {
+        let passed = match swept.passed {
+            Ok(passed) => passed,
+            Err(error) => {
+                tracing::warn!(%error, "events that were passed by could not be looked for");
+                return;
+            }
+        };
+        for Passed { queue, id, seq } in passed {
+            self.found_behind(queue, id, seq);
+        }
+    }
+
+    fn found_behind(&mut self, queue: QueueId, id: Uuid, seq: i64) {
+        if let Some(lane) = self.lanes.get_mut(&queue) {
+            if seq <= lane.cursor() && !lane.is_open(id) {
+                lane.rewind(seq);
+                self.enqueue(queue);
+            }
+        } else if let Some(memory) = self.remembered.get_mut(&queue)
+            && seq <= memory.cursor
+        {
+            memory.cursor = seq - 1;
+            self.wanted.insert(queue);
+        }
+    }
+}
