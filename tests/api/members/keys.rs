@@ -1,6 +1,7 @@
 //! The keys: a new one every 30 days, published a day ahead, the old one until its tokens died.
 
 use chrono::TimeDelta;
+use futures_util::future::join_all;
 use partner_api::app;
 use partner_api::crypto::keyring::Keyring;
 use partner_api::state::App;
@@ -58,36 +59,28 @@ async fn a_new_key_is_published_a_day_before_it_signs_and_an_old_one_until_its_t
 #[tokio::test]
 async fn many_replicas_that_start_at_once_share_one_key() {
     let app = TestApp::new().await;
-    let replicas: Vec<_> = (0..8).map(|_| replica(&app)).collect();
-    let mut published = Vec::new();
-    for reply in futures(replicas).await {
-        published.push(reply);
+    let mut replicas = Vec::new();
+    for _ in 0..8 {
+        replicas.push(replica(&app).await);
     }
+    let mut published = join_all(replicas.into_iter().map(published_by)).await;
     published.dedup();
     assert_eq!(published.len(), 1);
 }
 
-/// What another process over the same database publishes.
-fn replica(app: &TestApp) -> impl Future<Output = String> + Send + 'static {
+/// Another process over the same database. It is built before any is asked: building takes longer than a look-up may.
+async fn replica(app: &TestApp) -> axum::Router {
     let (config, clock, db) = (app.state.config.clone(), app.clock.clone(), app.database.db());
-    async move {
-        let master = config.master.keys.clone().expect("it is configured");
-        let keyring = Keyring::open(&db.pool, master).await.expect("it opens");
-        let state = App::new(config, clock, db, keyring, AccessLog::off());
-        let request = crate::support::request("GET", "/.well-known/jwks.json").header("host", "localhost");
-        let request = request.body(axum::body::Body::empty()).unwrap();
-        let reply = tower::ServiceExt::oneshot(app::public(&state), request).await.unwrap();
-        crate::support::Reply::read(reply).await.expect(200).text()
-    }
+    let master = config.master.keys.clone().expect("it is configured");
+    let keyring = Keyring::open(&db.pool, master).await.expect("it opens");
+    app::public(&App::new(config, clock, db, keyring, AccessLog::off()))
 }
 
-async fn futures(replicas: Vec<impl Future<Output = String> + Send + 'static>) -> Vec<String> {
-    let tasks: Vec<_> = replicas.into_iter().map(tokio::spawn).collect();
-    let mut replies = Vec::new();
-    for task in tasks {
-        replies.push(task.await.unwrap());
-    }
-    replies
+async fn published_by(replica: axum::Router) -> String {
+    let request = crate::support::request("GET", "/.well-known/jwks.json").header("host", "localhost");
+    let request = request.body(axum::body::Body::empty()).unwrap();
+    let reply = tower::ServiceExt::oneshot(replica, request).await.unwrap();
+    crate::support::Reply::read(reply).await.expect(200).text()
 }
 
 #[tokio::test]
