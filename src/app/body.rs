@@ -9,14 +9,13 @@ use super::edge::limit_of;
 use super::encrypted;
 use crate::error::{ApiError, Code};
 use crate::http::input::{BODY_LIMIT, announced_length};
-use crate::http::lines::next_chunk;
+use crate::http::lines::{MAX_BODY, next_chunk};
 use crate::limits::{Limit, Listener};
-use crate::routes::users::bulk;
 
 /// The largest body that a request may have, as it is sent, in bytes.
 pub fn limit(request: &Request) -> usize {
     if is_bulk(request) {
-        bulk::MAX_BODY
+        MAX_BODY
     } else if encrypted::is_jose(request.headers()) {
         // The plain text's limit and a third (contract 12.3).
         jwe::longest(BODY_LIMIT)

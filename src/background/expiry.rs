@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::queue_credential;
+use super::rounds::{tell, ticks};
 use crate::db::Db;
 use crate::error::ApiError;
 use crate::events::{Draft, EventType, Stream, Subject, cut};
@@ -21,13 +22,10 @@ const BATCH: i64 = 500;
 
 /// Looks for as long as the process lives.
 pub async fn run(app: App) {
-    let mut ticks = tokio::time::interval(LOOK_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = ticks(LOOK_INTERVAL);
     loop {
         ticks.tick().await;
-        if let Err(error) = step(&app).await {
-            tracing::warn!(%error, "ends could not be announced");
-        }
+        tell(step(&app).await, "ends could not be announced");
     }
 }
 

@@ -10,5 +10,6 @@ mod queue_credential;
 pub mod reports;
 pub mod retention;
 pub mod rotations;
+mod rounds;
 pub mod service_keys;
 pub mod streams;

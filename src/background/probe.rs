@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::rounds::ticks;
 use crate::db::DatabaseState;
 use crate::readiness::NotReady;
 use crate::state::App;
@@ -39,8 +40,7 @@ pub async fn probe(app: &App, clock_offset_ms: i64) {
 
 /// Probes for as long as the process lives.
 pub async fn probe_forever(app: App, clock_offset: watch::Receiver<i64>) {
-    let mut ticks = tokio::time::interval(PROBE_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = ticks(PROBE_INTERVAL);
     loop {
         ticks.tick().await;
         let offset_ms = *clock_offset.borrow();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use super::rounds::{tell, ticks};
 use crate::changes::{Changeable, Mandate, OrgState, change, snapshot};
 use crate::error::{ApiError, Code};
 use crate::events::{EventType, StreamName, Subject};
@@ -20,13 +21,10 @@ const BATCH: i64 = 500;
 
 /// Looks for as long as the process lives.
 pub async fn run(app: App) {
-    let mut ticks = tokio::time::interval(LOOK_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = ticks(LOOK_INTERVAL);
     loop {
         ticks.tick().await;
-        if let Err(error) = step(&app).await {
-            tracing::warn!(%error, "what happened to queues could not be told");
-        }
+        tell(step(&app).await, "what happened to queues could not be told");
     }
 }
 

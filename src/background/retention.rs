@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::reports;
+use super::rounds::{tell, ticks};
 use crate::db::Db;
 use crate::idempotency::{KEPT_FOR, store as idempotency};
 use crate::identity::{nonces, usage};
@@ -23,13 +24,10 @@ const BATCH: i64 = 2_000;
 
 /// Deletes for as long as the process lives.
 pub async fn run(app: App) {
-    let mut ticks = tokio::time::interval(INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = ticks(INTERVAL);
     loop {
         ticks.tick().await;
-        if let Err(error) = step(&app).await {
-            tracing::warn!(%error, "old events could not be deleted");
-        }
+        tell(step(&app).await, "old events could not be deleted");
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::rounds::ticks;
 use crate::changes::{Change, Changeable, Mandate, Rule};
 use crate::error::{ApiError, Code};
 use crate::events::{EventType, Stream};
@@ -24,8 +25,7 @@ const BATCH: i64 = 200;
 
 /// Looks for as long as the process lives, and whenever a successor was first used.
 pub async fn run(app: App) {
-    let mut ticks = tokio::time::interval(LOOK_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = ticks(LOOK_INTERVAL);
     loop {
         let is_used = tokio::select! {
             _ = ticks.tick() => false,

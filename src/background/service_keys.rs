@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::rounds::{Outage, ticks};
 use crate::state::App;
 
 /// The time that a renewal may go unseen where its announcement was lost.
@@ -10,28 +11,21 @@ pub const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Follows renewals for as long as the process lives.
 pub async fn follow(app: App) {
-    let mut ticks = tokio::time::interval(LOOK_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut was_ok = true;
+    let mut ticks = ticks(LOOK_INTERVAL);
+    let mut outage = Outage::default();
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             () = app.keys_renewed.notified() => {}
         }
         let outcome = app.keyring.reload(&app.db.lookups).await;
-        let is_ok = outcome.is_ok();
-        match outcome {
-            Ok(true) => {
-                // Those of member tokens and of events are renewed with them.
-                app.identity.token_keys.forget();
-                app.event_keys.forget();
-                let (pepper, _) = app.keyring.pepper();
-                tracing::info!(generation = pepper.number, "the service's keys were renewed");
-            }
-            Ok(false) => {}
-            Err(error) if was_ok => tracing::warn!(%error, "the service's keys cannot be read again yet"),
-            Err(_) => {}
+        outage.note(&outcome, "the service's keys cannot be read again yet");
+        if matches!(outcome, Ok(true)) {
+            // Those of member tokens and of events are renewed with them.
+            app.identity.token_keys.forget();
+            app.event_keys.forget();
+            let (pepper, _) = app.keyring.pepper();
+            tracing::info!(generation = pepper.number, "the service's keys were renewed");
         }
-        was_ok = is_ok;
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::rounds::{Outage, ticks};
 use crate::state::App;
 
 /// The time that a change may go unseen where its announcement was lost.
@@ -10,18 +11,13 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Follows changes for as long as the process lives.
 pub async fn follow(app: App) {
-    let mut ticks = tokio::time::interval(LOOK_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut was_ok = true;
+    let mut ticks = ticks(LOOK_INTERVAL);
+    let mut outage = Outage::default();
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             () = app.streams.changed.notified() => {}
         }
-        let outcome = app.streams.read().await;
-        if let (Err(error), true) = (&outcome, was_ok) {
-            tracing::warn!(%error, "the platform's streams cannot be read again yet");
-        }
-        was_ok = outcome.is_ok();
+        outage.note(&app.streams.read().await, "the platform's streams cannot be read again yet");
     }
 }

@@ -92,22 +92,6 @@ impl Sent {
         None
     }
 
-    /// Of each attempt that tells of the queue, whether it failed.
-    pub fn health(
-        &self,
-        now: DateTime<Utc>,
-        resumes_at: Option<DateTime<Utc>>,
-    ) -> impl Iterator<Item = bool> {
-        self.attempts.iter().filter_map(move |(_, result)| match result {
-            Ok(_) => Some(false),
-            Err(error) => match health_after(error, now, resumes_at) {
-                Health::Healthy => Some(false),
-                Health::Failing => Some(true),
-                Health::Busy(_) | Health::Unknown => None,
-            },
-        })
-    }
-
     /// What is to be noted of its events; `resumes_at` is the end of the pause that the receiver asked for.
     pub fn closings(
         self,

@@ -11,11 +11,10 @@ use uuid::Uuid;
 
 use super::DELIVERY_TIMEOUT;
 use super::address::Address;
-use super::delivery::Sent;
 use super::pressure::Pressure;
 use crate::crypto::master::MasterKeys;
 use crate::events::targets::settings::Policy;
-use crate::outbox::closing::{DEAD_AFTER, PROBE_INTERVAL};
+use crate::outbox::closing::{AttemptOutcome, Closing, DEAD_AFTER, Health, PROBE_INTERVAL};
 use crate::outbox::holds::{HeldQueue, LEASE};
 use crate::outbox::reading::{Answer, DueEvent, Question};
 
@@ -327,15 +326,25 @@ impl Lane {
     }
 
     /// Learns from a request that has ended how the queue does.
-    pub fn learn(&mut self, sent: &Sent, now: DateTime<Utc>, resumes_at: Option<DateTime<Utc>>) {
-        if sent.attempts.iter().any(|(_, result)| result.is_ok()) {
-            self.latency = sent.took;
+    pub fn learn(
+        &mut self,
+        closings: &[Closing],
+        took: Duration,
+        now: DateTime<Utc>,
+        resumes_at: Option<DateTime<Utc>>,
+    ) {
+        if closings.iter().any(|closing| matches!(closing.outcome, AttemptOutcome::Delivered)) {
+            self.latency = took;
         }
         if let Some(at) = resumes_at {
             self.pause(at);
         }
-        for failed in sent.health(now, resumes_at) {
-            self.failures = if failed { self.failures + 1 } else { 0 };
+        for closing in closings {
+            match closing.health {
+                Health::Healthy => self.failures = 0,
+                Health::Failing => self.failures += 1,
+                Health::Busy(_) | Health::Unknown => {}
+            }
         }
         if self.is_dead() {
             self.pause(now + PROBE_INTERVAL);

@@ -223,18 +223,20 @@ impl Publisher {
     fn sent(&mut self, sent: Sent) {
         let now = self.app.clock.now();
         let queue = sent.address.queue.clone();
-        let lane = self.lanes.get_mut(&queue).filter(|lane| lane.address.put_at == sent.address.put_at);
+        let mut lane = self.lanes.get_mut(&queue).filter(|lane| lane.address.put_at == sent.address.put_at);
         let (mut was_failing, mut resumes_at) = (true, None);
-        if let Some(lane) = lane {
+        if let Some(lane) = &mut lane {
             let running_for = lane.running_for(now);
             lane.end(sent.ticket);
             was_failing = lane.failures > 0;
             resumes_at = sent.tell(&mut lane.pressure, now, running_for);
-            lane.learn(&sent, now, resumes_at);
         }
-        for closing in sent.closings(&self.app, self.holder, was_failing, resumes_at) {
-            self.close(closing);
+        let took = sent.took;
+        let closings = sent.closings(&self.app, self.holder, was_failing, resumes_at);
+        if let Some(lane) = lane {
+            lane.learn(&closings, took, now, resumes_at);
         }
+        closings.into_iter().for_each(|closing| self.close(closing));
         self.enqueue(queue);
     }
 

@@ -7,9 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::Schema;
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -21,7 +19,7 @@ use crate::error::{ApiError, Problem};
 use crate::events::Stream;
 use crate::http::chunks::Chunks;
 use crate::http::input::{judge, refuse_query};
-use crate::http::lines::{LineLimits, Lines, NDJSON, add_line, lines_of};
+use crate::http::lines::{JsonLines, LineLimit, Lines, NDJSON};
 use crate::identity::Partner;
 use crate::identity::key_scopes::KeyScope;
 use crate::request_id::TraceContext;
@@ -29,17 +27,7 @@ use crate::state::App;
 
 /// The route, whose body may take as long as it likes to arrive.
 pub const PATH: &str = "/v1/users/bulk";
-/// The largest body, in bytes.
-pub const MAX_BODY: usize = 10 * 1024 * 1024;
-const MAX_LINES: usize = 10_000;
-const LIMITS: LineLimits = LineLimits {
-    body: MAX_BODY,
-    body_told: "The body has more than 10 MiB.",
-    lines: MAX_LINES,
-    lines_told: "The body has more than 10,000 lines.",
-    line: 16 * 1024,
-    line_told: "A line has more than 16 KiB.",
-};
+const LIMIT: LineLimit = LineLimit { bytes: 16 * 1024, told: "A line has more than 16 KiB." };
 /// Lines in one statement.
 const SLICE: usize = 1_000;
 /// Problems told of one line: each of a user's four fields can be wrong, and one unknown name stands
@@ -82,35 +70,8 @@ pub enum BulkStatus {
     Failed,
 }
 
-/// The body: one [`CreateUser`] a line.
-struct UserLines;
-
-/// The reply: one [`BulkResult`] a line.
-struct ResultLines;
-
-impl PartialSchema for UserLines {
-    fn schema() -> RefOr<Schema> {
-        lines_of::<CreateUser>(MAX_LINES)
-    }
-}
-
-impl ToSchema for UserLines {
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        add_line::<CreateUser>(schemas);
-    }
-}
-
-impl PartialSchema for ResultLines {
-    fn schema() -> RefOr<Schema> {
-        lines_of::<BulkResult>(MAX_LINES)
-    }
-}
-
-impl ToSchema for ResultLines {
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        add_line::<BulkResult>(schemas);
-    }
-}
+type UserLines = JsonLines<CreateUser>;
+type ResultLines = JsonLines<BulkResult>;
 
 /// Two lines of a body, for the document.
 const EXAMPLE: &str = "\
@@ -142,7 +103,7 @@ async fn create_users_in_bulk(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let mut lines = Lines::new(&parts.headers, body, LIMITS)?;
+    let mut lines = Lines::new(&parts.headers, body, LIMIT)?;
     refuse_query(&parts, app.clock.now())?;
     let slice = Vec::with_capacity(SLICE);
     let mut import = Import { app, partner, trace, slice, reply: Chunks::default(), in_full: TOLD_IN_FULL };

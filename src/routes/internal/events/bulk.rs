@@ -8,9 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::Schema;
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 
 use super::batch::publish_each;
 use super::input::{MAX_BODY as MAX_LINE, PublishEvent};
@@ -20,22 +18,14 @@ use crate::error::{ApiError, Problem, ProblemKind};
 use crate::events::{StreamName, wire_id};
 use crate::http::chunks::Chunks;
 use crate::http::input::{judge, refuse_query};
-use crate::http::lines::{LineLimits, Lines, NDJSON, add_line, lines_of};
+use crate::http::lines::{JsonLines, LineLimit, Lines, NDJSON};
 use crate::ids::OrgId;
 use crate::request_id::TraceContext;
 use crate::state::App;
 
 /// The route, whose body may take as long as it likes to arrive.
 pub const PATH: &str = "/internal/events/bulk";
-const MAX_LINES: usize = 10_000;
-const LIMITS: LineLimits = LineLimits {
-    body: 10 * 1024 * 1024,
-    body_told: "The body has more than 10 MiB.",
-    lines: MAX_LINES,
-    lines_told: "The body has more than 10,000 lines.",
-    line: MAX_LINE,
-    line_told: "A line has more than 224 KiB.",
-};
+const LIMIT: LineLimit = LineLimit { bytes: MAX_LINE, told: "A line has more than 224 KiB." };
 /// Events in one statement.
 const SLICE: usize = 1_000;
 /// Problems told of one line, in all but the first mebibyte of results one.
@@ -69,35 +59,8 @@ pub enum PublishStatus {
     Failed,
 }
 
-/// The body: one [`PublishEvent`] a line.
-struct EventLines;
-
-/// The reply: one [`PublishResult`] a line.
-struct PublishResults;
-
-impl PartialSchema for EventLines {
-    fn schema() -> RefOr<Schema> {
-        lines_of::<PublishEvent>(MAX_LINES)
-    }
-}
-
-impl ToSchema for EventLines {
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        add_line::<PublishEvent>(schemas);
-    }
-}
-
-impl PartialSchema for PublishResults {
-    fn schema() -> RefOr<Schema> {
-        lines_of::<PublishResult>(MAX_LINES)
-    }
-}
-
-impl ToSchema for PublishResults {
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        add_line::<PublishResult>(schemas);
-    }
-}
+type EventLines = JsonLines<PublishEvent>;
+type ResultLines = JsonLines<PublishResult>;
 
 /// Two lines of a body, for the document.
 const EXAMPLE: &str = "\
@@ -115,7 +78,7 @@ const EXAMPLE: &str = "\
     request_body(content = EventLines, content_type = "application/x-ndjson",
                  description = "One event a line.", example = json!(EXAMPLE)),
     responses(
-        (status = 200, description = "What became of each line.", body = PublishResults, content_type = "application/x-ndjson"),
+        (status = 200, description = "What became of each line.", body = ResultLines, content_type = "application/x-ndjson"),
         (status = 400, description = "`invalid_request`: the body broke off, or paused for 10 seconds."),
         (status = 413, description = "`payload_too_large`: the body, the number of lines or a line is over its limit."),
         (status = 415, description = "`unsupported_media_type`: the body is not `application/x-ndjson`."),
@@ -127,7 +90,7 @@ pub async fn publish_events_in_bulk(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let mut lines = Lines::new(&parts.headers, body, LIMITS)?;
+    let mut lines = Lines::new(&parts.headers, body, LIMIT)?;
     refuse_query(&parts, app.clock.now())?;
     let mut publishing =
         Publishing { app, slice: Vec::new(), reply: Chunks::default(), in_full: TOLD_IN_FULL };
