@@ -13,6 +13,9 @@ use crate::outbox::reading::{self, Passed};
 
 /// A sweep is at least so many times its own length after the one before.
 const SHARE: u32 = 20;
+/// The same of one that is over so soon that it waited more than it worked.
+const SHORT: Duration = Duration::from_millis(5);
+const SHARE_OF_SHORT: u32 = 5;
 /// Between two sweeps of what is being read.
 const PAUSE: Duration = Duration::from_millis(20);
 /// A queue is being read for so long after its last event: transactions that overlap end within that, nearly all. The
@@ -61,7 +64,8 @@ impl Sweeps {
     pub async fn swept(&mut self) -> Swept {
         let swept = super::pending_or(&mut self.running).await;
         self.running = None;
-        self.after = Instant::now() + PAUSE.max(swept.took * SHARE);
+        let share = if swept.took < SHORT { SHARE_OF_SHORT } else { SHARE };
+        self.after = Instant::now() + PAUSE.max(swept.took * share);
         swept
     }
 }
