@@ -87,11 +87,11 @@ pub struct ClaimedOrg {
     key_id: KeyId,
     /// The API key.
     #[serde(serialize_with = "reveal")]
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = Password)]
     tenant_api_key: Secret<String>,
     /// The signing secret, where the org had none.
     #[serde(serialize_with = "reveal_some", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = Password)]
     signing_secret: Option<Secret<String>>,
 }
 

@@ -36,7 +36,7 @@ pub struct LeakReport {
 #[expect(dead_code, reason = "documents what is read into a `LeakReport`")]
 pub struct ReportLeak {
     /// The whole key.
-    #[schema(pattern = "^[a-z][a-z0-9]{1,9}_(live|test)_[0-9A-Za-z]{49}$")]
+    #[schema(format = Password, pattern = "^[a-z][a-z0-9]{1,9}_(live|test)_[0-9A-Za-z]{49}$")]
     key: String,
     /// Where others can read it. Its owner sees this.
     #[schema(min_length = 1, max_length = 2048, example = "https://example.com/acme/app/blob/main/.env")]

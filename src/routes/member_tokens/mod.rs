@@ -62,7 +62,7 @@ impl Input for IssueMemberToken {
 pub struct MemberToken {
     /// A JWT, signed with Ed25519.
     #[serde(serialize_with = "reveal")]
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = Password)]
     access_token: Secret<String>,
     /// How to send it: `Authorization: Bearer <access_token>`.
     #[schema(value_type = TokenType)]

@@ -40,7 +40,7 @@ pub struct TokenForm {
     /// A JWT of at most five minutes and 8 KiB, signed (RS384, PS256, PS384, PS512) with a registered key of the usage
     /// `Authentication`. Header: `kid`, the key's `UniqueId`. Claims: `iss` and `sub`, the key's `RelatedClientId` or
     /// your `OwnerCode`; `aud`, this URL or the issuer; `exp`; `jti`, which is taken once.
-    #[schema(example = "<the JWT that you signed>")]
+    #[schema(format = Password, example = "<the JWT that you signed>")]
     client_assertion: String,
     /// The same as `sub`.
     #[schema(required = false, example = "demo")]

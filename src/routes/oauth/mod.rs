@@ -43,7 +43,7 @@ pub fn routes() -> OpenApiRouter<App> {
 pub struct PartnerToken {
     /// A JWT, signed with Ed25519.
     #[serde(serialize_with = "reveal")]
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = Password)]
     access_token: Secret<String>,
     /// How to send it: `Authorization: Bearer <access_token>`.
     #[schema(value_type = super::member_tokens::TokenType)]

@@ -216,7 +216,7 @@ pub struct AzureStorageQueueTarget {
     queue_name: String,
     /// A shared access signature with permission to add: its query string, a URL of the queue that
     /// ends with it, or a connection string that holds it. It is never shown again.
-    #[schema(write_only, min_length = 1, max_length = 4_096)]
+    #[schema(format = Password, write_only, min_length = 1, max_length = 4_096)]
     sas_token: String,
 }
 
@@ -238,7 +238,7 @@ pub struct AzureEventHubsTarget {
     )]
     sas_policy_name: String,
     /// The key of that policy, or a connection string that holds it. It is never shown again.
-    #[schema(write_only, min_length = 1, max_length = 4_096)]
+    #[schema(format = Password, write_only, min_length = 1, max_length = 4_096)]
     sas_key: String,
 }
 

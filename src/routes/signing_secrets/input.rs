@@ -37,7 +37,7 @@ pub struct RotateSigningSecret {
     /// 64 or more, evenly many, hex characters are hex; everything else is base64, standard or
     /// URL-safe, padded or not. A `whsec_` in front is allowed. What looks like hex and is not, and
     /// published examples, are refused with a reason.
-    #[schema(value_type = Option<String>, write_only, min_length = 43, max_length = 518,
+    #[schema(value_type = Option<String>, format = Password, write_only, min_length = 43, max_length = 518,
              pattern = "^(whsec_)?[0-9A-Za-z+/_-]+={0,2}$")]
     pub secret: Option<Secret<Vec<u8>>>,
     /// How long the previous secret signs along, in seconds.

@@ -58,7 +58,7 @@ pub struct RotatedSigningSecret {
     secret_id: Uuid,
     /// The new secret, if the service made it; not with `deliver_to`. It is shown only here.
     #[serde(serialize_with = "reveal_some", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, pattern = "^whsec_[0-9A-Za-z+/]{43}=$")]
+    #[schema(value_type = Option<String>, format = Password, pattern = "^whsec_[0-9A-Za-z+/]{43}=$")]
     new_signing_secret: Option<Secret<String>>,
     /// With `deliver_to`, the new secret encrypted: an armored OpenPGP message, or a compact JWE.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -24,7 +24,7 @@ use crate::routes::public_keys::delivery::{EncryptedTo, SecretDelivery, Shown};
 pub struct RotatedTenantKey {
     /// The new key; not with `deliver_to`.
     #[serde(serialize_with = "reveal_some", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, pattern = "^tk_(live|test)_[0-9A-Za-z]{49}$")]
+    #[schema(value_type = Option<String>, format = Password, pattern = "^tk_(live|test)_[0-9A-Za-z]{49}$")]
     new_tenant_api_key: Option<Secret<String>>,
     /// With `deliver_to`, the new key encrypted: an armored OpenPGP message, or a compact JWE.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -213,7 +213,7 @@ pub struct MintedTenantKey {
     entry: TenantKeyEntry,
     /// The key itself; not with `deliver_to`.
     #[serde(serialize_with = "reveal_some", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, pattern = "^tk_(live|test)_[0-9A-Za-z]{49}$")]
+    #[schema(value_type = Option<String>, format = Password, pattern = "^tk_(live|test)_[0-9A-Za-z]{49}$")]
     secret: Option<Secret<String>>,
     /// With `deliver_to`, the key encrypted: an armored OpenPGP message, or a compact JWE.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -28,15 +28,15 @@ pub struct MadeOrg {
     pub name: String,
     /// Its first API key; not with `claim`.
     #[serde(serialize_with = "reveal_some", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = Password)]
     pub tenant_api_key: Option<Secret<String>>,
     /// Its first signing secret; not with `claim`.
     #[serde(serialize_with = "reveal_some", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = Password)]
     pub signing_secret: Option<Secret<String>>,
     /// With `claim`: send a POST there, once, within 72 hours.
     #[serde(serialize_with = "reveal_some", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = Password)]
     pub claim_url: Option<Secret<String>>,
 }
 

@@ -41,15 +41,15 @@ pub struct RecoveredOrg {
     key_id: Option<KeyId>,
     /// The new key; neither with `keep_key_id` nor with `claim`.
     #[serde(serialize_with = "reveal_some", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = Password)]
     pub tenant_api_key: Option<Secret<String>>,
     /// With `claim`: send a POST there, once, within 72 hours.
     #[serde(serialize_with = "reveal_some", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = Password)]
     pub claim_url: Option<Secret<String>>,
     /// The new signing secret, where the one before was made after `since`.
     #[serde(serialize_with = "reveal_some", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = Password)]
     pub signing_secret: Option<Secret<String>>,
     /// What ended.
     pub ended: Ended,
