@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from partner_api import AsyncClient, Client, NewKey, NewSecret, Retry, api, errors
+from partner_api import AsyncClient, Client, NewKey, NewSecret, Retry, api, errors, models
 
 from .support import Service, body, data, failure, reply
 
@@ -38,8 +38,16 @@ def rotating(special: Special = lambda _: None) -> Service:
     return Service(answer)
 
 
+def details(state: str) -> dict[str, Any]:
+    """A key of which only its rotation matters here."""
+    rotation = {"state": state, "successor_id": NEW, "previous_key_id": OLD, "confirmation_expires_at": None, "ends_at": END}
+    nulls = dict.fromkeys(models.TenantKeyDetails.model_fields)
+    return {**nulls, "id": NEW, "name": "n", "prefix": "p", "created_at": END, "is_current": False, "scopes": ["*"],
+            "scope_policy": "enforce", "network_policy": "enforce", "rotation": rotation}
+
+
 def calls(service: Service) -> list[str]:
-    return [f"{each.method} {each.url.path} {each.headers['taih-tenant-key']}" for each in service.seen]
+    return [f"{each.method} {each.url.path} {each.headers.get('taih-tenant-key')}" for each in service.seen]
 
 
 def nothing(_: object) -> None:
@@ -93,18 +101,30 @@ def test_a_new_key_that_the_service_does_not_take_is_given_up_and_one_without_th
 
 
 def test_a_confirmation_whose_reply_is_lost_for_good_is_looked_up_and_never_undone() -> None:
-    rotation = {"state": "grace", "successor_id": NEW, "previous_key_id": OLD, "confirmation_expires_at": None, "ends_at": END}
-    entry = {"id": NEW, "rotation": rotation}
+    def answering(looked_up: Any) -> Service:
+        def special(request: httpx.Request) -> Any:
+            if request.url.path == f"{KEY}/confirm":
+                return httpx.ReadError("gone")
+            return looked_up if request.method == "GET" and request.url.path == KEY else None
 
-    def special(request: httpx.Request) -> Any:
-        return httpx.ReadError("gone") if request.url.path == f"{KEY}/confirm" else None
+        return rotating(special)
 
-    service = rotating(special)
+    service = answering(data(details("grace")))
+    with service.without_waiting():
+        assert str(service.client().rotate_tenant_key_safely(nothing).previous_key_id) == OLD
+    assert not any(call.startswith("DELETE") for call in calls(service))
+    service = answering(httpx.ReadError("gone"))
     with service.without_waiting(), pytest.raises(errors.RotationFailed) as caught:
         service.client().rotate_tenant_key_safely(nothing)
-    # What it looks up is not read here: nobody knows.
-    assert caught.value.state == "pending" and entry
-    assert not any(call.startswith("DELETE") for call in calls(service))
+    assert caught.value.state == "pending" and not any(call.startswith("DELETE") for call in calls(service))
+    service = answering(data(details("pending")))
+    with service.without_waiting(), pytest.raises(errors.RotationFailed) as caught:
+        service.client().rotate_tenant_key_safely(nothing)
+    assert caught.value.state == "abandoned"
+    # With other credentials nothing keeps us from ending a key that was confirmed meanwhile.
+    with service.without_waiting(), pytest.raises(errors.RotationFailed) as caught:
+        service.client(org_id=OLD).rotate_tenant_key_safely(nothing, key_id=OLD)
+    assert caught.value.state == "pending"
 
 
 def test_a_confirmation_that_is_refused_is_given_up() -> None:

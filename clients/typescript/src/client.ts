@@ -160,6 +160,11 @@ export class PartnerApi {
     return true;
   }
 
+  /** Whether it calls with a tenant key. */
+  get hasKey(): boolean {
+    return this.#credentials instanceof TenantKey;
+  }
+
   /** Whether it calls with a tenant key of its own. */
   get hasFixedKey(): boolean {
     return this.#credentials instanceof TenantKey && this.#credentials.isFixed();

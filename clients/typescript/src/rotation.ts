@@ -36,6 +36,8 @@ interface Steps {
   confirm(idempotencyKey: string): Promise<void>;
   /** Whether it has been confirmed, although that reply was lost. */
   isConfirmed(): Promise<boolean>;
+  /** Whether the service refuses to abandon what has been confirmed, so that trying to is no risk. */
+  isGuarded: boolean;
   abandon(): Promise<void>;
 }
 
@@ -64,6 +66,8 @@ export class TenantKeyRotation {
     await inTwoPhases({
       id: made.key_id,
       options,
+      // The old key is superseded by then, and a key does not revoke itself; other credentials could.
+      isGuarded: options.keyId === undefined && client.hasKey,
       deployAndProve: async () => {
         await options.deploy(key, { keyId: made.key_id, confirmBy: by(made.confirmation_expires_at) });
         await answers(successor, options);
@@ -114,6 +118,7 @@ export class SigningSecretRotation {
     await inTwoPhases({
       id: made.secret_id,
       options,
+      isGuarded: true,
       deployAndProve: async () => {
         await options.deploy(secret, { secretId: made.secret_id, confirmBy: by(made.confirmation_expires_at) });
         await options.prove?.(client);
@@ -151,15 +156,21 @@ async function inTwoPhases(steps: Steps): Promise<void> {
     // The reply may have been lost on its way: what was confirmed must not be ended.
     const isRefused = error instanceof ApiError && error.status < 500 && error.status !== 429;
     if (isRefused && !error.brokeOff) throw await givenUp(steps, error);
-    if (!(await isKnownToBeConfirmed(steps, error))) throw await givenUp(steps, error);
+    if (await isKnownToBeConfirmed(steps, error)) return;
+    // One that is still on its way may come to be confirmed after all.
+    throw steps.isGuarded ? await givenUp(steps, error) : leftPending(steps, error);
   }
+}
+
+function leftPending(steps: Steps, cause: unknown): RotationError {
+  return new RotationError("nobody knows whether the rotation was confirmed", "pending", steps.id, { cause });
 }
 
 async function isKnownToBeConfirmed(steps: Steps, error: unknown): Promise<boolean> {
   try {
     return await steps.isConfirmed();
   } catch {
-    throw new RotationError("nobody knows whether the rotation was confirmed", "pending", steps.id, { cause: error });
+    throw leftPending(steps, error);
   }
 }
 

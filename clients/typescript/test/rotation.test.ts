@@ -84,6 +84,14 @@ test("a confirmation whose reply is lost for good is looked up, and never undone
   });
   assert.deepEqual(await service.client().tenantKey.rotateSafely({ deploy: () => undefined }), CONFIRMED);
   assert.ok(!calls(service).some((call) => call.startsWith("DELETE")));
+  const waiting = rotating(({ url, method }) => {
+    if (url.pathname === CONFIRM) return cut();
+    return method === "GET" && url.pathname.endsWith("/new") ? json({ data: { rotation: { ...rotation, state: "pending" } } }) : undefined;
+  });
+  await assert.rejects(waiting.client().tenantKey.rotateSafely({ deploy: () => undefined }), { state: "abandoned" });
+  // With other credentials nothing keeps us from ending a key that was confirmed meanwhile.
+  const options = { keyId: "old", deploy: () => undefined };
+  await assert.rejects(waiting.client({ orgId: "o" }).tenantKey.rotateSafely(options), { state: "pending" });
   const unknown = rotating(({ url }) => (url.pathname.startsWith("/v1/admin/org/tenant-keys/new") ? cut() : undefined));
   await assert.rejects(unknown.client().tenantKey.rotateSafely({ deploy: () => undefined }), { state: "pending", id: "new" });
   assert.ok(!calls(unknown).some((call) => call.startsWith("DELETE")));

@@ -34,6 +34,8 @@ class Core:
     """One organisation's credentials, and what is said to the service with them."""
 
     def __init__(self, base_url: str, options: Options) -> None:
+        key = options.get("key")
+        options = {**options, "key": SecretStr(key) if isinstance(key, str) else key}
         self._given = base_url, options
         self.base = base_of(base_url, options.get("allow_http", False))
         self.timeout = options.get("timeout", 15.0)
@@ -58,6 +60,10 @@ class Core:
             return False
         self.credentials = TenantKey(key)
         return True
+
+    @property
+    def has_key(self) -> bool:
+        return isinstance(self.credentials, TenantKey)
 
     @property
     def has_fixed_key(self) -> bool:

@@ -49,6 +49,8 @@ class Steps:
     # Whether it has been confirmed, although that reply was lost.
     is_confirmed: Callable[[], Flow[bool]]
     abandon: Callable[[], Flow[None]]
+    # Whether the service refuses to abandon what has been confirmed, so that trying to is no risk.
+    is_guarded: bool
 
 
 def rotate_tenant_key(
@@ -76,7 +78,9 @@ def rotate_tenant_key(
     def abandon() -> Flow[None]:
         yield from core.send(api.revoke_tenant_key(made.key_id))
 
-    yield from _in_two_phases(Steps(made.key_id, deploy_and_prove, confirm, is_confirmed, abandon))
+    # The old key is superseded by then, and a key does not revoke itself; other credentials could.
+    is_guarded = body.key_id is None and core.has_key
+    yield from _in_two_phases(Steps(made.key_id, deploy_and_prove, confirm, is_confirmed, abandon, is_guarded))
     if body.key_id is None:
         core.use_key(key)
     if confirmed:
@@ -115,7 +119,7 @@ def rotate_signing_secret(
     def abandon() -> Flow[None]:
         yield from core.send(api.revoke_signing_secret(made.secret_id))
 
-    yield from _in_two_phases(Steps(made.secret_id, deploy_and_prove, confirm, is_confirmed, abandon))
+    yield from _in_two_phases(Steps(made.secret_id, deploy_and_prove, confirm, is_confirmed, abandon, is_guarded=True))
     return RotatedSecret(made.secret_id, ends[-1])
 
 
@@ -134,15 +138,21 @@ def _in_two_phases(steps: Steps) -> Flow[None]:
     except Exception as error:
         # The reply may have been lost on its way: what was confirmed must not be ended.
         is_refused = isinstance(error, ApiError) and error.status < 500 and error.status != 429 and not error.broke_off
-        if is_refused or not (yield from _is_known_to_be_confirmed(steps, error)):
-            raise (yield from _given_up(steps)) from error
+        if not is_refused and (yield from _is_known_to_be_confirmed(steps, error)):
+            return
+        # One that is still on its way may come to be confirmed after all.
+        raise ((yield from _given_up(steps)) if is_refused or steps.is_guarded else _left_pending(steps)) from error
 
 
 def _is_known_to_be_confirmed(steps: Steps, error: Exception) -> Flow[bool]:
     try:
         return (yield from steps.is_confirmed())
     except Exception:
-        raise RotationFailed("nobody knows whether the rotation was confirmed", "pending", str(steps.id)) from error
+        raise _left_pending(steps) from error
+
+
+def _left_pending(steps: Steps) -> RotationFailed:
+    return RotationFailed("nobody knows whether the rotation was confirmed", "pending", str(steps.id))
 
 
 def _given_up(steps: Steps) -> Flow[RotationFailed]:
