@@ -125,5 +125,7 @@ def events(document):
 def finish(text):
     """An alias that type checkers take for the name of an argument is none that Python takes, such as `from`."""
     text = re.sub(r"\balias=(\"[^\"]*\")", r"validation_alias=\1, serialization_alias=\1", text)
+    # A default is seen as one only by its name.
+    text = text.replace("Field(None, ", "Field(default=None, ")
     body = re.sub(r"\A(#[^\n]*\n)+", "", text).lstrip("\n")
     return HEADER.format(title="The shapes of requests, replies and events.") + "\n" + body

@@ -139,6 +139,13 @@ export class PartnerApi {
     return bulk(users, options, (lines) => this.#text("/v1/users/bulk", "application/x-ndjson", lines, options));
   }
 
+  /** The content of a report that is ready, encrypted to your key as it is kept. */
+  async downloadReport(reportId: string, options: Common = {}): Promise<Uint8Array> {
+    const path = "/v1/admin/org/reports/{report_id}/content";
+    const answer = await this.#send("get", path, {}, undefined, { ...options, path: { report_id: reportId } });
+    return answer.body;
+  }
+
   /**
    * The messages of a queue of the type `poll`, without end, each acknowledged when the next one is asked for.
    * Leaving the loop at a message leaves that message to come again, after a minute.

@@ -119,6 +119,12 @@ test("users are created in batches, from any source", async () => {
   assert.deepEqual(service.seen.map(({ body }) => body.split("\n").length), [2, 2, 1]);
 });
 
+test("a report is given as it is kept", async () => {
+  const service = new Service(() => new Response(new Uint8Array([0, 255, 10])));
+  assert.deepEqual([...(await service.client().downloadReport("r1"))], [0, 255, 10]);
+  assert.equal(service.seen[0]?.url.pathname, "/v1/admin/org/reports/r1/content");
+});
+
 test("what is put in a path stays in its place", async () => {
   const service = new Service(() => json({ data: {} }));
   await service.client().get("/v1/users/{user_id}", { path: { user_id: "../admin?x#y" } });

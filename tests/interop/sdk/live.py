@@ -54,9 +54,7 @@ def users() -> None:
 async def awaited() -> None:
     async with AsyncClient(URL, key=KEY) as http:
         made = [uuid.uuid4() for _ in range(10)]
-        async with asyncio.TaskGroup() as group:
-            for each in made:
-                group.create_task(http.send(api.create_user(models.CreateUser(user_id=each))))
+        await asyncio.gather(*(http.send(api.create_user(models.CreateUser(user_id=each))) for each in made))
         listed = {each.user_id async for each in http.each(api.list_users(limit=30))}
         assert {*made} <= listed
         results = [each async for each in http.create_users(models.CreateUser(user_id=each) for each in made)]
@@ -212,7 +210,7 @@ def registered(*usages: str) -> str:
 
 
 def registered_keys() -> None:
-    key_id, org = registered("Authentication", "CredentialsDownload"), client.send(api.get_org())
+    key_id, org = registered("Authentication", "CredentialsDownload", "Reports"), client.send(api.get_org())
     signing = Signing(key_id=key_id, private_key=PRIVATE)
     alone = Client(URL, signing=signing)
     assert alone.send(api.update_org(models.UpdateOrg(name="Signed & Sons"))).name == "Signed & Sons"
@@ -240,6 +238,16 @@ def registered_keys() -> None:
     sealed = client.send(api.create_tenant_key(models.CreateTenantKey(name="sealed", deliver_to="CredentialsDownload")))
     assert sealed.secret is None and sealed.encrypted_secret
     assert Client(URL, key=decrypt_jwe(sealed.encrypted_secret, PRIVATE)).send(api.get_org()).id == org.id
+
+
+def report() -> None:
+    made = client.send(api.create_report(models.CreateReport(type="users")))
+    deadline = time.monotonic() + 30
+    while client.send(api.get_report(made.report_id)).status != "ready" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    sealed = client.send(api.get_report_content(made.report_id)).decode().split()
+    rows = "".join(decrypt_jwe(line, PRIVATE) for line in sealed).splitlines()
+    assert {json.loads(row)["user_id"] for row in rows} == {str(each.user_id) for each in client.each(api.list_users(limit=100))}
 
 
 def broken_proxy() -> None:
@@ -286,6 +294,7 @@ CHECKS: list[tuple[str, Callable[[], None]]] = [
     ("a rotation given up leaves all as before", rotation_given_up),
     ("the secret is rotated, and every event verifies", secret_rotation_with_events),
     ("signed requests and responses, tokens, sealed secrets", registered_keys),
+    ("a report is downloaded and opened", report),
     ("through a proxy that loses replies, nothing twice", broken_proxy),
     ("a polled queue acknowledges what was handled", polled),
 ]

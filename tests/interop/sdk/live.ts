@@ -143,7 +143,7 @@ async function registeredKeys(): Promise<void> {
   const ExpirationUtc = new Date(Date.now() + 30 * 86_400_000).toISOString();
   const common = { OwnerCode: org.key, Type: "RSA" as const, ExpirationUtc };
   const { UniqueId: keyId } = await client.post("/api/v1/key", {
-    body: { ...common, Usage: ["Authentication", "CredentialsDownload"], PublicKey: pair.publicKey },
+    body: { ...common, Usage: ["Authentication", "CredentialsDownload", "Reports"], PublicKey: pair.publicKey },
   });
   const signing = { keyId, privateKey: pair.privateKey };
   const alone = new PartnerApi({ baseUrl, signing });
@@ -163,6 +163,16 @@ async function registeredKeys(): Promise<void> {
   const sealed = await client.post("/v1/admin/org/tenant-keys", { body: { name: "sealed", deliver_to: "CredentialsDownload" } });
   const key = decryptJwe(sealed.encrypted_secret ?? "", pair.privateKey);
   assert.equal((await new PartnerApi({ baseUrl, key }).get("/v1/admin/org")).id, org.id);
+}
+
+async function report(): Promise<void> {
+  const { report_id } = await client.post("/v1/admin/org/reports", { body: { type: "users" } });
+  const path = { report_id };
+  for (let n = 0; n < 300 && (await client.get("/v1/admin/org/reports/{report_id}", { path })).status !== "ready"; n += 1) await sleep(100);
+  const lines = new TextDecoder().decode(await client.downloadReport(report_id)).trim().split("\n");
+  const rows = lines.map((line) => decryptJwe(line, pair.privateKey)).join("").trim().split("\n");
+  const listed = await userIds(client, 100);
+  assert.deepEqual(new Set(rows.map((row) => (JSON.parse(row) as { user_id: string }).user_id)), listed);
 }
 
 async function brokenProxy(): Promise<void> {
@@ -208,6 +218,7 @@ const checks: [string, () => Promise<void>][] = [
   ["a rotation given up leaves all as before", rotationGivenUp],
   ["the secret is rotated, and every event verifies", secretRotationWithEvents],
   ["signed requests and responses, tokens, sealed secrets", registeredKeys],
+  ["a report is downloaded and opened", report],
   ["through a proxy that loses replies, nothing twice", brokenProxy],
   ["a polled queue acknowledges what was handled", polled],
 ];

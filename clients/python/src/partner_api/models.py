@@ -1311,7 +1311,7 @@ class SignedHeaders(Model):
     One signature (`v1`) per live secret, newest first, and one (`v1a`) of the service's key, separated by
     spaces.
     """
-    webhook_signature_key_id: str | None = Field(None, validation_alias="webhook-signature-key-id", serialization_alias="webhook-signature-key-id")
+    webhook_signature_key_id: str | None = Field(default=None, validation_alias="webhook-signature-key-id", serialization_alias="webhook-signature-key-id")
     """
     The service's key, as `/.well-known/webhook-keys.json` names it. Empty in messages of versions that had none.
     """
@@ -3225,7 +3225,7 @@ class CreateReport(Model):
         extra="forbid",
     )
     format: Literal["ndjson", "csv"] | str | None = None
-    from_: AwareDatetime | None = Field(None, validation_alias="from", serialization_alias="from")
+    from_: AwareDatetime | None = Field(default=None, validation_alias="from", serialization_alias="from")
     """
     Only what was created from here on,
     """
