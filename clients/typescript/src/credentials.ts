@@ -112,6 +112,7 @@ export class OauthToken implements Credentials {
   }
 
   async #current(signal: AbortSignal | undefined): Promise<Secret> {
+    signal?.throwIfAborted();
     if (this.#token !== undefined && this.#clock.now() < this.#token.until) return this.#token.value;
     // One fetch serves all who wait for it; it goes on if one of them gives up.
     this.#pending ??= this.#renewed().finally(() => {
@@ -149,7 +150,6 @@ function encoded(value: object): string {
 
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
-  signal.throwIfAborted();
   return new Promise<T>((resolve, reject) => {
     const stop = () => reject(signal.reason);
     signal.addEventListener("abort", stop, { once: true });

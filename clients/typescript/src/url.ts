@@ -14,7 +14,8 @@ export function fill(path: string, parameters: object, query: object): string {
   const values = parameters as Record<string, unknown>;
   const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = values[name];
-    if (value === undefined || value === "") throw new TypeError(`the path takes ${name}`);
+    // Of these a path would be made another one.
+    if (value === undefined || value === "" || value === "." || value === "..") throw new TypeError(`the path takes ${name}`);
     return encodeURIComponent(String(value));
   });
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);

@@ -156,7 +156,8 @@ def base_of(address: str, allow_http: bool) -> str:
 
 def filled(path: str, parameters: Mapping[str, Any], query: Mapping[str, Any]) -> str:
     for name, value in parameters.items():
-        if value == "":
+        # Of these a path would be made another one.
+        if value in ("", ".", ".."):
             raise ValueError(f"the path takes {name}")
         path = path.replace("{" + name + "}", urllib.parse.quote(str(value), safe=""))
     given = {name: str(value).lower() if isinstance(value, bool) else _plain(value)
