@@ -39,13 +39,14 @@ pub enum Feature {
     OrgInvites,
     /// A queue type; the queue routes ask for it.
     Kafka,
+    Portal,
 }
 
 use Feature::*;
 
 impl Feature {
     /// Every feature, in the order that partners see.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Users,
         UserBulk,
         TenantKeyRotation,
@@ -68,6 +69,7 @@ impl Feature {
         OrgMembers,
         OrgInvites,
         Kafka,
+        Portal,
     ];
 
     /// The name in `DISABLED_FEATURES` and `GET /v1/features`.
@@ -96,6 +98,7 @@ impl Feature {
             OrgInvites => "org_invites",
             AzureEventHubs => "azure_event_hubs",
             Kafka => "kafka",
+            Portal => "portal",
         }
     }
 

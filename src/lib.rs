@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod network;
 pub mod openapi;
 pub mod outbox;
+pub mod portal;
 pub mod queue_health;
 pub mod readiness;
 pub mod request_id;

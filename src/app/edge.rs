@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::slot::EdgeSlot;
 use crate::error::shape::{self, Shape};
-use crate::error::{ApiError, Code, Failure};
+use crate::error::{ApiError, Code, Failure, page};
 use crate::http::held::{self, Permits};
 use crate::http::{linger, ratelimit};
 use crate::idempotency::IDEMPOTENT_REPLAYED;
@@ -88,6 +88,9 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
     }
     if is_misread {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if shape == Shape::Page {
+        page::protect(headers);
     }
     if is_api || shape == Shape::Platform || code.is_some() {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -13,8 +13,8 @@ use crate::features::Feature;
 use crate::identity::key_scopes::KeyScope::{self, OrgRead, OrgWrite, UsersRead, UsersWrite};
 use crate::openapi::{NOT_LIVE_YET, REQUIRED_SCOPE};
 use crate::routes::{
-    audit, event_types, events, member_tokens, public_keys, queues, reports, signatures, signing_secrets,
-    tenant_keys, users,
+    audit, event_types, events, member_tokens, portal_sessions, public_keys, queues, reports, signatures,
+    signing_secrets, tenant_keys, users,
 };
 use crate::state::App;
 
@@ -39,6 +39,7 @@ pub fn routes(feature: Feature) -> Option<OpenApiRouter<App>> {
         Feature::AuditLog => audit::routes(),
         Feature::RequestSignatures => signatures::routes(),
         Feature::Reports => reports::routes(),
+        Feature::Portal => portal_sessions::routes(),
         // Their routes take anyone, so they are not behind the gate; they ask for the feature themselves.
         Feature::OauthTokens | Feature::LeakReports => return None,
         // Their values of the queues' `type`.

@@ -16,11 +16,12 @@ use super::edge::limit_of;
 use super::encrypted::{self, Wanted};
 use super::scopes::{Need, RequiredScopes};
 use super::slot::EdgeSlot;
-use super::{networks, quota, signed, signed_response};
+use super::{networks, quota, signed, signed_response, visits};
 use crate::error::{ApiError, Code};
 use crate::features::Feature;
 use crate::idempotency::header::IdempotencyKey;
 use crate::identity::client::ClientAddress;
+use crate::identity::portal::Visit;
 use crate::identity::signatures::{Signer, is_signed};
 use crate::identity::usage::{Arrival, Judgement};
 use crate::identity::{Access, Caller, Found, Identified, Partner};
@@ -45,6 +46,9 @@ pub struct Gate {
 
 /// Passes a request on, or refuses it before the body is read.
 pub async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    if let Some(visit) = request.extensions().get::<Visit>().cloned() {
+        return Box::pin(visits::pass(&gate, visit, request, next)).await.into_response();
+    }
     let app = &gate.app;
     let (head, body) = request.into_parts();
     if is_signed(&head.headers)

@@ -24,6 +24,7 @@ mod scopes;
 mod signed;
 mod signed_response;
 mod slot;
+mod visits;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -47,6 +48,7 @@ use crate::features::Feature;
 use crate::identity::Access;
 use crate::limits::Listener;
 use crate::openapi;
+use crate::portal::{self, Operations};
 use crate::routes::{
     self, claims, docs, event_keys, gateway, health, index, internal, leaks, member_tokens, oauth, org,
 };
@@ -55,8 +57,9 @@ use crate::state::App;
 /// The public listener's routes.
 pub fn public(app: &App) -> Router {
     let (api, document) = api(Some(app));
+    let operations = Operations::new(api.clone().with_state(app.clone()));
     let pages = index::routes().merge(docs::routes(openapi::to_json(&document)));
-    let router = api.merge(pages).merge(health::probes());
+    let router = api.merge(pages).merge(health::probes()).merge(portal::routes(app, &operations));
     finish(app, Listener::Public, router)
 }
 

@@ -64,6 +64,14 @@ impl RequiredScopes {
         Ok(is_known.then_some(Need { scope, judgement }))
     }
 
+    /// The scope that the matched operation declares.
+    ///
+    /// # Errors
+    /// A failure of ours, where it declares none.
+    pub fn scope_of(&self, request: &Request) -> Result<KeyScope, ApiError> {
+        self.of(request).map(|requirement| requirement.scope)
+    }
+
     /// What the operation that was matched declares. HEAD follows GET.
     fn of(&self, request: &Request) -> Result<Requirement, ApiError> {
         let asked = if request.method() == Method::HEAD { &Method::GET } else { request.method() };

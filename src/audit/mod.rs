@@ -5,6 +5,8 @@
 
 pub mod verify;
 
+use std::sync::Arc;
+
 use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -14,6 +16,7 @@ use crate::crypto::keyring::Keyring;
 use crate::identity::Partner;
 use crate::identity::allowed_networks::AllowedNetworks;
 use crate::identity::client::ClientAddress;
+use crate::identity::portal::Visit;
 use crate::identity::usage::Judgement;
 use crate::ids::OrgId;
 use crate::request_id::{RequestId, TraceContext};
@@ -28,7 +31,7 @@ pub struct Author {
     chain: ChainKey,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Actor {
     Operator,
     Service,
@@ -37,6 +40,7 @@ enum Actor {
     PublicKey(Uuid),
     Platform(Uuid),
     Claim(Uuid),
+    Portal { session_id: Uuid, actor_id: Arc<str> },
 }
 
 impl Author {
@@ -53,9 +57,12 @@ impl Author {
         Self { actor: Actor::Service, ..Self::operator(keyring) }
     }
 
-    /// A partner, by this request.
+    /// A partner, by this request; in the portal, the person who sits there.
     #[must_use]
     pub fn partner(keyring: &Keyring, partner: Partner, parts: &Parts) -> Self {
+        if let Some(visit) = parts.extensions.get::<Visit>() {
+            return Self::requesting(keyring, parts).visitor(visit.session_id, visit.actor_id.clone());
+        }
         Self {
             actor: match (partner.key_id, partner.public_key()) {
                 (Some(key_id), _) => Actor::TenantKey(key_id.0),
@@ -78,6 +85,12 @@ impl Author {
         Self { actor: Actor::Claim(claim_id), ..self }
     }
 
+    /// The person of this session of the portal's, by this request.
+    #[must_use]
+    pub fn visitor(self, session_id: Uuid, actor_id: Arc<str>) -> Self {
+        Self { actor: Actor::Portal { session_id, actor_id }, ..self }
+    }
+
     /// The service itself, for a request that nobody authenticates.
     #[must_use]
     pub fn requesting(keyring: &Keyring, parts: &Parts) -> Self {
@@ -95,7 +108,7 @@ impl Author {
     pub fn is_partner(&self) -> bool {
         match self.actor {
             Actor::Operator | Actor::Service | Actor::Platform(_) | Actor::Claim(_) => false,
-            Actor::Gateway | Actor::TenantKey(_) | Actor::PublicKey(_) => true,
+            Actor::Gateway | Actor::TenantKey(_) | Actor::PublicKey(_) | Actor::Portal { .. } => true,
         }
     }
 
@@ -128,6 +141,7 @@ impl Author {
             at,
             actor: self.actor.name().to_owned(),
             key_id: self.actor.key_id(),
+            actor_id: self.actor.person(),
             action: action.to_owned(),
             subject: subject.to_string(),
             request_id: self.request_id.clone(),
@@ -138,7 +152,7 @@ impl Author {
 }
 
 impl Actor {
-    fn name(self) -> &'static str {
+    fn name(&self) -> &'static str {
         match self {
             Self::Operator => "operator",
             Self::Service => "service",
@@ -147,14 +161,20 @@ impl Actor {
             Self::PublicKey(_) => "public_key",
             Self::Platform(_) => "platform",
             Self::Claim(_) => "claim",
+            Self::Portal { .. } => "portal",
         }
     }
 
-    fn key_id(self) -> Option<Uuid> {
+    fn key_id(&self) -> Option<Uuid> {
         match self {
-            Self::TenantKey(id) | Self::PublicKey(id) | Self::Platform(id) | Self::Claim(id) => Some(id),
+            Self::TenantKey(id) | Self::PublicKey(id) | Self::Platform(id) | Self::Claim(id) => Some(*id),
+            Self::Portal { session_id, .. } => Some(*session_id),
             Self::Operator | Self::Service | Self::Gateway => None,
         }
+    }
+
+    fn person(&self) -> Option<String> {
+        if let Self::Portal { actor_id, .. } = self { Some(actor_id.to_string()) } else { None }
     }
 }
 

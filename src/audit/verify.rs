@@ -157,7 +157,8 @@ async fn read(db: &Pool, org_id: OrgId, after: i64) -> Result<LogPage, sqlx::Err
     let rows = sqlx::query!(
         r#"
         SELECT o.revision AS "revision?", o.audit_mac AS "audit_mac?",
-               l.seq AS "seq?", l.at AS "at?", l.actor AS "actor?", l.key_id AS "key_id?", l.action AS "action?",
+               l.seq AS "seq?", l.at AS "at?", l.actor AS "actor?", l.key_id AS "key_id?", l.actor_id AS "actor_id?",
+               l.action AS "action?",
                l.subject AS "subject?", l.request_id AS "request_id?",
                l.client_address AS "client_address?", l.mac AS "mac?"
         FROM (VALUES (0)) AS one
@@ -180,6 +181,7 @@ async fn read(db: &Pool, org_id: OrgId, after: i64) -> Result<LogPage, sqlx::Err
             at: row.at?,
             actor: row.actor?,
             key_id: row.key_id,
+            actor_id: row.actor_id,
             action: row.action?,
             subject: row.subject?,
             request_id: row.request_id,

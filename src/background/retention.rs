@@ -13,6 +13,7 @@ use crate::idempotency::{KEPT_FOR, store as idempotency};
 use crate::identity::{nonces, usage};
 use crate::queue_health;
 use crate::routes::claims;
+use crate::routes::portal_sessions;
 use crate::routes::public_keys::proof;
 use crate::state::App;
 
@@ -43,6 +44,7 @@ pub async fn step(app: &App) -> Result<u64, sqlx::Error> {
     forget_uses(app).await?;
     forget_claims(app).await?;
     forget_attempts(app).await?;
+    forget_portal_sessions(app).await?;
     reports::clear(app).await?;
     while delete_closed(&app.db, now - app.config.event_retention).await? == BATCH as u64 {}
     let mut lost = 0;
@@ -94,6 +96,13 @@ async fn forget_claims(app: &App) -> Result<(), sqlx::Error> {
 async fn forget_attempts(app: &App) -> Result<(), sqlx::Error> {
     let before = app.clock.now() - queue_health::KEPT;
     while queue_health::store::forget_old(&app.db, before, BATCH).await? == BATCH as u64 {}
+    Ok(())
+}
+
+/// Forgets sessions of the portal that were over a while ago (contract 17).
+async fn forget_portal_sessions(app: &App) -> Result<(), sqlx::Error> {
+    let before = app.clock.now() - portal_sessions::REMEMBERED_FOR;
+    while portal_sessions::store::forget_old(&app.db, before, BATCH).await? == BATCH as u64 {}
     Ok(())
 }
 

@@ -190,8 +190,10 @@ macro_rules! change {
             {
                 ", " + $($gate)+ + ",
                 logged AS (
-                    INSERT INTO audit_log (org_id, seq, mac, at, actor, key_id, action, subject, request_id, client_address)
-                    SELECT org_id, seq, mac, at, actor, caller, action, subject, request_id, client_address FROM change
+                    INSERT INTO audit_log (org_id, seq, mac, at, actor, key_id, actor_id, action, subject, request_id,
+                                           client_address)
+                    SELECT org_id, seq, mac, at, actor, caller, actor_id, action, subject, request_id, client_address
+                    FROM change
                 )"
                     $($writes)*
                     + " SELECT change.seq"
@@ -206,6 +208,7 @@ macro_rules! change {
                 "at": "timestamptz" = entry.row.at,
                 "actor": "text" = &entry.row.actor,
                 "caller": "uuid" = entry.row.key_id,
+                "actor_id": "text" = entry.row.actor_id.as_deref(),
                 "action": "text" = &entry.row.action,
                 "subject": "text" = &entry.row.subject,
                 "request_id": "text" = entry.row.request_id.as_deref(),

@@ -119,6 +119,8 @@ pub struct AuditRow {
     pub actor: String,
     /// The key that authenticated, if one did.
     pub key_id: Option<Uuid>,
+    /// The person behind it, in the platform's words, if one was named.
+    pub actor_id: Option<String>,
     /// The action, in the log's words.
     pub action: String,
     /// To what.
@@ -131,16 +133,21 @@ pub struct AuditRow {
 
 /// Encodes what the MAC is over. A JSON array of a fixed length: every string is quoted, and null
 /// is not a string, so that no two rows are written alike. Instants are microseconds, as Postgres
-/// keeps them. The first element names the form: a row with an address has the second, a row
-/// without one the first, which is also that of rows from before there were addresses.
+/// keeps them. The first element names the form: a row that names a person has the third, else one with an
+/// address the second, and one without the first, which is also that of rows from before there were addresses.
 fn encode(org_id: OrgId, row: &AuditRow, previous: Option<RowMac>) -> Vec<u8> {
-    let AuditRow { seq, at, actor, key_id, action, subject, request_id, client_address } = row;
-    let form = if client_address.is_some() { "partner-api audit 2" } else { "partner-api audit 1" };
+    let AuditRow { seq, at, actor, key_id, actor_id, action, subject, request_id, client_address } = row;
+    let form = match (actor_id, client_address) {
+        (Some(_), _) => "partner-api audit 3",
+        (None, Some(_)) => "partner-api audit 2",
+        (None, None) => "partner-api audit 1",
+    };
     let fields =
         (form, org_id, seq, at.timestamp_micros(), actor, key_id, action, subject, request_id, previous);
-    match client_address {
-        None => serde_json::to_vec(&fields),
-        Some(address) => serde_json::to_vec(&(fields, address)),
+    match (actor_id, client_address) {
+        (Some(actor_id), address) => serde_json::to_vec(&(fields, address, actor_id)),
+        (None, Some(address)) => serde_json::to_vec(&(fields, address)),
+        (None, None) => serde_json::to_vec(&fields),
     }
     .expect("plain data with string keys")
 }
@@ -159,6 +166,7 @@ mod tests {
             at: DateTime::from_timestamp_micros(1_795_248_000_000_001).expect("an instant"),
             actor: "tenant_key".to_owned(),
             key_id: Some(Uuid::from_u128(7)),
+            actor_id: None,
             action: "queue.created".to_owned(),
             subject: "users".to_owned(),
             request_id: Some("r\"1".to_owned()),

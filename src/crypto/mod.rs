@@ -10,6 +10,7 @@ pub mod key_text;
 pub mod keyring;
 pub mod master;
 pub mod platform_token;
+pub mod portal_token;
 mod published_secrets;
 pub mod reseal;
 pub mod secret;

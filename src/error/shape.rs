@@ -11,7 +11,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{ApiError, Code, Detail, Failure};
+use super::{ApiError, Code, Detail, Failure, page};
 use crate::error::Problem;
 
 /// The shape of the errors of a path.
@@ -25,6 +25,8 @@ pub enum Shape {
     Oauth,
     /// The platform's own side, `/internal/` but for the gateway's question: as `/v1`, but for the challenge.
     Platform,
+    /// The pages of `/portal`: HTML, for people.
+    Page,
 }
 
 /// The token endpoint (contract 16).
@@ -37,6 +39,7 @@ impl Shape {
         match path.strip_prefix("/api/v1/key") {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => Self::PublicKey,
             _ if path == TOKEN_PATH => Self::Oauth,
+            _ if path == "/portal" || path.starts_with("/portal/") => Self::Page,
             _ if path.starts_with("/internal/") && !path.starts_with("/internal/auth/") => Self::Platform,
             _ => Self::V1,
         }
@@ -48,7 +51,7 @@ impl Shape {
     #[must_use]
     pub fn challenge(self) -> Option<&'static str> {
         match self {
-            Self::Oauth => None,
+            Self::Oauth | Self::Page => None,
             Self::Platform => Some("Bearer realm=\"partner-api\""),
             Self::V1 | Self::PublicKey => Some("ApiKey realm=\"partner-api\""),
         }
@@ -137,7 +140,9 @@ pub fn render(error: &ApiError, shape: Shape, request_id: &str) -> Response<Body
     let mut response = Response::new(Body::from(body(error, shape, request_id)));
     *response.status_mut() = status(error, shape);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let is_page = shape == Shape::Page;
+    let content_type = if is_page { "text/html; charset=utf-8" } else { "application/json" };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     if let ApiError::Failed(Failure { retry_after: Some(seconds), .. }) = error {
         headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
     }
@@ -154,6 +159,7 @@ pub fn body(error: &ApiError, shape: Shape, request_id: &str) -> Vec<u8> {
         (ApiError::Failed(failure), Shape::V1 | Shape::Platform) => json(&envelope(failure, request_id)),
         (error, Shape::PublicKey) => json(&traced(error, request_id)),
         (error, Shape::Oauth) => json(&in_oauths_words(error)),
+        (error, Shape::Page) => page::of(error, request_id).into(),
     }
 }
 
@@ -161,7 +167,7 @@ pub fn body(error: &ApiError, shape: Shape, request_id: &str) -> Vec<u8> {
 #[must_use]
 pub fn status(error: &ApiError, shape: Shape) -> StatusCode {
     match (error, shape) {
-        (ApiError::Invalid(_), Shape::V1 | Shape::Platform) => StatusCode::UNPROCESSABLE_ENTITY,
+        (ApiError::Invalid(_), Shape::V1 | Shape::Platform | Shape::Page) => StatusCode::UNPROCESSABLE_ENTITY,
         (ApiError::Invalid(_), Shape::PublicKey | Shape::Oauth) => StatusCode::BAD_REQUEST,
         (ApiError::Failed(failure), _) => failure.code.status(),
     }
@@ -240,6 +246,14 @@ mod tests {
         assert_eq!(Shape::of("/api/v1/key/list/acme"), Shape::PublicKey);
         assert_eq!(Shape::of("/api/v1/keys"), Shape::V1);
         assert_eq!(Shape::of("/v1/users"), Shape::V1);
+    }
+
+    #[test]
+    fn the_portal_answers_people() {
+        for path in ["/portal", "/portal/", "/portal/keys", "/portal/nothing"] {
+            assert_eq!(Shape::of(path), Shape::Page, "{path}");
+        }
+        assert_eq!(Shape::of("/portals"), Shape::V1);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use crate::crypto::associated_data;
 use crate::db::Db;
 use crate::error::{ApiError, Code};
 use crate::http::input::{self, Input};
+use crate::identity::portal::Visit;
 use crate::identity::{Caller, Partner};
 use crate::ids::OrgId;
 use crate::state::App;
@@ -32,8 +33,9 @@ use crate::state::App;
 /// The time for which a reply is kept.
 pub const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 
-/// POST routes of partners that take no key: a token is cheap to make again, and bulk is idempotent by nature.
-pub const EXEMPT: &[&str] = &["/v1/auth/token", "/v1/auth/signature/check", "/v1/users/bulk"];
+/// POST routes of partners that take no key: a token or a link is cheap to make again, and bulk is idempotent by nature.
+pub const EXEMPT: &[&str] =
+    &["/v1/auth/token", "/v1/auth/signature/check", "/v1/users/bulk", "/v1/admin/org/portal-sessions"];
 
 /// The input of a POST, taken once for each `Idempotency-Key`.
 pub struct Once<T> {
@@ -78,6 +80,8 @@ impl<T: Input> Once<T> {
 /// The parts of a request that decide, before its body is known, whether it is the same one again.
 struct Claimant {
     partner: Partner,
+    /// The portal's session, which may change its credential on the way.
+    session: Option<Uuid>,
     key: IdempotencyKey,
     method: Method,
     path: String,
@@ -88,12 +92,14 @@ impl Claimant {
         let key = request.extensions().get::<IdempotencyKey>()?.clone();
         let Caller::Partner(partner) = *request.extensions().get::<Caller>()? else { return None };
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        Some(Self { partner, key, method, path })
+        let session = request.extensions().get::<Visit>().map(|visit| visit.session_id);
+        Some(Self { partner, session, key, method, path })
     }
 
     fn claim(&self, app: &App, body: &[u8]) -> Claim {
         let Partner { org_id, key_id, .. } = self.partner;
-        let credential = key_id.map(|id| id.0).or(self.partner.public_key()).map(Uuid::into_bytes);
+        let credential = self.session.or(key_id.map(|id| id.0)).or(self.partner.public_key());
+        let credential = credential.map(Uuid::into_bytes);
         let credential = credential.as_ref().map_or(&[][..], |id| &id[..]);
         let (method, path) = (self.method.as_str().as_bytes(), self.path.as_bytes());
         let macs = |parts: &[&[u8]]| app.keyring.idempotency_macs(org_id, parts);

@@ -104,6 +104,12 @@ impl KeyScopes {
         other.0 & !self.0 == 0
     }
 
+    /// The scopes that are in both sets.
+    #[must_use]
+    pub fn shared(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// The names, in the order of the list; `*` alone where it is that.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let listed = KeyScope::ALL.iter().copied().filter(move |scope| !self.is_all() && self.has(*scope));

@@ -21,6 +21,7 @@ pub mod org_names;
 pub mod orgs;
 mod own_host;
 pub mod platform;
+pub mod portal;
 mod rehash;
 pub mod signatures;
 pub mod signers;

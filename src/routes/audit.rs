@@ -37,9 +37,13 @@ pub struct AuditEntry {
     /// Who.
     #[schema(value_type = AuditActor)]
     pub(crate) actor: String,
-    /// The key that authenticated, of `tenant_key` and `public_key`; of `platform` its token, of `claim` the claim.
+    /// The key that authenticated, of `tenant_key` and `public_key`; of `platform` its token, of `claim` the claim, of
+    /// `portal` the session.
     #[schema(required)]
     pub(crate) key_id: Option<Uuid>,
+    /// Of `portal` the person, in the words of whoever made the session.
+    #[schema(required, example = "ada")]
+    pub(crate) actor_id: Option<String>,
     /// What: `<kind of thing>.<what was done>`.
     #[schema(example = "queue.created")]
     pub(crate) action: String,
@@ -74,6 +78,8 @@ enum AuditActor {
     Platform,
     /// Whoever opened the claim that `key_id` names.
     Claim,
+    /// The person `actor_id`, in the portal's session that `key_id` names.
+    Portal,
     /// The service, when a time has come.
     Service,
 }
@@ -138,7 +144,8 @@ async fn list(
     let rows = sqlx::query!(
         r#"
         SELECT o.revision, o.audit_mac AS "audit_mac: RowMac",
-               l.seq AS "seq?", l.at AS "at?", l.actor AS "actor?", l.key_id AS "key_id?", l.action AS "action?",
+               l.seq AS "seq?", l.at AS "at?", l.actor AS "actor?", l.key_id AS "key_id?", l.actor_id AS "actor_id?",
+               l.action AS "action?",
                l.subject AS "subject?", l.request_id AS "request_id?",
                l.client_address AS "client_address?", l.mac AS "mac?: RowMac"
         FROM orgs o
@@ -164,6 +171,7 @@ async fn list(
             at: row.at?,
             actor: row.actor?,
             key_id: row.key_id,
+            actor_id: row.actor_id,
             action: row.action?,
             subject: row.subject?,
             request_id: row.request_id,

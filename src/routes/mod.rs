@@ -15,6 +15,7 @@ pub mod leaks;
 pub mod member_tokens;
 pub mod oauth;
 pub mod org;
+pub mod portal_sessions;
 pub mod public_keys;
 pub mod queues;
 pub mod reports;

@@ -115,6 +115,7 @@ fn features() -> Vec<Value> {
         ("org_members", "planned"),
         ("org_invites", "planned"),
         ("kafka", "planned"),
+        ("portal", "live"),
     ]
     .map(|(feature, status)| json!({"feature": feature, "status": status}))
     .to_vec()

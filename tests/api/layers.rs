@@ -51,6 +51,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("kept replies", &["idempotency"]),
     ("handlers", &["routes", "metrics::scrape"]),
     ("the document", &["openapi"]),
+    ("pages for people", &["portal"]),
     ("what runs beside requests", &["background"]),
     ("the routers and their layers", &["app"]),
     ("the listeners", &["serve"]),

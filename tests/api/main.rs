@@ -31,6 +31,7 @@ mod openapi;
 mod org;
 mod overload;
 mod paging;
+mod portal;
 mod public_keys;
 mod rates;
 mod references;

@@ -17,7 +17,7 @@ pub async fn rename(db: &mut PgConnection, name: &str, entry: &Entry) -> Result<
     change!(db, entry, set = "name = given.name", { "name": "text" = name })
 }
 
-/// Whoever serves the org hears of it. The first suspension's moment and reason stay.
+/// Whoever serves the org hears of it, and the portal closes. The first suspension's moment and reason stay.
 pub async fn suspend(
     db: &mut PgConnection,
     reason: Option<&str>,
@@ -28,6 +28,10 @@ pub async fn suspend(
         entry,
         set = "suspended_at = coalesce(o.suspended_at, given.at),
                suspend_reason = CASE WHEN o.suspended_at IS NULL THEN given.reason ELSE o.suspend_reason END",
+        writes = "ended AS (
+            UPDATE portal_sessions s SET ended_at = change.at
+            FROM change WHERE s.org_id = change.org_id AND s.ended_at IS NULL
+        )",
         announce = "pg_notify(channel, format('org %s', org_id))::text",
         { "reason": "text" = reason, "channel": "text" = CHANGES }
     )
@@ -52,12 +56,16 @@ pub async fn set_contacts(
     change!(db, entry, set = "contact_emails = given.contact_emails", { "contact_emails": "text[]" = emails })
 }
 
-/// Whoever serves the org hears of it.
+/// Whoever serves the org hears of it, and the portal closes.
 pub async fn end_tokens(db: &mut PgConnection, entry: &Entry) -> Result<bool, sqlx::Error> {
     change!(
         db,
         entry,
         set = "tokens_valid_from = given.at",
+        writes = "ended AS (
+            UPDATE portal_sessions s SET ended_at = change.at
+            FROM change WHERE s.org_id = change.org_id AND s.ended_at IS NULL
+        )",
         announce = "pg_notify(channel, format('org %s', org_id))::text",
         { "channel": "text" = CHANGES }
     )
@@ -144,7 +152,7 @@ pub fn draft_of_freezing(mandate: &Mandate, seen: &Loaded, kind: EventType) -> D
     mandate.draft(seen.org, kind, &Subject::Org { by_key_id: mandate.caller })
 }
 
-/// Whoever serves the org hears of it, and so does its queue.
+/// Whoever serves the org hears of it, and so does its queue. Freezing closes the portal.
 pub async fn set_frozen(
     db: &mut PgConnection,
     frozen_at: Option<DateTime<Utc>>,
@@ -158,6 +166,10 @@ pub async fn set_frozen(
         event = Some(draft),
         version = "change.seq",
         set = "frozen_at = given.frozen_at, freeze_reason = given.reason",
+        writes = "ended AS (
+            UPDATE portal_sessions s SET ended_at = change.at
+            FROM change WHERE s.org_id = change.org_id AND s.ended_at IS NULL AND change.frozen_at IS NOT NULL
+        )",
         announce = "pg_notify(channel, format('org %s', org_id))::text",
         { "frozen_at": "timestamptz" = frozen_at, "reason": "text" = reason, "channel": "text" = CHANGES }
     )

@@ -3,6 +3,7 @@
 
 mod body;
 mod change;
+mod health;
 mod input;
 pub mod messages;
 pub mod operator;
@@ -49,6 +50,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(create_queue, replace_queue, get_queue, delete_queue))
         .routes(routes!(test_queue))
         .merge(pause::routes())
+        .merge(health::routes())
         .merge(messages::routes())
 }
 

@@ -281,3 +281,48 @@ pub async fn proven(db: impl PgExecutor<'_>, org_id: OrgId, stream: &StreamName)
     .await?;
     Ok(())
 }
+
+/// Attempts of a minute.
+pub struct MinuteRow {
+    /// Its beginning.
+    pub minute: DateTime<Utc>,
+    /// How many.
+    pub attempts: i64,
+    /// Of these, those that were acknowledged.
+    pub delivered: i64,
+    /// All by how long they took, in the order of the bounds.
+    pub durations: Vec<i64>,
+}
+
+/// The minutes from `first` on in which something was tried; `None` if the stream has no queue.
+pub async fn minutes(
+    db: impl PgExecutor<'_>,
+    org_id: OrgId,
+    stream: &StreamName,
+    first: DateTime<Utc>,
+) -> Result<Option<Vec<MinuteRow>>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        SELECT m.minute AS "minute?", m.attempts AS "attempts?", m.delivered AS "delivered?",
+               m.durations::bigint[] AS "durations?"
+        FROM event_queues q
+        LEFT JOIN queue_minutes m ON m.org_id = q.org_id AND m.stream = q.stream AND m.minute >= $3
+        WHERE q.org_id = $1 AND q.stream = $2
+        ORDER BY m.minute
+        "#,
+        org_id.0,
+        stream.as_str(),
+        first,
+    )
+    .fetch_all(db)
+    .await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let counted = rows.into_iter().filter_map(|row| {
+        let (minute, attempts, delivered, durations) =
+            (row.minute?, row.attempts?, row.delivered?, row.durations?);
+        Some(MinuteRow { minute, attempts, delivered, durations })
+    });
+    Ok(Some(counted.collect()))
+}

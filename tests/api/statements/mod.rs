@@ -25,6 +25,17 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
     ("claims", "WHERE digest = ANY ($1::bytea[]) FOR UPDATE", "a claim is looked up to learn whose it is"),
     ("claims", "SELECT ctid FROM claims", "retention"),
     ("claims", "FROM claims WHERE opened_at IS NULL AND expires_at > $2", "keys status"),
+    (
+        "portal_sessions",
+        "WHERE s.token_digest = ANY ($1::bytea[])",
+        "a session is looked up by its cookie to learn whose it is",
+    ),
+    (
+        "portal_sessions",
+        "WHERE link_digest = ANY ($1::bytea[])",
+        "a link to the portal is looked up to learn whose it is",
+    ),
+    ("portal_sessions", "SELECT ctid FROM portal_sessions", "retention"),
     ("signature_nonces", "SELECT ctid FROM signature_nonces", "retention"),
     ("tenant_key_hours", "SELECT ctid FROM tenant_key_hours", "retention"),
     ("tenant_key_sources", "SELECT ctid FROM tenant_key_sources", "retention"),

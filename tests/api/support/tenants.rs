@@ -31,6 +31,11 @@ const ITS_OWN: &[(&str, &str)] = &[
     ("reports", "'fingerprint', 'zeta'"),
     ("report_chunks", "'bytes', overlay(bytes PLACING 'zeta'::bytea FROM 1 FOR 4)"),
     ("idempotency_keys", "'body', CASE WHEN body IS NOT NULL THEN '\"zeta\"' END"),
+    (
+        "portal_sessions",
+        "'link_digest', sha256(gen_random_uuid()::text::bytea), 'actor_id', 'zeta',
+         'token_digest', CASE WHEN token_digest IS NOT NULL THEN sha256(gen_random_uuid()::text::bytea) END",
+    ),
     ("audit_log", "'request_id', 'zeta', 'subject', 'zeta'"),
 ];
 

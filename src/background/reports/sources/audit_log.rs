@@ -20,6 +20,7 @@ impl Source for AuditLog {
         Column("at", "/at"),
         Column("actor", "/actor"),
         Column("key_id", "/key_id"),
+        Column("actor_id", "/actor_id"),
         Column("action", "/action"),
         Column("subject", "/subject"),
         Column("request_id", "/request_id"),
@@ -49,7 +50,8 @@ impl Source for AuditLog {
         let entries = sqlx::query_as!(
             AuditEntry,
             r#"
-            SELECT seq, at, actor, key_id, action, subject, request_id, client_address, mac AS "mac: RowMac" FROM audit_log
+            SELECT seq, at, actor, key_id, actor_id, action, subject, request_id, client_address, mac AS "mac: RowMac"
+            FROM audit_log
             WHERE org_id = $1 AND seq > $2 AND ($3::timestamptz IS NULL OR at >= $3) AND ($4::timestamptz IS NULL OR at < $4)
             ORDER BY seq LIMIT $5
             "#,

@@ -21,11 +21,13 @@ use self::reply::PlatformOrg;
 use crate::changes::PlatformAuthor;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
 use crate::events::{Stream, StreamName};
+use crate::features::Feature;
 use crate::http::input::Valid;
 use crate::http::paging::{Data, List, Page};
 use crate::ids::OrgId;
 use crate::routes::org::credentials::Maker;
 use crate::routes::org::{self, OrgChange};
+use crate::routes::portal_sessions::{self, CreatePortalSession, PortalLink, Voucher};
 use crate::state::App;
 
 /// `/internal/orgs` and below.
@@ -39,6 +41,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(freeze_org))
         .routes(routes!(thaw_org))
         .routes(routes!(recover_org))
+        .routes(routes!(create_org_portal_session))
 }
 
 /// Create an org.
@@ -236,6 +239,30 @@ async fn recover_org(
     let told = Stream::ALL.into_iter().map(StreamName::from);
     paused.chain(told).for_each(|stream| app.outbox.queue_changed(org_id, stream));
     Ok(Json(Data { data }))
+}
+
+/// Make a link to an org's portal.
+///
+/// For somebody of the org whom the platform has authenticated, or for its own support. The link opens once within 60
+/// seconds, and then a session of 30 minutes.
+#[utoipa::path(
+    post, path = "/internal/orgs/{org}/portal-sessions", tag = "Orgs", params(OrgPath),
+    request_body = CreatePortalSession,
+    responses(
+        (status = 201, description = "The link.", body = Data<PortalLink>),
+        (status = 404, description = "`not_found`: there is no such org."),
+        (status = 429, description = "`rate_limited`: 200 links and sessions are open."),
+    ),
+)]
+async fn create_org_portal_session(
+    State(app): State<App>,
+    author: PlatformAuthor,
+    Valid((path, input)): Valid<(OrgPath, CreatePortalSession)>,
+) -> Result<(StatusCode, Json<Data<PortalLink>>), ApiError> {
+    app.require_live(Feature::Portal)?;
+    let mandate = author.for_org(find(&app, &path).await?);
+    let data = portal_sessions::make(&app, mandate, Voucher::PLATFORM, input).await?;
+    Ok((StatusCode::CREATED, Json(Data { data })))
 }
 
 async fn change(
