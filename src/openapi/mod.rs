@@ -68,6 +68,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Public keys", "The partner's public keys, and pairs that are generated here."),
     ("Signatures", "Requests that a registered public key signs (RFC 9421)."),
     ("Reports", "All that the org has, encrypted to one of its public keys."),
+    ("Portal", "Links to the pages on which your people see and change all of this."),
     ("OAuth", "Tokens for the partner's backends that hold a registered key (RFC 6749, RFC 7523)."),
     ("Leaks", "Keys that were found where others can read them."),
     ("Member tokens", "Tokens with which the partner's users call for themselves."),

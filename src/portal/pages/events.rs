@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::http::paging::CursorPosition;
 use crate::identity::portal::Role;
@@ -138,8 +139,8 @@ async fn load(visiting: &Visiting, filter: &Filter) -> Result<Listed<Event>, Ref
     if !filter.cursor.is_empty() {
         return visiting.get(&format!("{path}&cursor={}", parts::encoded(&filter.cursor))).await;
     }
-    if let Some(created_at) = form::instant(&filter.since).parse().ok() {
-        let cursor = CursorPosition { created_at, id: uuid::Uuid::nil() }.encode();
+    if let Ok(created_at) = form::instant(&filter.since).parse::<DateTime<Utc>>() {
+        let cursor = CursorPosition { created_at, id: before(created_at) }.encode();
         return visiting.get(&format!("{path}&cursor={cursor}")).await;
     }
     let first: Listed<Event> = visiting.get(&path).await?;
@@ -147,6 +148,11 @@ async fn load(visiting: &Visiting, filter: &Filter) -> Result<Listed<Event>, Ref
         ..=0 => Ok(first),
         skipped => visiting.get(&format!("{path}&offset={}", skipped.min(MAX_OFFSET))).await,
     }
+}
+
+/// An id before those of all events of this instant and later ones: they begin with its milliseconds (UUIDv7).
+fn before(instant: DateTime<Utc>) -> Uuid {
+    Uuid::from_u128(u128::from(instant.timestamp_millis().unsigned_abs()) << 80)
 }
 
 async fn list_page(visiting: &Visiting, filter: &Filter, attempt: &Attempt) -> Result<Response, Refused> {

@@ -127,7 +127,7 @@ fn whatever_comes_from_a_closed_set_is_an_enum() {
     }
     assert_eq!(
         schema("AuditActor")["enum"],
-        json!(["tenant_key", "public_key", "gateway", "operator", "platform", "claim", "service"])
+        json!(["tenant_key", "public_key", "gateway", "operator", "platform", "claim", "portal", "service"])
     );
     assert_eq!(schema("SecretSource")["enum"], json!(["server", "partner"]));
     assert_eq!(schema("EventStatus")["enum"], json!(["pending", "delivered", "failed", "skipped"]));

@@ -148,17 +148,22 @@ async fn a_session_does_no_more_than_its_key_once_that_is_restricted() {
 async fn where_administration_is_signed_so_are_links() {
     let app = TestApp::with(&[("PUBLIC_URL", URL)]).await;
     let acme = app.org("acme").await;
-    let keyid = register(&acme, &ALICE).await;
+    let keyid = register(&acme, &ALICE, "Authentication").await;
     let unsigned = admin(&app, &acme).await;
     let policy = json!({"signature_policy": "administration"});
-    Request::new("PATCH", "/v1/admin/org", &ALICE, &keyid).json(policy).send(&app.anyone()).await.expect(200);
+    Request::new("PATCH", "/v1/admin/org", &ALICE, &keyid)
+        .with_body(policy)
+        .send(&app.anyone())
+        .await
+        .expect(200);
     // What was asked for before that sees, and changes nothing.
     unsigned.get("/portal/keys").await.expect(200);
     let refused = unsigned.submit("/portal/keys", "/portal/keys", &[("name", "x")]).await.expect(422);
     assert!(refused.text().contains("must be signed"), "{}", refused.text());
     assert_eq!(acme.post(LINKS, wanted("admin")).await.expect(403).code(), "signature_required");
 
-    let made = Request::new("POST", LINKS, &ALICE, &keyid).json(wanted("admin")).send(&app.anyone()).await;
+    let made =
+        Request::new("POST", LINKS, &ALICE, &keyid).with_body(wanted("admin")).send(&app.anyone()).await;
     let url = made.expect(201).json()["data"]["url"].as_str().unwrap().to_owned();
     let signed = Browser::open(&app, &url[url.find("/portal").unwrap()..]).await;
     signed.submit("/portal/keys", "/portal/keys", &[("name", "x")]).await.expect(200);

@@ -101,7 +101,7 @@ async fn events_are_listed_shown_and_sent_again() {
 
     let fields = [("stream", "credentials"), ("from", "2026-11-21T07:00"), ("to", "2026-11-21T09:00")];
     let replayed = browser.submit("/portal/events", "/portal/events/replay", &fields).await.expect(303);
-    assert_eq!(replayed.header("location"), Some("/portal/events?stream=credentials&replayed=0"));
+    assert_eq!(replayed.header("location"), Some("/portal/events?stream=credentials&replayed=1"));
     let fields = [("stream", "credentials"), ("from", "yesterday"), ("to", "2026-11-21T09:00")];
     let refused = browser.submit("/portal/events", "/portal/events/replay", &fields).await.expect(422);
     assert!(refused.text().contains("id=\"f-from-problem\""), "{}", refused.text());
@@ -116,7 +116,7 @@ async fn the_newest_events_come_first() {
     }
     sqlx::query(
         "INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
-         SELECT $1, gen_random_uuid(), 'users', 'user.created', '{}', e.at, e.at
+         SELECT $1, (lpad(to_hex((extract(epoch FROM e.at) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid, 'users', 'user.created', '{}', e.at, e.at
          FROM (SELECT timestamptz '2026-11-20T08:00:00Z' + n * interval '1 minute' AS at FROM generate_series(1, 40) AS n) e",
     )
     .bind(acme.id)

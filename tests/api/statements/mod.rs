@@ -30,6 +30,17 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
         "WHERE s.token_digest = ANY ($1::bytea[])",
         "a session is looked up by its cookie to learn whose it is",
     ),
+    ("orgs", "WHERE s.token_digest = ANY ($1::bytea[])", "the session's own org"),
+    (
+        "tenant_keys",
+        "WHERE s.token_digest = ANY ($1::bytea[])",
+        "the key that the session was asked for with",
+    ),
+    (
+        "public_keys",
+        "WHERE s.token_digest = ANY ($1::bytea[])",
+        "the key that the session was asked for with",
+    ),
     (
         "portal_sessions",
         "WHERE link_digest = ANY ($1::bytea[])",

@@ -15,8 +15,13 @@ const WITHOUT_IT: &[(&str, &str)] = &[
 ];
 
 /// What the one scope alone does not allow, by operation id: the key that is made or changed may do more. They say that.
-const NO_MORE_THAN_ONESELF: &[&str] =
-    &["create_tenant_key", "update_tenant_key", "revoke_tenant_key", "confirm_tenant_key_rotation"];
+const NO_MORE_THAN_ONESELF: &[&str] = &[
+    "create_tenant_key",
+    "update_tenant_key",
+    "revoke_tenant_key",
+    "confirm_tenant_key_rotation",
+    "create_portal_session",
+];
 
 /// The scope that an operation declares.
 fn declared(operation: &Operation) -> &str {
