@@ -15,7 +15,7 @@ async fn a_page_shows_entries_and_the_head_to_keep() {
     let page = acme.get(&format!("{AUDIT}?limit=1&offset=1")).await.expect(200);
     let expected = json!({
         "data": [{
-            "seq": 2, "at": "2026-11-21T08:00:00Z", "actor": "gateway", "key_id": null, "action": "org.renamed",
+            "seq": 2, "at": "2026-11-21T08:00:00Z", "actor": "gateway", "key_id": null, "actor_id": null, "action": "org.renamed",
             "subject": "acme", "request_id": "test", "client_address": null, "mac": all[1]["mac"],
         }],
         "pagination": {"limit": 1, "offset": 1, "total": 3},

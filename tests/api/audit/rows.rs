@@ -18,8 +18,10 @@ const END: &str = "2028-11-21T08:00:00.000Z";
 async fn change_everything(app: &TestApp, acme: &Org) -> (Vec<Value>, Vec<String>) {
     let (mut told, mut secrets) = (Vec::new(), Vec::new());
     let mut tell = |action: &str, actor: &str, key_id: Value, subject: &str, request_id: Value| {
-        told.push(json!({"actor": actor, "key_id": key_id, "action": action, "subject": subject,
-                         "request_id": request_id}));
+        told.push(
+            json!({"actor": actor, "key_id": key_id, "actor_id": null, "action": action, "subject": subject,
+                         "request_id": request_id}),
+        );
     };
     let by_gateway = |request_id: &str| acme.named(request_id);
     tell("org.created", "operator", Value::Null, "acme", Value::Null);

@@ -47,7 +47,7 @@ async fn what_is_in_a_name_is_text_on_every_page() {
         "/portal".to_owned(),
         "/portal/keys".to_owned(),
         format!("/portal/keys/{key_id}"),
-        format!("/portal/keys/{key_id}?done={XSS}").replace(['"', '<', '>', '\''], "%22"),
+        format!("/portal/keys/{key_id}?done=%22%3E%3Cscript%3Ealert(1)%3C/script%3E"),
         "/portal/public-keys".to_owned(),
         format!("/portal/public-keys/{unique_id}"),
         "/portal/events".to_owned(),

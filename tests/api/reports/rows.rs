@@ -107,7 +107,7 @@ async fn events_and_the_audit_log_are_as_their_lists_show_them() {
     assert_eq!(rows(&made), log);
     let csv = report(&app, &acme, CURVE.1, json!({"type": "audit_log", "format": "csv"})).await;
     assert!(
-        csv.starts_with("seq,at,actor,key_id,action,subject,request_id,client_address,mac\r\n1,"),
+        csv.starts_with("seq,at,actor,key_id,actor_id,action,subject,request_id,client_address,mac\r\n1,"),
         "{csv}"
     );
     assert_eq!(csv.matches("\r\n").count(), log.len() + 2);
