@@ -129,7 +129,7 @@ fn entry(visiting: &Visiting, report: &Report) -> Markup {
 fn size(bytes: i64) -> String {
     match bytes {
         ..10_240 => format!("{bytes} octets"),
-        ..10_485_760 => format!("{} KiB", bytes / 1_024),
+        10_240..10_485_760 => format!("{} KiB", bytes / 1_024),
         _ => format!("{} MiB", bytes / 1_048_576),
     }
 }
