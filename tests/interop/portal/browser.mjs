@@ -39,8 +39,9 @@ async function link(role) {
     headers: { "taih-tenant-key": facts.key, "content-type": "application/json" },
     body: JSON.stringify({ actor: { id: "ada", email: "ada@example.com" }, role, return_url: "https://app.example.com/" }),
   });
-  insist(reply.status === 201, await reply.text());
-  return (await reply.json()).data.url;
+  const said = await reply.json();
+  insist(reply.status === 201, said);
+  return said.data.url;
 }
 
 /** A browser of its own, inside the portal. */
