@@ -2232,6 +2232,7 @@ export interface components {
              */
             user_id: string | null;
         };
+        BulkResultLines: string;
         /**
          * @description How it went with one line.
          * @enum {string}
@@ -2435,6 +2436,7 @@ export interface components {
              */
             user_id: string;
         };
+        CreateUserLines: string;
         /** @description The id of a user that was created. */
         CreatedUser: {
             /**
@@ -3952,7 +3954,6 @@ export interface components {
             /** @description On what it is. */
             type: components["schemas"]["ReportType"];
         };
-        ResultLines: string;
         /**
          * @description How to rotate. There is no example of a secret: whoever sent it unedited would sign with one that
          *     everybody knows.
@@ -4581,7 +4582,6 @@ export interface components {
              */
             user_id: string;
         };
-        UserLines: string;
         /** @description Every problem of a request that broke its rules: status 422 under `/v1`. */
         ValidationErrors: {
             /** @description One entry a problem, path first, then query, then body. */
@@ -9048,7 +9048,7 @@ export interface operations {
                  * @example {"user_id":"5f0e1a52-7c43-4d0a-9a57-0d0f9f2a8b11","first_name":"Grace"}
                  *     {"user_id":"a8c2f6de-21b7-4a39-8f6a-6a1b9a3c7e42"}
                  */
-                "application/x-ndjson": components["schemas"]["UserLines"];
+                "application/x-ndjson": components["schemas"]["CreateUserLines"];
             };
         };
         responses: {
@@ -9064,7 +9064,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/x-ndjson": components["schemas"]["ResultLines"];
+                    "application/x-ndjson": components["schemas"]["BulkResultLines"];
                 };
             };
             /** @description `conflicting_credentials`, or `invalid_request`: the body broke off, or paused for 10 seconds. */
