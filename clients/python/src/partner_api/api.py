@@ -326,6 +326,25 @@ def freeze_administration(body: models.FreezeAdministration | None = None) -> Ca
     )
 
 
+def create_portal_session(body: models.CreatePortalSession) -> Call[models.PortalLink]:
+    """Make a link to the portal.
+
+    For the person whom you name and have authenticated. The link opens once within 60 seconds, and then a session
+    of 30 minutes, which ends sooner with the credential that this request is sent with. Nobody gives away a role
+    that may do more than their own key: `viewer` takes the reading scopes, `developer` also `queues:write`,
+    `events:write` and `reports:write`, `admin` also `tenant_keys:write`, `signing_secrets:write` and
+    `public_keys:write`.
+
+    Takes the scope `org:write`.
+    """
+    return Call(
+        "POST",
+        "/v1/admin/org/portal-sessions",
+        lambda body: models.DataPortalLink.model_validate_json(body).data,
+        body=body,
+    )
+
+
 def list_queues(
     *,
     limit: int | None = None,
@@ -437,6 +456,21 @@ def acknowledge_messages(
         lambda body: models.DataAcknowledgedMessages.model_validate_json(body).data,
         path_parameters={"queue_name": queue_name},
         body=body,
+    )
+
+
+def get_queue_health(queue_name: str) -> Call[models.QueueHour]:
+    """Show how an event queue did.
+
+    Attempts in each of the last 60 minutes, those that were acknowledged, and how long they took.
+
+    Takes the scope `queues:read`.
+    """
+    return Call(
+        "GET",
+        "/v1/admin/org/queues/{queue_name}/health",
+        lambda body: models.DataQueueHour.model_validate_json(body).data,
+        path_parameters={"queue_name": queue_name},
     )
 
 

@@ -103,12 +103,17 @@ class AuditEntry(Model):
             "operator",
             "platform",
             "claim",
+            "portal",
             "service",
         ]
         | str
     )
     """
     Who.
+    """
+    actor_id: str | None
+    """
+    Of `portal` the person, in the words of whoever made the session.
     """
     at: AwareDatetime
     """
@@ -120,7 +125,8 @@ class AuditEntry(Model):
     """
     key_id: UUID | None
     """
-    The key that authenticated, of `tenant_key` and `public_key`; of `platform` its token, of `claim` the claim.
+    The key that authenticated, of `tenant_key` and `public_key`; of `platform` its token, of `claim` the claim, of
+    `portal` the session.
     """
     mac: str | None
     """
@@ -644,6 +650,29 @@ class KeyProof(Model):
     """
 
 
+class MinuteOfAttempts(Model):
+    """
+    Attempts of a minute.
+    """
+
+    attempts: int
+    """
+    How many.
+    """
+    delivered: int
+    """
+    Of these, those that were acknowledged.
+    """
+    minute: AwareDatetime
+    """
+    Its beginning.
+    """
+    p95_ms: int | None
+    """
+    The milliseconds within which 95 of 100 were over, at most half too high; null where there were none.
+    """
+
+
 class Pagination(Model):
     """
     What a list says about itself.
@@ -681,6 +710,39 @@ class PollTarget(Model):
     model_config = ConfigDict(
         extra="forbid",
     )
+
+
+class PortalActor(Model):
+    """
+    A person.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    email: str | None = None
+    """
+    For the page's head; the audit log does not have it.
+    """
+    id: str
+    """
+    Who it is, in your words: the audit log names it beside every change. No e-mail address.
+    """
+
+
+class PortalLink(Model):
+    """
+    A link to the portal. It is shown only here.
+    """
+
+    expires_at: AwareDatetime
+    """
+    Until when it may be opened.
+    """
+    url: str
+    """
+    Send the person there: it opens once.
+    """
 
 
 class PreviousSecret(Model):
@@ -764,6 +826,17 @@ class PublicKeyExpiration(Model):
     UniqueId: UUID
     """
     The key's id.
+    """
+
+
+class QueueHour(Model):
+    """
+    How a queue did in the last hour. Attempts of the last seconds may not be in it yet.
+    """
+
+    minutes: list[MinuteOfAttempts]
+    """
+    The last 60 minutes, oldest first; the last one is running.
     """
 
 
@@ -3216,6 +3289,28 @@ class CheckSignature(Model):
     """
 
 
+class CreatePortalSession(Model):
+    """
+    Whom a link to the portal is for.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    actor: PortalActor
+    """
+    The person.
+    """
+    return_url: str | None = None
+    """
+    Where the portal's way back leads: an https URL, of at most 2,000 characters.
+    """
+    role: Literal["viewer", "developer", "admin"]
+    """
+    What they may do.
+    """
+
+
 class CreateReport(Model):
     """
     What to report on.
@@ -3323,6 +3418,22 @@ class CurrentSecret(Model):
     """
     Who made it.
     """
+
+
+class DataPortalLink(Model):
+    """
+    A single thing.
+    """
+
+    data: PortalLink
+
+
+class DataQueueHour(Model):
+    """
+    A single thing.
+    """
+
+    data: QueueHour
 
 
 class DataReceivedLeak(Model):

@@ -410,6 +410,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/org/portal-sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a link to the portal.
+         * @description For the person whom you name and have authenticated. The link opens once within 60 seconds, and then a session of
+         *     30 minutes, which ends sooner with the credential that this request is sent with. Nobody gives away a role that may do more than their
+         *     own key: `viewer` takes the reading scopes, `developer` also `queues:write`, `events:write` and `reports:write`,
+         *     `admin` also `tenant_keys:write`, `signing_secrets:write` and `public_keys:write`.
+         */
+        post: operations["create_portal_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/org/queues": {
         parameters: {
             query?: never;
@@ -481,6 +504,26 @@ export interface paths {
          *     by now; or by their ids. Acknowledging twice changes nothing.
          */
         post: operations["acknowledge_messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/org/queues/{queue_name}/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show how an event queue did.
+         * @description Attempts in each of the last 60 minutes, those that were acknowledged, and how long they took.
+         */
+        get: operations["get_queue_health"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1961,7 +2004,7 @@ export interface components {
          * @description Who changed something.
          * @enum {string}
          */
-        AuditActor: "tenant_key" | "public_key" | "gateway" | "operator" | "platform" | "claim" | "service";
+        AuditActor: "tenant_key" | "public_key" | "gateway" | "operator" | "platform" | "claim" | "portal" | "service";
         /** @description A change. */
         AuditEntry: {
             /**
@@ -1971,6 +2014,11 @@ export interface components {
             action: string;
             /** @description Who. */
             actor: components["schemas"]["AuditActor"];
+            /**
+             * @description Of `portal` the person, in the words of whoever made the session.
+             * @example ada
+             */
+            actor_id: string | null;
             /**
              * Format: date-time
              * @description When.
@@ -1983,7 +2031,8 @@ export interface components {
             client_address: string | null;
             /**
              * Format: uuid
-             * @description The key that authenticated, of `tenant_key` and `public_key`; of `platform` its token, of `claim` the claim.
+             * @description The key that authenticated, of `tenant_key` and `public_key`; of `platform` its token, of `claim` the claim, of
+             *     `portal` the session.
              */
             key_id: string | null;
             /** @description Covers this entry and the `mac` before, in hex; null before chaining began. */
@@ -2344,6 +2393,27 @@ export interface components {
             secret_id: string;
         };
         /**
+         * @description Whom a link to the portal is for.
+         * @example {
+         *       "actor": {
+         *         "id": "ada"
+         *       },
+         *       "role": "viewer"
+         *     }
+         */
+        CreatePortalSession: {
+            /** @description The person. */
+            actor: components["schemas"]["PortalActor"];
+            /**
+             * Format: uri
+             * @description Where the portal's way back leads: an https URL, of at most 2,000 characters.
+             * @example https://app.example.com/settings
+             */
+            return_url?: string | null;
+            /** @description What they may do. */
+            role: components["schemas"]["PortalRole"];
+        };
+        /**
          * @description What to report on.
          * @example {
          *       "format": "csv",
@@ -2502,8 +2572,16 @@ export interface components {
             data: components["schemas"]["OrgProfile"];
         };
         /** @description A single thing. */
+        Data_PortalLink: {
+            data: components["schemas"]["PortalLink"];
+        };
+        /** @description A single thing. */
         Data_Queue: {
             data: components["schemas"]["Queue"];
+        };
+        /** @description A single thing. */
+        Data_QueueHour: {
+            data: components["schemas"]["QueueHour"];
         };
         /** @description A single thing. */
         Data_ReceivedLeak: {
@@ -3043,6 +3121,33 @@ export interface components {
              */
             secret?: string | null;
         };
+        /** @description Attempts of a minute. */
+        MinuteOfAttempts: {
+            /**
+             * Format: int64
+             * @description How many.
+             * @example 120
+             */
+            attempts: number;
+            /**
+             * Format: int64
+             * @description Of these, those that were acknowledged.
+             * @example 118
+             */
+            delivered: number;
+            /**
+             * Format: date-time
+             * @description Its beginning.
+             * @example 2026-11-21T08:00:00Z
+             */
+            minute: string;
+            /**
+             * Format: int64
+             * @description The milliseconds within which 95 of 100 were over, at most half too high; null where there were none.
+             * @example 48
+             */
+            p95_ms: number | null;
+        };
         /** @description Every error of the token endpoint (RFC 6749 5.2). */
         OauthError: {
             /** @description From a closed set; programs may switch on it. */
@@ -3167,6 +3272,38 @@ export interface components {
         Poll: Record<string, never>;
         /** @description Nothing. */
         PollTarget: Record<string, never>;
+        /** @description A person. */
+        PortalActor: {
+            /**
+             * Format: email
+             * @description For the page's head; the audit log does not have it.
+             * @example ada@example.com
+             */
+            email?: string | null;
+            /**
+             * @description Who it is, in your words: the audit log names it beside every change. No e-mail address.
+             * @example ada
+             */
+            id: string;
+        };
+        /** @description A link to the portal. It is shown only here. */
+        PortalLink: {
+            /**
+             * Format: date-time
+             * @description Until when it may be opened.
+             */
+            expires_at: string;
+            /**
+             * @description Send the person there: it opens once.
+             * @example https://api.example.com/portal/open/portal_...
+             */
+            url: string;
+        };
+        /**
+         * @description What a person may do in the portal.
+         * @enum {string}
+         */
+        PortalRole: "viewer" | "developer" | "admin";
         /** @description A previous secret that still signs. */
         PreviousSecret: {
             /**
@@ -3418,6 +3555,11 @@ export interface components {
              */
             waiting_events: number;
             webhook?: components["schemas"]["WebhookEndpoint"] | null;
+        };
+        /** @description How a queue did in the last hour. Attempts of the last seconds may not be in it yet. */
+        QueueHour: {
+            /** @description The last 60 minutes, oldest first; the last one is running. */
+            minutes: components["schemas"]["MinuteOfAttempts"][];
         };
         /**
          * @description The order in which a queue's events are sent.
@@ -6228,6 +6370,83 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    create_portal_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreatePortalSession"];
+            };
+        };
+        responses: {
+            /** @description The link. */
+            201: {
+                headers: {
+                    /** @description While your organisation has a limit: `"org";r=99;t=1`, `r` requests are left, one more after `t` seconds. */
+                    RateLimit?: string;
+                    /** @description That limit: `"org";q=100;w=2`, `q` requests at once, which are there again after `w` seconds. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Yours if it was well-formed, else a new one. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Data_PortalLink"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            /** @description `forbidden`, or `insufficient_scope`: details name what the role takes; or `key_superseded`: the key that authenticates is in its grace window. `insufficient_scope`: see `x-required-scope`. */
+            403: {
+                headers: {
+                    /** @description Yours if it was well-formed, else a new one. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            409: components["responses"]["NoMessageKey"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["MisdirectedRequest"];
+            /** @description The request breaks its rules; every problem at once. */
+            422: {
+                headers: {
+                    /** @description Yours if it was well-formed, else a new one. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrors"];
+                };
+            };
+            /** @description `rate_limited`: 200 links and sessions are open. */
+            429: {
+                headers: {
+                    /** @description While your organisation has a limit: `"org";r=99;t=1`, `r` requests are left, one more after `t` seconds. */
+                    RateLimit?: string;
+                    /** @description That limit: `"org";q=100;w=2`, `q` requests at once, which are there again after `w` seconds. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After"?: string;
+                    /** @description Yours if it was well-formed, else a new one. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     list_queues: {
         parameters: {
             query?: {
@@ -6688,6 +6907,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ValidationErrors"] | components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    get_queue_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The stream whose events go there.
+                 * @example credentials
+                 */
+                queue_name: components["schemas"]["StreamName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The last hour. */
+            200: {
+                headers: {
+                    /** @description While your organisation has a limit: `"org";r=99;t=1`, `r` requests are left, one more after `t` seconds. */
+                    RateLimit?: string;
+                    /** @description That limit: `"org";q=100;w=2`, `q` requests at once, which are there again after `w` seconds. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Yours if it was well-formed, else a new one. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Data_QueueHour"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `unknown_stream` or `queue_not_configured` */
+            404: {
+                headers: {
+                    /** @description Yours if it was well-formed, else a new one. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            409: components["responses"]["NoMessageKey"];
+            421: components["responses"]["MisdirectedRequest"];
+            /** @description The request breaks its rules; every problem at once. */
+            422: {
+                headers: {
+                    /** @description Yours if it was well-formed, else a new one. */
+                    "x-request-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrors"];
                 };
             };
             429: components["responses"]["RateLimited"];
