@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_RANGE, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_RANGE, LINK, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::slot::EdgeSlot;
+use crate::config::Config;
 use crate::error::shape::{self, Shape};
-use crate::error::{ApiError, Code, Failure, page};
+use crate::error::{ApiError, Code, Failure, help, page};
 use crate::http::held::{self, Permits};
 use crate::http::{linger, ratelimit};
 use crate::idempotency::IDEMPOTENT_REPLAYED;
@@ -24,9 +25,9 @@ use crate::identity::{Caller, host};
 use crate::limits::shares::Share;
 use crate::limits::{Limit, Listener};
 use crate::request_id::{RequestId, TraceContext, X_REQUEST_ID};
-use crate::routes::health;
 use crate::routes::internal::events;
 use crate::routes::users::bulk;
+use crate::routes::{errors, health};
 use crate::state::App;
 use crate::telemetry::AccessLine;
 
@@ -155,10 +156,20 @@ pub fn limit_of(listener: Listener, route: Option<&MatchedPath>) -> Option<Limit
 
 /// Gives an error its shape, and says what was wrong where that is our fault.
 fn rendered(error: &ApiError, shape: Shape, original: Response, record: &AccessRecord) -> Response {
-    let rendered = shape::render(error, shape, record.request_id.as_str());
+    let mut rendered = shape::render(error, shape, record.request_id.as_str());
+    if let Some(link) = help_link(error, shape, &record.app.config) {
+        rendered.headers_mut().insert(LINK, link);
+    }
     log_failure(error, rendered.status(), record);
     count_failure(&record.app, error);
     with_kept_parts(rendered, original, shape)
+}
+
+/// The way to the error's entry in the pages (contract 1); none where the service does not know its own address.
+fn help_link(error: &ApiError, shape: Shape, config: &Config) -> Option<HeaderValue> {
+    let base = config.is_public_url_set.then_some(config.public_url.trim_end_matches('/'))?;
+    let link = format!("<{base}{}#{}>; rel=\"help\"", errors::PATH, help::anchor(error, shape));
+    HeaderValue::try_from(link).ok()
 }
 
 /// Restores the parts that a layer below put beside the error: the methods a 405 allows, the length that a 416 names,

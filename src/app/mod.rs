@@ -50,7 +50,8 @@ use crate::limits::Listener;
 use crate::openapi;
 use crate::portal::{self, Operations};
 use crate::routes::{
-    self, claims, docs, event_keys, gateway, health, index, internal, leaks, member_tokens, oauth, org,
+    self, claims, docs, errors, event_keys, gateway, health, index, internal, leaks, member_tokens, oauth,
+    org,
 };
 use crate::state::App;
 
@@ -58,7 +59,7 @@ use crate::state::App;
 pub fn public(app: &App) -> Router {
     let (api, document) = api(Some(app));
     let operations = Operations::new(api.clone().with_state(app.clone()));
-    let pages = index::routes().merge(docs::routes(openapi::to_json(&document)));
+    let pages = index::routes().merge(errors::routes()).merge(docs::routes(openapi::to_json(&document)));
     let router = api.merge(pages).merge(health::probes()).merge(portal::routes(app, &operations));
     finish(app, Listener::Public, router)
 }

@@ -88,6 +88,8 @@ enum Command {
         #[arg(long)]
         internal: bool,
     },
+    /// Print the page of all errors, as Markdown
+    Errors,
     /// Print what completes this command line in a shell
     Completions {
         /// bash, zsh or fish
@@ -128,6 +130,9 @@ fn dispatch(command: Command, output: Output) -> Result<(), CliError> {
         let document = if internal { crate::app::internal_document() } else { crate::app::document() };
         return output::whole(&crate::openapi::to_json(&document));
     }
+    if let Command::Errors = command {
+        return output::whole(&crate::routes::errors::markdown());
+    }
     if let Command::Completions { shell } = command {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut Cli::command(), "partner-api", &mut script);
@@ -157,6 +162,7 @@ fn dispatch(command: Command, output: Output) -> Result<(), CliError> {
             Command::Reseal { check } => reseal::run(&config, check, output).await,
             // Answered above, without a runtime.
             Command::Openapi { .. }
+            | Command::Errors
             | Command::Completions { .. }
             | Command::Healthcheck
             | Command::VerifyEvent(_) => Ok(()),

@@ -121,7 +121,8 @@ codes! {
 
 impl Code {
     /// Whether it is one of the token endpoint's alone, which no other route answers.
-    fn is_of_token_endpoint(self) -> bool {
+    #[must_use]
+    pub fn is_of_token_endpoint(self) -> bool {
         use Code::{InvalidClient, InvalidScope, UnauthorizedClient, UnsupportedGrantType};
         matches!(self, InvalidClient | UnauthorizedClient | UnsupportedGrantType | InvalidScope)
     }

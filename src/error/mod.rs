@@ -3,6 +3,7 @@
 
 mod code;
 mod database;
+pub mod help;
 pub mod page;
 mod problem;
 pub mod shape;

@@ -10,9 +10,10 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 
 /// The links to read on, and what is there.
-const LINKS: [(&str, &str, &str); 5] = [
-    ("docs", "/docs", "All routes, to read and to try"),
+const LINKS: [(&str, &str, &str); 6] = [
+    ("docs", "/docs", "All routes, with samples"),
     ("openapi", "/openapi.json", "The same as an OpenAPI document"),
+    ("errors", "/errors", "Every error: what happened, what to do"),
     ("live", "/livez", "Whether the process lives"),
     ("jwks", "/.well-known/jwks.json", "The keys that verify tokens"),
     ("webhook_keys", "/.well-known/webhook-keys.json", "The keys that verify events"),

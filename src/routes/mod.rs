@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod claims;
 pub mod docs;
+pub mod errors;
 pub mod event_keys;
 pub mod event_types;
 pub mod events;
@@ -15,6 +16,7 @@ pub mod leaks;
 pub mod member_tokens;
 pub mod oauth;
 pub mod org;
+pub mod pages;
 pub mod portal_sessions;
 pub mod public_keys;
 pub mod queues;

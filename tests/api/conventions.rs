@@ -34,7 +34,9 @@ async fn any_other_request_id_is_replaced_by_a_new_uuid() {
 async fn every_answer_has_a_request_id() {
     let app = TestApp::new().await;
     let acme = app.org("acme").await;
-    for path in ["/v1/features", "/v1/nonsense", "/", "/docs", "/openapi.json", "/livez", "/readyz"] {
+    for path in
+        ["/v1/features", "/v1/nonsense", "/", "/docs", "/errors", "/openapi.json", "/livez", "/readyz"]
+    {
         assert_eq!(acme.get(path).await.header("x-request-id"), Some("test"), "{path}");
     }
     assert_eq!(app.operations().get("/metrics").await.header("x-request-id"), Some("test"));

@@ -14,8 +14,8 @@ async fn the_root_names_the_documents_to_anyone_in_json_or_as_a_page() {
             "name": "partner-api",
             "version": env!("CARGO_PKG_VERSION"),
             "links": {
-                "docs": "/docs", "jwks": "/.well-known/jwks.json", "live": "/livez", "openapi": "/openapi.json",
-                "webhook_keys": "/.well-known/webhook-keys.json",
+                "docs": "/docs", "errors": "/errors", "jwks": "/.well-known/jwks.json", "live": "/livez",
+                "openapi": "/openapi.json", "webhook_keys": "/.well-known/webhook-keys.json",
             },
         }),
     );
@@ -27,9 +27,14 @@ async fn the_root_names_the_documents_to_anyone_in_json_or_as_a_page() {
     assert!(
         page.header("content-security-policy").is_some_and(|policy| policy.starts_with("default-src 'none'"))
     );
-    for link in
-        ["/docs", "/openapi.json", "/livez", "/.well-known/jwks.json", "/.well-known/webhook-keys.json"]
-    {
+    for link in [
+        "/docs",
+        "/errors",
+        "/openapi.json",
+        "/livez",
+        "/.well-known/jwks.json",
+        "/.well-known/webhook-keys.json",
+    ] {
         assert!(page.text().contains(&format!("href=\"{link}\"")), "{link}");
         anyone.get(link).await.expect(200);
     }

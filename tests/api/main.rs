@@ -9,6 +9,7 @@ mod command_line;
 mod connection;
 mod conventions;
 mod docs_width;
+mod error_pages;
 mod events;
 mod features;
 mod freeze;

@@ -40,9 +40,9 @@ def kong_paths():
               ("/v1/users/bulk",),
               ("/v1/oauth/token",),
               keyless,
-              ("/", "/docs", "/docs/x", "/portal", "/portal/keys", "/openapi.json", "/.well-known/jwks.json",
+              ("/", "/docs", "/docs/x", "/errors", "/portal", "/portal/keys", "/openapi.json", "/.well-known/jwks.json",
                "/.well-known/webhook-keys.json"))
-    unwanted = ("/portals", "/v10", "/v1x/users", "/api/v1/keys", "/api/v1", "/internal/auth/verify", "/docsx", "/openapixjson",
+    unwanted = ("/portals", "/v10", "/v1x/users", "/api/v1/keys", "/api/v1", "/internal/auth/verify", "/docsx", "/errorsx", "/openapixjson",
                 "/well-known/", "/readyz", "/metrics")
     for patterns, paths in zip(lists, wanted):
         for path in {each for some in wanted for each in some} | set(unwanted):

@@ -147,7 +147,7 @@ def conflict(walk):
 
 @check("public pages: no credentials asked, nothing spoofed passes")
 def public_pages(walk):
-    for path in ("/", "/docs", "/docs/x.js", "/portal", "/portal/keys", "/openapi.json", "/.well-known/jwks.json",
+    for path in ("/", "/docs", "/docs/x.js", "/errors", "/portal", "/portal/keys", "/openapi.json", "/.well-known/jwks.json",
                  "/.well-known/webhook-keys.json", "/v1/oauth/token",
                  "/v1/leaks", "/v1/leaks/github", "/v1/claims/claim_x"):
         assert_anonymous(walk, ask(walk.echoing, path=path))
