@@ -14,6 +14,7 @@ mod events;
 mod features;
 mod freeze;
 mod gateway_key;
+mod guides;
 mod health;
 mod host;
 mod idempotency;

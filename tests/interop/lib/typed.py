@@ -9,7 +9,7 @@ END = "--- end of answer ---"
 VARYING = (
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "<id>"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<instant>"),
-    (r"tk_test_[0-9A-Za-z]+", "<key>"),
+    (r"tk_(test|live)_[0-9A-Za-z]+", "<key>"),
     (r"evt_[0-9a-f]{32}", "<event>"),
     (r"\b[0-9a-f]{64}\b", "<sha256>"),
     (r"nonce [\w-]{43}", "nonce <random>"),
@@ -24,17 +24,22 @@ VARYING = (
 def steps(text):
     """Commands, each with the lines that answer it; of a plain `sh` block there are none.
 
-    A block below `<!-- file: NAME -->` is written to that file, one below `<!-- not run -->` is only for reading.
+    A block below `<!-- file: NAME -->` is written to that file. One below `*Not run: why.*`, which its reader sees, is
+    only for reading, and one below `<!-- run by PART -->` is run elsewhere.
     """
-    for mark, kind, block in re.findall(r"(?:<!-- ([^\n]*) -->\n)?^```(\w+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+    marked = r"(?:(?:<!-- ([^\n]*) -->|(\*Not run: [^\n]*\*))\n)?^```(\w+)\n(.*?)^```"
+    for mark, is_not_run, kind, block in re.findall(marked, text, re.DOTALL | re.MULTILINE):
+        if is_not_run or mark.startswith("run by "):
+            continue
         if mark.startswith("file: "):
             yield f"cat > {mark.removeprefix('file: ')} <<'END OF FILE'\n{block}END OF FILE\n", None
-        elif kind == "sh" and mark != "not run":
+        elif kind == "sh":
             yield block, None
         elif kind == "console":
             for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-                command, _, answer = step.partition("\n")
-                yield command + "\n", answer.splitlines()
+                lines = step.splitlines()
+                end = next((n for n, line in enumerate(lines) if not line.endswith(("\\", " |"))), len(lines) - 1)
+                yield "\n".join(lines[:end + 1]) + "\n", lines[end + 1:]
 
 
 def alike(line):
