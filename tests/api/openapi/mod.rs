@@ -208,9 +208,9 @@ fn every_parameter_of_a_path_is_described_and_every_field_of_a_body_has_an_examp
 }
 
 #[tokio::test]
-async fn the_page_loads_from_the_service_alone() {
+async fn the_page_to_try_operations_loads_from_the_service_alone() {
     let app = TestApp::new().await;
-    let page = app.anyone().get("/docs").await.expect(200);
+    let page = app.anyone().get("/docs/try").await.expect(200);
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     let policy = page.header("content-security-policy").expect("it has a policy").to_owned();
     assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
@@ -221,7 +221,51 @@ async fn the_page_loads_from_the_service_alone() {
         assert!(asset.starts_with("/docs/"), "{asset} is not the service's own");
         assert!(!app.anyone().get(&asset).await.expect(200).body.is_empty(), "{asset}");
     }
-    app.anyone().get("/docs/").await.expect(200);
+}
+
+#[tokio::test]
+async fn the_reference_runs_and_loads_nothing_and_every_link_in_it_leads_somewhere() {
+    let app = TestApp::new().await;
+    let anyone = app.anyone();
+    let index = anyone.get("/docs").await.expect(200);
+    anyone.get("/docs/").await.expect(200);
+    let mut links: Vec<_> = linked(&index.text());
+    for id in ["rotate_tenant_key", "issue_partner_token", "on_user_created"] {
+        let page = anyone.get(&format!("/docs/{id}")).await.expect(200);
+        let policy = page.header("content-security-policy").expect("it has a policy");
+        assert!(
+            policy.starts_with("default-src 'none'; style-src 'sha256-") && !policy.contains("unsafe"),
+            "{policy}"
+        );
+        assert!(!page.text().contains("<script") && !page.text().contains(" style="), "{id}");
+        links.extend(linked(&page.text()));
+    }
+    links.sort();
+    links.dedup();
+    let errors = anyone.get("/errors").await.expect(200).text();
+    for link in links {
+        match link.split_once('#') {
+            Some(("/errors", code)) => assert!(errors.contains(&format!("id=\"{code}\"")), "{link}"),
+            Some((page, _)) if page.is_empty() => {}
+            other => drop(anyone.get(other.map_or(link.as_str(), |(page, _)| page)).await.expect(200)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_search_of_the_reference_needs_no_script_and_shows_what_was_typed_as_text() {
+    let app = TestApp::new().await;
+    let found = app.anyone().get("/docs?q=Rotate%20tenant").await.expect(200).text();
+    let main = found.split("<main").nth(1).and_then(|rest| rest.split("</main>").next()).expect("a page");
+    assert!(
+        main.contains("href=\"/docs/rotate_tenant_key\"") && !main.contains("href=\"/docs/create_user\""),
+        "{main}"
+    );
+    let typed = app.anyone().get("/docs?q=%22%3E%3Cscript%3E&page=2").await.expect(200).text();
+    assert!(!typed.contains("<script>") && typed.contains("value=\"&quot;&gt;&lt;script&gt;\""));
+    for nowhere in ["/docs/nothing", "/docs/%ff"] {
+        assert_eq!(app.anyone().get(nowhere).await.expect(404).code(), "not_found");
+    }
 }
 
 /// What a page loads, but for what it holds itself.

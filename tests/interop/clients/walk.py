@@ -113,12 +113,6 @@ def live(arguments, tally, service, stand_ins):
                 "WEBHOOK": f"{stand_ins.url}/events", "SAS": "sv=2024-11-04&sp=a&se=2099-01-01&sig=c3RhbmQtaW4%3D"}
 
     document = json.loads(service.ask("GET", "/openapi.json")[1])
-    if arguments.chromium and arguments.node:
-        page = ["node", "docs_page.mjs", *(["--screenshot", arguments.screenshot] if arguments.screenshot else [])]
-        use(tally, "docs", "the page in a browser", *page,
-            environment={**variables("docs"), "CHROMIUM": arguments.chromium})
-    else:
-        tally.skip("docs", "the page in a browser", "chromium (Debian) or playwright-core (npm) is not here")
     if arguments.node:
         for name in ("fetch", "hey"):
             use(tally, "ts", f"{name} on the service", "node", os.path.join(GENERATED, "built", f"{name}.js"),
@@ -165,8 +159,6 @@ def main():
     parser.add_argument("--bin", required=True)
     parser.add_argument("--node", action="store_true")
     parser.add_argument("--python", action="store_true")
-    parser.add_argument("--chromium")
-    parser.add_argument("--screenshot", help="a file for the page as it looks")
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
