@@ -43,9 +43,7 @@ it clears. Every reply carries `x-request-id`; quote it to support.
 
 **Errors.** A request that breaks a field's rules gets 422 with every problem at once. Every other error \
 is `{\"error\": {\"code\", \"message\", \"details\", \"request_id\"}}` with a code from a closed set; \
-`POST /v1/oauth/token` answers in RFC 6749's words. A resource of another organisation is answered exactly as one that does not exist. \
-`GET /errors` explains every code; where the service knows its own address, every error reply leads to its entry there: \
-`Link: <.../errors#not_found>; rel=\"help\"`.
+`POST /v1/oauth/token` answers in RFC 6749's words. A resource of another organisation is answered exactly as one that does not exist.
 
 **Limits.** An organisation has a share of what can be answered at the same time, and may have a rate: beyond either, \
 429 `rate_limited` with `Retry-After`. While there is a rate, every reply to its requests tells what is left of it: \
