@@ -174,7 +174,7 @@ impl Attempt {
                 @if !refused.problems().is_empty() {
                     ul {
                         @for problem in refused.problems() {
-                            li { a href={ "#" (id_of(&problem.top_field())) } { (problem.top_field()) } " " (problem.msg) }
+                            li { a href={ "#" (id_of(&problem.top_field())) } { (in_words(&problem.top_field())) } " " (problem.msg) }
                         }
                     }
                 }
@@ -186,6 +186,13 @@ impl Attempt {
 /// The id of a field's element: operations' names, in lower case.
 fn id_of(field: &str) -> String {
     format!("f-{}", field.to_ascii_lowercase().replace('_', "-"))
+}
+
+/// A field's name as people write it.
+fn in_words(field: &str) -> String {
+    let words = field.replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// A field of a form. `name` is what the operation calls it, so that what it refuses is shown beside it.

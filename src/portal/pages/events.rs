@@ -304,7 +304,7 @@ fn facts(event: &Event, subject: Option<&str>) -> Markup {
 
 fn attempts(deliveries: &[Delivery]) -> Markup {
     parts::table(
-        "Attempts",
+        "Each attempt",
         &html! {
             (parts::columns(&["Number", "Began", "Took", "Status", "Error"]))
             tbody { @for delivery in deliveries { tr {

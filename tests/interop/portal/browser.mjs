@@ -202,7 +202,7 @@ await check("everything works without scripts", async () => {
   await page.getByText("1 event is sent again").waitFor();
   await visit("Reports", "Reports");
   await page.getByText("Ask for a report").click();
-  await page.getByLabel("On").selectOption("audit_log");
+  await page.getByLabel("On", { exact: true }).selectOption("audit_log");
   await page.getByRole("button", { name: "Ask for it" }).click();
   // The page loads itself again until it is made.
   const fetchIt = page.locator("li", { hasText: "audit_log" }).getByRole("link", { name: "Fetch it" });
