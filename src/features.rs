@@ -32,13 +32,13 @@ pub enum Feature {
     LeakReports,
     /// A queue type; the queue routes ask for it.
     AzureEventHubs,
+    /// A queue type; the queue routes ask for it.
+    Kafka,
     HealthProfile,
     PrivacySettings,
     Devices,
     OrgMembers,
     OrgInvites,
-    /// A queue type; the queue routes ask for it.
-    Kafka,
     Portal,
 }
 
@@ -63,12 +63,12 @@ impl Feature {
         OauthTokens,
         LeakReports,
         AzureEventHubs,
+        Kafka,
         HealthProfile,
         PrivacySettings,
         Devices,
         OrgMembers,
         OrgInvites,
-        Kafka,
         Portal,
     ];
 
@@ -105,7 +105,7 @@ impl Feature {
     /// Returns `true` if it is still to come; what is built can be switched off.
     #[must_use]
     pub fn is_planned(self) -> bool {
-        matches!(self, HealthProfile | PrivacySettings | Devices | OrgMembers | OrgInvites | Kafka)
+        matches!(self, HealthProfile | PrivacySettings | Devices | OrgMembers | OrgInvites)
     }
 
     /// Returns `true` if a POST may be answered with a secret.

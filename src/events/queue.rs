@@ -7,7 +7,10 @@ use utoipa::ToSchema;
 use crate::crypto::associated_data;
 use crate::crypto::master::MasterKeys;
 use crate::crypto::secret::Secret;
-use crate::events::targets::settings::{EventHub, InvalidSetting, Policy, SqsQueue, StorageQueue, Webhook};
+use crate::events::targets::settings::kafka::{KafkaRegistration, Sasl, SaslMechanism};
+use crate::events::targets::settings::{
+    EventHub, InvalidSetting, KafkaTopic, Policy, SqsQueue, StorageQueue, Webhook,
+};
 use crate::events::targets::{DeliveryError, Reason, Target};
 use crate::ids::OrgId;
 
@@ -50,6 +53,35 @@ pub struct AzureEventHubs {
     pub sas_policy_name: String,
 }
 
+/// The public part of a topic of a Kafka cluster.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Kafka {
+    /// The brokers that are asked for the others.
+    #[schema(example = json!(["broker-1.partner.example:9093"]))]
+    pub bootstrap_servers: Vec<String>,
+    /// The topic.
+    #[schema(example = "partner-events")]
+    pub topic: String,
+    /// Whether connections are inside TLS.
+    pub tls: bool,
+    /// The authorities that vouch for the brokers; null: the public ones.
+    #[schema(required)]
+    pub ca_certificate: Option<String>,
+    /// How the service logs in; null: not at all.
+    #[schema(required)]
+    pub sasl: Option<KafkaLogin>,
+}
+
+/// The public part of a log-in.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct KafkaLogin {
+    /// The way to prove the password.
+    pub mechanism: SaslMechanism,
+    /// The user.
+    #[schema(example = "partner-api")]
+    pub username: String,
+}
+
 /// A webhook.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WebhookEndpoint {
@@ -71,6 +103,8 @@ pub enum QueueSettings {
     AzureStorageQueue(AzureStorageQueue, Secret<String>),
     /// An event hub, and the key of its policy.
     AzureEventHubs(AzureEventHubs, Secret<String>),
+    /// A topic, and the password of its log-in if it has one.
+    Kafka(Kafka, Option<Secret<String>>),
     /// HTTPS.
     Webhook(WebhookEndpoint),
     /// The partner fetches.
@@ -84,6 +118,7 @@ impl QueueSettings {
             Self::AwsSqs(_) => "aws_sqs",
             Self::AzureStorageQueue(..) => "azure_storage_queue",
             Self::AzureEventHubs(..) => "azure_event_hubs",
+            Self::Kafka(..) => "kafka",
             Self::Webhook(_) => "webhook",
             Self::Poll(_) => "poll",
         }
@@ -95,6 +130,7 @@ impl QueueSettings {
             Self::AwsSqs(settings) => serde_json::to_value(settings),
             Self::AzureStorageQueue(settings, _) => serde_json::to_value(settings),
             Self::AzureEventHubs(settings, _) => serde_json::to_value(settings),
+            Self::Kafka(settings, _) => serde_json::to_value(settings),
             Self::Webhook(settings) => serde_json::to_value(settings),
             Self::Poll(settings) => serde_json::to_value(settings),
         };
@@ -115,9 +151,24 @@ impl QueueSettings {
                 let sas_key = sas_key.expose();
                 Target::AzureEventHubs(EventHub::new(namespace, event_hub_name, sas_policy_name, sas_key)?)
             }
+            Self::Kafka(settings, password) => Target::Kafka(settings.topic(password.as_ref(), policy)?),
             Self::Webhook(WebhookEndpoint { url }) => Target::Webhook(Webhook::new(url, policy)?),
             Self::Poll(Poll {}) => Target::Poll,
         })
+    }
+}
+
+impl Kafka {
+    fn topic(&self, password: Option<&Secret<String>>, policy: Policy) -> Result<KafkaTopic, InvalidSetting> {
+        let Self { bootstrap_servers, topic, tls, ca_certificate, sasl } = self;
+        let sasl = sasl.as_ref().zip(password).map(|(login, password)| Sasl {
+            mechanism: login.mechanism,
+            username: login.username.clone(),
+            password: password.clone(),
+        });
+        let ca_certificate = ca_certificate.as_deref();
+        let registered = KafkaRegistration { bootstrap_servers, topic, tls: *tls, ca_certificate, sasl };
+        KafkaTopic::new(registered, policy)
     }
 }
 
@@ -126,6 +177,7 @@ pub fn secret(target: &Target) -> Option<&Secret<String>> {
     match target {
         Target::AzureStorageQueue(queue) => Some(queue.sas().query()),
         Target::AzureEventHubs(hub) => Some(hub.sas_key()),
+        Target::Kafka(topic) => topic.sasl().map(|sasl| &sasl.password),
         Target::AwsSqs(_) | Target::Webhook(_) | Target::Poll => None,
     }
 }
@@ -169,6 +221,11 @@ impl StoredQueue<'_> {
             "azure_event_hubs" => {
                 let settings = AzureEventHubs::deserialize(self.settings).map_err(unreadable)?;
                 QueueSettings::AzureEventHubs(settings, self.open(master)?)
+            }
+            "kafka" => {
+                let settings = Kafka::deserialize(self.settings).map_err(unreadable)?;
+                let password = settings.sasl.as_ref().map(|_| self.open(master)).transpose()?;
+                QueueSettings::Kafka(settings, password)
             }
             "poll" => QueueSettings::Poll(Poll {}),
             _ => QueueSettings::Webhook(WebhookEndpoint::deserialize(self.settings).map_err(unreadable)?),

@@ -14,7 +14,7 @@ use super::register::{
 use crate::events::targets::Reason;
 use crate::events::{EventType, Stream, StreamName};
 
-const QUEUE_TYPES: [&str; 4] = ["aws_sqs", "azure_event_hubs", "azure_storage_queue", "webhook"];
+const QUEUE_TYPES: [&str; 5] = ["aws_sqs", "azure_event_hubs", "azure_storage_queue", "kafka", "webhook"];
 const RESULTS: [&str; 3] = ["delivered", "retried", "failed"];
 const QUEUE_STATES: [&str; 3] = ["working", "failing", "dead"];
 const EVENT_STATES: [&str; 2] = ["pending", "failed"];

@@ -109,12 +109,12 @@ fn features() -> Vec<Value> {
         ("oauth_tokens", "live"),
         ("leak_reports", "live"),
         ("azure_event_hubs", "live"),
+        ("kafka", "live"),
         ("health_profile", "planned"),
         ("privacy_settings", "planned"),
         ("devices", "planned"),
         ("org_members", "planned"),
         ("org_invites", "planned"),
-        ("kafka", "planned"),
         ("portal", "live"),
     ]
     .map(|(feature, status)| json!({"feature": feature, "status": status}))

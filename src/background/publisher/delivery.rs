@@ -28,6 +28,9 @@ use crate::state::App;
 const GONE: Reason = Reason::Status(410);
 /// The longest that a receiver can have its queue wait (contract 14).
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
+/// The longest that a target can have beside what it took: it is noted nowhere, and a lane that stood for
+/// longer would be given back to somebody who knows nothing of it.
+const LONGEST_REST: Duration = Duration::from_secs(15);
 
 /// A request to send: events of one queue.
 pub struct Parcel {
@@ -80,7 +83,7 @@ impl Sent {
         if let Some(busy) = self.errors().find(|error| is_busy(error)) {
             let asked = busy.retry_after.map(|asked| asked.min(LONGEST_PAUSE));
             let pause = pressure.refused(self.ticket.epoch, asked, running_for);
-            return Some(now + TimeDelta::from_std(pause).unwrap_or(TimeDelta::hours(1)));
+            return Some(after(now, pause));
         }
         if errors.any(|error| !error.reason.is_events_fault()) {
             pressure.failed(self.ticket.epoch);
@@ -89,7 +92,8 @@ impl Sent {
         } else {
             pressure.answered();
         }
-        None
+        let rests = self.attempts.iter().filter_map(|(_, result)| result.as_ref().ok()?.rest);
+        rests.max().map(|rest| after(now, rest.min(LONGEST_REST)))
     }
 
     /// What is to be noted of its events; `resumes_at` is the end of the pause that the receiver asked for.
@@ -154,7 +158,11 @@ pub fn skipped(address: &Address, holder: Uuid, event: &DueEvent, now: DateTime<
 
 /// The receiver works, and has enough for now (contract 14).
 fn is_busy(error: &DeliveryError) -> bool {
-    error.reason == Reason::Status(429) || error.reason == Reason::Status(503) && error.retry_after.is_some()
+    error.reason.is_throttled() || error.reason == Reason::Status(503) && error.retry_after.is_some()
+}
+
+fn after(now: DateTime<Utc>, pause: Duration) -> DateTime<Utc> {
+    now + TimeDelta::from_std(pause).unwrap_or(TimeDelta::hours(1))
 }
 
 /// The queue's health after a failure.

@@ -123,11 +123,12 @@ impl Reason {
     /// and the same one will not soon. Access, rate and missing queues are no event's fault.
     #[must_use]
     pub fn is_events_fault(&self) -> bool {
-        const MESSAGES: [&str; 7] = [
+        const MESSAGES: [&str; 8] = [
             "InvalidMessageContents",
             "InvalidParameterValue",
             "InvalidXmlDocument",
             "InvalidXmlNodeValue",
+            "INVALID_RECORD",
             "MessageTooLong",
             "OutOfRangeInput",
             "RequestBodyTooLarge",
@@ -136,7 +137,17 @@ impl Reason {
             Self::Status(408 | 425 | 429) => false,
             Self::Status(status) => (400..=499).contains(status),
             Self::TooLarge => true,
-            Self::Provider(Provider(text)) => MESSAGES.contains(&text.split(':').next().unwrap_or_default()),
+            Self::Provider(provider) => MESSAGES.contains(&provider.code()),
+            _ => false,
+        }
+    }
+
+    /// Returns `true` if the receiver works, and counts how often it is asked.
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        match self {
+            Self::Status(status) => *status == 429,
+            Self::Provider(provider) => provider.code() == super::kafka::THROTTLED,
             _ => false,
         }
     }
@@ -169,6 +180,10 @@ impl Provider {
         // All of it is ASCII by now, so bytes are characters.
         text.truncate(MAX_CHARS);
         Self(text)
+    }
+
+    fn code(&self) -> &str {
+        self.0.split(':').next().unwrap_or_default()
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod error;
 mod event_hubs;
+mod kafka;
 mod outbound;
 pub mod settings;
 #[cfg(feature = "aws")]
@@ -28,7 +29,7 @@ use uuid::Uuid;
 
 pub use error::{DeliveryError, Reason};
 use outbound::{AllowedAddresses, Outbound, Resolve, SystemResolver};
-use settings::{EventHub, Policy, SqsQueue, StorageQueue, Webhook};
+use settings::{EventHub, KafkaTopic, Policy, SqsQueue, StorageQueue, Webhook};
 
 use crate::clock::Clock;
 use crate::crypto::secret::Secret;
@@ -80,6 +81,8 @@ const MAX_GROUP: usize = 128;
 pub struct Receipt {
     /// Of a webhook's answer.
     pub status: Option<u16>,
+    /// For how long the target asks to be left alone all the same.
+    pub rest: Option<Duration>,
 }
 
 /// The place where an org wants a stream's events.
@@ -91,6 +94,8 @@ pub enum Target {
     AzureStorageQueue(StorageQueue),
     /// `azure_event_hubs`.
     AzureEventHubs(EventHub),
+    /// `kafka`.
+    Kafka(KafkaTopic),
     /// `webhook`.
     Webhook(Webhook),
     /// `poll`: nothing is sent to it.
@@ -105,6 +110,7 @@ impl Target {
         match self {
             Self::AwsSqs(_) => MAX_BATCH,
             Self::AzureEventHubs(_) => event_hubs::MAX_BATCH,
+            Self::Kafka(_) => kafka::MAX_BATCH,
             Self::AzureStorageQueue(_) | Self::Webhook(_) | Self::Poll => 1,
         }
     }
@@ -156,6 +162,7 @@ struct Inner {
     event_hubs_endpoint: Option<Url>,
     #[cfg(feature = "aws")]
     sqs: sqs::Sqs,
+    kafka: kafka::Kafka,
 }
 
 impl Targets {
@@ -173,6 +180,7 @@ impl Targets {
         Self(Arc::new(Inner {
             #[cfg(feature = "aws")]
             sqs: sqs::Sqs::new(&config, &partner, &operator, clock.clone()),
+            kafka: kafka::Kafka::new(&partner, clock.clone()),
             clock,
             partner,
             operator,
@@ -207,6 +215,10 @@ impl Targets {
                 let sent = inner.event_hubs(hub, timeout).send(std::slice::from_ref(delivery)).await;
                 sent.into_iter().collect()
             }
+            Target::Kafka(topic) => {
+                let mut sent = inner.kafka.send(topic, std::slice::from_ref(delivery), timeout).await;
+                return sent.pop().unwrap_or_else(|| Err(Reason::Closed.into()));
+            }
             Target::Poll => Err(Reason::Settings("messages of this queue are fetched").into()),
             #[cfg(feature = "aws")]
             Target::AwsSqs(queue) => outbound::with_timeout(timeout, inner.sqs.send(queue, delivery)).await,
@@ -232,6 +244,7 @@ impl Targets {
             #[cfg(feature = "aws")]
             (Target::AwsSqs(queue), [_, _, ..]) => self.0.sqs.send_many(queue, deliveries, timeout).await,
             (Target::AzureEventHubs(hub), _) => self.0.event_hubs(hub, timeout).send(deliveries).await,
+            (Target::Kafka(topic), _) => return self.0.kafka.send(topic, deliveries, timeout).await,
             _ => {
                 let sends = deliveries.iter().map(|delivery| self.send(target, delivery, timeout));
                 return futures_util::future::join_all(sends).await;

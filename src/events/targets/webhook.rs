@@ -31,7 +31,7 @@ pub async fn send(
     let (head, body) = response.into_parts();
     drain(body).await;
     if head.status.is_success() {
-        return Ok(Receipt { status: Some(head.status.as_u16()) });
+        return Ok(Receipt { status: Some(head.status.as_u16()), rest: None });
     }
     let retry_after = retry_after(&head.headers, now);
     Err(DeliveryError { reason: Reason::Status(head.status.as_u16()), retry_after })

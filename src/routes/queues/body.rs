@@ -5,6 +5,7 @@
 use utoipa::ToSchema;
 
 use crate::events::options::{Format, QueueOrdering};
+use crate::events::targets::settings::kafka::SaslMechanism;
 
 /// The body of a type of queue: `type`, the object of that type, and what each may have besides. Not one schema that
 /// the others hold, because only a plain object can be closed to unknown fields.
@@ -57,6 +58,7 @@ pub struct EventTypeName(String);
     ("aws_sqs" = "#/components/schemas/RegisterAwsSqs"),
     ("azure_storage_queue" = "#/components/schemas/RegisterAzureStorageQueue"),
     ("azure_event_hubs" = "#/components/schemas/RegisterAzureEventHubs"),
+    ("kafka" = "#/components/schemas/RegisterKafka"),
     ("webhook" = "#/components/schemas/RegisterWebhook"),
     ("poll" = "#/components/schemas/RegisterPoll"),
 )))]
@@ -66,6 +68,7 @@ pub enum RegisterQueueBody {
     AwsSqs(RegisterAwsSqs),
     AzureStorageQueue(RegisterAzureStorageQueue),
     AzureEventHubs(RegisterAzureEventHubs),
+    Kafka(RegisterKafka),
     Poll(RegisterPoll),
 }
 
@@ -120,6 +123,23 @@ register! {
 }
 
 register! {
+    /// A topic of a Kafka cluster to register.
+    #[schema(example = json!({
+        "kafka": {
+            "bootstrap_servers": ["broker-1.partner.example:9093", "broker-2.partner.example:9093"],
+            "topic": "partner-events",
+            "sasl": {
+                "mechanism": "SCRAM-SHA-512", "username": "partner-api", "password": "<the password of that user>",
+            },
+        },
+        "type": "kafka",
+    }))]
+    RegisterKafka is OfKafka:
+    /// The topic.
+    kafka: KafkaTarget
+}
+
+register! {
     /// A queue to fetch from. It has no `ordering`: its messages come oldest first.
     #[schema(example = json!({"poll": {}, "type": "poll"}))]
     RegisterPoll is OfPoll,
@@ -157,6 +177,14 @@ enum OfAzureStorageQueue {
 #[expect(dead_code, reason = "only its schema is used")]
 enum OfAzureEventHubs {
     AzureEventHubs,
+}
+
+/// The type of a topic.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum OfKafka {
+    Kafka,
 }
 
 /// The type of a queue to fetch from.
@@ -240,6 +268,54 @@ pub struct AzureEventHubsTarget {
     /// The key of that policy, or a connection string that holds it. It is never shown again.
     #[schema(format = Password, write_only, min_length = 1, max_length = 4_096)]
     sas_key: String,
+}
+
+/// Which topic, who vouches for its brokers, and how to log in.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct KafkaTarget {
+    /// `<host>:<port>` of brokers that tell of the others; of all, the ports are 443 or from 1024 on, and the
+    /// addresses public.
+    #[schema(
+        value_type = Vec<KafkaServer>, min_items = 1, max_items = 10,
+        example = json!(["broker-1.partner.example:9093"])
+    )]
+    bootstrap_servers: Vec<String>,
+    /// The topic, which must be there.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,249}$", example = "partner-events")]
+    topic: String,
+    /// Whether connections are inside TLS: always.
+    #[schema(value_type = Option<bool>, default = true)]
+    tls: Option<bool>,
+    /// PEM of the authorities that vouch for the brokers, 1 to 10 of them; without it, the public ones.
+    #[schema(min_length = 1, max_length = 16_384)]
+    ca_certificate: Option<String>,
+    /// How to log in; without it, the service does not.
+    #[schema(inline)]
+    sasl: Option<KafkaLoginTarget>,
+}
+
+/// A broker's host and port.
+#[derive(ToSchema)]
+#[schema(
+    value_type = String, pattern = r"^([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}$",
+    example = "broker-1.partner.example:9093"
+)]
+#[expect(dead_code, reason = "documents an address's form")]
+pub struct KafkaServer(String);
+
+/// A user, and the way to prove its password.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct KafkaLoginTarget {
+    /// The way to prove the password.
+    mechanism: SaslMechanism,
+    /// The user: printable ASCII.
+    #[schema(pattern = "^[ -~]{1,256}$", example = "partner-api")]
+    username: String,
+    /// Its password: printable ASCII. It is never shown again.
+    #[schema(write_only, pattern = "^[ -~]{1,256}$")]
+    password: String,
 }
 
 /// Nothing.

@@ -9,13 +9,19 @@ use crate::events::StreamName;
 use crate::events::options::{
     EncryptTo, Format, MAX_EVENT_TYPES, MessageForm, QueueOptions, QueueOrdering, is_event_type,
 };
-use crate::events::queue::{AwsSqs, AzureEventHubs, AzureStorageQueue, Poll, QueueSettings, WebhookEndpoint};
-use crate::features::Feature;
+use crate::events::queue::{
+    AwsSqs, AzureEventHubs, AzureStorageQueue, Kafka, KafkaLogin, Poll, QueueSettings, WebhookEndpoint,
+};
+use crate::events::targets::settings::kafka::{
+    MAX_CA, MAX_CREDENTIAL, MAX_SERVERS, MAX_TOPIC, SaslMechanism,
+};
 use crate::http::input::{Body, Fields, Input, Reader};
 use crate::streams::Streams;
 
 /// The longest URL or credential worth reading.
 const MAX_TEXT: usize = 4_096;
+/// The longest name of a broker with its port.
+const MAX_SERVER: usize = 261;
 
 /// Names a queue by its stream.
 #[derive(IntoParams)]
@@ -58,18 +64,18 @@ pub enum QueueType {
     AzureStorageQueue,
     /// An event hub.
     AzureEventHubs,
+    /// A topic of a Kafka cluster.
+    Kafka,
     /// An HTTPS endpoint.
     Webhook,
     /// The partner fetches.
     Poll,
-    /// Not live yet.
-    Kafka,
 }
 
 impl QueueType {
     /// Every one.
     const ALL: [Self; 6] =
-        [Self::AwsSqs, Self::AzureStorageQueue, Self::AzureEventHubs, Self::Webhook, Self::Poll, Self::Kafka];
+        [Self::AwsSqs, Self::AzureStorageQueue, Self::AzureEventHubs, Self::Kafka, Self::Webhook, Self::Poll];
 
     /// The name on the wire, also of the object of that type.
     fn name(self) -> &'static str {
@@ -77,9 +83,9 @@ impl QueueType {
             Self::AwsSqs => "aws_sqs",
             Self::AzureStorageQueue => "azure_storage_queue",
             Self::AzureEventHubs => "azure_event_hubs",
+            Self::Kafka => "kafka",
             Self::Webhook => "webhook",
             Self::Poll => "poll",
-            Self::Kafka => "kafka",
         }
     }
 
@@ -90,8 +96,7 @@ impl QueueType {
 
 /// A queue to register.
 pub struct RegisterQueue {
-    /// None of a type that is not live yet.
-    pub settings: Result<QueueSettings, Feature>,
+    pub settings: QueueSettings,
     pub options: QueueOptions,
 }
 
@@ -100,7 +105,7 @@ impl Input for RegisterQueue {
 
     fn read(request: &mut Reader) -> Option<Self> {
         let (options, settings) = (options(request), settings(request));
-        if matches!(settings, Some(Ok(QueueSettings::Poll(_)))) && options.ordering.is_some() {
+        if matches!(settings, Some(QueueSettings::Poll(_))) && options.ordering.is_some() {
             request.refuse(
                 "ordering",
                 "is not for a queue that is fetched from: its messages come oldest first",
@@ -112,28 +117,23 @@ impl Input for RegisterQueue {
 }
 
 /// The object of the type that is named.
-fn settings(request: &mut Reader) -> Option<Result<QueueSettings, Feature>> {
-    const TYPES: &str = "must be aws_sqs, azure_storage_queue, azure_event_hubs, webhook or poll";
+fn settings(request: &mut Reader) -> Option<QueueSettings> {
+    const TYPES: &str = "must be aws_sqs, azure_storage_queue, azure_event_hubs, kafka, webhook or poll";
     let kind = request.body("type").required().choice(TYPES, QueueType::parse);
     let Some(kind) = kind else {
         // Without a type nothing can be said of these.
         QueueType::ALL.into_iter().for_each(|kind| request.body(kind.name()).ignored());
         return None;
     };
-    if kind == QueueType::Kafka {
-        request.body(kind.name()).ignored();
-        return Some(Err(Feature::Kafka));
-    }
     let object = request.body(kind.name()).required();
-    let settings = match kind {
+    match kind {
         QueueType::AwsSqs => object.object(aws_sqs).map(QueueSettings::AwsSqs),
         QueueType::AzureStorageQueue => object.object(azure_storage_queue),
         QueueType::AzureEventHubs => object.object(azure_event_hubs),
+        QueueType::Kafka => object.object(kafka),
         QueueType::Webhook => object.object(webhook).map(QueueSettings::Webhook),
         QueueType::Poll => object.object(|_| Some(Poll {})).map(QueueSettings::Poll),
-        QueueType::Kafka => None,
-    };
-    settings.map(Ok)
+    }
 }
 
 /// What stands beside the target of any type. Absent is the default, in a `PUT` as well: it replaces.
@@ -189,6 +189,25 @@ fn azure_event_hubs(o: &mut Fields<'_>) -> Option<QueueSettings> {
         sas_policy_name: sas_policy_name?,
     };
     Some(QueueSettings::AzureEventHubs(settings, sas_key?))
+}
+
+fn kafka(o: &mut Fields<'_>) -> Option<QueueSettings> {
+    let servers = o.field("bootstrap_servers").required();
+    let bootstrap_servers = servers.list(1..=MAX_SERVERS, |server| server.text(1..=MAX_SERVER));
+    let topic = o.field("topic").required().text(1..=MAX_TOPIC);
+    let tls = o.field("tls").boolean().unwrap_or(true);
+    let ca_certificate = o.field("ca_certificate").text(1..=MAX_CA);
+    let (sasl, password) = o.field("sasl").object(kafka_login).unzip();
+    let settings = Kafka { bootstrap_servers: bootstrap_servers?, topic: topic?, tls, ca_certificate, sasl };
+    Some(QueueSettings::Kafka(settings, password))
+}
+
+fn kafka_login(o: &mut Fields<'_>) -> Option<(KafkaLogin, Secret<String>)> {
+    const MECHANISMS: &str = "must be PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512";
+    let mechanism = o.field("mechanism").required().choice(MECHANISMS, SaslMechanism::parse);
+    let username = o.field("username").required().text(1..=MAX_CREDENTIAL);
+    let password = o.field("password").required().text(1..=MAX_CREDENTIAL).map(Secret::new);
+    Some((KafkaLogin { mechanism: mechanism?, username: username? }, password?))
 }
 
 fn webhook(o: &mut Fields<'_>) -> Option<WebhookEndpoint> {

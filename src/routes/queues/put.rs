@@ -11,7 +11,7 @@ use super::test_publish;
 use crate::changes::Mandate;
 use crate::crypto::associated_data;
 use crate::crypto::secret::Secret;
-use crate::error::{ApiError, Code, Problem, ProblemKind};
+use crate::error::{ApiError, Problem, ProblemKind};
 use crate::events::StreamName;
 use crate::events::options::QueueOptions;
 use crate::events::queue::{QueueSettings, expires_at, require_live, secret};
@@ -37,7 +37,6 @@ impl Put<'_> {
     pub async fn execute(self, input: RegisterQueue, claim: Option<Claim>) -> Result<Response, ApiError> {
         let (app, org_id, kind) = (self.app, self.mandate.org_id, self.kind);
         let RegisterQueue { settings, options } = input;
-        let settings = settings.map_err(|planned| self.not_live(planned))?;
         let target = self.judged(&settings)?;
         let stream = self.path.find(&app.streams).await?;
         let queue = StreamQueue { stream: stream.clone(), new: None };
@@ -67,8 +66,10 @@ impl Put<'_> {
     }
 
     fn judged(&self, settings: &QueueSettings) -> Result<Target, ApiError> {
-        if let QueueSettings::AzureEventHubs(..) = settings {
-            self.app.require_live(Feature::AzureEventHubs)?;
+        match settings {
+            QueueSettings::AzureEventHubs(..) => self.app.require_live(Feature::AzureEventHubs)?,
+            QueueSettings::Kafka(..) => self.app.require_live(Feature::Kafka)?,
+            _ => {}
         }
         let judged = settings.target(self.app.config.targets.policy).and_then(|target| {
             require_live(&target, self.app.clock.now())?;
@@ -79,10 +80,6 @@ impl Put<'_> {
             let problem = Problem::within_body(location, ProblemKind::ValueError, invalid.reason);
             ApiError::Invalid(vec![problem])
         })
-    }
-
-    fn not_live(&self, planned: Feature) -> ApiError {
-        self.app.require_live(planned).err().unwrap_or_else(|| Code::ServiceUnavailable.into())
     }
 
     fn stored(

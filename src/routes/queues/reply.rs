@@ -9,7 +9,7 @@ use super::input::QueueType;
 use super::store::QueueRow;
 use crate::error::ApiError;
 use crate::events::options::{Format, QueueOrdering};
-use crate::events::queue::{AwsSqs, AzureEventHubs, AzureStorageQueue, Poll, WebhookEndpoint};
+use crate::events::queue::{AwsSqs, AzureEventHubs, AzureStorageQueue, Kafka, Poll, WebhookEndpoint};
 use crate::events::{PauseReason, StreamName};
 use crate::http::paging::{CursorPosition, Listed};
 use crate::http::totals::EXACT_UP_TO;
@@ -37,6 +37,9 @@ pub struct Queue {
     /// Of `azure_event_hubs`.
     #[serde(skip_serializing_if = "Option::is_none")]
     azure_event_hubs: Option<AzureEventHubs>,
+    /// Of `kafka`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kafka: Option<Kafka>,
     /// Of `webhook`.
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook: Option<WebhookEndpoint>,
@@ -138,7 +141,7 @@ impl Queue {
     /// The queue as partners see it.
     pub fn of(app: &App, org_id: OrgId, row: QueueRow) -> Result<Self, ApiError> {
         let (mut aws_sqs, mut azure_storage_queue, mut azure_event_hubs) = (None, None, None);
-        let (mut webhook, mut poll) = (None, None);
+        let (mut kafka, mut webhook, mut poll) = (None, None, None);
         match row.kind.as_str() {
             "aws_sqs" => {
                 let settings = AwsSqs::deserialize(&row.settings).map_err(ApiError::internal)?;
@@ -154,6 +157,7 @@ impl Queue {
                 let settings = AzureEventHubs::deserialize(&row.settings).map_err(ApiError::internal)?;
                 azure_event_hubs = Some(settings);
             }
+            "kafka" => kafka = Some(Kafka::deserialize(&row.settings).map_err(ApiError::internal)?),
             "poll" => poll = Some(Poll {}),
             _ => webhook = Some(WebhookEndpoint::deserialize(&row.settings).map_err(ApiError::internal)?),
         }
@@ -179,6 +183,7 @@ impl Queue {
             aws_sqs,
             azure_storage_queue,
             azure_event_hubs,
+            kafka,
             webhook,
             poll,
             event_types: row.event_types,

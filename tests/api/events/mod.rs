@@ -7,6 +7,7 @@ mod detail;
 mod forms;
 mod health;
 mod isolation;
+mod kafka;
 mod leases;
 mod list;
 mod loss;

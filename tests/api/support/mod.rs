@@ -6,6 +6,8 @@ pub mod database;
 pub mod document;
 pub mod exposition;
 pub mod frozen;
+#[path = "../../../src/events/targets/kafka/test_broker.rs"]
+pub mod kafka;
 pub mod process;
 pub mod raw;
 pub mod replica;

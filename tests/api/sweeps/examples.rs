@@ -15,6 +15,7 @@ const PARTNERS_OWN: &[(&str, &str)] = &[
     ("/aws_sqs/queue_url", "the partner's queue, and a role that it grants"),
     ("/azure_storage_queue/sas_token", "a right that the partner grants; an example would be a secret"),
     ("/azure_event_hubs/sas_key", "the key of the partner's policy; an example would be a secret"),
+    ("/kafka/sasl/password", "the password of the partner's cluster; an example would be a secret"),
     ("/PublicKey", "the partner's key; whoever registered an example would have secrets sent to a stranger"),
 ];
 

@@ -5,7 +5,7 @@ import re
 import urllib.parse
 
 # What only the partner has; the example is refused, and harms nobody. See tests/api/sweeps/examples.rs.
-PARTNERS_OWN = ("webhook", "aws_sqs", "azure_storage_queue", "azure_event_hubs", "PublicKey", "Response", "client_assertion")
+PARTNERS_OWN = ("webhook", "aws_sqs", "azure_storage_queue", "azure_event_hubs", "kafka", "PublicKey", "Response", "client_assertion")
 # What asks for a key whose private half only the partner has: refused, because the demo org has none. And what GitHub's
 # keys must be set up for.
 NOT_SET_UP = {"create_report": 409, "report_github_leaks": 503}

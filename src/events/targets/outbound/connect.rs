@@ -81,9 +81,13 @@ impl AddressGuard {
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let default_port = if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
         let port = uri.port_u16().unwrap_or(default_port);
+        self.dial(host, port).await.map(TokioIo::new)
+    }
+
+    /// Connects to one of a host's addresses, if none of them is refused.
+    pub async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, Reason> {
         let addresses = self.addresses(host).await?;
-        let stream = race(addresses.into_iter().map(|address| SocketAddr::new(address, port))).await?;
-        Ok(TokioIo::new(stream))
+        race(addresses.into_iter().map(|address| open(SocketAddr::new(address, port))), ATTEMPT_DELAY).await
     }
 
     /// A host's addresses, none of which is refused, in the order in which they are tried.
@@ -129,23 +133,26 @@ fn interleave(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     ordered
 }
 
-/// Connects to whichever address answers first. An address is tried once the one before it has
-/// failed, or has had [`ATTEMPT_DELAY`]; the others are then given up.
-async fn race(addresses: impl ExactSizeIterator<Item = SocketAddr>) -> Result<TcpStream, Reason> {
-    let mut left = addresses;
+/// Gives what the first attempt that succeeds gives. One begins once the one before it has failed, or
+/// has had `delay`; the others are then given up.
+pub async fn race<T, F: Future<Output = Result<T, Reason>>>(
+    attempts: impl ExactSizeIterator<Item = F>,
+    delay: Duration,
+) -> Result<T, Reason> {
+    let mut left = attempts;
     let mut attempts = FuturesUnordered::new();
     let mut failed = Reason::Dns;
     loop {
-        attempts.extend(left.next().map(open));
+        attempts.extend(left.next());
         if attempts.is_empty() {
             return Err(failed);
         }
         tokio::select! {
             Some(outcome) = attempts.next() => match outcome {
-                Ok(stream) => return Ok(stream),
+                Ok(found) => return Ok(found),
                 Err(reason) => failed = reason,
             },
-            () = sleep(ATTEMPT_DELAY), if left.len() > 0 => {}
+            () = sleep(delay), if left.len() > 0 => {}
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The one HTTP client for all targets, and its safety (contract 6): connections go to the very
 //! addresses that were checked, no redirects, no environment proxies, answers read up to a bound.
+//! `stream` opens connections for other protocols.
 //!
 //! HTTP/1.1 with kept-alive connections, rustls with aws-lc-rs and Mozilla's roots. A connection is
 //! used for a minute, so that a host that moves is followed; a request that fails on one that
@@ -9,6 +10,7 @@
 mod addresses;
 mod connect;
 mod record;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -31,8 +33,9 @@ use rustls::{ClientConfig, RootCertStore};
 
 pub use addresses::is_refused;
 use connect::AddressGuard;
-pub use connect::{AllowedAddresses, Resolve, SystemResolver};
+pub use connect::{AllowedAddresses, Resolve, SystemResolver, race};
 use record::{ConnectionRecord, Recording};
+pub use stream::{Stream, Trust};
 
 use super::error::{DeliveryError, Reason};
 use crate::clock::Clock;
@@ -74,6 +77,8 @@ pub enum Over {
 pub struct Outbound {
     kept: HttpClient,
     single: HttpClient,
+    guard: AddressGuard,
+    tls: Arc<ClientConfig>,
     allowed: AllowedAddresses,
     clock: Clock,
 }
@@ -91,11 +96,12 @@ impl Outbound {
         clock: Clock,
         roots: RootCertStore,
     ) -> Self {
+        let (tls, guard) = (tls(roots), AddressGuard::new(allowed, resolver));
         let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(roots))
+            .with_tls_config(tls.clone())
             .https_or_http()
             .enable_http1()
-            .wrap_connector(AddressGuard::new(allowed, resolver));
+            .wrap_connector(guard.clone());
         let connector = Recording { connector: https, clock: clock.clone() };
         let client = |max_idle| {
             Client::builder(TokioExecutor::new())
@@ -109,7 +115,7 @@ impl Outbound {
                 .http1_ignore_invalid_headers_in_responses(true)
                 .build(connector.clone())
         };
-        Self { kept: client(MAX_IDLE), single: client(0), allowed, clock }
+        Self { kept: client(MAX_IDLE), single: client(0), guard, tls: Arc::new(tls), allowed, clock }
     }
 
     /// Sends a request and waits for the head of its answer, whatever its status.

@@ -3,14 +3,18 @@
 //! The registration route turns an [`InvalidSetting`] into its 400; the publisher, which reads settings
 //! that were valid under an earlier configuration, into the event's `last_error`.
 
+mod broker_address;
 mod event_hub;
+pub mod kafka;
 mod sas;
 mod webhook;
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
+pub use broker_address::BrokerAddress;
 pub use event_hub::EventHub;
+pub use kafka::KafkaTopic;
 pub use sas::SasToken;
 pub use webhook::Webhook;
 

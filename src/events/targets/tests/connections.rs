@@ -59,7 +59,7 @@ async fn a_test_uses_no_connection_that_stands() {
         assert_eq!(send(&targets, &server).await, Ok(()));
         assert_eq!(
             targets.send(&webhook(&server.url()), &test, SECOND).await,
-            Ok(Receipt { status: Some(200) })
+            Ok(Receipt { status: Some(200), rest: None })
         );
     }
     assert_eq!(seen(&server), (6, 4));
@@ -76,7 +76,10 @@ async fn a_host_that_moves_is_followed_within_a_minute_however_busy_its_connecti
     let targets = Targets::with_resolver(config, clock.clone(), resolver);
     let target = webhook(&format!("http://hooks.example.com:{port}/"));
     for second in 0..90 {
-        assert_eq!(targets.send(&target, &delivery(), SECOND).await, Ok(Receipt { status: Some(200) }));
+        assert_eq!(
+            targets.send(&target, &delivery(), SECOND).await,
+            Ok(Receipt { status: Some(200), rest: None })
+        );
         if second == 55 {
             assert!(there.requests().is_empty());
         }

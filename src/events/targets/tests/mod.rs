@@ -23,7 +23,7 @@ fn targets(policy: Policy) -> Targets {
     Targets::new(TargetsConfig { policy, ..TargetsConfig::default() }, Clock::system())
 }
 
-fn delivery() -> Delivery<'static> {
+pub(super) fn delivery() -> Delivery<'static> {
     Delivery {
         event_id: "evt_1",
         org_id: Uuid::nil(),
@@ -151,10 +151,10 @@ async fn connections_that_fail_have_their_class() {
 }
 
 /// Answers every question with the next of its lists, the last one for ever.
-struct Changing(Mutex<VecDeque<Vec<IpAddr>>>);
+pub(super) struct Changing(Mutex<VecDeque<Vec<IpAddr>>>);
 
 impl Changing {
-    fn new<const N: usize>(answers: [&[&str]; N]) -> Arc<Self> {
+    pub(super) fn new<const N: usize>(answers: [&[&str]; N]) -> Arc<Self> {
         let parse = |list: &[&str]| list.iter().map(|ip| ip.parse().expect("an address")).collect();
         Arc::new(Self(Mutex::new(answers.into_iter().map(parse).collect())))
     }
