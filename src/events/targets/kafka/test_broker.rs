@@ -168,7 +168,7 @@ impl Broker {
                 state.asked.push("produce");
                 Some(produce(&mut state, request))
             }
-            other => panic!("API and version {other:?} are not spoken"),
+            other => unreachable!("API and version {other:?} are not spoken"),
         }
     }
 }
