@@ -384,7 +384,7 @@ def get_queue(queue_name: str) -> Call[models.Queue]:
 
 def create_queue(
     queue_name: str,
-    body: models.RegisterWebhook | models.RegisterAwsSqs | models.RegisterAzureStorageQueue | models.RegisterAzureEventHubs | models.RegisterPoll,
+    body: models.RegisterWebhook | models.RegisterAwsSqs | models.RegisterAzureStorageQueue | models.RegisterAzureEventHubs | models.RegisterKafka | models.RegisterPoll,
 ) -> Call[models.Queue]:
     """Register an event queue.
 
@@ -404,7 +404,7 @@ def create_queue(
 
 def replace_queue(
     queue_name: str,
-    body: models.RegisterWebhook | models.RegisterAwsSqs | models.RegisterAzureStorageQueue | models.RegisterAzureEventHubs | models.RegisterPoll,
+    body: models.RegisterWebhook | models.RegisterAwsSqs | models.RegisterAzureStorageQueue | models.RegisterAzureEventHubs | models.RegisterKafka | models.RegisterPoll,
 ) -> Call[models.Queue]:
     """Replace an event queue.
 

@@ -3640,6 +3640,74 @@ class FetchedMessages(Model):
     """
 
 
+class KafkaLogin(Model):
+    """
+    The public part of a log-in.
+    """
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | str
+    """
+    The way to prove the password.
+    """
+    username: str
+    """
+    The user.
+    """
+
+
+class Sasl(Model):
+    """
+    A user, and the way to prove its password.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | str
+    """
+    The way to prove the password.
+    """
+    password: str
+    """
+    Its password: printable ASCII. It is never shown again.
+    """
+    username: str
+    """
+    The user: printable ASCII.
+    """
+
+
+class KafkaTarget(Model):
+    """
+    Which topic, who vouches for its brokers, and how to log in.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    bootstrap_servers: list[str]
+    """
+    `<host>:<port>` of brokers that tell of the others; of all, the ports are 443 or from 1024 on, and the
+    addresses public.
+    """
+    ca_certificate: str | None = None
+    """
+    PEM of the authorities that vouch for the brokers, 1 to 10 of them; without it, the public ones.
+    """
+    sasl: Sasl | None = None
+    """
+    How to log in; without it, the service does not.
+    """
+    tls: bool | None = None
+    """
+    Whether connections are inside TLS: always.
+    """
+    topic: str
+    """
+    The topic, which must be there.
+    """
+
+
 class KeyLeak(Model):
     """
     What is known of a key's leak. Url and note are what the reporter says, who may be anybody.
@@ -3941,98 +4009,35 @@ class PublicKeyList(Model):
     """
 
 
-class Queue(Model):
+class RegisterKafka(Model):
     """
-    A queue, without its secrets.
+    A topic of a Kafka cluster to register.
     """
 
-    aws_sqs: AwsSqsReply | None = None
-    azure_event_hubs: AzureEventHubs | None = None
-    azure_storage_queue: AzureStorageQueueReply | None = None
-    consecutive_failures: int
-    """
-    Deliveries that failed in a row.
-    """
-    created_at: AwareDatetime
-    """
-    When it was registered.
-    """
-    encrypt_to: str | None
-    """
-    The usage, or the key's `UniqueId`, that messages are encrypted to; null: in clear.
-    """
-    event_types: list[str] | None
-    """
-    The types that it takes; null is all of its stream.
-    """
-    failed_events: int
-    """
-    Events that were given up, counted up to 10,001; they can be replayed.
-    """
-    format: Literal["envelope", "cloudevents"] | str
-    """
-    The form of a message.
-    """
-    lost_events: int
-    """
-    Events that waited too long and were deleted.
-    """
-    oldest_waiting_at: AwareDatetime | None
-    """
-    When the oldest event that waits happened; null where none waits.
-    """
-    ordering: Literal["per_subject"] | None
-    p95_ms_1h: int | None
-    """
-    The milliseconds within which 95 of 100 attempts in the last hour were over, at most half too high; null where
-    there were none.
-    """
-    pause_reason: Literal["requested", "gone"] | str | None
-    paused_until: AwareDatetime | None
-    """
-    Until when it stands still by itself: its receiver asked for time (`Retry-After`), or failed so
-    often that it is only tried now and then. Null otherwise.
-    """
-    poll: Poll | None = None
-    queue_name: str
-    """
-    The stream's name.
-    """
-    skipped_events: int
-    """
-    Events of types that it does not take, counted up to 10,001; they can be replayed.
-    """
-    state: Literal["active", "paused", "failing"] | str
-    """
-    How it does.
-    """
-    success_rate_1h: float | None
-    """
-    Of the attempts in the last hour, the share that was acknowledged; null where there were none.
-    """
-    type: (
-        Literal[
-            "aws_sqs",
-            "azure_storage_queue",
-            "azure_event_hubs",
-            "webhook",
-            "poll",
-            "kafka",
-        ]
-        | str
+    model_config = ConfigDict(
+        extra="forbid",
     )
+    encrypt_to: str | None = None
     """
-    What kind of queue it is: the object of the same name says where.
+    Messages are encrypted to this key of yours: `MessageLevelEncryption`, `Reports` or
+    `CredentialsDownload` for the live one of that usage that was registered last, or a `UniqueId` of one
+    that has such a usage.
     """
-    updated_at: AwareDatetime
+    event_types: list[str] | None = None
     """
-    When it was last replaced.
+    The types that the queue takes; without it, all of the stream. What is left out counts as `skipped`
+    and can be replayed. Types that there are not yet may be named.
     """
-    waiting_events: int
+    format: Literal["envelope", "cloudevents"] | str | None = None
+    kafka: KafkaTarget
     """
-    Events that wait, counted up to 10,001.
+    The topic.
     """
-    webhook: WebhookEndpoint | None = None
+    ordering: Literal["per_subject"] | None = None
+    type: Literal["kafka"]
+    """
+    The type of a topic.
+    """
 
 
 class RegisterWebhook(Model):
@@ -4335,14 +4340,6 @@ class DataOrgProfile(Model):
     data: OrgProfile
 
 
-class DataQueue(Model):
-    """
-    A single thing.
-    """
-
-    data: Queue
-
-
 class DataReport(Model):
     """
     A single thing.
@@ -4445,18 +4442,27 @@ class GenerateKeyPair(Model):
     """
 
 
-class ListQueue(Model):
+class Kafka(Model):
     """
-    A page of a list.
+    The public part of a topic of a Kafka cluster.
     """
 
-    data: list[Queue]
+    bootstrap_servers: list[str]
     """
-    Oldest first.
+    The brokers that are asked for the others.
     """
-    pagination: Pagination
+    ca_certificate: str | None
     """
-    Where in the list this is.
+    The authorities that vouch for the brokers; null: the public ones.
+    """
+    sasl: KafkaLogin | None
+    tls: bool
+    """
+    Whether connections are inside TLS.
+    """
+    topic: str
+    """
+    The topic.
     """
 
 
@@ -4490,12 +4496,108 @@ class PublicKeySelection(Model):
     """
 
 
+class Queue(Model):
+    """
+    A queue, without its secrets.
+    """
+
+    aws_sqs: AwsSqsReply | None = None
+    azure_event_hubs: AzureEventHubs | None = None
+    azure_storage_queue: AzureStorageQueueReply | None = None
+    consecutive_failures: int
+    """
+    Deliveries that failed in a row.
+    """
+    created_at: AwareDatetime
+    """
+    When it was registered.
+    """
+    encrypt_to: str | None
+    """
+    The usage, or the key's `UniqueId`, that messages are encrypted to; null: in clear.
+    """
+    event_types: list[str] | None
+    """
+    The types that it takes; null is all of its stream.
+    """
+    failed_events: int
+    """
+    Events that were given up, counted up to 10,001; they can be replayed.
+    """
+    format: Literal["envelope", "cloudevents"] | str
+    """
+    The form of a message.
+    """
+    kafka: Kafka | None = None
+    lost_events: int
+    """
+    Events that waited too long and were deleted.
+    """
+    oldest_waiting_at: AwareDatetime | None
+    """
+    When the oldest event that waits happened; null where none waits.
+    """
+    ordering: Literal["per_subject"] | None
+    p95_ms_1h: int | None
+    """
+    The milliseconds within which 95 of 100 attempts in the last hour were over, at most half too high; null where
+    there were none.
+    """
+    pause_reason: Literal["requested", "gone"] | str | None
+    paused_until: AwareDatetime | None
+    """
+    Until when it stands still by itself: its receiver asked for time (`Retry-After`), or failed so
+    often that it is only tried now and then. Null otherwise.
+    """
+    poll: Poll | None = None
+    queue_name: str
+    """
+    The stream's name.
+    """
+    skipped_events: int
+    """
+    Events of types that it does not take, counted up to 10,001; they can be replayed.
+    """
+    state: Literal["active", "paused", "failing"] | str
+    """
+    How it does.
+    """
+    success_rate_1h: float | None
+    """
+    Of the attempts in the last hour, the share that was acknowledged; null where there were none.
+    """
+    type: (
+        Literal[
+            "aws_sqs",
+            "azure_storage_queue",
+            "azure_event_hubs",
+            "kafka",
+            "webhook",
+            "poll",
+        ]
+        | str
+    )
+    """
+    What kind of queue it is: the object of the same name says where.
+    """
+    updated_at: AwareDatetime
+    """
+    When it was last replaced.
+    """
+    waiting_events: int
+    """
+    Events that wait, counted up to 10,001.
+    """
+    webhook: WebhookEndpoint | None = None
+
+
 class RegisterQueue(
     RootModel[
         RegisterWebhook
         | RegisterAwsSqs
         | RegisterAzureStorageQueue
         | RegisterAzureEventHubs
+        | RegisterKafka
         | RegisterPoll
     ]
 ):
@@ -4504,6 +4606,7 @@ class RegisterQueue(
         | RegisterAwsSqs
         | RegisterAzureStorageQueue
         | RegisterAzureEventHubs
+        | RegisterKafka
         | RegisterPoll
     ) = Field(..., discriminator="type")
     """
@@ -4567,6 +4670,29 @@ class DataEventDetail(Model):
     """
 
     data: EventDetail
+
+
+class DataQueue(Model):
+    """
+    A single thing.
+    """
+
+    data: Queue
+
+
+class ListQueue(Model):
+    """
+    A page of a list.
+    """
+
+    data: list[Queue]
+    """
+    Oldest first.
+    """
+    pagination: Pagination
+    """
+    Where in the list this is.
+    """
 
 
 class RegisterPublicKey(RootModel[RegisterRsaKey | RegisterPgpKey]):

@@ -2981,6 +2981,76 @@ export interface components {
             /** @description Those that sign, will sign, or signed what may still be looked at. */
             keys: components["schemas"]["Jwk"][];
         };
+        /** @description The public part of a topic of a Kafka cluster. */
+        Kafka: {
+            /**
+             * @description The brokers that are asked for the others.
+             * @example [
+             *       "broker-1.partner.example:9093"
+             *     ]
+             */
+            bootstrap_servers: string[];
+            /** @description The authorities that vouch for the brokers; null: the public ones. */
+            ca_certificate: string | null;
+            sasl: components["schemas"]["KafkaLogin"] | null;
+            /** @description Whether connections are inside TLS. */
+            tls: boolean;
+            /**
+             * @description The topic.
+             * @example partner-events
+             */
+            topic: string;
+        };
+        /** @description The public part of a log-in. */
+        KafkaLogin: {
+            /** @description The way to prove the password. */
+            mechanism: components["schemas"]["SaslMechanism"];
+            /**
+             * @description The user.
+             * @example partner-api
+             */
+            username: string;
+        };
+        /**
+         * @description A broker's host and port.
+         * @example broker-1.partner.example:9093
+         */
+        KafkaServer: string;
+        /** @description Which topic, who vouches for its brokers, and how to log in. */
+        KafkaTarget: {
+            /**
+             * @description `<host>:<port>` of brokers that tell of the others; of all, the ports are 443 or from 1024 on, and the
+             *     addresses public.
+             * @example [
+             *       "broker-1.partner.example:9093"
+             *     ]
+             */
+            bootstrap_servers: components["schemas"]["KafkaServer"][];
+            /** @description PEM of the authorities that vouch for the brokers, 1 to 10 of them; without it, the public ones. */
+            ca_certificate?: string | null;
+            /** @description How to log in; without it, the service does not. */
+            sasl?: {
+                /** @description The way to prove the password. */
+                mechanism: components["schemas"]["SaslMechanism"];
+                /** @description Its password: printable ASCII. It is never shown again. */
+                password: string;
+                /**
+                 * @description The user: printable ASCII.
+                 * @example partner-api
+                 */
+                username: string;
+            } | null;
+            /**
+             * @description Whether connections are inside TLS: always.
+             * @default true
+             */
+            tls?: boolean | null;
+            /**
+             * @description The topic, which must be there.
+             * @example partner-events
+             */
+            topic: string;
+        };
         /** @description What is known of a key's leak. Url and note are what the reporter says, who may be anybody. */
         KeyLeak: {
             /** @description What was said of it. */
@@ -3503,6 +3573,7 @@ export interface components {
             failed_events: number;
             /** @description The form of a message. */
             format: components["schemas"]["MessageFormat"];
+            kafka?: components["schemas"]["Kafka"] | null;
             /**
              * Format: int64
              * @description Events that waited too long and were deleted.
@@ -3576,7 +3647,7 @@ export interface components {
          * @example webhook
          * @enum {string}
          */
-        QueueType: "aws_sqs" | "azure_storage_queue" | "azure_event_hubs" | "webhook" | "poll" | "kafka";
+        QueueType: "aws_sqs" | "azure_storage_queue" | "azure_event_hubs" | "kafka" | "webhook" | "poll";
         /** @description The same for every report. */
         ReceivedLeak: {
             /**
@@ -3736,6 +3807,50 @@ export interface components {
             type: "azure_storage_queue";
         };
         /**
+         * @description A topic of a Kafka cluster to register.
+         * @example {
+         *       "kafka": {
+         *         "bootstrap_servers": [
+         *           "broker-1.partner.example:9093",
+         *           "broker-2.partner.example:9093"
+         *         ],
+         *         "sasl": {
+         *           "mechanism": "SCRAM-SHA-512",
+         *           "password": "<the password of that user>",
+         *           "username": "partner-api"
+         *         },
+         *         "topic": "partner-events"
+         *       },
+         *       "type": "kafka"
+         *     }
+         */
+        RegisterKafka: {
+            /**
+             * @description Messages are encrypted to this key of yours: `MessageLevelEncryption`, `Reports` or
+             *     `CredentialsDownload` for the live one of that usage that was registered last, or a `UniqueId` of one
+             *     that has such a usage.
+             * @example MessageLevelEncryption
+             */
+            encrypt_to?: string | null;
+            /**
+             * @description The types that the queue takes; without it, all of the stream. What is left out counts as `skipped`
+             *     and can be replayed. Types that there are not yet may be named.
+             * @example [
+             *       "user.created"
+             *     ]
+             */
+            event_types?: components["schemas"]["EventTypeName"][] | null;
+            format?: components["schemas"]["MessageFormat"] | null;
+            /** @description The topic. */
+            kafka: components["schemas"]["KafkaTarget"];
+            ordering?: components["schemas"]["QueueOrdering"] | null;
+            /**
+             * @description The type of a topic. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "kafka";
+        };
+        /**
          * @description An OpenPGP certificate to register.
          * @example {
          *       "ExpirationUtc": "2028-11-21T08:00:00.000Z",
@@ -3810,7 +3925,7 @@ export interface components {
         /** @description A key to register: RSA for every usage, OpenPGP where something is encrypted to be read later. */
         RegisterPublicKey: components["schemas"]["RegisterRsaKey"] | components["schemas"]["RegisterPgpKey"];
         /** @description A queue to register: `type`, and the object of that type. */
-        RegisterQueue: components["schemas"]["RegisterWebhook"] | components["schemas"]["RegisterAwsSqs"] | components["schemas"]["RegisterAzureStorageQueue"] | components["schemas"]["RegisterAzureEventHubs"] | components["schemas"]["RegisterPoll"];
+        RegisterQueue: components["schemas"]["RegisterWebhook"] | components["schemas"]["RegisterAwsSqs"] | components["schemas"]["RegisterAzureStorageQueue"] | components["schemas"]["RegisterAzureEventHubs"] | components["schemas"]["RegisterKafka"] | components["schemas"]["RegisterPoll"];
         /**
          * @description An RSA key to register.
          * @example {
@@ -4282,6 +4397,11 @@ export interface components {
              */
             unused_for_seconds: number;
         };
+        /**
+         * @description A way to prove a password.
+         * @enum {string}
+         */
+        SaslMechanism: "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512";
         /**
          * @description When a rotation takes hold. A secret has no first use that the service could see.
          * @enum {string}
