@@ -71,5 +71,10 @@ async fn a_report_is_made_listed_and_exported_for_the_partner_alone() {
     let row: Value = serde_json::from_slice(&opened).expect("a row");
     assert_eq!(row["user_id"], super::ADA);
     let log = acme.get("/v1/admin/org/audit").await.text();
-    assert!(log.contains("\"actor\":\"operator\",\"key_id\":null,\"action\":\"report.created\""), "{log}");
+    assert!(
+        log.contains(
+            "\"actor\":\"operator\",\"key_id\":null,\"actor_id\":null,\"action\":\"report.created\""
+        ),
+        "{log}"
+    );
 }

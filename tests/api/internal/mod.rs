@@ -42,6 +42,9 @@ async fn send(caller: &Caller, operation: &crate::support::document::Operation, 
     let path = if operation.method == "DELETE" { format!("{path}?confirm=x") } else { path };
     let body = match operation.path.as_str() {
         "/internal/orgs" if operation.method == "POST" => json!({"key": "new", "name": "New"}).to_string(),
+        "/internal/orgs/{org}/portal-sessions" => {
+            json!({"actor": {"id": "ada"}, "role": "viewer"}).to_string()
+        }
         _ => "{}".to_owned(),
     };
     if operation.takes_lines() {
