@@ -121,8 +121,12 @@ await check("every page is small, and there at once", async () => {
   }
   const slowest = Math.max(...paints);
   await page.goto(`${url}/docs/create_user`);
-  const [paint] = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint").map(({ startTime }) => startTime));
-  console.error(`         slowest page ${slowest.toFixed(1)} ms; first paint after ${paint?.toFixed(0)} ms`);
+  // It may be noted after the page counts as loaded.
+  const paint = await page.evaluate(() => new Promise((resolve) => {
+    const found = (entries) => entries.filter(({ name }) => name === "first-contentful-paint").forEach(({ startTime }) => resolve(startTime));
+    new PerformanceObserver((list) => found(list.getEntries())).observe({ type: "paint", buffered: true });
+  }));
+  console.error(`         slowest page ${slowest.toFixed(1)} ms; first paint after ${paint.toFixed(0)} ms`);
   insist(slowest < 500 && paint < 1000, { slowest, paint });
 });
 
