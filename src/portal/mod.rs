@@ -1,9 +1,9 @@
 //! The portal (contract 17): pages on which a partner's people see and change what their org has. Server-rendered, and
 //! whole without scripts.
 //!
-//! No page decides, validates or stores anything: it asks the API's own operations ([`operations`]), as a partner's
-//! backend would, and shows the answer. What a page needs of a person is said beside its path ([`Pages`]), and
-//! [`access`] holds everybody to it before a page runs.
+//! No page decides, validates or stores anything: it asks the API's own operations (`operations`), as a partner's
+//! backend would, and shows the answer. What a page needs of a person is said beside its path (`Pages`), and
+//! `access` holds everybody to it before a page runs.
 
 mod access;
 mod charts;
