@@ -211,6 +211,8 @@ def create_until(org, stop):
     while not stop.is_set():
         try:
             org.new_user()
+            # A hold lasts for 20 s after the kill, and a list goes to 10,000 users.
+            stop.wait(0.02)
         except (OSError, AssertionError, EOFError):
             return  # killed
         except Exception:
