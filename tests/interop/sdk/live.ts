@@ -121,7 +121,7 @@ async function secretRotationWithEvents(): Promise<void> {
   await client.signingSecret.rotateSafely({
     gracePeriodSeconds: 0,
     deploy: (secret) => {
-      secrets = [secret.reveal()]; // the old one is not needed: both sign from now on
+      secrets = [secret.reveal(), SECRET]; // what was sent before the rotation bears the old signature alone
     },
     prove: async (http) => {
       await http.post("/v1/admin/org/queues/{queue_name}/test", { path });
@@ -129,6 +129,7 @@ async function secretRotationWithEvents(): Promise<void> {
   });
   for (let n = 0; n < 300 && !taken.includes("signing_secret.rotated"); n += 1) await sleep(100);
   assert.ok(taken.includes("signing_secret.rotated"), String(taken));
+  secrets = secrets.slice(0, 1);
   await assert.rejects(client.signingSecret.rotateSafely({ deploy: () => Promise.reject(new Error("away")) }), RotationError);
   assert.equal((await client.get("/v1/auth/signing-secret")).pending, null);
   await client.post("/v1/admin/org/queues/{queue_name}/test", { path });
