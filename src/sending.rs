@@ -38,7 +38,10 @@ impl Sender<'_> {
         let MessageForm { format, encrypt_to } = self.form;
         let encrypted = match encrypt_to {
             None => None,
-            Some(meant) => Some(encrypt(app, self.org_id, meant, message.plaintext(format)?).await?),
+            Some(meant) => {
+                let plaintext = message.plaintext(format)?;
+                Some(Box::pin(encrypt(app, self.org_id, meant, plaintext)).await?)
+            }
         };
         let unreadable = |error: ApiError| {
             tracing::warn!(%error, "the keys of events cannot be read");

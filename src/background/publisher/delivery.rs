@@ -61,7 +61,7 @@ impl Parcel {
         let sent =
             Sent { address: self.address, attempts, ticket: self.ticket, began_at, took: began.elapsed() };
         if sent.errors().any(|error| error.reason == GONE) {
-            pause(app, &sent.address).await;
+            Box::pin(pause(app, &sent.address)).await;
         }
         sent
     }

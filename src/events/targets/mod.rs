@@ -202,6 +202,7 @@ impl Targets {
         timeout: Duration,
     ) -> Result<Receipt, DeliveryError> {
         let (inner, now) = (&*self.0, self.0.clock.now());
+        // All but the most frequent is boxed: whoever posts to a webhook does not carry what SQS would need.
         match target {
             Target::Webhook(webhook) => {
                 return webhook::send(&inner.partner, webhook, delivery, timeout, now).await;
@@ -209,19 +210,23 @@ impl Targets {
             Target::AzureStorageQueue(queue) => {
                 let endpoint = inner.storage_queue_endpoint.as_ref();
                 let outbound = if endpoint.is_some() { &inner.operator } else { &inner.partner };
-                storage_queue::send(outbound, endpoint, queue, delivery, timeout, now).await
+                Box::pin(storage_queue::send(outbound, endpoint, queue, delivery, timeout, now)).await
             }
             Target::AzureEventHubs(hub) => {
-                let sent = inner.event_hubs(hub, timeout).send(std::slice::from_ref(delivery)).await;
+                let sent =
+                    Box::pin(inner.event_hubs(hub, timeout).send(std::slice::from_ref(delivery))).await;
                 sent.into_iter().collect()
             }
             Target::Kafka(topic) => {
-                let mut sent = inner.kafka.send(topic, std::slice::from_ref(delivery), timeout).await;
+                let mut sent =
+                    Box::pin(inner.kafka.send(topic, std::slice::from_ref(delivery), timeout)).await;
                 return sent.pop().unwrap_or_else(|| Err(Reason::Closed.into()));
             }
             Target::Poll => Err(Reason::Settings("messages of this queue are fetched").into()),
             #[cfg(feature = "aws")]
-            Target::AwsSqs(queue) => outbound::with_timeout(timeout, inner.sqs.send(queue, delivery)).await,
+            Target::AwsSqs(queue) => {
+                outbound::with_timeout(timeout, Box::pin(inner.sqs.send(queue, delivery))).await
+            }
             #[cfg(not(feature = "aws"))]
             Target::AwsSqs(_) => Err(Reason::Settings("this service is built without aws_sqs").into()),
         }
@@ -242,9 +247,15 @@ impl Targets {
     ) -> Vec<Result<Receipt, DeliveryError>> {
         let sent = match (target, deliveries) {
             #[cfg(feature = "aws")]
-            (Target::AwsSqs(queue), [_, _, ..]) => self.0.sqs.send_many(queue, deliveries, timeout).await,
-            (Target::AzureEventHubs(hub), _) => self.0.event_hubs(hub, timeout).send(deliveries).await,
-            (Target::Kafka(topic), _) => return self.0.kafka.send(topic, deliveries, timeout).await,
+            (Target::AwsSqs(queue), [_, _, ..]) => {
+                Box::pin(self.0.sqs.send_many(queue, deliveries, timeout)).await
+            }
+            (Target::AzureEventHubs(hub), _) => {
+                Box::pin(self.0.event_hubs(hub, timeout).send(deliveries)).await
+            }
+            (Target::Kafka(topic), _) => {
+                return Box::pin(self.0.kafka.send(topic, deliveries, timeout)).await;
+            }
             _ => {
                 let sends = deliveries.iter().map(|delivery| self.send(target, delivery, timeout));
                 return futures_util::future::join_all(sends).await;
