@@ -1,22 +1,19 @@
 """Reads the document with partners' tools, and uses what they make of it on the real service. Started by ./run."""
 
-import argparse
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.append(os.path.join(HERE, "..", "lib"))
 
 import examples  # noqa: E402
+from part import run_part  # noqa: E402
 from service import Service, free_ports  # noqa: E402
 from stand_ins import StandIns  # noqa: E402
-from tally import Tally  # noqa: E402
 
 DOCUMENT = os.path.join(HERE, "..", "..", "..", "openapi", "openapi.json")
 GENERATED = os.path.join(HERE, "generated")
@@ -154,30 +151,5 @@ def walk(arguments, directory, tally, children):
     live(arguments, tally, service, stand_ins)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--bin", required=True)
-    parser.add_argument("--node", action="store_true")
-    parser.add_argument("--python", action="store_true")
-    parser.add_argument("--keep", action="store_true")
-    arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    directory, tally, children = tempfile.mkdtemp(prefix="clients-"), Tally(), []
-    os.chmod(directory, 0o711)  # as root, Postgres runs as another user
-    try:
-        walk(arguments, directory, tally, children)
-    except (AssertionError, OSError) as error:
-        tally.fail("all", "start", str(error))
-    finally:
-        for child in reversed(children):
-            child.stop()
-        if arguments.keep:
-            print(f"logs in {directory}")
-        else:
-            shutil.rmtree(directory, ignore_errors=True)
-    print(tally)
-    sys.exit(1 if tally.failed else 0)
-
-
 if __name__ == "__main__":
-    main()
+    run_part(walk, flags=["--node", "--python"])

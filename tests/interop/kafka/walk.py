@@ -1,11 +1,7 @@
 """Walks through queues of type `kafka` with the real service. Started by ./run."""
 
-import argparse
 import os
-import shutil
-import signal
 import sys
-import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.append(os.path.join(HERE, "..", "lib"))
@@ -13,8 +9,8 @@ sys.path.append(os.path.join(HERE, "..", "lib"))
 import checks  # noqa: E402
 from clusters import MockCluster, Tansu  # noqa: E402
 from front import MECHANISMS, Front  # noqa: E402
+from part import run_part  # noqa: E402
 from service import Service  # noqa: E402
-from tally import Tally  # noqa: E402
 
 ANY_CLUSTER = (checks.arrives_and_verifies, checks.what_waited_comes_once_in_its_order, checks.subjects_keep_their_order,
                checks.cloudevents, checks.refusals)
@@ -62,29 +58,5 @@ def walk(arguments, directory, tally, children):
         check(cluster.name, checks.nothing_is_lost_when_the_service_is_killed, cluster, service)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--bin", required=True)
-    parser.add_argument("--kafkajs", action="store_true")
-    parser.add_argument("--keep", action="store_true")
-    arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    directory, tally, children = tempfile.mkdtemp(prefix="kafka-"), Tally(), []
-    os.chmod(directory, 0o711)  # as root, Postgres runs as another user
-    try:
-        walk(arguments, directory, tally, children)
-    except (AssertionError, OSError) as error:
-        tally.fail("all", "start", str(error))
-    finally:
-        for child in reversed(children):
-            child.stop()
-        if arguments.keep:
-            print(f"logs in {directory}")
-        else:
-            shutil.rmtree(directory, ignore_errors=True)
-    print(tally)
-    sys.exit(1 if tally.failed else 0)
-
-
 if __name__ == "__main__":
-    main()
+    run_part(walk, flags=["--kafkajs"])

@@ -1,21 +1,17 @@
 """Walks through the partners' queues with the real service. Started by ./run."""
 
-import argparse
 import os
-import shutil
-import signal
 import sys
-import tempfile
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 import checks  # noqa: E402
 import poll  # noqa: E402
 from event_hubs import EventHubs  # noqa: E402
+from part import run_part  # noqa: E402
 from service import Service  # noqa: E402
 from sqs import Moto  # noqa: E402
 from storage_queue import Azurite  # noqa: E402
-from tally import Tally  # noqa: E402
 
 
 def walk(arguments, directory, tally, children):
@@ -51,29 +47,5 @@ def walk(arguments, directory, tally, children):
         tally.run("poll", name, check, checks.Partner(service, name.replace(" ", "-")))
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--bin", required=True)
-    parser.add_argument("--azurite", help="the node_modules that hold it")
-    parser.add_argument("--keep", action="store_true")
-    arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    directory, tally, children = tempfile.mkdtemp(prefix="queues-"), Tally(), []
-    os.chmod(directory, 0o711)  # as root, Postgres runs as another user
-    try:
-        walk(arguments, directory, tally, children)
-    except (AssertionError, OSError) as error:
-        tally.fail("all", "start", str(error))
-    finally:
-        for child in reversed(children):
-            child.stop()
-        if arguments.keep:
-            print(f"logs in {directory}")
-        else:
-            shutil.rmtree(directory, ignore_errors=True)
-    print(tally)
-    sys.exit(1 if tally.failed else 0)
-
-
 if __name__ == "__main__":
-    main()
+    run_part(walk, options=["--azurite"])

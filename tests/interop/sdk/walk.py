@@ -1,21 +1,17 @@
 """Checks, builds, installs and uses the clients for partners. Started by ./run."""
 
-import argparse
 import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.append(os.path.join(HERE, "..", "lib"))
 
 import readmes  # noqa: E402
+from part import run_part  # noqa: E402
 from proxy import BrokenProxy  # noqa: E402
 from service import Service  # noqa: E402
-from tally import Tally  # noqa: E402
 
 CLIENTS = os.path.abspath(os.path.join(HERE, "..", "..", "..", "clients"))
 TYPESCRIPT, PYTHON = os.path.join(CLIENTS, "typescript"), os.path.join(CLIENTS, "python")
@@ -193,27 +189,5 @@ def walk(arguments, directory, tally, children):
             tally.run(client.part, "every example of the README", readme, service, client)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--bin", required=True)
-    parser.add_argument("--keep", action="store_true")
-    arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    directory, tally, children = tempfile.mkdtemp(prefix="sdk-"), Tally(), []
-    os.chmod(directory, 0o711)  # as root, Postgres runs as another user
-    try:
-        walk(arguments, directory, tally, children)
-    except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
-        tally.fail("all", "start", str(error))
-    finally:
-        for child in reversed(children):
-            child.stop()
-        if arguments.keep:
-            print(f"logs in {directory}")
-        else:
-            shutil.rmtree(directory, ignore_errors=True)
-    print(tally)
-    sys.exit(1 if tally.failed else 0)
-
-
-main()
+if __name__ == "__main__":
+    run_part(walk)
