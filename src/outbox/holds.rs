@@ -31,21 +31,20 @@ pub struct HeldQueue {
 /// The queues to look at for some to hold.
 #[derive(Debug)]
 pub struct Search {
-    /// Only those that are named in `known`.
-    pub is_narrow: bool,
-    /// Up to where their fresh events were read; others are looked at from the start.
+    /// Queues to look at from where their fresh events were read up to.
     pub known: Vec<(QueueId, i64)>,
-    /// It starts with the queue after this one, and goes round.
-    pub after: QueueId,
+    /// Where to begin with all others, and go round; `None`: only those that are known.
+    pub others_after: Option<QueueId>,
     /// The most to hold.
     pub limit: i64,
 }
 
 /// Holds queues that nobody holds, that do not stand still and have something due.
 ///
-/// Each queue costs a probe of the two indexes of what waits. A queue's fresh events are looked for from
-/// where they were read last: before that lie the dead entries of all that was delivered since some long
-/// transaction began.
+/// Of a known queue, fresh events are looked for from where they were read last: before that lie the dead entries of all
+/// that was delivered since some long transaction began. The others are found by leaps, from a queue to the next event
+/// that waits, from there to the next queue: what it costs is the fewer of the two, so thousands of idle queues cost
+/// nothing. Leaps stay in the gaps between queues that are known or held, so they never walk over dead entries of those.
 pub async fn hold(
     db: impl PgExecutor<'_>,
     holder: Uuid,
@@ -53,47 +52,109 @@ pub async fn hold(
     search: &Search,
 ) -> Result<Vec<HeldQueue>, sqlx::Error> {
     let (orgs, streams) = columns(search.known.iter().map(|(queue, _)| queue));
+    let begin = search.others_after.as_ref();
     sqlx::query_as!(
         HeldQueue,
         r#"
-        WITH known AS MATERIALIZED (
+        WITH RECURSIVE known AS MATERIALIZED (
             SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS k (org_id, stream, seq)
         ),
-        turn AS (
-            (SELECT * FROM event_queues WHERE (org_id, stream) > ($4, $5) ORDER BY org_id, stream)
-            UNION ALL
-            (SELECT * FROM event_queues WHERE (org_id, stream) <= ($4, $5) ORDER BY org_id, stream)
+        held AS MATERIALIZED (
+            SELECT array_agg(q.org_id) AS orgs, array_agg(q.stream) AS streams FROM event_queues q WHERE q.held_until > $7
         ),
-        wanted AS (
-            SELECT q.*, coalesce(known.seq, 0) AS seq
-            FROM turn q LEFT JOIN known ON known.org_id = q.org_id AND known.stream = q.stream
-            WHERE NOT $6
+        border AS (
+            SELECT org_id, stream FROM known
+            UNION
+            -- Of arrays the planner expects few rows. If it expected many leaps, it would spend a second on compiling them.
+            SELECT h.org_id, h.stream FROM held CROSS JOIN LATERAL unnest(held.orgs, held.streams) AS h (org_id, stream)
+            UNION
+            SELECT '00000000-0000-0000-0000-000000000000', ''
+        ),
+        span AS (
+            SELECT org_id, stream, lead(org_id, 1, 'ffffffff-ffff-ffff-ffff-ffffffffffff') OVER in_order AS to_org,
+                   lead(stream, 1, '') OVER in_order AS to_stream
+            FROM border WHERE $4::uuid IS NOT NULL WINDOW in_order AS (ORDER BY org_id, stream)
+        ),
+        gap AS MATERIALIZED (
+            SELECT b.*, false AS has_some, NULL::timestamptz AS due_at FROM span b
+            WHERE coalesce((SELECT true FROM event_queues q
+                            WHERE (q.org_id, q.stream) > (b.org_id, b.stream) AND (q.org_id, q.stream) < (b.to_org, b.to_stream)
+                            ORDER BY q.org_id, q.stream LIMIT 1), false)
+            ORDER BY (b.org_id, b.stream) < ($4, $5), b.org_id, b.stream
+        ),
+        fresh AS (
+            SELECT * FROM gap
             UNION ALL
-            SELECT q.*, known.seq FROM known CROSS JOIN LATERAL (
-                SELECT * FROM event_queues q WHERE q.org_id = known.org_id AND q.stream = known.stream LIMIT 1
-            ) AS q
-            WHERE $6
+            SELECT event.org_id, event.stream, place.to_org, place.to_stream, true, NULL FROM fresh place
+            CROSS JOIN LATERAL (
+                SELECT q.org_id, q.stream FROM event_queues q
+                WHERE (q.org_id, q.stream) > (place.org_id, place.stream)
+                    AND (q.org_id, q.stream) < (place.to_org, place.to_stream)
+                ORDER BY q.org_id, q.stream LIMIT 1
+            ) AS queue
+            CROSS JOIN LATERAL (
+                SELECT e.org_id, e.stream FROM events e
+                WHERE e.state = 'pending' AND e.attempts = 0 AND (e.org_id, e.stream) >= (queue.org_id, queue.stream)
+                    AND (e.org_id, e.stream) < (place.to_org, place.to_stream)
+                ORDER BY e.org_id, e.stream, e.seq LIMIT 1
+            ) AS event
+        ),
+        retried AS (
+            SELECT * FROM gap
+            UNION ALL
+            SELECT event.org_id, event.stream, place.to_org, place.to_stream, true, event.next_attempt_at FROM retried place
+            CROSS JOIN LATERAL (
+                SELECT q.org_id, q.stream FROM event_queues q
+                WHERE (q.org_id, q.stream) > (place.org_id, place.stream)
+                    AND (q.org_id, q.stream) < (place.to_org, place.to_stream)
+                ORDER BY q.org_id, q.stream LIMIT 1
+            ) AS queue
+            CROSS JOIN LATERAL (
+                SELECT e.org_id, e.stream, e.next_attempt_at FROM events e
+                WHERE e.state = 'pending' AND e.attempts > 0 AND (e.org_id, e.stream) >= (queue.org_id, queue.stream)
+                    AND (e.org_id, e.stream) < (place.to_org, place.to_stream)
+                ORDER BY e.org_id, e.stream, e.next_attempt_at, e.seq LIMIT 1
+            ) AS event
+        ),
+        candidate AS (
+            SELECT known.org_id, known.stream FROM known
+            WHERE coalesce((SELECT true FROM events e
+                            WHERE e.org_id = known.org_id AND e.stream = known.stream AND e.state = 'pending'
+                                AND e.attempts = 0 AND e.seq > known.seq
+                            LIMIT 1), false)
+                OR coalesce((SELECT true FROM events e
+                             WHERE e.org_id = known.org_id AND e.stream = known.stream AND e.state = 'pending'
+                                 AND e.attempts > 0 AND e.next_attempt_at <= $7
+                             LIMIT 1), false)
+            UNION ALL
+            SELECT org_id, stream FROM fresh WHERE has_some
+            UNION ALL
+            SELECT org_id, stream FROM retried
+            WHERE due_at <= $7
+                -- Not once more: the limit counts.
+                AND NOT coalesce((SELECT true FROM events e
+                                  WHERE e.org_id = retried.org_id AND e.stream = retried.stream AND e.state = 'pending'
+                                      AND e.attempts = 0
+                                  LIMIT 1), false)
         ),
         due AS MATERIALIZED (
-            SELECT q.org_id, q.stream FROM wanted q
-            WHERE q.type <> 'poll' AND q.paused_at IS NULL AND (q.paused_until IS NULL OR q.paused_until <= $7)
-                AND (q.held_until IS NULL OR q.held_until <= $7)
-                AND (coalesce((SELECT true FROM events e
-                               WHERE e.org_id = q.org_id AND e.stream = q.stream AND e.state = 'pending' AND e.attempts = 0
-                                   AND e.seq > q.seq
-                               LIMIT 1), false)
-                     OR coalesce((SELECT true FROM events e
-                                  WHERE e.org_id = q.org_id AND e.stream = q.stream AND e.state = 'pending'
-                                      AND e.attempts > 0 AND e.next_attempt_at <= $7
-                                  LIMIT 1), false))
-            LIMIT $8
+            SELECT q.org_id, q.stream FROM candidate CROSS JOIN LATERAL (
+                SELECT q.org_id, q.stream FROM event_queues q
+                WHERE q.org_id = candidate.org_id AND q.stream = candidate.stream
+                    AND q.type <> 'poll' AND q.paused_at IS NULL AND (q.paused_until IS NULL OR q.paused_until <= $7)
+                    AND (q.held_until IS NULL OR q.held_until <= $7)
+                LIMIT 1
+            ) AS q
+            LIMIT $6
         ),
         free AS (
-            SELECT q.org_id, q.stream FROM event_queues q JOIN due USING (org_id, stream)
-            WHERE q.held_until IS NULL OR q.held_until <= $7
-            ORDER BY q.org_id, q.stream FOR UPDATE OF q SKIP LOCKED
+            SELECT q.org_id, q.stream FROM due CROSS JOIN LATERAL (
+                SELECT q.org_id, q.stream FROM event_queues q
+                WHERE q.org_id = due.org_id AND q.stream = due.stream AND (q.held_until IS NULL OR q.held_until <= $7)
+                LIMIT 1 FOR UPDATE SKIP LOCKED
+            ) AS q
         )
-        UPDATE event_queues q SET holder = $9, held_until = $10
+        UPDATE event_queues q SET holder = $8, held_until = $9
         FROM free WHERE q.org_id = free.org_id AND q.stream = free.stream
         RETURNING q.org_id AS "org_id: OrgId", q.stream, q.type AS queue_type, q.settings, q.sealed, q.failures,
                   q.updated_at AS put_at, q.event_types, q.ordering, q.format, q.encrypt_to
@@ -101,11 +162,10 @@ pub async fn hold(
         &orgs,
         &streams,
         &search.known.iter().map(|(_, seq)| *seq).collect::<Vec<_>>(),
-        search.after.org_id.0,
-        &*search.after.stream,
-        search.is_narrow,
-        now,
+        begin.map(|queue| queue.org_id.0),
+        begin.map(|queue| &*queue.stream),
         search.limit,
+        now,
         holder,
         now + LEASE,
     )

@@ -1,7 +1,7 @@
 //! Whose turn it is: what a look asks for, so that no queue takes all the places, and what is done with
 //! its answer.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -99,17 +99,20 @@ impl Publisher {
         if self.needs.search && limit < HOLD / 2 && !self.hungry.is_empty() {
             return None;
         }
-        let is_narrow = !std::mem::take(&mut self.needs.search);
-        let known = if is_narrow {
+        if !std::mem::take(&mut self.needs.search) {
             let wanted: Vec<_> = self.wanted.extract_if(|_| true).take(limit).collect();
             let cursor = |queue: &QueueId| self.remembered.get(queue).map_or(0, |memory| memory.cursor);
-            wanted.into_iter().map(|queue| (cursor(&queue), queue)).map(|(seq, queue)| (queue, seq)).collect()
-        } else {
-            self.wanted.clear();
-            let deep = self.remembered.iter().filter(|(_, memory)| memory.passed >= DEEP);
-            deep.map(|(queue, memory)| (queue.clone(), memory.cursor)).collect()
-        };
-        Some(Search { is_narrow, known, after: self.turn.clone(), limit: limit as i64 })
+            let known =
+                wanted.into_iter().map(|queue| (cursor(&queue), queue)).map(|(seq, queue)| (queue, seq));
+            return Some(Search { known: known.collect(), others_after: None, limit: limit as i64 });
+        }
+        self.wanted.clear();
+        let deep = self.remembered.iter().filter(|(_, memory)| memory.passed >= DEEP);
+        let mut known: HashMap<_, _> = deep.map(|(queue, memory)| (queue.clone(), memory.cursor)).collect();
+        // It lies between two gaps, and in none.
+        known.entry(self.turn.clone()).or_insert(0);
+        let others_after = Some(self.turn.clone());
+        Some(Search { known: known.into_iter().collect(), others_after, limit: limit as i64 })
     }
 
     /// Does what an answer makes possible.
@@ -138,8 +141,8 @@ impl Publisher {
         }
         self.needs.renewal |= look.renew.is_some() && found.kept.is_none();
         if let Some(search) = look.search.filter(|_| found.held.is_none()) {
-            self.needs.search |= !search.is_narrow;
-            self.wanted.extend(search.known.into_iter().filter(|_| search.is_narrow).map(|(queue, _)| queue));
+            self.needs.search |= search.others_after.is_some();
+            self.wanted.extend(search.known.into_iter().map(|(queue, _)| queue));
         }
         for question in look.questions {
             if let Some(lane) = self.lanes.get_mut(&question.queue) {
@@ -153,12 +156,12 @@ impl Publisher {
     fn held(&mut self, now: DateTime<Utc>, search: &Search, held: Vec<HeldQueue>) {
         let (master, policy) = (self.app.keyring.master.clone(), self.app.config.targets.policy);
         // A search of all that found as many as it might has more to find.
-        self.needs.search |= !search.is_narrow && held.len() as i64 == search.limit;
+        self.needs.search |= search.others_after.is_some() && held.len() as i64 == search.limit;
         for held in held {
             let queue = QueueId { org_id: held.org_id, stream: held.stream.as_str().into() };
             let memory = self.remembered.get(&queue).cloned().unwrap_or_default();
             self.wanted.remove(&queue);
-            if !search.is_narrow {
+            if search.others_after.is_some() {
                 self.turn = queue.clone();
             }
             self.lanes.insert(queue.clone(), Lane::new(held, memory, &master, policy, now));

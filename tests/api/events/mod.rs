@@ -19,6 +19,7 @@ mod poll;
 mod refusals;
 mod replay;
 mod retries;
+mod search;
 mod signatures;
 mod wakes;
 

@@ -68,7 +68,8 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
         "announces ends of all orgs",
     ),
     ("event_queues", "FROM event_queues WHERE expires_at <= $1", "announces ends of all orgs"),
-    ("event_queues", "turn AS (", "the publisher serves all orgs in turn; the events are bound to the queue"),
+    ("event_queues", "gap AS MATERIALIZED (", "the publisher serves all orgs"),
+    ("events", "gap AS MATERIALIZED (", "it learns which orgs have events that wait; it takes none"),
     (
         "event_queues",
         "FROM event_queues WHERE is_woken",
