@@ -12,7 +12,7 @@ pub const DEAD_AFTER: i32 = 20;
 /// Between probes of a dead queue.
 pub const PROBE_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 /// Attempts that are shown of an event (contract 14).
-const SHOWN: i32 = 20;
+pub const SHOWN: i32 = 20;
 
 /// The record of an attempt.
 #[derive(Clone, Debug)]
@@ -48,7 +48,12 @@ pub struct DeliveryRecord {
 }
 
 fn in_millis<S: serde::Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::Millis, true))
+    serializer.serialize_str(&shown(*at))
+}
+
+/// The beginning of an attempt, as it is kept and shown.
+pub fn shown(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// The health of a queue, as an attempt shows it.

@@ -74,7 +74,7 @@ pub struct Attempt {
     /// The status that a webhook answered with; null for other queues, and where there was no answer.
     #[schema(required)]
     pub status: Option<u16>,
-    /// What went wrong, as in `last_error`; null if it was delivered.
+    /// What went wrong, as in `last_error`; null if it was delivered. `not acknowledged` of one that was fetched.
     #[schema(required, example = "status 503")]
     pub error: Option<String>,
 }

@@ -313,6 +313,81 @@ async fn replayed_events_are_fetched_again_and_a_queue_of_another_type_takes_ove
     assert_eq!(receiver.take().len(), 1, "what was handed out and not acknowledged");
 }
 
+/// What is shown of the attempts of the only event: number, beginning, duration and error.
+async fn deliveries(org: &Org) -> Vec<Value> {
+    let event_id = super::the_event(org).await["event_id"].as_str().expect("an id").to_owned();
+    let shown = org.get(&format!("{}/{event_id}", super::EVENTS)).await.expect(200).json();
+    let deliveries = shown["data"]["deliveries"].as_array().expect("a list");
+    deliveries.iter().map(|it| json!([it["attempt"], it["at"], it["duration_ms"], it["error"]])).collect()
+}
+
+#[tokio::test]
+async fn each_hand_out_is_shown_with_when_it_was_and_the_time_until_its_acknowledgement() {
+    let app = service().await;
+    let (acme, _) = poller(&app, "acme").await;
+    create_users(&acme, 1).await;
+    fetch(&acme, 100).await;
+    app.clock.advance(TimeDelta::minutes(2));
+    let (_, token) = fetch(&acme, 100).await;
+    let first = json!([1, "2026-11-21T08:00:00Z", 0, "not acknowledged"]);
+    assert_eq!(
+        deliveries(&acme).await,
+        [first.clone(), json!([2, "2026-11-21T08:02:00Z", 0, "not acknowledged"])]
+    );
+    app.clock.advance(TimeDelta::milliseconds(12_345));
+    assert_eq!(acknowledge(&acme, json!({"ack_token": token})).await, 1);
+    assert_eq!(deliveries(&acme).await, [first, json!([2, "2026-11-21T08:02:00Z", 12_345, null])]);
+}
+
+#[tokio::test]
+async fn of_many_hand_outs_the_last_twenty_are_shown() {
+    let app = service().await;
+    let (acme, _) = poller(&app, "acme").await;
+    create_users(&acme, 1).await;
+    for _ in 0..22 {
+        assert_eq!(fetch(&acme, 100).await.0.len(), 1);
+        app.clock.advance(TimeDelta::minutes(2));
+    }
+    let shown = deliveries(&acme).await;
+    assert_eq!((shown.len(), &shown[0][0], &shown[19][0]), (20, &json!(3), &json!(22)));
+}
+
+#[tokio::test]
+async fn hand_outs_use_up_no_retry_and_no_time_of_a_queue_that_takes_over() {
+    let app = service().await;
+    let (acme, _) = poller(&app, "acme").await;
+    create_users(&acme, 1).await;
+    for _ in 0..10 {
+        assert_eq!(fetch(&acme, 100).await.0.len(), 1);
+        app.clock.advance(TimeDelta::hours(6));
+    }
+    let receiver = crate::support::webhook::Receiver::start().await;
+    replace(&acme, "users", &receiver.url).await;
+    receiver.answers("500 Internal Server Error");
+    publish(&app).await;
+    let event = super::the_event(&acme).await;
+    assert_eq!((&event["status"], &event["attempts"]), (&json!("pending"), &json!(11)));
+    receiver.answers("200 OK");
+    app.clock.advance(TimeDelta::seconds(67));
+    publish(&app).await;
+    assert_eq!(super::the_event(&acme).await["status"], "delivered");
+}
+
+#[tokio::test]
+async fn ids_acknowledge_nothing_that_only_another_queue_tried() {
+    let app = service().await;
+    let acme = super::partner(&app, "acme").await;
+    acme.receiver.answers("500 Internal Server Error");
+    create_users(&acme.org, 1).await;
+    publish(&app).await;
+    acme.org.json("PUT", QUEUE, json!({"type": "poll", "poll": {}})).await.expect(200);
+    let event_ids = json!({"event_ids": [super::the_event(&acme.org).await["event_id"]]});
+    assert_eq!(acknowledge(&acme.org, event_ids.clone()).await, 0);
+    app.clock.advance(TimeDelta::minutes(2));
+    assert_eq!(fetch(&acme.org, 100).await.0.len(), 1);
+    assert_eq!(acknowledge(&acme.org, event_ids).await, 1);
+}
+
 #[tokio::test]
 async fn input_is_judged_as_a_whole() {
     let app = service().await;

@@ -78,7 +78,7 @@ class Attempt(Model):
     """
     error: str | None
     """
-    What went wrong, as in `last_error`; null if it was delivered.
+    What went wrong, as in `last_error`; null if it was delivered. `not acknowledged` of one that was fetched.
     """
     status: int | None
     """

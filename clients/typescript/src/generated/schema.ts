@@ -1990,7 +1990,7 @@ export interface components {
              */
             duration_ms: number;
             /**
-             * @description What went wrong, as in `last_error`; null if it was delivered.
+             * @description What went wrong, as in `last_error`; null if it was delivered. `not acknowledged` of one that was fetched.
              * @example status 503
              */
             error: string | null;

@@ -1,15 +1,19 @@
 //! The SQL of queues that are fetched from. An event that is handed out waits for its next attempt like
 //! any that was tried: it is due again when the time for its acknowledgement is over, and the token of
-//! the hand-out is its lease.
+//! the hand-out is its lease. A hand-out is shown among the attempts, but uses up no retry: whatever else
+//! the queue becomes has all of them, and the time for them, before it.
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::token::AckToken;
+use super::token::{AckToken, HELD_FOR};
 use crate::events::pollers::Look;
 use crate::ids::OrgId;
+use crate::outbox::closing::{SHOWN, shown};
 
+/// What is shown of a hand-out until it is acknowledged.
+const UNACKNOWLEDGED: &str = "not acknowledged";
 /// Events that one look at a queue with a filter goes through.
 const LOOKED_THROUGH: i64 = 1_000;
 
@@ -85,8 +89,12 @@ pub async fn hand_out(
         ),
         handed AS (
             UPDATE events e
-            SET attempts = e.attempts + 1, first_attempt_at = coalesce(e.first_attempt_at, $5), lease = $7,
-                next_attempt_at = $8
+            SET attempts = e.attempts + 1, deferrals = e.deferrals + 1, lease = $7, next_attempt_at = $8,
+                deliveries = CASE WHEN e.deliveries IS NULL THEN '[]'
+                                  WHEN jsonb_array_length(e.deliveries) < $12 THEN e.deliveries
+                                  ELSE e.deliveries - 0 END
+                    || jsonb_build_object('attempt', e.attempts + 1, 'at', $10::text, 'duration_ms', 0, 'status', NULL,
+                                          'error', $11::text)
             FROM chosen WHERE e.org_id = $1 AND e.id = chosen.id
             RETURNING e.id, e.seq, e.type, e.body, e.subject
         ),
@@ -111,6 +119,9 @@ pub async fn hand_out(
         token.lease,
         token.ends_at,
         LOOKED_THROUGH,
+        shown(now),
+        UNACKNOWLEDGED,
+        SHOWN,
     )
     .fetch_all(db)
     .await?;
@@ -180,11 +191,19 @@ pub async fn acknowledge(
             SELECT e.id FROM events e
             WHERE $4::uuid IS NULL AND EXISTS (SELECT FROM queue WHERE type = 'poll')
                 AND e.org_id = $1 AND e.stream = $2 AND e.id = ANY($6) AND e.state = 'pending' AND e.attempts > 0
+                -- Handed out, not sent by a queue before this one; a version before noted no hand-outs.
+                AND coalesce(e.deliveries -> -1 ->> 'error' = $7, true)
             ORDER BY e.id FOR UPDATE
         ),
         chosen AS (SELECT id FROM by_token UNION ALL SELECT id FROM by_id),
         done AS (
-            UPDATE events e SET state = 'delivered', closed_at = $3, lease = NULL, last_error = NULL
+            UPDATE events e
+            SET state = 'delivered', closed_at = $3, lease = NULL, last_error = NULL,
+                deliveries = CASE WHEN e.deliveries -> -1 ->> 'error' = $7
+                                  THEN jsonb_set(e.deliveries, '{-1}', e.deliveries -> -1 || jsonb_build_object(
+                                      'error', NULL, 'duration_ms',
+                                      greatest(0, extract(epoch FROM $3 - (e.next_attempt_at - make_interval(secs => $8))) * 1000)::bigint))
+                                  ELSE e.deliveries END
             FROM chosen WHERE e.org_id = $1 AND e.id = chosen.id
             RETURNING e.id
         )
@@ -196,6 +215,8 @@ pub async fn acknowledge(
         token.map(|token| token.lease),
         token.map(|token| token.ends_at),
         ids,
+        UNACKNOWLEDGED,
+        HELD_FOR.as_seconds_f64(),
     )
     .fetch_one(db)
     .await?;
