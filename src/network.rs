@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Serialize, Serializer};
+use url::Host;
 
 /// A network in CIDR notation. IPv4 has its own form, also where it came embedded in IPv6 (RFC 4291 2.5.5.2): what is
 /// embedded is in no network of IPv6, not even in `::/0`.
@@ -79,6 +80,17 @@ fn number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => u128::from(address.to_bits()),
         IpAddr::V6(address) => address.to_bits(),
+    }
+}
+
+/// Returns `true` for a URL's host that is the machine itself, where platforms are developed and plain http is safe.
+#[must_use]
+pub fn is_this_machine(host: Option<Host<&str>>) -> bool {
+    match host {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

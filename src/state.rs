@@ -26,6 +26,7 @@ use crate::identity::{self, Identity};
 use crate::ids::{KeyId, OrgId};
 use crate::key_calendar::event_keys::EventKeys;
 use crate::limits::Limits;
+use crate::limits::quota::Quota;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::queue_health::QueueHealth;
@@ -37,6 +38,9 @@ use crate::routes::users::lookups::Lookups;
 use crate::streams::Streams;
 use crate::telemetry::AccessLog;
 use crate::workers::Workers;
+
+/// Logins to the console that are tried from one network in a minute.
+const LOGINS_PER_MINUTE: u32 = 10;
 
 /// The service: cheap to clone, shared by all requests and background tasks.
 #[derive(Clone)]
@@ -78,6 +82,8 @@ pub struct AppState {
     pub keys_renewed: Notify,
     /// Keys that somebody found.
     pub leaks: LeakQueue,
+    /// Logins to the console.
+    pub console_logins: Quota<SourceNetwork>,
     /// Told when a report was asked for.
     pub report_wanted: Notify,
     /// The features that are switched off.
@@ -137,6 +143,7 @@ impl App {
             keyring,
             keys_renewed: Notify::new(),
             leaks: LeakQueue::default(),
+            console_logins: Quota::per_minute(LOGINS_PER_MINUTE),
             report_wanted: Notify::new(),
             features: config.disabled_features.clone(),
             totals: Totals::default(),

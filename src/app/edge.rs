@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::slot::EdgeSlot;
 use crate::config::Config;
 use crate::error::shape::{self, Shape};
-use crate::error::{ApiError, Code, Failure, help, page};
+use crate::error::{ApiError, Code, Failure, help};
 use crate::http::held::{self, Permits};
 use crate::http::{linger, ratelimit};
 use crate::idempotency::IDEMPOTENT_REPLAYED;
@@ -24,6 +24,7 @@ use crate::identity::client::ClientAddress;
 use crate::identity::{Caller, host};
 use crate::limits::shares::Share;
 use crate::limits::{Limit, Listener};
+use crate::page::{self, Place};
 use crate::request_id::{RequestId, TraceContext, X_REQUEST_ID};
 use crate::routes::internal::events;
 use crate::routes::users::bulk;
@@ -49,7 +50,7 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
         return StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response();
     }
     let record = AccessRecord::open(&edge.app, &request);
-    let (shape, is_api) = (Shape::of(request.uri().path()), is_api(request.uri().path()));
+    let (shape, is_api) = (shape_of(edge.listener, request.uri().path()), is_api(request.uri().path()));
     request.extensions_mut().insert(record.request_id.clone());
     record.trace.map(|trace| request.extensions_mut().insert(trace));
     record.client.map(|client| request.extensions_mut().insert(client));
@@ -90,14 +91,23 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
     if is_misread {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    if shape == Shape::Page {
-        page::protect(headers);
+    if let Shape::Page(_) = shape {
+        page::protect(headers, page::POLICY);
     }
     if is_api || shape == Shape::Platform || code.is_some() {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     record.close(&response, code);
     held::until_sent(response, permits)
+}
+
+/// The shape of a path's errors. Each place has its own listener, and on the other one its path is like any.
+fn shape_of(listener: Listener, path: &str) -> Shape {
+    match (Shape::of(path), listener) {
+        (Shape::Page(Place::Console), Listener::Public)
+        | (Shape::Page(Place::Portal), Listener::Internal) => Shape::V1,
+        (shape, _) => shape,
+    }
 }
 
 /// The headers as they were sent. hyper stops reading at its limit, but what came with the last

@@ -42,6 +42,7 @@ pub use self::edge::MAX_HEADER_BYTES;
 use self::gate::Gate;
 use self::platform_gate::PlatformGate;
 use self::scopes::RequiredScopes;
+use crate::console;
 use crate::crypto::tenant_key::KeyPrefix;
 use crate::error::{ApiError, Code};
 use crate::features::Feature;
@@ -67,8 +68,11 @@ pub fn public(app: &App) -> Router {
 /// The internal listener's routes.
 pub fn internal(app: &App) -> Router {
     let (platform, document) = platform(Some(app));
+    // What the console's pages ask: the platform's operations, and the API's for an org.
+    let operations = Operations::new(platform.clone().merge(api(Some(app)).0).with_state(app.clone()));
     let router = health::probes().merge(health::metrics()).merge(gateway::routes()).merge(platform);
-    finish(app, Listener::Internal, router.merge(docs::internal(openapi::to_json(&document))))
+    let router = router.merge(docs::internal(openapi::to_json(&document)));
+    finish(app, Listener::Internal, router.merge(console::routes(app, &operations)))
 }
 
 /// The router of a listener that has all the connections it may have: it answers probes, and tells

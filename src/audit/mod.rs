@@ -16,7 +16,7 @@ use crate::crypto::keyring::Keyring;
 use crate::identity::Partner;
 use crate::identity::allowed_networks::AllowedNetworks;
 use crate::identity::client::ClientAddress;
-use crate::identity::portal::Visit;
+use crate::identity::portal::{Sitter, Visit};
 use crate::identity::usage::Judgement;
 use crate::ids::OrgId;
 use crate::request_id::{RequestId, TraceContext};
@@ -57,11 +57,16 @@ impl Author {
         Self { actor: Actor::Service, ..Self::operator(keyring) }
     }
 
-    /// A partner, by this request; in the portal, the person who sits there.
+    /// A partner, by this request; in the portal and in the console, who sits there.
     #[must_use]
     pub fn partner(keyring: &Keyring, partner: Partner, parts: &Parts) -> Self {
         if let Some(visit) = parts.extensions.get::<Visit>() {
-            return Self::requesting(keyring, parts).visitor(visit.session_id, visit.actor_id.clone());
+            return match &visit.sitter {
+                Sitter::Person(actor_id) => {
+                    Self::requesting(keyring, parts).visitor(visit.session_id, actor_id.clone())
+                }
+                Sitter::Platform(token_id) => Self::platform(keyring, *token_id, parts),
+            };
         }
         Self {
             actor: match (partner.key_id, partner.public_key()) {

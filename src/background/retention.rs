@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::reports;
 use super::rounds::{tell, ticks};
+use crate::console;
 use crate::db::Db;
 use crate::idempotency::{KEPT_FOR, store as idempotency};
 use crate::identity::{nonces, usage};
@@ -45,6 +46,7 @@ pub async fn step(app: &App) -> Result<u64, sqlx::Error> {
     forget_claims(app).await?;
     forget_attempts(app).await?;
     forget_portal_sessions(app).await?;
+    forget_console_sessions(app).await?;
     reports::clear(app).await?;
     while delete_closed(&app.db, now - app.config.event_retention).await? == BATCH as u64 {}
     let mut lost = 0;
@@ -103,6 +105,13 @@ async fn forget_attempts(app: &App) -> Result<(), sqlx::Error> {
 async fn forget_portal_sessions(app: &App) -> Result<(), sqlx::Error> {
     let before = app.clock.now() - portal_sessions::REMEMBERED_FOR;
     while portal_sessions::store::forget_old(&app.db, before, BATCH).await? == BATCH as u64 {}
+    Ok(())
+}
+
+/// Forgets sessions of the console that were over a while ago (contract 17).
+async fn forget_console_sessions(app: &App) -> Result<(), sqlx::Error> {
+    let before = app.clock.now() - console::REMEMBERED_FOR;
+    while console::store::forget_old(&app.db, before, BATCH).await? == BATCH as u64 {}
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::{ApiError, Code, Detail, Failure, page};
 use crate::error::Problem;
+use crate::page::Place;
 
 /// The shape of the errors of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +26,8 @@ pub enum Shape {
     Oauth,
     /// The platform's own side, `/internal/` but for the gateway's question: as `/v1`, but for the challenge.
     Platform,
-    /// The pages of `/portal`: HTML, for people.
-    Page,
+    /// The pages of `/portal` and `/console`: HTML, for people.
+    Page(Place),
 }
 
 /// The token endpoint (contract 16).
@@ -39,9 +40,8 @@ impl Shape {
         match path.strip_prefix("/api/v1/key") {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => Self::PublicKey,
             _ if path == TOKEN_PATH => Self::Oauth,
-            _ if path == "/portal" || path.starts_with("/portal/") => Self::Page,
             _ if path.starts_with("/internal/") && !path.starts_with("/internal/auth/") => Self::Platform,
-            _ => Self::V1,
+            _ => Place::of(path).map_or(Self::V1, Self::Page),
         }
     }
 
@@ -51,7 +51,7 @@ impl Shape {
     #[must_use]
     pub fn challenge(self) -> Option<&'static str> {
         match self {
-            Self::Oauth | Self::Page => None,
+            Self::Oauth | Self::Page(_) => None,
             Self::Platform => Some("Bearer realm=\"partner-api\""),
             Self::V1 | Self::PublicKey => Some("ApiKey realm=\"partner-api\""),
         }
@@ -140,7 +140,7 @@ pub fn render(error: &ApiError, shape: Shape, request_id: &str) -> Response<Body
     let mut response = Response::new(Body::from(body(error, shape, request_id)));
     *response.status_mut() = status(error, shape);
     let headers = response.headers_mut();
-    let is_page = shape == Shape::Page;
+    let is_page = matches!(shape, Shape::Page(_));
     let content_type = if is_page { "text/html; charset=utf-8" } else { "application/json" };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     if let ApiError::Failed(Failure { retry_after: Some(seconds), .. }) = error {
@@ -159,7 +159,7 @@ pub fn body(error: &ApiError, shape: Shape, request_id: &str) -> Vec<u8> {
         (ApiError::Failed(failure), Shape::V1 | Shape::Platform) => json(&envelope(failure, request_id)),
         (error, Shape::PublicKey) => json(&traced(error, request_id)),
         (error, Shape::Oauth) => json(&in_oauths_words(error)),
-        (error, Shape::Page) => page::of(error, request_id).into(),
+        (error, Shape::Page(place)) => page::of(error, place, request_id).into(),
     }
 }
 
@@ -167,7 +167,9 @@ pub fn body(error: &ApiError, shape: Shape, request_id: &str) -> Vec<u8> {
 #[must_use]
 pub fn status(error: &ApiError, shape: Shape) -> StatusCode {
     match (error, shape) {
-        (ApiError::Invalid(_), Shape::V1 | Shape::Platform | Shape::Page) => StatusCode::UNPROCESSABLE_ENTITY,
+        (ApiError::Invalid(_), Shape::V1 | Shape::Platform | Shape::Page(_)) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         (ApiError::Invalid(_), Shape::PublicKey | Shape::Oauth) => StatusCode::BAD_REQUEST,
         (ApiError::Failed(failure), _) => failure.code.status(),
     }
@@ -249,10 +251,11 @@ mod tests {
     }
 
     #[test]
-    fn the_portal_answers_people() {
+    fn the_portal_and_the_console_answer_people() {
         for path in ["/portal", "/portal/", "/portal/keys", "/portal/nothing"] {
-            assert_eq!(Shape::of(path), Shape::Page, "{path}");
+            assert_eq!(Shape::of(path), Shape::Page(Place::Portal), "{path}");
         }
+        assert_eq!(Shape::of("/console/login"), Shape::Page(Place::Console));
         assert_eq!(Shape::of("/portals"), Shape::V1);
     }
 

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use self::header::IdempotencyKey;
-pub use self::reply::{IDEMPOTENT_REPLAYED, Made, Reply};
+pub use self::reply::{IDEMPOTENT_REPLAYED, KeptSince, Made, Reply};
 use self::store::KeptReply;
 use crate::changes::{Change, Changeable, Rule};
 use crate::crypto::associated_data;
@@ -155,7 +155,7 @@ impl Claim {
             }
             _ => return Err(gone(kept.made)),
         };
-        Reply::kept(kept.status, body)
+        Reply::kept(kept.status, body, kept.created_at)
     }
 
     /// Takes the claim until the transaction ends; the reply, if another request has answered.
@@ -183,8 +183,9 @@ impl Claim {
             sealed,
             readable_until: is_secret.then(|| now + readable_for),
             made: reply.made().map(serde_json::to_value).transpose().map_err(ApiError::internal)?,
+            created_at: now,
         };
-        Ok(store::insert(tx, self, &kept, now).await?)
+        Ok(store::insert(tx, self, &kept).await?)
     }
 }
 

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -17,7 +18,12 @@ pub struct Reply {
     status: StatusCode,
     body: Zeroizing<String>,
     made: Option<Vec<Made>>,
+    kept_since: Option<KeptSince>,
 }
+
+/// When a reply that is given again was given first; beside it, for pages of this process.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptSince(pub DateTime<Utc>);
 
 /// Something that a reply with a secret made. Its id is told when the secret cannot be any more.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,7 +48,7 @@ impl Reply {
     /// Never, for plain data with string keys.
     pub fn new(status: StatusCode, body: &impl Serialize) -> Result<Self, ApiError> {
         let body = serde_json::to_string(body).map_err(ApiError::internal)?;
-        Ok(Self { status, body: Zeroizing::new(body), made: None })
+        Ok(Self { status, body: Zeroizing::new(body), made: None, kept_since: None })
     }
 
     /// Says that the reply shows a secret, and what it belongs to.
@@ -52,11 +58,11 @@ impl Reply {
         self
     }
 
-    /// A reply that was kept.
-    pub fn kept(status: i16, body: Zeroizing<String>) -> Result<Self, ApiError> {
+    /// A reply that was kept since then.
+    pub fn kept(status: i16, body: Zeroizing<String>, since: DateTime<Utc>) -> Result<Self, ApiError> {
         let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
         let status = status.ok_or_else(|| ApiError::internal("a kept reply has no status"))?;
-        Ok(Self { status, body, made: None })
+        Ok(Self { status, body, made: None, kept_since: Some(KeptSince(since)) })
     }
 
     /// Its status.
@@ -77,7 +83,9 @@ impl Reply {
 
     /// The reply to a retry.
     pub fn replayed(self) -> Response {
+        let since = self.kept_since;
         let mut response = self.into_response();
+        since.map(|since| response.extensions_mut().insert(since));
         response.headers_mut().insert(&IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
         response
     }

@@ -22,6 +22,8 @@ pub struct KeptReply {
     pub readable_until: Option<DateTime<Utc>>,
     /// The things that the request made, for when its secret is no longer shown.
     pub made: Option<serde_json::Value>,
+    /// When it was answered.
+    pub created_at: DateTime<Utc>,
 }
 
 /// The reply kept under one of the claim's scopes, if it was made after `since`.
@@ -33,7 +35,7 @@ pub async fn find(
     let scopes: Vec<&[u8]> = claim.scopes.iter().map(|scope| &scope[..]).collect();
     sqlx::query_as!(
         KeptReply,
-        "SELECT scope, request_mac, status, body, sealed, readable_until, made FROM idempotency_keys
+        "SELECT scope, request_mac, status, body, sealed, readable_until, made, created_at FROM idempotency_keys
          WHERE org_id = $1 AND scope = ANY($2::bytea[]) AND created_at > $3 ORDER BY created_at DESC LIMIT 1",
         claim.org_id.0,
         &scopes as &[&[u8]],
@@ -51,12 +53,7 @@ pub async fn try_lock(db: impl PgExecutor<'_>, claim: &Claim) -> Result<bool, sq
 }
 
 /// Keeps a reply, in place of one that is too old.
-pub async fn insert(
-    db: impl PgExecutor<'_>,
-    claim: &Claim,
-    kept: &KeptReply,
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+pub async fn insert(db: impl PgExecutor<'_>, claim: &Claim, kept: &KeptReply) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO idempotency_keys
              (org_id, scope, request_mac, status, body, sealed, readable_until, made, created_at)
@@ -71,7 +68,7 @@ pub async fn insert(
         kept.sealed,
         kept.readable_until,
         kept.made,
-        now,
+        kept.created_at,
     )
     .execute(db)
     .await?;

@@ -4,6 +4,7 @@ pub mod allowed_networks;
 mod bearers;
 mod callers;
 pub mod client;
+pub mod console;
 pub mod enforcement;
 pub mod event_recipients;
 pub mod first_uses;

@@ -67,12 +67,23 @@ pub struct Platform {
 }
 
 impl Platform {
+    /// Whoever holds this live token, which is granted these scopes.
+    pub(super) fn holder(token_id: Uuid, scopes: Vec<String>) -> Self {
+        Self { token_id, scopes: scopes.into() }
+    }
+
+    /// Returns `true` for who may do this.
+    #[must_use]
+    pub fn may(&self, scope: PlatformScope) -> bool {
+        self.scopes.iter().any(|granted| granted == scope.name())
+    }
+
     /// Passes who may do this.
     ///
     /// # Errors
     /// 403 `insufficient_scope`, with the scope that it takes.
     pub fn require(&self, scope: PlatformScope) -> Result<(), ApiError> {
-        if self.scopes.iter().any(|granted| granted == scope.name()) {
+        if self.may(scope) {
             return Ok(());
         }
         let needed = scope.name().to_owned();
@@ -124,6 +135,14 @@ impl Identity {
     /// 401 for whatever is wrong with the token; 503 where neither memory nor the database knows.
     pub async fn platform(&self, headers: &HeaderMap) -> Result<Platform, ApiError> {
         let token = sent_token(headers).ok_or(Code::Unauthorized)?;
+        self.platform_by(token).await
+    }
+
+    /// The service, or the person of the platform's, that has this token.
+    ///
+    /// # Errors
+    /// As [`platform`](Self::platform).
+    pub async fn platform_by(&self, token: &str) -> Result<Platform, ApiError> {
         let token = PlatformToken::parse(token.as_bytes()).ok_or(Code::Unauthorized)?;
         let newest = self.keyring.hash(&token);
         let record = match self.platform_tokens.0.peek(&newest.digest) {
@@ -153,7 +172,7 @@ impl Identity {
         let row = row.fetch_optional(&self.db.lookups).await?;
         Ok(row.map(|row| {
             let used_at = row.last_used_at.map_or(i64::MIN, |at| at.timestamp());
-            let platform = Platform { token_id: row.id, scopes: row.scopes.into() };
+            let platform = Platform::holder(row.id, row.scopes);
             Arc::new(TokenRecord { platform, digest: row.digest, used_at: AtomicI64::new(used_at) })
         }))
     }

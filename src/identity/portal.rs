@@ -1,4 +1,4 @@
-//! Who sits in the portal (contract 17): a person whom a partner's backend, or the platform, has vouched for. The
+//! Who sits in front of an org's pages (contract 17): a person whom a partner's backend, or the platform, has vouched for. The
 //! session is read anew with every page, and so is whoever vouched: it ends in that moment, not a second later.
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::key_scopes::{KeyRights, KeyScope, KeyScopes};
 use super::orgs::SignaturePolicy;
 use super::stage::KeyStage;
 use super::{Identity, Partner};
-use crate::crypto::portal_token::PortalToken;
+use crate::crypto::session_token::PortalToken;
 use crate::ids::{KeyId, OrgId};
 
 /// What a viewer does.
@@ -81,17 +81,26 @@ impl Role {
     }
 }
 
+/// Who sits in front of an org's pages.
+#[derive(Clone, Debug)]
+pub enum Sitter {
+    /// A person, in the words of whoever made the session.
+    Person(Arc<str>),
+    /// Somebody of the platform's, with this platform token.
+    Platform(Uuid),
+}
+
 /// A request of a session's, on its way to an operation of the API. As an extension of a request it takes the place of
 /// credentials; nobody can send one.
 #[derive(Clone, Debug)]
 pub struct Visit {
     /// The session.
     pub session_id: Uuid,
-    /// The person, in the words of whoever made the session.
-    pub actor_id: Arc<str>,
+    /// Who sits there.
+    pub sitter: Sitter,
     /// The partner that the session acts for, as the credential that it was asked for with stands now.
     pub partner: Partner,
-    /// The org's administration is frozen.
+    /// The org's administration is frozen for whoever sits there.
     pub is_frozen: bool,
     /// Which of the org's requests must be signed,
     pub policy: SignaturePolicy,
@@ -99,7 +108,24 @@ pub struct Visit {
     pub is_signed: bool,
 }
 
-/// A person in the portal.
+impl Visit {
+    /// Somebody of the platform's, for an org. The platform decides over every org: neither its freeze nor its signature
+    /// policy binds it, only what `scopes` say.
+    #[must_use]
+    pub fn of_platform((session_id, token_id): (Uuid, Uuid), org_id: OrgId, scopes: KeyScopes) -> Self {
+        let stage = KeyStage::Current;
+        Self {
+            session_id,
+            sitter: Sitter::Platform(token_id),
+            partner: Partner { org_id, key_id: None, stage, scopes, signed_by: None, token_key: None },
+            is_frozen: false,
+            policy: SignaturePolicy::Optional,
+            is_signed: true,
+        }
+    }
+}
+
+/// Somebody in front of an org's pages.
 #[derive(Clone, Debug)]
 pub struct Visitor {
     /// What its requests carry.
@@ -107,11 +133,15 @@ pub struct Visitor {
     /// What it may do.
     pub role: Role,
     /// For the page's head.
-    pub email: Option<String>,
+    pub name: String,
     /// The org's name for people.
     pub org_name: String,
     /// The org's public name.
     pub org_key: String,
+    /// The org's administration is frozen, for its own people.
+    pub is_frozen: bool,
+    /// The org is not served.
+    pub is_suspended: bool,
     /// Where it came from, and may go back to.
     pub return_url: Option<String>,
     /// The session's end.
@@ -164,9 +194,10 @@ impl Identity {
                 signed_by: None,
                 token_key: row.public_key_id,
             };
+            let name = row.actor_email.unwrap_or_else(|| row.actor_id.clone());
             let visit = Visit {
                 session_id: row.id,
-                actor_id: row.actor_id.into(),
+                sitter: Sitter::Person(row.actor_id.into()),
                 partner,
                 is_frozen: row.is_frozen,
                 policy: SignaturePolicy::stored(&row.signature_policy),
@@ -175,9 +206,11 @@ impl Identity {
             Some(Visitor {
                 visit,
                 role: Role::parse(&row.role)?,
-                email: row.actor_email,
+                name,
                 org_name: row.name,
                 org_key: row.key,
+                is_frozen: row.is_frozen,
+                is_suspended: false,
                 return_url: row.return_url,
                 expires_at: row.expires_at,
             })

@@ -98,7 +98,7 @@ impl Shared {
     /// The reference to the component, which is made when it is first wanted.
     fn component(&self, shape: Shape, components: &mut Components) -> Ref {
         let name = match shape {
-            Shape::V1 | Shape::Oauth | Shape::Platform | Shape::Page => self.name.to_owned(),
+            Shape::V1 | Shape::Oauth | Shape::Platform | Shape::Page(_) => self.name.to_owned(),
             Shape::PublicKey => format!("PublicKey{}", self.name),
         };
         components.responses.entry(name.clone()).or_insert_with(|| {
@@ -143,8 +143,8 @@ fn complete_one(response: &mut Response, status: &str, shape: Shape, invalid: &I
         return;
     }
     let schema = match (status, shape) {
-        ("422", Shape::V1 | Shape::Platform | Shape::Page) => "ValidationErrors",
-        (_, Shape::V1 | Shape::Platform | Shape::Page) => "ErrorEnvelope",
+        ("422", Shape::V1 | Shape::Platform | Shape::Page(_)) => "ValidationErrors",
+        (_, Shape::V1 | Shape::Platform | Shape::Page(_)) => "ErrorEnvelope",
         (_, Shape::PublicKey) => "TracedError",
         (_, Shape::Oauth) => "OauthError",
     };

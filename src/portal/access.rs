@@ -8,10 +8,11 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::form::{self, Form};
+use super::cookie::Cookie;
 use super::operations::Operations;
-use super::visit::Visiting;
-use super::{cookie, parts};
+use super::visit::{Sitting, Visiting};
+use super::{form, parts};
+use crate::crypto::session_token::{PortalToken, SessionToken as _};
 use crate::error::{ApiError, Code};
 use crate::features::Feature;
 use crate::identity::Caller;
@@ -52,28 +53,18 @@ pub async fn pass(State(access): State<Access>, request: Request, next: Next) ->
 async fn admit(access: &Access, request: Request) -> Result<(Visiting, Request), ApiError> {
     let Access { app, operations, role } = access;
     app.require_live(Feature::Portal)?;
-    let token = cookie::read(app, request.headers()).ok_or(Code::Unauthorized)?;
+    let token: PortalToken = Cookie::of_portal(app).read(request.headers()).ok_or(Code::Unauthorized)?;
     let visitor = app.identity.visitor(&token).await?.ok_or(Code::Unauthorized)?;
     if visitor.role < *role {
         return Err(ApiError::with_message(Code::Forbidden, parts::takes(*role)));
     }
-    let visiting =
-        Visiting::new(app.clone(), operations.clone(), visitor, token.form_token(), request.extensions());
-    if !matches!(*request.method(), Method::POST) {
-        let mut request = request;
-        request.extensions_mut().insert(visiting.clone());
-        return Ok((visiting, request));
+    let sitting = Sitting::new(app.clone(), operations.clone(), token.form_token(), request.extensions());
+    let visiting = Visiting::in_portal(sitting, visitor);
+    let mut request = request;
+    if matches!(*request.method(), Method::POST) {
+        form::require_own_site(Some(&app.config.public_url), request.headers())?;
+        request = form::take(request, &token).await?;
     }
-    form::require_own_site(app, request.headers())?;
-    let (head, body) = request.into_parts();
-    let (mut left, _) = Request::new(()).into_parts();
-    left.headers.clone_from(&head.headers);
-    let form = Form::read(Request::from_parts(left, body)).await?;
-    if !form.get(form::TOKEN).is_some_and(|sent| token.is_form_token(sent)) {
-        return Err(form::foreign());
-    }
-    let mut request = Request::from_parts(head, axum::body::Body::empty());
     request.extensions_mut().insert(visiting.clone());
-    request.extensions_mut().insert(form);
     Ok((visiting, request))
 }

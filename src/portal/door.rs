@@ -10,14 +10,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use maud::{Markup, html};
 
+use super::cookie::Cookie;
 use super::form::{self, Form};
+use super::layout;
 use super::operations::Refused;
 use super::visit::Visiting;
-use super::{cookie, layout};
 use crate::changes::RequestAuthor;
-use crate::crypto::portal_token::PortalToken;
+use crate::crypto::session_token::{PortalToken, SessionToken as _};
 use crate::error::ApiError;
 use crate::features::Feature;
+use crate::page::Place;
 use crate::routes::portal_sessions;
 use crate::state::App;
 
@@ -45,7 +47,7 @@ async fn show(State(app): State<App>, Path(token): Path<String>) -> Result<Respo
                 button.primary type="submit" { "Open the portal" }
             }
         };
-        layout::alone(StatusCode::OK, "Open the portal", &body)
+        layout::alone(Place::Portal, StatusCode::OK, "Open the portal", &body)
     }))
 }
 
@@ -57,17 +59,18 @@ async fn open(
     request: Request,
 ) -> Result<Response, ApiError> {
     app.require_live(Feature::Portal)?;
-    form::require_own_site(&app, &headers)?;
+    form::require_own_site(Some(&app.config.public_url), &headers)?;
     let form = Form::read(request).await?;
     let Some(link) = form.get(LINK).and_then(PortalToken::parse) else { return Ok(gone()) };
     let Some(session) = portal_sessions::open(&app, author, &link).await? else { return Ok(gone()) };
     // Whoever sat here before has left.
-    if let Some(before) = cookie::read(&app, &headers)
+    let cookie = Cookie::of_portal(&app);
+    if let Some(before) = cookie.read::<PortalToken>(&headers)
         && let Some(visitor) = app.identity.visitor(&before).await?
     {
         end(&app, &visitor.visit).await?;
     }
-    Ok((StatusCode::SEE_OTHER, [(SET_COOKIE, cookie::set(&app, &session)), (LOCATION, "/portal".into())])
+    Ok((StatusCode::SEE_OTHER, [(SET_COOKIE, cookie.set(&session)), (LOCATION, "/portal".into())])
         .into_response())
 }
 
@@ -81,8 +84,8 @@ pub async fn leave(visiting: Visiting) -> Result<Response, Refused> {
         p { "The session is over, on this computer and everywhere." }
         @if let Some(back) = back { p { a.button.primary href=(back) rel="noreferrer" { "Back to where you came from" } } }
     };
-    let page = layout::alone(StatusCode::OK, "You have left the portal", &body);
-    Ok(([(SET_COOKIE, cookie::clear(app))], page).into_response())
+    let page = layout::alone(Place::Portal, StatusCode::OK, "You have left the portal", &body);
+    Ok(([(SET_COOKIE, Cookie::of_portal(app).clear())], page).into_response())
 }
 
 async fn end(app: &App, visit: &crate::identity::portal::Visit) -> Result<(), ApiError> {
@@ -96,5 +99,5 @@ fn gone() -> Response {
         p { "It was used already, or its minute is over. Open the portal anew from where you opened it." }
         p { a.button href="/portal" { "I am in the portal already" } }
     };
-    layout::alone(StatusCode::GONE, "This link opens nothing", &body)
+    layout::alone(Place::Portal, StatusCode::GONE, "This link opens nothing", &body)
 }

@@ -9,9 +9,9 @@ use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::request::Parts;
 use serde_json::{Map, Value};
 
+use crate::crypto::session_token::SessionToken;
 use crate::error::{ApiError, Code};
 use crate::http::input::{BODY_LIMIT, read_body};
-use crate::state::App;
 
 /// The field that proves that a form is one of the session's own.
 pub const TOKEN: &str = "form";
@@ -148,22 +148,40 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 /// Refuses what another site's page sends: browsers say where a form was, and the rest proves itself by [`TOKEN`].
+/// `public_url` is where this place is, if it is known otherwise than by the request's own host.
 ///
 /// # Errors
 /// 403.
-pub fn require_own_site(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
+pub fn require_own_site(public_url: Option<&str>, headers: &HeaderMap) -> Result<(), ApiError> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let site_is_own = text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
     let origin_is_own = text(ORIGIN.as_str()).is_none_or(|origin| {
         let host = origin.split_once("://").map(|(_, host)| host);
-        let public = app.config.public_url.split('/').take(3).eq(origin.split('/'));
-        public || host.is_some() && host == text(HOST.as_str())
+        let is_public = public_url.is_some_and(|url| url.split('/').take(3).eq(origin.split('/')));
+        is_public || host.is_some() && host == text(HOST.as_str())
     });
     if site_is_own && origin_is_own { Ok(()) } else { Err(foreign()) }
 }
 
+/// Takes the form out of a request, if it is one of the session's own; gives the request with the form beside it.
+///
+/// # Errors
+/// 403 for another one, and what [`Form::read`] refuses.
+pub async fn take(request: Request, token: &impl SessionToken) -> Result<Request, ApiError> {
+    let (head, body) = request.into_parts();
+    let (mut left, ()) = Request::new(()).into_parts();
+    left.headers.clone_from(&head.headers);
+    let form = Form::read(Request::from_parts(left, body)).await?;
+    if !form.get(TOKEN).is_some_and(|sent| token.is_form_token(sent)) {
+        return Err(foreign());
+    }
+    let mut request = Request::from_parts(head, Body::empty());
+    request.extensions_mut().insert(form);
+    Ok(request)
+}
+
 /// The refusal of a form that is not the session's own.
-pub fn foreign() -> ApiError {
+fn foreign() -> ApiError {
     const SAID: &str =
         "This form is not one of your session's. Open the page again, and send the form from there.";
     ApiError::with_message(Code::Forbidden, SAID)

@@ -2,6 +2,7 @@
 //! requests meet. So a page cannot do what the API would not.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -9,17 +10,24 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use super::visit::Visiting;
+use super::sitting::Sitting;
 use crate::error::{ApiError, Code, Failure, Problem};
-use crate::idempotency::IDEMPOTENT_REPLAYED;
+use crate::idempotency::KeptSince;
 use crate::idempotency::header::IDEMPOTENCY_KEY;
 
 /// An answer longer than that is not one of ours: a page of a hundred events has a quarter.
 const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
+
+/// Within this a form that comes again was sent by a second click.
+const DOUBLE_CLICK: TimeDelta = TimeDelta::seconds(3);
+/// How often, and how far apart, the answer to the first is asked for.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The API's routes, behind their gate.
 #[derive(Clone, Debug)]
@@ -39,7 +47,8 @@ pub struct Ask<'a> {
 
 /// An answer that is none of the refusals.
 pub struct Answer {
-    /// It was given before: nothing was done this time.
+    /// It was given a while before: nothing was done this time. What a browser sends twice within [`DOUBLE_CLICK`] is
+    /// one wish, whose second answer is the one that it shows.
     pub is_replayed: bool,
     body: Vec<u8>,
 }
@@ -58,19 +67,36 @@ impl Operations {
         Self(router)
     }
 
-    /// Asks for an operation, for whoever is visiting; gives the response as it is.
-    pub async fn respond(&self, visiting: &Visiting, ask: Ask<'_>) -> Result<Response, Refused> {
-        let mut request = Request::builder().method(ask.method).uri(ask.path);
+    /// Asks for an operation, for whoever sits there; gives the response as it is.
+    pub async fn respond(&self, sitting: &Sitting, ask: Ask<'_>) -> Result<Response, Refused> {
+        let body = ask.body.as_ref().map(Value::to_string);
+        for _ in 0..TRIES {
+            match self.respond_once(sitting, &ask, body.as_deref()).await {
+                // The form was sent twice, and the first is being answered: its answer is the second's as well.
+                Err(refused) if refused.is(Code::IdempotencyInProgress) => tokio::time::sleep(PAUSE).await,
+                outcome => return outcome,
+            }
+        }
+        Err(Code::IdempotencyInProgress.into())
+    }
+
+    async fn respond_once(
+        &self,
+        sitting: &Sitting,
+        ask: &Ask<'_>,
+        body: Option<&str>,
+    ) -> Result<Response, Refused> {
+        let mut request = Request::builder().method(&ask.method).uri(ask.path);
         if ask.body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
         if let Some(once) = ask.once {
             request = request.header(IDEMPOTENCY_KEY.clone(), format!("\"{once}\""));
         }
-        let body = ask.body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_owned()));
         // What a browser put into the path is no request.
         let mut request = request.body(body).map_err(|_| ApiError::from(Code::NotFound))?;
-        visiting.introduce(request.extensions_mut());
+        sitting.introduce(request.extensions_mut());
         let mut response = match self.0.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
@@ -83,9 +109,10 @@ impl Operations {
     }
 
     /// Asks for an operation that answers with JSON, or with nothing.
-    pub async fn answer(&self, visiting: &Visiting, ask: Ask<'_>) -> Result<Answer, Refused> {
-        let response = self.respond(visiting, ask).await?;
-        let is_replayed = response.headers().contains_key(&IDEMPOTENT_REPLAYED);
+    pub async fn answer(&self, sitting: &Sitting, ask: Ask<'_>) -> Result<Answer, Refused> {
+        let response = self.respond(sitting, ask).await?;
+        let given = response.extensions().get().map(|KeptSince(since)| *since);
+        let is_replayed = given.is_some_and(|since| sitting.now() - since >= DOUBLE_CLICK);
         let body = to_bytes(response.into_body(), LONGEST_ANSWER).await.map_err(ApiError::internal)?;
         Ok(Answer { is_replayed, body: body.into() })
     }

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::form::{self, Form};
 use super::operations::Refused;
-use super::visit::Visiting;
+use super::sitting::Sitting;
 use crate::identity::portal::Role;
 
 /// What a page takes, as its refusal says it.
@@ -94,18 +94,18 @@ pub fn columns(names: &[&str]) -> Markup {
 }
 
 /// A form of the session's own.
-pub fn form(visiting: &Visiting, action: &str, body: &Markup) -> Markup {
-    html! { form method="post" action=(action) { (hidden(visiting)) (body) } }
+pub fn form(sitting: &Sitting, action: &str, body: &Markup) -> Markup {
+    html! { form method="post" action=(action) { (hidden(sitting)) (body) } }
 }
 
 /// The same with a file in it.
-pub fn file_form(visiting: &Visiting, action: &str, body: &Markup) -> Markup {
-    html! { form method="post" action=(action) enctype="multipart/form-data" { (hidden(visiting)) (body) } }
+pub fn file_form(sitting: &Sitting, action: &str, body: &Markup) -> Markup {
+    html! { form method="post" action=(action) enctype="multipart/form-data" { (hidden(sitting)) (body) } }
 }
 
-fn hidden(visiting: &Visiting) -> Markup {
+fn hidden(sitting: &Sitting) -> Markup {
     html! {
-        input type="hidden" name=(form::TOKEN) value=(visiting.form_token());
+        input type="hidden" name=(form::TOKEN) value=(sitting.form_token());
         input type="hidden" name=(form::ONCE) value=(form::new_once());
     }
 }
@@ -266,8 +266,8 @@ impl Field<'_> {
 pub fn secret(label: &str, text: &str) -> Markup {
     html! {
         div.secret {
-            p.label #secret-label { (label) }
-            output aria-labelledby="secret-label" { code { (text) } }
+            p.label { (label) }
+            output aria-label=(label) { code { (text) } }
             p { "Copy it now. It is not shown again, on no page and by nobody." }
         }
     }

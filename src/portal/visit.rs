@@ -1,112 +1,78 @@
-//! Somebody on a page: who it is, the request they sent, and how the page asks for operations in their name.
+//! Somebody in front of an org's pages: of its own in the portal, of the platform's in the console.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
-use axum::http::{Extensions, Method};
-use chrono::{DateTime, Utc};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::operations::{Answer, Ask, Operations, Refused};
-use crate::error::ApiError;
-use crate::features::{Feature, FeatureState};
-use crate::identity::client::ClientAddress;
+pub use super::sitting::{Data, Listed, Sitting};
+use crate::error::{ApiError, Code};
 use crate::identity::portal::{Role, Visitor};
-use crate::request_id::{RequestId, TraceContext};
-use crate::state::App;
+use crate::page::Place;
 
-/// Somebody on a page. As a handler's argument it is the proof that access was judged.
+/// Somebody in front of an org's pages. As a handler's argument it is the proof that access was judged.
 #[derive(Clone)]
 pub struct Visiting(Arc<Known>);
 
 struct Known {
-    app: App,
-    operations: Operations,
+    sitting: Sitting,
     visitor: Visitor,
-    form_token: String,
-    request_id: Option<RequestId>,
-    trace: Option<TraceContext>,
-    client: Option<ClientAddress>,
+    place: Place,
+    base: String,
 }
 
 impl Visiting {
-    /// A person with a session, by the request with these extensions.
-    pub fn new(
-        app: App,
-        operations: Operations,
-        visitor: Visitor,
-        form_token: String,
-        sent: &Extensions,
-    ) -> Self {
-        let (request_id, trace, client) = (sent.get().cloned(), sent.get().copied(), sent.get().copied());
-        Self(Arc::new(Known { app, operations, visitor, form_token, request_id, trace, client }))
+    /// Whoever sits there, in the portal.
+    #[must_use]
+    pub fn in_portal(sitting: Sitting, visitor: Visitor) -> Self {
+        let (sitting, base) = (sitting.visiting(visitor.visit.clone()), Place::Portal.root().to_owned());
+        Self(Arc::new(Known { sitting, visitor, place: Place::Portal, base }))
     }
 
-    /// The service.
-    pub fn app(&self) -> &App {
-        &self.0.app
+    /// Whoever sits there, in the console, where this org's pages are below `base`.
+    #[must_use]
+    pub fn in_console(sitting: Sitting, visitor: Visitor, base: String) -> Self {
+        let sitting = sitting.visiting(visitor.visit.clone());
+        Self(Arc::new(Known { sitting, visitor, place: Place::Console, base }))
     }
 
     /// The person and the session.
+    #[must_use]
     pub fn visitor(&self) -> &Visitor {
         &self.0.visitor
     }
 
-    /// What the session's forms carry.
-    pub fn form_token(&self) -> &str {
-        &self.0.form_token
+    /// Where the pages are shown.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.0.place
     }
 
-    /// The instant that the page is about.
-    pub fn now(&self) -> DateTime<Utc> {
-        self.0.app.clock.now()
+    /// The path of another page of this org: `rest` begins with a slash, or is empty.
+    #[must_use]
+    pub fn path(&self, rest: &str) -> String {
+        format!("{}{rest}", self.0.base)
     }
 
     /// Whether a page should offer what takes this role.
+    #[must_use]
     pub fn may(&self, role: Role) -> bool {
         self.0.visitor.role >= role
     }
 
-    /// Whether a feature's operations can be asked for.
-    pub fn has(&self, feature: Feature) -> bool {
-        self.0.app.features.status(feature) == FeatureState::Live
+    /// The same for what the org's own people do alone: nothing that shows a secret goes through the platform's hands.
+    #[must_use]
+    pub fn may_alone(&self, role: Role) -> bool {
+        self.0.place == Place::Portal && self.may(role)
     }
+}
 
-    /// Puts what this process knows of the person and the request into a request of a page's own.
-    pub fn introduce(&self, extensions: &mut Extensions) {
-        let known = &*self.0;
-        extensions.insert(known.visitor.visit.clone());
-        known.request_id.clone().map(|id| extensions.insert(id));
-        known.trace.map(|trace| extensions.insert(trace));
-        known.client.map(|client| extensions.insert(client));
-    }
+impl Deref for Visiting {
+    type Target = Sitting;
 
-    /// Reads something.
-    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refused> {
-        self.send(Ask { method: Method::GET, path, body: None, once: None }).await?.read()
-    }
-
-    /// Reads the `data` of something.
-    pub async fn data<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refused> {
-        Ok(self.get::<Data<T>>(path).await?.data)
-    }
-
-    /// Has something done.
-    pub async fn send(&self, ask: Ask<'_>) -> Result<Answer, Refused> {
-        self.0.operations.answer(self, ask).await
-    }
-
-    /// Has something done that a POST with this body does, once for each form.
-    pub async fn post(&self, path: &str, body: Value, once: &str) -> Result<Answer, Refused> {
-        self.send(Ask { method: Method::POST, path, body: Some(body), once: Some(once) }).await
-    }
-
-    /// The operations themselves, for answers that are no JSON.
-    pub fn operations(&self) -> &Operations {
-        &self.0.operations
+    fn deref(&self) -> &Sitting {
+        &self.0.sitting
     }
 }
 
@@ -119,28 +85,15 @@ impl<S: Sync> FromRequestParts<S> for Visiting {
     }
 }
 
-/// What most replies are in.
-#[derive(Deserialize)]
-pub struct Data<T> {
-    /// The thing itself.
-    pub data: T,
-}
+/// What a page's path names: its last parameter. In the console the org goes before it.
+pub struct Named(pub String);
 
-/// A page of a list.
-#[derive(Deserialize)]
-pub struct Listed<T> {
-    /// The entries.
-    pub data: Vec<T>,
-    /// Where in the list it is.
-    pub pagination: Place,
-}
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = ApiError;
 
-/// Where in a list a page is.
-#[derive(Deserialize)]
-pub struct Place {
-    /// How many entries there are, of many about.
-    pub total: i64,
-    /// Where the next page starts.
-    #[serde(default)]
-    pub next_cursor: Option<String>,
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let parameters = RawPathParams::from_request_parts(parts, state).await.map_err(|_| Code::NotFound)?;
+        let last = parameters.iter().last().map(|(_, value)| value.to_owned());
+        last.map(Self).ok_or_else(|| ApiError::internal("a path without a parameter"))
+    }
 }

@@ -2,12 +2,13 @@
 //! Links only: nothing of any org, nothing secret.
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::HeaderMap;
-use axum::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS,
-};
-use axum::response::IntoResponse;
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+
+use super::pages::{Look, escaped};
 
 /// The links to read on, and what is there.
 const LINKS: [(&str, &str, &str); 6] = [
@@ -19,30 +20,30 @@ const LINKS: [(&str, &str, &str); 6] = [
     ("webhook_keys", "/.well-known/webhook-keys.json", "The keys that verify events"),
 ];
 
-/// Nothing is loaded and nothing runs; the style is in the page.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
-                      frame-ancestors 'none'";
-
 /// `/`.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route("/", get(index))
+    let look = Look::with("");
+    let page = Bytes::from(look.page("Start", &body()));
+    Router::new().route("/", get(move |headers: HeaderMap| {
+        let response = index(&headers, &look, page.clone());
+        async move { response }
+    }))
 }
 
-async fn index(headers: HeaderMap) -> impl IntoResponse {
+fn index(headers: &HeaderMap, look: &Look, page: Bytes) -> Response {
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("*/*");
-    let (content_type, body) = if prefers_html(accept) {
-        ("text/html; charset=utf-8", page())
+    let mut response = if prefers_html(accept) {
+        look.reply(page)
     } else {
-        ("application/json", json())
+        let headers = [
+            (CONTENT_TYPE, "application/json"),
+            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (CACHE_CONTROL, "no-cache"),
+        ];
+        (headers, json()).into_response()
     };
-    let headers = [
-        (CONTENT_TYPE, content_type),
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (CACHE_CONTROL, "no-cache"),
-        (VARY, "accept"),
-    ];
-    (headers, body)
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+    response
 }
 
 fn json() -> String {
@@ -54,21 +55,13 @@ fn json() -> String {
     format!("{index}\n")
 }
 
-fn page() -> String {
+fn body() -> String {
     let links: String = LINKS
         .iter()
         .map(|(_, path, what)| format!("<li><a href=\"{path}\">{path}</a> {what}</li>\n"))
         .collect();
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>partner-api</title>\n\
-         <style>body {{ font-family: system-ui, sans-serif; margin: 3rem auto; max-width: 40rem; \
-         padding: 0 1rem; line-height: 1.6 }}</style>\n</head>\n<body>\n<main>\n\
-         <h1>partner-api {}</h1>\n<p>{}</p>\n<ul>\n{links}</ul>\n</main>\n</body>\n</html>\n",
-        env!("CARGO_PKG_VERSION"),
-        env!("CARGO_PKG_DESCRIPTION"),
-    )
+    let (version, purpose) = (env!("CARGO_PKG_VERSION"), escaped(env!("CARGO_PKG_DESCRIPTION")));
+    format!("<main>\n<h1>partner-api {version}</h1>\n<p>{purpose}</p>\n<ul>\n{links}</ul>\n</main>\n")
 }
 
 /// Returns `true` if `accept` (RFC 9110 12.5.1) wants HTML rather than JSON; JSON where it does not

@@ -2,10 +2,14 @@
 //! by its digest in the policy.
 
 use axum::body::Bytes;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use maud::{PreEscaped, html};
 use sha2::{Digest as _, Sha256};
+
+use crate::page::{self, Style};
 
 /// The look that is common to the pages; each adds its own.
 const STYLE: &str = include_str!("pages.css");
@@ -14,7 +18,7 @@ const STYLE: &str = include_str!("pages.css");
 #[derive(Clone)]
 pub struct Look {
     style: String,
-    policy: String,
+    policy: HeaderValue,
 }
 
 impl Look {
@@ -22,36 +26,23 @@ impl Look {
     #[must_use]
     pub fn with(more: &str) -> Self {
         let style = format!("{STYLE}{more}");
-        let digest = BASE64_STANDARD.encode(Sha256::digest(&style));
-        let policy = format!(
-            "default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'; base-uri 'none'; \
-             frame-ancestors 'none'"
-        );
-        Self { style, policy }
+        let policy = page::policy_with_style(&BASE64_STANDARD.encode(Sha256::digest(&style)));
+        Self { style, policy: policy.try_into().expect("base64 is fit for a header") }
     }
 
     /// A whole page around `body`, which is HTML; `title` is text.
     #[must_use]
     pub fn page(&self, title: &str, body: &str) -> String {
-        format!(
-            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"color-scheme\" content=\"light dark\">\n<title>{} · partner-api</title>\n\
-             <link rel=\"icon\" href=\"data:,\">\n<style>{}</style>\n</head>\n<body>\n{body}</body>\n</html>\n",
-            escaped(title),
-            self.style,
-        )
+        let body = html! { body { (PreEscaped(body)) } };
+        page::document(&format!("{title} · partner-api"), Style::Within(&self.style), None, &body)
     }
 
     /// The reply with a page that [`Look::page`] made.
     pub fn reply(&self, page: impl Into<Bytes>) -> Response {
-        let headers = [
-            (CONTENT_TYPE, "text/html; charset=utf-8"),
-            (CONTENT_SECURITY_POLICY, self.policy.as_str()),
-            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (CACHE_CONTROL, "no-cache"),
-        ];
-        (headers, page.into()).into_response()
+        let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "no-cache")];
+        let mut response = (headers, page.into()).into_response();
+        page::protect(response.headers_mut(), self.policy.clone());
+        response
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up. A module belongs to the longest path that names it; `*` stands for one segment.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("the ground", &["clock", "ids", "limits", "network", "readiness", "request_id"]),
+    ("the ground", &["clock", "ids", "limits", "network", "page", "readiness", "request_id"]),
     ("secrets and keys", &["crypto"]),
     ("what an event is, and how it travels", &["events"]),
     ("metrics", &["metrics"]),
@@ -51,7 +51,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("kept replies", &["idempotency"]),
     ("handlers", &["routes", "metrics::scrape"]),
     ("the document", &["openapi"]),
-    ("pages for people", &["portal"]),
+    ("pages for people", &["console", "portal"]),
     ("what runs beside requests", &["background"]),
     ("the routers and their layers", &["app"]),
     ("the listeners", &["serve"]),

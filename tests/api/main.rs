@@ -7,6 +7,7 @@ mod audit;
 mod client_address;
 mod command_line;
 mod connection;
+mod console;
 mod conventions;
 mod docs_width;
 mod error_pages;

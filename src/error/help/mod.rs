@@ -61,7 +61,7 @@ impl Retry {
 #[must_use]
 pub fn anchor(error: &ApiError, shape: Shape) -> Cow<'static, str> {
     let code = match (error, shape) {
-        (ApiError::Invalid(_), Shape::V1 | Shape::Platform | Shape::Page) => return VALIDATION.into(),
+        (ApiError::Invalid(_), Shape::V1 | Shape::Platform | Shape::Page(_)) => return VALIDATION.into(),
         (ApiError::Invalid(problems), Shape::PublicKey) => {
             problems.iter().find_map(|problem| problem.code).unwrap_or(Code::InvalidRequest)
         }
@@ -70,7 +70,7 @@ pub fn anchor(error: &ApiError, shape: Shape) -> Cow<'static, str> {
     };
     match shape {
         Shape::Oauth => format!("{OAUTH}{}", code.oauth_name()).into(),
-        Shape::V1 | Shape::PublicKey | Shape::Platform | Shape::Page => code.name().into(),
+        Shape::V1 | Shape::PublicKey | Shape::Platform | Shape::Page(_) => code.name().into(),
     }
 }
 

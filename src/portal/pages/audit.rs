@@ -7,6 +7,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::http::paging::CursorPosition;
+use crate::page::Place;
 use crate::portal::form::Asked;
 use crate::portal::layout::{Page, Section};
 use crate::portal::operations::Refused;
@@ -56,17 +57,17 @@ pub async fn show(visiting: Visiting, asked: Asked) -> Result<Response, Refused>
         @else {
             (parts::table("The audit log", &html! {
                 (parts::columns(&["Number", "When", "Who", "What", "To what", "From"]))
-                tbody { @for entry in log.data.iter().rev() { (row(entry)) } }
+                tbody { @for entry in log.data.iter().rev() { (row(&visiting, entry)) } }
             }))
         }
         div.pages {
-            @if after > 0 { a.button href={ "/portal/audit?before=" (after + 1) } { "Older entries" } }
-            @if before.is_some() { a.button href="/portal/audit" { "The newest" } }
+            @if after > 0 { a.button href={ (visiting.path("/audit?before=")) (after + 1) } { "Older entries" } }
+            @if before.is_some() { a.button href=(visiting.path("/audit")) { "The newest" } }
         }
         @if let Some(mac) = &log.head.mac {
             section.card {
                 h2 { "The end of the log" }
-                p { "Keep this: with it we can prove to you that nothing before entry " (log.head.seq) " was changed since." }
+                p { "Whoever keeps this can have it proven that nothing before entry " (log.head.seq) " was changed since." }
                 p { code { (mac) } }
             }
         }
@@ -79,12 +80,12 @@ async fn load(visiting: &Visiting, after: i64, limit: i64) -> Result<Log, Refuse
     visiting.get(&format!("/v1/admin/org/audit?limit={}&cursor={cursor}", limit.clamp(1, PAGE))).await
 }
 
-fn row(entry: &Entry) -> Markup {
+fn row(visiting: &Visiting, entry: &Entry) -> Markup {
     html! {
         tr {
             th scope="row" { (entry.seq) }
             td { (parts::time(entry.at)) }
-            td { (who(entry)) }
+            td { (who(visiting, entry)) }
             td { code { (entry.action) } }
             td { code { (entry.subject) } }
             td { (entry.client_address.as_deref().unwrap_or_default()) }
@@ -92,14 +93,18 @@ fn row(entry: &Entry) -> Markup {
     }
 }
 
-fn who(entry: &Entry) -> Markup {
+fn who(visiting: &Visiting, entry: &Entry) -> Markup {
+    let is_own = visiting.place() == Place::Portal;
     let words = match entry.actor.as_str() {
         "portal" => {
             return html! { (entry.actor_id.as_deref().unwrap_or_default()) " " span.quiet { "in the portal" } };
         }
-        "tenant_key" => "your backend",
-        "public_key" => "your backend, signed",
-        "gateway" => "your backend, through the gateway",
+        "tenant_key" if is_own => "your backend",
+        "tenant_key" => "its backend",
+        "public_key" if is_own => "your backend, signed",
+        "public_key" => "its backend, signed",
+        "gateway" if is_own => "your backend, through the gateway",
+        "gateway" => "its backend, through the gateway",
         "operator" => "our operators",
         "platform" => "the platform",
         "claim" => "whoever opened the claim",

@@ -1,6 +1,5 @@
 //! Events and their delivery, and sending them again.
 
-use axum::extract::Path;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
@@ -14,7 +13,7 @@ use crate::portal::form::{self, Asked, Form};
 use crate::portal::layout::{Page, Section};
 use crate::portal::operations::Refused;
 use crate::portal::parts::{self, Attempt, Field, Tone};
-use crate::portal::visit::{Data, Listed, Visiting};
+use crate::portal::visit::{Data, Listed, Named, Visiting};
 
 /// Events on a page.
 const PAGE: i64 = 25;
@@ -91,7 +90,7 @@ pub async fn replay_range(visiting: Visiting, form: Form) -> Result<Response, Re
         Ok(answer) => {
             let stream = parts::encoded(form.get("stream").unwrap_or_default());
             let Data { data: Replayed { replayed } } = answer.read()?;
-            Ok(parts::go(&format!("/portal/events?stream={stream}&replayed={replayed}")))
+            Ok(parts::go(&visiting.path(&format!("/events?stream={stream}&replayed={replayed}"))))
         }
         Err(refused) => list_page(&visiting, &Filter::default(), &Attempt::refused(form, refused)?).await,
     }
@@ -102,25 +101,19 @@ struct Replayed {
     replayed: u64,
 }
 
-pub async fn show(
-    visiting: Visiting,
-    Path(event_id): Path<String>,
-    asked: Asked,
-) -> Result<Response, Refused> {
+pub async fn show(visiting: Visiting, Named(event_id): Named, asked: Asked) -> Result<Response, Refused> {
     page(&visiting, &event_id, Filter::of(&asked).replayed, &Attempt::default()).await
 }
 
 /// Sends one event again.
-pub async fn replay(
-    visiting: Visiting,
-    Path(event_id): Path<String>,
-    form: Form,
-) -> Result<Response, Refused> {
+pub async fn replay(visiting: Visiting, Named(event_id): Named, form: Form) -> Result<Response, Refused> {
     let body = json!({ "event_ids": [event_id] });
     match visiting.post("/v1/admin/org/events/replay", body, &form.once()).await {
         Ok(answer) => {
             let Data { data: Replayed { replayed } } = answer.read()?;
-            Ok(parts::go(&format!("/portal/events/{}?replayed={replayed}", parts::encoded(&event_id))))
+            Ok(parts::go(
+                &visiting.path(&format!("/events/{}?replayed={replayed}", parts::encoded(&event_id))),
+            ))
         }
         Err(refused) => page(&visiting, &event_id, None, &Attempt::refused(form, refused)?).await,
     }
@@ -162,18 +155,18 @@ async fn list_page(visiting: &Visiting, filter: &Filter, attempt: &Attempt) -> R
         h1 { "Events" }
         (attempt.summary())
         @if let Some(replayed) = filter.replayed { (said_replayed(replayed)) }
-        (filter_form(filter))
+        (filter_form(visiting, filter))
         @if listed.data.is_empty() { p.empty { "There are none." } }
         @else {
             (parts::table("Events", &html! {
                 (parts::columns(&["Type", "Stream", "Status", "Happened", "Attempts", "Last error"]))
-                tbody { @for event in listed.data.iter().rev() { (row(event)) } }
+                tbody { @for event in listed.data.iter().rev() { (row(visiting, event)) } }
             }))
         }
         div.pages {
             span.quiet { "About " (listed.pagination.total) " in all, the newest of this page first." }
             @if let Some(cursor) = &listed.pagination.next_cursor {
-                a.button href={ "/portal/events?stream=" (parts::encoded(&filter.stream)) "&status=" (parts::encoded(&filter.status)) "&cursor=" (parts::encoded(cursor)) } { "Later ones" }
+                a.button href={ (visiting.path("/events?stream=")) (parts::encoded(&filter.stream)) "&status=" (parts::encoded(&filter.status)) "&cursor=" (parts::encoded(cursor)) } { "Later ones" }
             }
         }
         @if visiting.may(Role::Developer) { section.card { (parts::folded("Send the events of a time again", attempt.is_refused(), &range_form(visiting, attempt))) } }
@@ -197,10 +190,10 @@ fn said_replayed(replayed: u64) -> Markup {
     )
 }
 
-fn row(event: &Event) -> Markup {
+fn row(visiting: &Visiting, event: &Event) -> Markup {
     html! {
         tr {
-            th scope="row" { a href={ "/portal/events/" (parts::encoded(&event.event_id)) } { (event.kind) } }
+            th scope="row" { a href={ (visiting.path("/events/")) (parts::encoded(&event.event_id)) } { (event.kind) } }
             td { (event.stream) }
             td { (status(&event.status)) }
             td { (parts::time(event.created_at)) }
@@ -228,11 +221,11 @@ const STATUSES: [(&str, &str); 5] = [
     ("skipped", "skipped"),
 ];
 
-fn filter_form(filter: &Filter) -> Markup {
+fn filter_form(visiting: &Visiting, filter: &Filter) -> Markup {
     let none = Attempt::default();
     let field = |name, label, hint| Field { attempt: &none, name, label, hint };
     html! {
-        form method="get" action="/portal/events" {
+        form method="get" action=(visiting.path("/events")) {
             div.fields {
                 (field("status", "Status", "").choice(&STATUSES, &filter.status))
                 (field("since", "From (UTC)", "").input("datetime-local", &filter.since, false))
@@ -247,7 +240,7 @@ fn range_form(visiting: &Visiting, attempt: &Attempt) -> Markup {
     let field = |name, label, hint| Field { attempt, name, label, hint };
     parts::form(
         visiting,
-        "/portal/events/replay",
+        &visiting.path("/events/replay"),
         &html! {
             p { "Receivers get them once more, under the same ids. At most 10,000 at a time." }
             div.fields {
@@ -270,7 +263,7 @@ async fn page(
     let Detail { event, subject, body: text, deliveries } = visiting.data(&path).await?;
     let is_on_its_way = event.status == "pending" && replayed.is_some();
     let body = html! {
-        p.trail { a href="/portal/events" { "Events" } }
+        p.trail { a href=(visiting.path("/events")) { "Events" } }
         div.head { h1 { (event.kind) } div.row { (status(&event.status)) } }
         (attempt.summary())
         @if let Some(replayed) = replayed { (said_replayed(replayed)) }
@@ -281,7 +274,7 @@ async fn page(
             @if deliveries.is_empty() { p.empty { "It was not tried yet." } } @else { (attempts(&deliveries)) }
         }
         @if visiting.may(Role::Developer) {
-            (parts::form(visiting, &format!("/portal/events/{}/replay", parts::encoded(event_id)), &html! { button.primary type="submit" { "Send it again" } }))
+            (parts::form(visiting, &visiting.path(&format!("/events/{}/replay", parts::encoded(event_id))), &html! { button.primary type="submit" { "Send it again" } }))
         }
     };
     let page = Page::new(visiting, Section::Events, event.kind.clone()).refresh(is_on_its_way.then_some(3));

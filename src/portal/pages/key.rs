@@ -1,6 +1,5 @@
 //! One API key: who uses it, and what becomes of it.
 
-use axum::extract::Path;
 use axum::http::Method;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
@@ -19,7 +18,7 @@ use crate::portal::form::{Asked, Form};
 use crate::portal::layout::{Page, Section};
 use crate::portal::operations::{Ask, Refused};
 use crate::portal::parts::{self, Attempt, Field, Tone};
-use crate::portal::visit::{Data, Visiting};
+use crate::portal::visit::{Data, Named, Visiting};
 use crate::routes::portal_sessions;
 
 #[derive(Deserialize)]
@@ -50,7 +49,7 @@ struct SafeToRetire {
     reason: String,
 }
 
-pub async fn show(visiting: Visiting, Path(key_id): Path<String>, asked: Asked) -> Result<Response, Refused> {
+pub async fn show(visiting: Visiting, Named(key_id): Named, asked: Asked) -> Result<Response, Refused> {
     page(&visiting, id(&key_id)?, Some(asked.get("done")), &Attempt::default()).await
 }
 
@@ -69,7 +68,7 @@ struct Rotated {
 }
 
 /// Rotates the key, and shows its successor.
-pub async fn rotate(visiting: Visiting, Path(key_id): Path<String>, form: Form) -> Result<Response, Refused> {
+pub async fn rotate(visiting: Visiting, Named(key_id): Named, form: Form) -> Result<Response, Refused> {
     let key_id = id(&key_id)?;
     let mut body = form.body([("activation", "activation")]);
     body.insert("key_id".to_owned(), json!(key_id));
@@ -114,17 +113,13 @@ fn rotated(visiting: &Visiting, made: &Rotated) -> Response {
                 }))
             }
         }
-        p { a.button href={ "/portal/keys/" (made.key_id) } { "I have it, show the new key's page" } }
+        p { a.button href={ (visiting.path("/keys/")) (made.key_id) } { "I have it, show the new key's page" } }
     };
     Page::new(visiting, Section::Keys, "A new API key").show(&body)
 }
 
 /// Confirms the rotation to this key.
-pub async fn confirm(
-    visiting: Visiting,
-    Path(key_id): Path<String>,
-    form: Form,
-) -> Result<Response, Refused> {
+pub async fn confirm(visiting: Visiting, Named(key_id): Named, form: Form) -> Result<Response, Refused> {
     #[derive(Deserialize)]
     struct Confirmed {
         previous_key_id: Uuid,
@@ -136,18 +131,18 @@ pub async fn confirm(
         Ok(answer) => {
             let confirmed: Data<Confirmed> = answer.read()?;
             follow(&visiting, confirmed.data.previous_key_id, key_id).await?;
-            Ok(parts::go(&format!("/portal/keys/{key_id}?done=confirmed")))
+            Ok(parts::go(&visiting.path(&format!("/keys/{key_id}?done=confirmed"))))
         }
         Err(refused) => page(&visiting, key_id, None, &Attempt::refused(form, refused)?).await,
     }
 }
 
 /// Ends the key; of one that waits for its confirmation, abandons the rotation.
-pub async fn revoke(visiting: Visiting, Path(key_id): Path<String>, form: Form) -> Result<Response, Refused> {
+pub async fn revoke(visiting: Visiting, Named(key_id): Named, form: Form) -> Result<Response, Refused> {
     let key_id = id(&key_id)?;
     let path = format!("/v1/admin/org/tenant-keys/{key_id}");
     match visiting.send(Ask { method: Method::DELETE, path: &path, body: None, once: None }).await {
-        Ok(_) => Ok(parts::go("/portal/keys?done=revoked")),
+        Ok(_) => Ok(parts::go(&visiting.path("/keys?done=revoked"))),
         Err(refused) => page(&visiting, key_id, None, &Attempt::refused(form, refused)?).await,
     }
 }
@@ -162,13 +157,13 @@ async fn page(
     let key: Key = visiting.data(&format!("/v1/admin/org/tenant-keys/{key_id}")).await?;
     let usage: Usage = visiting.data(&format!("/v1/admin/org/tenant-keys/{key_id}/usage")).await?;
     let body = html! {
-        p.trail { a href="/portal/keys" { "API keys" } }
+        p.trail { a href=(visiting.path("/keys")) { "API keys" } }
         div.head { h1 { (key.name) } div.row { (keys::standing(&key, now)) } }
         (attempt.summary())
         @if done == Some("confirmed") {
             (parts::notice(Tone::Good, &html! { p { "Confirmed: the old key is in its grace window now." } }))
         }
-        section.card { (facts(&key, now)) (kin(&key)) }
+        section.card { (facts(&key, now)) (kin(visiting, &key)) }
         section.card aria-labelledby="usage" {
             h2 #usage { "Who uses it" }
             (used(&usage))
@@ -193,7 +188,7 @@ fn facts(key: &Key, now: DateTime<Utc>) -> Markup {
 }
 
 /// The other key of the rotation that this one takes part in.
-fn kin(key: &Key) -> Markup {
+fn kin(visiting: &Visiting, key: &Key) -> Markup {
     let Some(rotation) = &key.rotation else { return html! {} };
     let is_new = rotation.successor_id == key.id;
     let other = if is_new { rotation.previous_key_id } else { rotation.successor_id };
@@ -203,7 +198,7 @@ fn kin(key: &Key) -> Markup {
         (_, true) => "It replaces ",
         (_, false) => "It was replaced by ",
     };
-    html! { p { (words) a href={ "/portal/keys/" (other) } { "another key" } "." } }
+    html! { p { (words) a href={ (visiting.path("/keys/")) (other) } { "another key" } "." } }
 }
 
 fn used(usage: &Usage) -> Markup {
@@ -236,7 +231,7 @@ fn used(usage: &Usage) -> Markup {
 }
 
 fn actions(visiting: &Visiting, key: &Key, now: DateTime<Utc>, attempt: &Attempt) -> Markup {
-    let path = |what: &str| format!("/portal/keys/{}/{what}", key.id);
+    let path = |what: &str| visiting.path(&format!("/keys/{}/{what}", key.id));
     let end = |title: &str, words: &str, button: &str| {
         parts::folded(
             title,
@@ -253,13 +248,16 @@ fn actions(visiting: &Visiting, key: &Key, now: DateTime<Utc>, attempt: &Attempt
     };
     if key.standing(now) == Standing::Waiting {
         return html! {
-            h2 { "The rotation waits for you" }
-            p { "Once the new key is in place everywhere, confirm it: the old key's grace window begins then." }
-            (parts::form(visiting, &path("confirm"), &html! { button.primary type="submit" { "Confirm the rotation" } }))
+            @if visiting.may_alone(Role::Admin) {
+                h2 { "The rotation waits for you" }
+                p { "Once the new key is in place everywhere, confirm it: the old key's grace window begins then." }
+                (parts::form(visiting, &path("confirm"), &html! { button.primary type="submit" { "Confirm the rotation" } }))
+            }
             (end("Give the rotation up", "This new key ends now, and the old one goes on as if nothing had happened.", "Give it up"))
         };
     }
-    let may_rotate = matches!(key.standing(now), Standing::Live | Standing::Leaked);
+    let may_rotate =
+        visiting.may_alone(Role::Admin) && matches!(key.standing(now), Standing::Live | Standing::Leaked);
     html! {
         @if may_rotate { (parts::folded("Rotate this key", attempt.is_refused(), &rotation_form(visiting, &path("rotate"), attempt))) }
         (end("Revoke this key", "It ends now, everywhere within a second. Whatever still uses it is refused. This cannot be undone.", "Revoke it now"))

@@ -66,7 +66,7 @@ fn minted(visiting: &Visiting, made: &Minted) -> Response {
     let body = html! {
         h1 { "The key “" (made.name) "” is made" }
         (parts::secret("The new API key", &made.secret))
-        p { a.button href={ "/portal/keys/" (made.id) } { "I have it, show the key's page" } }
+        p { a.button href={ (visiting.path("/keys/")) (made.id) } { "I have it, show the key's page" } }
     };
     Page::new(visiting, Section::Keys, "A new API key").show(&body)
 }
@@ -79,7 +79,7 @@ pub fn once_only(visiting: &Visiting) -> Response {
             p { "This form was sent before. What it made was shown then, and is not shown again." }
             p { "If you have not kept it, make another one." }
         }))
-        p { a.button href="/portal/keys" { "To the API keys" } }
+        p { a.button href=(visiting.path("/keys")) { "To the API keys" } }
     };
     Page::new(visiting, Section::Keys, "Done already").show(&body)
 }
@@ -96,24 +96,24 @@ async fn page(visiting: &Visiting, filter: &Filter, attempt: &Attempt) -> Result
     let body = html! {
         div.head {
             h1 { "API keys" }
-            @if shows_all { a href="/portal/keys" { "Show live keys only" } }
-            @else { a href="/portal/keys?all=1" { "Show ended keys too" } }
+            @if shows_all { a href=(visiting.path("/keys")) { "Show live keys only" } }
+            @else { a href=(visiting.path("/keys?all=1")) { "Show ended keys too" } }
         }
         (attempt.summary())
         @if filter.is_revoked {
             (parts::notice(Tone::Good, &html! { p { "The key has ended." } }))
         }
         @if keys.is_empty() { p.empty { "There is no key." } }
-        ul.cards { @for key in &keys { li.card { (entry(key, now)) } } }
-        @if visiting.may(Role::Admin) { section.card { (parts::folded("Make a further key", attempt.is_refused(), &mint_form(visiting, attempt))) } }
+        ul.cards { @for key in &keys { li.card { (entry(visiting, key, now)) } } }
+        @if visiting.may_alone(Role::Admin) { section.card { (parts::folded("Make a further key", attempt.is_refused(), &mint_form(visiting, attempt))) } }
     };
     Ok(Page::new(visiting, Section::Keys, "API keys").status(attempt.status()).show(&body))
 }
 
-fn entry(key: &Key, now: DateTime<Utc>) -> Markup {
+fn entry(visiting: &Visiting, key: &Key, now: DateTime<Utc>) -> Markup {
     html! {
         div.title {
-            h2 { a href={ "/portal/keys/" (key.id) } { (key.name) } }
+            h2 { a href={ (visiting.path("/keys/")) (key.id) } { (key.name) } }
             (standing(key, now))
         }
         dl {
@@ -144,7 +144,7 @@ fn mint_form(visiting: &Visiting, attempt: &Attempt) -> Markup {
     let field = |name, label, hint| Field { attempt, name, label, hint };
     parts::form(
         visiting,
-        "/portal/keys",
+        &visiting.path("/keys"),
         &html! {
             div.fields {
                 (field("name", "Name", "Where it is used, such as billing backend.").input("text", attempt.or("name", ""), true))

@@ -8,6 +8,7 @@ use super::keys;
 use super::secrets;
 use super::views::{Key, PublicKey, PublicKeys, Queue, Secrets, Standing};
 use crate::features::Feature;
+use crate::page::Place;
 use crate::portal::charts::{self, Bar, Line};
 use crate::portal::layout::{Page, Section};
 use crate::portal::operations::Refused;
@@ -42,10 +43,10 @@ pub async fn show(visiting: Visiting) -> Result<Response, Refused> {
         seen.queues = visiting.get::<Listed<Queue>>("/v1/admin/org/queues?limit=100").await?.data;
     }
     let now = visiting.now();
-    let lines = seen.lines(now);
+    let lines = seen.lines(&visiting, now);
     let body = html! {
         h1 { "Overview" }
-        @if visiting.visitor().visit.is_frozen { (frozen()) }
+        @if visiting.visitor().is_frozen { (frozen(&visiting)) }
         (seen.tiles(now))
         section.card aria-labelledby="ends" {
             h2 #ends { "What ends when" }
@@ -59,12 +60,15 @@ pub async fn show(visiting: Visiting) -> Result<Response, Refused> {
     Ok(Page::new(&visiting, Section::Overview, "Overview").show(&body))
 }
 
-fn frozen() -> Markup {
+fn frozen(visiting: &Visiting) -> Markup {
     parts::notice(
         Tone::Warning,
         &html! {
             p { strong { "The administration is frozen." } }
-            p { "Nothing of it can be changed, while traffic goes on. A signed request or your integration contact releases it." }
+            @match visiting.place() {
+                Place::Portal => p { "Nothing of it can be changed, while traffic goes on. A signed request or your integration contact releases it." },
+                Place::Console => p { "Its own people can change nothing, while traffic goes on. " a href=(visiting.path("/standing")) { "Its standing" } " says why." },
+            }
         },
     )
 }
@@ -92,10 +96,10 @@ impl Seen {
     }
 
     /// What ends first comes first, and what has no end last.
-    fn lines(&self, now: DateTime<Utc>) -> Vec<Line> {
-        let keys = self.keys.iter().map(|key| key_line(key, now));
-        let secrets = self.secrets.iter().flat_map(secret_lines);
-        let public_keys = self.public_keys.iter().map(public_key_line);
+    fn lines(&self, visiting: &Visiting, now: DateTime<Utc>) -> Vec<Line> {
+        let keys = self.keys.iter().map(|key| key_line(visiting, key, now));
+        let secrets = self.secrets.iter().flat_map(|secrets| secret_lines(visiting, secrets));
+        let public_keys = self.public_keys.iter().map(|key| public_key_line(visiting, key));
         let mut lines: Vec<_> = keys.chain(secrets).chain(public_keys).collect();
         lines.sort_by_key(|line| (line.ends_at.is_none(), line.ends_at));
         lines.truncate(LINES);
@@ -103,21 +107,21 @@ impl Seen {
     }
 }
 
-fn key_line(key: &Key, now: DateTime<Utc>) -> Line {
+fn key_line(visiting: &Visiting, key: &Key, now: DateTime<Utc>) -> Line {
     let bar = match key.standing(now) {
         Standing::Replaced | Standing::Leaked | Standing::Over => Bar::Grace,
         Standing::Waiting => Bar::Waiting,
         Standing::Live => Bar::Live,
     };
-    let path = format!("/portal/keys/{}", key.id);
+    let path = visiting.path(&format!("/keys/{}", key.id));
     Line { name: key.name.clone(), kind: "API key", path, bar, ends_at: key.ends_at(now) }
 }
 
-fn secret_lines(secrets: &Secrets) -> Vec<Line> {
+fn secret_lines(visiting: &Visiting, secrets: &Secrets) -> Vec<Line> {
     let line = |name: &str, bar, ends_at| Line {
         name: name.to_owned(),
         kind: "Signing secret",
-        path: "/portal/secrets".to_owned(),
+        path: visiting.path("/secrets"),
         bar,
         ends_at,
     };
@@ -133,11 +137,11 @@ fn secret_lines(secrets: &Secrets) -> Vec<Line> {
     pending.chain(previous).chain([current]).collect()
 }
 
-fn public_key_line(key: &PublicKey) -> Line {
+fn public_key_line(visiting: &Visiting, key: &PublicKey) -> Line {
     Line {
         name: key.usage.join(", "),
         kind: if key.has_private_key { "Key pair" } else { "Public key" },
-        path: format!("/portal/public-keys/{}", key.unique_id),
+        path: visiting.path(&format!("/public-keys/{}", key.unique_id)),
         bar: Bar::Live,
         ends_at: Some(key.expiration_utc),
     }

@@ -1,6 +1,5 @@
 //! One public key: what it is, that it works, and its end.
 
-use axum::extract::Path;
 use axum::http::Method;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
@@ -18,9 +17,9 @@ use crate::portal::form::{Asked, Form};
 use crate::portal::layout::{Page, Section};
 use crate::portal::operations::{Ask, Refused};
 use crate::portal::parts::{self, Attempt, Field, Tone};
-use crate::portal::visit::Visiting;
+use crate::portal::visit::{Named, Visiting};
 
-pub async fn show(visiting: Visiting, Path(id): Path<String>, asked: Asked) -> Result<Response, Refused> {
+pub async fn show(visiting: Visiting, Named(id): Named, asked: Asked) -> Result<Response, Refused> {
     page(&visiting, named(&id)?, asked.get("done"), &Attempt::default(), None).await
 }
 
@@ -30,7 +29,7 @@ fn named(text: &str) -> Result<Uuid, Refused> {
 }
 
 /// Asks for a challenge, and shows it.
-pub async fn challenge(visiting: Visiting, Path(id): Path<String>, form: Form) -> Result<Response, Refused> {
+pub async fn challenge(visiting: Visiting, Named(id): Named, form: Form) -> Result<Response, Refused> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Challenged {
@@ -49,11 +48,11 @@ pub async fn challenge(visiting: Visiting, Path(id): Path<String>, form: Form) -
 }
 
 /// Takes the answer to one.
-pub async fn prove(visiting: Visiting, Path(id): Path<String>, form: Form) -> Result<Response, Refused> {
+pub async fn prove(visiting: Visiting, Named(id): Named, form: Form) -> Result<Response, Refused> {
     let id = named(&id)?;
     let body = form.body([("Response", "Response")]);
     match visiting.post(&format!("/api/v1/key/{id}/proof"), Value::Object(body), &form.once()).await {
-        Ok(_) => Ok(parts::go(&format!("/portal/public-keys/{id}?done=proven"))),
+        Ok(_) => Ok(parts::go(&visiting.path(&format!("/public-keys/{id}?done=proven")))),
         Err(refused) => {
             let challenge = form.get("challenge").map(str::to_owned);
             page(&visiting, id, "", &Attempt::refused(form, refused)?, challenge.as_deref()).await
@@ -62,24 +61,24 @@ pub async fn prove(visiting: Visiting, Path(id): Path<String>, form: Form) -> Re
 }
 
 /// Moves its end.
-pub async fn expire(visiting: Visiting, Path(id): Path<String>, form: Form) -> Result<Response, Refused> {
+pub async fn expire(visiting: Visiting, Named(id): Named, form: Form) -> Result<Response, Refused> {
     let id = named(&id)?;
     let path = format!("/api/v1/key/{id}/set-expiration");
     let mut body = serde_json::Map::new();
     form.instant("ExpirationUtc").map(|end| body.insert("ExpirationUtc".to_owned(), end));
     let ask = Ask { method: Method::PUT, path: &path, body: Some(Value::Object(body)), once: None };
     match visiting.send(ask).await {
-        Ok(_) => Ok(parts::go(&format!("/portal/public-keys/{id}?done=moved"))),
+        Ok(_) => Ok(parts::go(&visiting.path(&format!("/public-keys/{id}?done=moved")))),
         Err(refused) => page(&visiting, id, "", &Attempt::refused(form, refused)?, None).await,
     }
 }
 
 /// Ends it now.
-pub async fn delete(visiting: Visiting, Path(id): Path<String>, form: Form) -> Result<Response, Refused> {
+pub async fn delete(visiting: Visiting, Named(id): Named, form: Form) -> Result<Response, Refused> {
     let id = named(&id)?;
     let path = format!("/api/v1/key/{id}");
     match visiting.send(Ask { method: Method::DELETE, path: &path, body: None, once: None }).await {
-        Ok(_) => Ok(parts::go("/portal/public-keys?done=deleted")),
+        Ok(_) => Ok(parts::go(&visiting.path("/public-keys?done=deleted"))),
         Err(refused) => page(&visiting, id, "", &Attempt::refused(form, refused)?, None).await,
     }
 }
@@ -100,7 +99,7 @@ async fn page(
     };
     let (is_live, title) = (key.expiration_utc > now, key.usage.join(", "));
     let body = html! {
-        p.trail { a href="/portal/public-keys" { "Public keys" } }
+        p.trail { a href=(visiting.path("/public-keys")) { "Public keys" } }
         div.head { h1 { (title) } div.row { (standing(&key, now)) } }
         (attempt.summary())
         @if let Some(said) = said { (parts::notice(Tone::Good, &html! { p { (said) } })) }
@@ -116,7 +115,7 @@ fn facts(key: &PublicKey, now: DateTime<Utc>) -> Markup {
     html! {
         dl {
             div { dt { "Kind" } dd { (key.kind) ", " (key.algorithm) } }
-            div { dt { "Private half" } dd { @if key.has_private_key { "here, sealed" } @else { "yours" } } }
+            div { dt { "Private half" } dd { @if key.has_private_key { "here, sealed" } @else { "the organisation's" } } }
             div { dt { "Ends" } dd { (parts::time(key.expiration_utc)) ", " (parts::distance(now, key.expiration_utc)) } }
             div { dt { "Proven" } dd { (parts::time_or(key.proven_utc, "not yet")) } }
             @if let Some(client) = &key.related_client_id { div { dt { "Client" } dd { (client) } } }
@@ -129,7 +128,7 @@ fn facts(key: &PublicKey, now: DateTime<Utc>) -> Markup {
 fn answer_form(visiting: &Visiting, key: &PublicKey, challenge: &str, attempt: &Attempt) -> Markup {
     const ENCRYPTS: [&str; 3] = ["CredentialsDownload", "Reports", "MessageLevelEncryption"];
     let decrypts = key.usage.iter().any(|usage| ENCRYPTS.contains(&usage.as_str()));
-    let path = format!("/portal/public-keys/{}/proof", key.unique_id);
+    let path = visiting.path(&format!("/public-keys/{}/proof", key.unique_id));
     html! {
         h2 { "Prove that you hold the private half" }
         @if decrypts { p { "Decrypt this message: its text is the answer." } }
@@ -144,18 +143,21 @@ fn answer_form(visiting: &Visiting, key: &PublicKey, challenge: &str, attempt: &
 }
 
 fn actions(visiting: &Visiting, key: &PublicKey, attempt: &Attempt, may_ask: bool) -> Markup {
-    let path = |what: &str| format!("/portal/public-keys/{}/{what}", key.unique_id);
+    let path = |what: &str| visiting.path(&format!("/public-keys/{}/{what}", key.unique_id));
     let end = key.expiration_utc.format("%Y-%m-%dT%H:%M").to_string();
     let field =
         Field { attempt, name: "ExpirationUtc", label: "Ends (UTC)", hint: "At most three years ahead." };
+    let is_its_own = visiting.may_alone(Role::Admin);
     html! {
-        @if may_ask && !key.has_private_key {
+        @if may_ask && !key.has_private_key && is_its_own {
             (parts::form(visiting, &path("challenge"), &html! { button.primary type="submit" { "Ask for a challenge" } }))
         }
-        (parts::folded("Move its end", false, &parts::form(visiting, &path("expiration"), &html! {
-            (field.input("datetime-local", attempt.or("ExpirationUtc", &end), true))
-            button type="submit" { "Set this end" }
-        })))
+        @if is_its_own {
+            (parts::folded("Move its end", false, &parts::form(visiting, &path("expiration"), &html! {
+                (field.input("datetime-local", attempt.or("ExpirationUtc", &end), true))
+                button type="submit" { "Set this end" }
+            })))
+        }
         (parts::folded("End this key", false, &parts::form(visiting, &path("delete"), &html! {
             p { "It ends now: nothing is encrypted to it, and nothing that it signs is believed. This cannot be undone." }
             button.danger type="submit" { "End it now" }

@@ -38,7 +38,7 @@ pub async fn register(visiting: Visiting, asked: Asked, form: Form) -> Result<Re
     match visiting.post("/api/v1/key", Value::Object(body), &form.once()).await {
         Ok(answer) => {
             let made: Registered = answer.read()?;
-            Ok(parts::go(&format!("/portal/public-keys/{}?done=registered", made.unique_id)))
+            Ok(parts::go(&visiting.path(&format!("/public-keys/{}?done=registered", made.unique_id))))
         }
         Err(refused) => page(&visiting, &asked, &Attempt::refused(form, refused)?).await,
     }
@@ -55,27 +55,27 @@ async fn page(visiting: &Visiting, asked: &Asked, attempt: &Attempt) -> Result<R
     let body = html! {
         div.head {
             h1 { "Public keys" }
-            @if shows_all { a href="/portal/public-keys" { "Show live keys only" } }
-            @else { a href="/portal/public-keys?all=1" { "Show ended keys too" } }
+            @if shows_all { a href=(visiting.path("/public-keys")) { "Show live keys only" } }
+            @else { a href=(visiting.path("/public-keys?all=1")) { "Show ended keys too" } }
         }
         (attempt.summary())
         @if asked.get("done") == "deleted" { (parts::notice(Tone::Good, &html! { p { "The key has ended." } })) }
         @if keys.items.is_empty() { p.empty { "There is no key." } }
-        ul.cards { @for key in &keys.items { li.card { (entry(key, now)) } } }
+        ul.cards { @for key in &keys.items { li.card { (entry(visiting, key, now)) } } }
         @if let Some(next) = &keys.next {
-            p { a.button href={ "/portal/public-keys?all=" @if shows_all { "1" } "&next=" (parts::encoded(next)) } { "Further keys" } }
+            p { a.button href={ (visiting.path("/public-keys?all=")) @if shows_all { "1" } "&next=" (parts::encoded(next)) } { "Further keys" } }
         }
-        @if visiting.may(Role::Admin) {
+        @if visiting.may_alone(Role::Admin) {
             section.card { (parts::folded("Register a key", attempt.is_refused(), &register_form(visiting, attempt))) }
         }
     };
     Ok(Page::new(visiting, Section::PublicKeys, "Public keys").status(attempt.status()).show(&body))
 }
 
-fn entry(key: &PublicKey, now: DateTime<Utc>) -> Markup {
+fn entry(visiting: &Visiting, key: &PublicKey, now: DateTime<Utc>) -> Markup {
     html! {
         div.title {
-            h2 { a href={ "/portal/public-keys/" (key.unique_id) } { (key.usage.join(", ")) } }
+            h2 { a href={ (visiting.path("/public-keys/")) (key.unique_id) } { (key.usage.join(", ")) } }
             (standing(key, now))
         }
         dl {
@@ -101,7 +101,7 @@ fn register_form(visiting: &Visiting, attempt: &Attempt) -> Markup {
     let field = |name, label, hint| Field { attempt, name, label, hint };
     parts::file_form(
         visiting,
-        "/portal/public-keys",
+        &visiting.path("/public-keys"),
         &html! {
             (field("PublicKey", "The public key", "Paste it: PEM or base64 of an RSA key, or an armored PGP certificate. Never a private key.")
                 .text(6, attempt.or("PublicKey", "")))

@@ -1,6 +1,5 @@
 //! The org's queues: how they do, one by one, and what can be done about it.
 
-use axum::extract::Path;
 use axum::http::Method;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
@@ -14,7 +13,7 @@ use crate::portal::form::{Asked, Form};
 use crate::portal::layout::{Page, Section};
 use crate::portal::operations::{Ask, Refused};
 use crate::portal::parts::{self, Attempt, Tone};
-use crate::portal::visit::{Listed, Visiting};
+use crate::portal::visit::{Listed, Named, Visiting};
 
 #[derive(Deserialize)]
 struct Hour {
@@ -38,7 +37,7 @@ pub async fn list(visiting: Visiting) -> Result<Response, Refused> {
         ul.cards {
             @for queue in &queues.data {
                 li.card {
-                    div.title { h2 { a href={ "/portal/queues/" (parts::encoded(&queue.queue_name)) } { (queue.queue_name) } } (state(queue)) }
+                    div.title { h2 { a href={ (visiting.path("/queues/")) (parts::encoded(&queue.queue_name)) } { (queue.queue_name) } } (state(queue)) }
                     (numbers(queue))
                 }
             }
@@ -48,22 +47,22 @@ pub async fn list(visiting: Visiting) -> Result<Response, Refused> {
 }
 
 /// One of them.
-pub async fn show(visiting: Visiting, Path(name): Path<String>, asked: Asked) -> Result<Response, Refused> {
+pub async fn show(visiting: Visiting, Named(name): Named, asked: Asked) -> Result<Response, Refused> {
     page(&visiting, &name, Some(asked.get("done")), &Attempt::default()).await
 }
 
 /// Sends a test event.
-pub async fn test(visiting: Visiting, Path(name): Path<String>, form: Form) -> Result<Response, Refused> {
+pub async fn test(visiting: Visiting, Named(name): Named, form: Form) -> Result<Response, Refused> {
     act(&visiting, &name, form, "test", "tested").await
 }
 
 /// Lets it stand still.
-pub async fn pause(visiting: Visiting, Path(name): Path<String>, form: Form) -> Result<Response, Refused> {
+pub async fn pause(visiting: Visiting, Named(name): Named, form: Form) -> Result<Response, Refused> {
     act(&visiting, &name, form, "pause", "paused").await
 }
 
 /// Lets it go on.
-pub async fn resume(visiting: Visiting, Path(name): Path<String>, form: Form) -> Result<Response, Refused> {
+pub async fn resume(visiting: Visiting, Named(name): Named, form: Form) -> Result<Response, Refused> {
     act(&visiting, &name, form, "resume", "resumed").await
 }
 
@@ -78,7 +77,7 @@ async fn act(
     let path = format!("/v1/admin/org/queues/{encoded}/{what}");
     let once = form.once();
     match visiting.send(Ask { method: Method::POST, path: &path, body: None, once: Some(&once) }).await {
-        Ok(_) => Ok(parts::go(&format!("/portal/queues/{encoded}?done={done}"))),
+        Ok(_) => Ok(parts::go(&visiting.path(&format!("/queues/{encoded}?done={done}")))),
         Err(refused) => page(visiting, name, None, &Attempt::refused(form, refused)?).await,
     }
 }
@@ -99,14 +98,14 @@ async fn page(
         _ => None,
     };
     let body = html! {
-        p.trail { a href="/portal/queues" { "Queues" } }
+        p.trail { a href=(visiting.path("/queues")) { "Queues" } }
         div.head { h1 { (queue.queue_name) } div.row { (state(&queue)) } }
         (attempt.summary())
         @if let Some(said) = said { (parts::notice(Tone::Good, &html! { p { (said) } })) }
         section.card { (numbers(&queue)) (settings(&queue, visiting.now())) }
         @if queue.kind != "poll" { section.card aria-labelledby="hour" { h2 #hour { "The last hour" } (plots(&hour)) } }
         (actions(visiting, &queue))
-        p { a href={ "/portal/events?stream=" (parts::encoded(&queue.queue_name)) } { "Events of this stream" } }
+        p { a href={ (visiting.path("/events?stream=")) (parts::encoded(&queue.queue_name)) } { "Events of this stream" } }
     };
     let page = Page::new(visiting, Section::Queues, format!("Queue {}", queue.queue_name));
     Ok(page.status(attempt.status()).show(&body))
@@ -184,7 +183,7 @@ fn plots(hour: &Hour) -> Markup {
 
 fn actions(visiting: &Visiting, queue: &Queue) -> Markup {
     let button = |what: &str, class: &str, words: &str| {
-        let path = format!("/portal/queues/{}/{what}", parts::encoded(&queue.queue_name));
+        let path = visiting.path(&format!("/queues/{}/{what}", parts::encoded(&queue.queue_name)));
         parts::form(visiting, &path, &html! { button class=(class) type="submit" { (words) } })
     };
     html! {

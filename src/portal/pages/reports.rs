@@ -1,6 +1,5 @@
 //! Reports: asked for, on their way, and fetched.
 
-use axum::extract::Path;
 use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
@@ -17,7 +16,7 @@ use crate::portal::form::{Asked, Form};
 use crate::portal::layout::{Page, Section};
 use crate::portal::operations::{Ask, Refused};
 use crate::portal::parts::{self, Attempt, Field, Tone};
-use crate::portal::visit::{Listed, Visiting};
+use crate::portal::visit::{Listed, Named, Visiting};
 
 /// Seconds after which a page is loaded again while something is being made.
 const REFRESH: u32 = 2;
@@ -50,23 +49,23 @@ pub async fn create(visiting: Visiting, form: Form) -> Result<Response, Refused>
         form.instant(field).map(|at| body.insert(field.to_owned(), at));
     }
     match visiting.post("/v1/admin/org/reports", Value::Object(body), &form.once()).await {
-        Ok(_) => Ok(parts::go("/portal/reports?done=asked")),
+        Ok(_) => Ok(parts::go(&visiting.path("/reports?done=asked"))),
         Err(refused) => page(&visiting, "", &Attempt::refused(form, refused)?).await,
     }
 }
 
 /// Its content, as the API sends it.
-pub async fn content(visiting: Visiting, Path(id): Path<String>) -> Result<Response, Refused> {
+pub async fn content(visiting: Visiting, Named(id): Named) -> Result<Response, Refused> {
     let path = format!("/v1/admin/org/reports/{}/content", named(&id)?);
     let ask = Ask { method: Method::GET, path: &path, body: None, once: None };
     Ok(visiting.operations().respond(&visiting, ask).await?.into_response())
 }
 
 /// Deletes one, or gives it up while it is being made.
-pub async fn delete(visiting: Visiting, Path(id): Path<String>, form: Form) -> Result<Response, Refused> {
+pub async fn delete(visiting: Visiting, Named(id): Named, form: Form) -> Result<Response, Refused> {
     let path = format!("/v1/admin/org/reports/{}", named(&id)?);
     match visiting.send(Ask { method: Method::DELETE, path: &path, body: None, once: None }).await {
-        Ok(_) => Ok(parts::go("/portal/reports?done=deleted")),
+        Ok(_) => Ok(parts::go(&visiting.path("/reports?done=deleted"))),
         Err(refused) => page(&visiting, "", &Attempt::refused(form, refused)?).await,
     }
 }
@@ -86,7 +85,7 @@ async fn page(visiting: &Visiting, done: &str, attempt: &Attempt) -> Result<Resp
     let is_making = listed.data.iter().any(|report| matches!(report.status.as_str(), "queued" | "running"));
     let body = html! {
         h1 { "Reports" }
-        p { "All that you have of a kind, from one moment, encrypted to your public key of the usage Reports. Kept for 7 days." }
+        p { "All that there is of a kind, from one moment, encrypted to the organisation's public key of the usage Reports. Kept for 7 days." }
         (attempt.summary())
         @match done {
             "asked" => (parts::notice(Tone::Good, &html! { p { "The report is asked for. This page follows it." } })),
@@ -95,7 +94,7 @@ async fn page(visiting: &Visiting, done: &str, attempt: &Attempt) -> Result<Resp
         }
         @if listed.data.is_empty() { p.empty { "There is no report." } }
         ul.cards { @for report in listed.data.iter().rev() { li.card { (entry(visiting, report)) } } }
-        @if visiting.may(Role::Developer) {
+        @if visiting.may_alone(Role::Developer) {
             section.card { (parts::folded("Ask for a report", attempt.is_refused(), &create_form(visiting, attempt))) }
         }
     };
@@ -118,9 +117,9 @@ fn entry(visiting: &Visiting, report: &Report) -> Markup {
             @if let Some(end) = report.expires_at { " Kept until " (parts::time(end)) "." } }
         @if let Some(reason) = &report.reason { p { (reason) } }
         div.row {
-            @if report.status == "ready" { a.button.primary href={ "/portal/reports/" (report.report_id) "/content" } download { "Fetch it" } }
-            @if visiting.may(Role::Developer) && report.status != "expired" {
-                (parts::form(visiting, &format!("/portal/reports/{}/delete", report.report_id), &html! { button type="submit" { "Delete it" } }))
+            @if report.status == "ready" && visiting.may_alone(Role::Viewer) { a.button.primary href={ (visiting.path("/reports/")) (report.report_id) "/content" } download { "Fetch it" } }
+            @if visiting.may_alone(Role::Developer) && report.status != "expired" {
+                (parts::form(visiting, &visiting.path(&format!("/reports/{}/delete", report.report_id)), &html! { button type="submit" { "Delete it" } }))
             }
         }
     }
@@ -145,7 +144,7 @@ fn create_form(visiting: &Visiting, attempt: &Attempt) -> Markup {
     let field = |name, label, hint| Field { attempt, name, label, hint };
     parts::form(
         visiting,
-        "/portal/reports",
+        &visiting.path("/reports"),
         &html! {
             div.fields {
                 (field("type", "On", "").choice(&KINDS, attempt.or("type", "users")))

@@ -1,6 +1,5 @@
 //! The secrets under the org's events.
 
-use axum::extract::Path;
 use axum::http::Method;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
@@ -15,7 +14,7 @@ use crate::portal::form::{Asked, Form};
 use crate::portal::layout::{Page, Section};
 use crate::portal::operations::{Ask, Refused};
 use crate::portal::parts::{self, Attempt, Field, Tone};
-use crate::portal::visit::{Data, Visiting};
+use crate::portal::visit::{Data, Named, Visiting};
 
 pub async fn show(visiting: Visiting, asked: Asked) -> Result<Response, Refused> {
     page(&visiting, Some(asked.get("done")), &Attempt::default()).await
@@ -66,7 +65,7 @@ fn rotated(visiting: &Visiting, made: &Rotated) -> Response {
                 (None, None) => p { "It is the first: events are signed with it from now on." },
             }
         }))
-        p { a.button href="/portal/secrets" { "I have it, show the secrets" } }
+        p { a.button href=(visiting.path("/secrets")) { "I have it, show the secrets" } }
     };
     Page::new(visiting, Section::Secrets, "A new signing secret").show(&body)
 }
@@ -75,17 +74,13 @@ fn once_only(visiting: &Visiting) -> Response {
     let body = html! {
         h1 { "That was done already" }
         (parts::notice(Tone::Plain, &html! { p { "This form was sent before. A secret that it made was shown then, and is not shown again." } }))
-        p { a.button href="/portal/secrets" { "To the signing secrets" } }
+        p { a.button href=(visiting.path("/secrets")) { "To the signing secrets" } }
     };
     Page::new(visiting, Section::Secrets, "Done already").show(&body)
 }
 
 /// Confirms the rotation to this secret.
-pub async fn confirm(
-    visiting: Visiting,
-    Path(secret_id): Path<String>,
-    form: Form,
-) -> Result<Response, Refused> {
+pub async fn confirm(visiting: Visiting, Named(secret_id): Named, form: Form) -> Result<Response, Refused> {
     let path = format!("/v1/auth/signing-secret/{}/confirm", parts::encoded(&secret_id));
     let once = form.once();
     let ask = Ask { method: Method::POST, path: &path, body: None, once: Some(&once) };
@@ -93,11 +88,7 @@ pub async fn confirm(
 }
 
 /// Ends this secret.
-pub async fn revoke(
-    visiting: Visiting,
-    Path(secret_id): Path<String>,
-    form: Form,
-) -> Result<Response, Refused> {
+pub async fn revoke(visiting: Visiting, Named(secret_id): Named, form: Form) -> Result<Response, Refused> {
     let path = format!("/v1/auth/signing-secret/{}", parts::encoded(&secret_id));
     settle(&visiting, form, Ask { method: Method::DELETE, path: &path, body: None, once: None }, "revoked")
         .await
@@ -105,7 +96,7 @@ pub async fn revoke(
 
 async fn settle(visiting: &Visiting, form: Form, ask: Ask<'_>, done: &str) -> Result<Response, Refused> {
     match visiting.send(ask).await {
-        Ok(_) => Ok(parts::go(&format!("/portal/secrets?done={done}"))),
+        Ok(_) => Ok(parts::go(&visiting.path(&format!("/secrets?done={done}")))),
         Err(refused) => page(visiting, None, &Attempt::refused(form, refused)?).await,
     }
 }
@@ -123,9 +114,9 @@ async fn page(visiting: &Visiting, done: Option<&str>, attempt: &Attempt) -> Res
         }
         @match &secrets {
             Some(secrets) => (list(visiting, secrets, now)),
-            None => p.empty { "There is no secret yet. Make one before you register a queue." }
+            None => p.empty { "There is no secret yet. There must be one before a queue is registered." }
         }
-        @if visiting.may(Role::Admin) {
+        @if visiting.may_alone(Role::Admin) {
             section.card {
                 (parts::folded(if secrets.is_some() { "Rotate the secret" } else { "Make a secret" }, attempt.is_refused(), &rotation_form(visiting, attempt)))
             }
@@ -139,7 +130,7 @@ fn list(visiting: &Visiting, secrets: &Secrets, now: DateTime<Utc>) -> Markup {
     let act = |id: &uuid::Uuid, what: &str, class: &str, words: &str| {
         parts::form(
             visiting,
-            &format!("/portal/secrets/{id}/{what}"),
+            &visiting.path(&format!("/secrets/{id}/{what}")),
             &html! { button class=(class) type="submit" { (words) } },
         )
     };
@@ -149,12 +140,12 @@ fn list(visiting: &Visiting, secrets: &Secrets, now: DateTime<Utc>) -> Markup {
                 li.card {
                     div.title { h2 { "New secret" } (parts::badge(Tone::Warning, "waits for its confirmation")) }
                     p { "Until " (parts::time(pending.confirmation_expires_at)) ", " (parts::distance(now, pending.confirmation_expires_at)) ". " code { (pending.id) } }
-                    @if admin { div.row { (act(&pending.id, "confirm", "primary", "Confirm it")) (act(&pending.id, "revoke", "danger", "Give it up")) } }
+                    @if admin { div.row { @if visiting.may_alone(Role::Admin) { (act(&pending.id, "confirm", "primary", "Confirm it")) } (act(&pending.id, "revoke", "danger", "Give it up")) } }
                 }
             }
             li.card {
                 div.title { h2 { "Current secret" } (parts::badge(Tone::Good, "live")) }
-                p { "Since " (parts::time(secrets.current.created_at)) ", made by " @if secrets.current.source == "server" { "the service" } @else { "you" } ". " code { (secrets.current.id) } }
+                p { "Since " (parts::time(secrets.current.created_at)) ", made by " @if secrets.current.source == "server" { "the service" } @else { "the organisation" } ". " code { (secrets.current.id) } }
             }
             @for previous in &secrets.previous {
                 li.card {
@@ -175,7 +166,7 @@ fn rotation_form(visiting: &Visiting, attempt: &Attempt) -> Markup {
     let field = |name, label, hint| Field { attempt, name, label, hint };
     parts::form(
         visiting,
-        "/portal/secrets/rotate",
+        &visiting.path("/secrets/rotate"),
         &html! {
             div.fields {
                 (field("activation", "The grace window begins", "").choice(&ACTIVATIONS, attempt.or("activation", "immediate")))

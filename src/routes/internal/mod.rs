@@ -5,6 +5,7 @@ pub mod events;
 pub mod orgs;
 pub mod streams;
 pub mod tokens;
+pub mod watch;
 
 use utoipa_axum::router::OpenApiRouter;
 

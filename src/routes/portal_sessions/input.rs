@@ -1,10 +1,11 @@
 //! The input of the portal's links.
 
-use url::{Host, Url};
+use url::Url;
 use utoipa::ToSchema;
 
 use crate::http::input::{Body, Input, Reader};
 use crate::identity::portal::Role;
+use crate::network::is_this_machine;
 
 /// Characters of a `return_url`.
 const MAX_URL: usize = 2_000;
@@ -61,13 +62,7 @@ fn id(text: &str) -> Option<String> {
 fn return_url(text: &str) -> Result<String, &'static str> {
     const RULE: &str = "must be an https URL of at most 2,000 characters, without a user";
     let url = Url::parse(text).ok().filter(|_| text.len() <= MAX_URL).ok_or(RULE)?;
-    let is_local = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    let is_good = url.scheme() == "https" || url.scheme() == "http" && is_local;
+    let is_good = url.scheme() == "https" || url.scheme() == "http" && is_this_machine(url.host());
     let names_user = !url.username().is_empty() || url.password().is_some();
     // As it was understood, so that no browser reads it as something else.
     if is_good && !names_user { Ok(url.into()) } else { Err(RULE) }

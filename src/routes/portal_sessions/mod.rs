@@ -18,8 +18,8 @@ pub use self::input::CreatePortalSession;
 use self::store::{Link, NewSession, Opening, PortalSessions};
 use crate::audit::Author;
 use crate::changes::Mandate;
-use crate::crypto::portal_token::PortalToken;
 use crate::crypto::secret::{Secret, reveal};
+use crate::crypto::session_token::PortalToken;
 use crate::error::{ApiError, Code};
 use crate::http::input::Valid;
 use crate::http::paging::Data;
@@ -50,7 +50,7 @@ pub fn routes() -> OpenApiRouter<App> {
 pub struct PortalLink {
     /// Send the person there: it opens once.
     #[serde(serialize_with = "reveal")]
-    #[schema(value_type = String, example = "https://api.example.com/portal/open/portal_...")]
+    #[schema(value_type = String, format = Password, example = "https://api.example.com/portal/open/portal_...")]
     url: Secret<String>,
     /// Until when it may be opened.
     expires_at: DateTime<Utc>,

@@ -87,6 +87,34 @@ async fn orgs_are_listed_oldest_first_page_by_page() {
 }
 
 #[tokio::test]
+async fn a_search_finds_by_a_part_of_name_or_key_and_by_the_id_and_pages_in_what_it_found() {
+    let app = TestApp::new().await;
+    let (_, platform) = platform(&app).await;
+    let acme = app.org("acme").await;
+    app.org("acme-labs").await;
+    app.org("zeta").await;
+    platform.patch("/internal/orgs/zeta", json!({"name": "The ACME of Z"})).await.expect(200);
+    let found = async |query: &str| {
+        let list = platform.get(&format!("{ORGS}?{query}")).await.expect(200).json();
+        let keys = list["data"].as_array().unwrap().iter().map(|org| text(&org["key"]));
+        (keys.collect::<Vec<_>>(), list["pagination"]["total"].clone(), list["pagination"]["next_cursor"].clone())
+    };
+    let expected = ["acme", "acme-labs", "zeta"].map(str::to_owned).to_vec();
+    assert_eq!(found("search=aCmE").await, (expected, json!(3), Value::Null));
+    assert_eq!(found(&format!("search={}", acme.id)).await.0, ["acme"]);
+    assert_eq!(found("search=labs").await.0, ["acme-labs"]);
+    // Neither is a pattern.
+    assert_eq!((found("search=%25").await.0.len(), found("search=a_me").await.0.len()), (0, 0));
+    let (first, total, cursor) = found("search=acme&limit=2&cursor=").await;
+    assert_eq!((first, total), (vec!["acme".to_owned(), "acme-labs".to_owned()], json!(3)));
+    assert_eq!(found(&format!("search=acme&limit=2&cursor={}", text(&cursor))).await.0, ["zeta"]);
+    let long = "a".repeat(201);
+    for bad in ["", "%00", &long] {
+        platform.get(&format!("{ORGS}?search={bad}")).await.expect(422);
+    }
+}
+
+#[tokio::test]
 async fn it_is_changed_and_the_partner_sees_what_is_its_own() {
     let app = TestApp::new().await;
     let (_, platform) = platform(&app).await;

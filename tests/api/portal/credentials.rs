@@ -28,7 +28,7 @@ async fn a_key_is_made_shown_once_and_works() {
 }
 
 #[tokio::test]
-async fn a_form_that_is_sent_again_does_nothing_again_and_shows_nothing_again() {
+async fn a_form_that_is_sent_again_does_nothing_again_and_after_a_double_click_shows_nothing_again() {
     let app = TestApp::new().await;
     let acme = app.org("acme").await;
     let browser = Browser::enter(&app, &acme, "admin").await;
@@ -48,8 +48,11 @@ async fn a_form_that_is_sent_again_does_nothing_again_and_shows_nothing_again() 
             .chain(fields.iter().copied())
             .collect();
         let secret = shown_secret(&press(&browser.caller, to, &all).await.expect(200).text());
-        for minutes in [0, 11] {
-            app.clock.advance(chrono::TimeDelta::minutes(minutes));
+        // The browser shows what the second click was answered.
+        app.clock.advance(chrono::TimeDelta::milliseconds(2_999));
+        assert_eq!(shown_secret(&press(&browser.caller, to, &all).await.expect(200).text()), secret);
+        for seconds in [1, 600] {
+            app.clock.advance(chrono::TimeDelta::milliseconds(seconds * 1_000));
             let again = press(&browser.caller, to, &all).await.expect(200).text();
             assert!(again.contains("That was done already") && !again.contains(&secret), "{again}");
         }

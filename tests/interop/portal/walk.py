@@ -1,7 +1,8 @@
-"""Starts the service with an org that has a bit of everything, and has the browser look at it."""
+"""Starts the service with an org that has a bit of everything, and has the browser look at it, from both sides."""
 
 import argparse
 import glob
+import http.client
 import http.server
 import json
 import os
@@ -57,6 +58,7 @@ class Scene:
         self.events()
         self.past()
         self.call("POST", "/v1/admin/org/reports", {"type": "users"}, expect=202)
+        self.platform()
 
     def call(self, method, path, body=None, expect=200):
         return self.service.call(method, path, body, key=self.key, expect=expect)
@@ -85,6 +87,20 @@ class Scene:
             "ExpirationUtc": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 40 * 86_400)),
         }, key=self.key, whole=True)
         self.unique_id = registered["UniqueId"]
+
+    def platform(self):
+        """A second org, a stream, and a token for the console."""
+        self.service.create_org("zeta")
+        made = self.service.command("token", "create", "--name", "ada (on call)", "--json",
+                                    "--scopes", "orgs:read,orgs:write,events:publish")
+        self.token = json.loads(made)["platform_token"]
+        connection = http.client.HTTPConnection("127.0.0.1", self.service.internal, timeout=15)
+        stream = {"description": "What becomes of orders.", "types": [
+            {"type": "order.paid", "description": "An order was paid.", "schema": {"type": "object"}}]}
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        connection.request("PUT", "/internal/streams/orders", json.dumps(stream), headers)
+        assert connection.getresponse().status == 200
+        connection.close()
 
     def new_public_key(self):
         pem = subprocess.run(["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
@@ -132,6 +148,7 @@ def browse(tally, arguments, service, scene):
         "url": service.environment["PUBLIC_URL"], "key": scene.key, "executablePath": arguments.chromium,
         "screenshots": arguments.screenshots and os.path.abspath(arguments.screenshots), "keyId": scene.billing["id"],
         "uniqueId": scene.unique_id, "event": scene.event, "publicKey": scene.more,
+        "internal": f"http://localhost:{service.internal}", "token": scene.token,
     }
     done = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     started.append(done)

@@ -30,6 +30,23 @@ impl Input for OrgPath {
     }
 }
 
+/// Which orgs a list shows.
+#[derive(Clone, Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct OrgSearch {
+    /// A part of the name or of the `key`, in any case, or the whole id.
+    #[param(min_length = 1, max_length = 200, example = "acme")]
+    pub search: Option<String>,
+}
+
+impl Input for OrgSearch {
+    const BODY: Body = Body::None;
+
+    fn read(request: &mut Reader) -> Option<Self> {
+        Some(Self { search: request.query("search").line(1..=200) })
+    }
+}
+
 /// A new org.
 #[derive(Clone, Debug, ToSchema)]
 pub struct CreateOrg {

@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::input::{ChangeOrg, Confirmation, OrgPath};
+use self::input::{ChangeOrg, Confirmation, OrgPath, OrgSearch};
 pub use self::input::{CreateOrg, Reasoned, RecoverOrg};
 use self::making::MadeOrg;
 use self::recovery::RecoveredOrg;
@@ -68,14 +68,14 @@ async fn create_org(
 ///
 /// Ordered by creation, oldest first.
 #[utoipa::path(
-    get, path = "/internal/orgs", tag = "Orgs", params(Page),
+    get, path = "/internal/orgs", tag = "Orgs", params(Page, OrgSearch),
     responses((status = 200, description = "A page of orgs.", body = List<PlatformOrg>)),
 )]
 async fn list_orgs(
     State(app): State<App>,
-    Valid(page): Valid<Page>,
+    Valid((page, OrgSearch { search })): Valid<(Page, OrgSearch)>,
 ) -> Result<Json<List<PlatformOrg>>, ApiError> {
-    reply::page_of(&app, page).await.map(Json)
+    reply::page_of(&app, page, search.as_deref()).await.map(Json)
 }
 
 /// Show an org.

@@ -49,6 +49,35 @@ pub async fn resolve(db: impl PgExecutor<'_>, named: &str) -> Result<Option<OrgI
     .await
 }
 
+/// An org, as much of it as every page says.
+#[derive(Debug)]
+pub struct NamedOrg {
+    /// The id.
+    pub id: OrgId,
+    /// The public name.
+    pub key: String,
+    /// The name for people.
+    pub name: String,
+    /// Its administration is frozen.
+    pub is_frozen: bool,
+    /// It is not served.
+    pub is_suspended: bool,
+}
+
+/// The org that a path names, by its id or by its key.
+pub async fn named(db: impl PgExecutor<'_>, named: &str) -> Result<Option<NamedOrg>, sqlx::Error> {
+    sqlx::query_as!(
+        NamedOrg,
+        r#"SELECT id AS "id: OrgId", key, name, frozen_at IS NOT NULL AS "is_frozen!",
+                  suspended_at IS NOT NULL AS "is_suspended!"
+           FROM orgs WHERE id = $1 OR key = $2 ORDER BY id IS DISTINCT FROM $1 LIMIT 1"#,
+        parse_uuid(named),
+        named,
+    )
+    .fetch_optional(db)
+    .await
+}
+
 /// Returns `true` if the audit log of an org has this action since then.
 pub async fn is_changed_since(
     db: impl PgExecutor<'_>,
@@ -66,10 +95,10 @@ pub async fn is_changed_since(
     .await
 }
 
-/// A page of all orgs, or one of them; and how many there are.
+/// A page of all orgs, of those that a search finds, or one of them; and how many of those there are.
 pub async fn list(
     db: impl PgExecutor<'_>,
-    only: Option<OrgId>,
+    (only, search): (Option<OrgId>, Option<&str>),
     page: Page,
     now: DateTime<Utc>,
 ) -> Result<(Vec<PlatformRow>, i64), sqlx::Error> {
@@ -78,7 +107,9 @@ pub async fn list(
         SELECT counted.total AS "total!", o.id AS "id?: OrgId", o.created_at AS "created_at?", o.suspended_at,
                o.suspend_reason, o.contact_emails AS "contact_emails?", o.users AS "users?",
                o.tenant_keys AS "tenant_keys?", o.public_keys AS "public_keys?", o.queues AS "queues?"
-        FROM (SELECT count(*) AS total FROM orgs) AS counted
+        FROM (SELECT count(*) AS total FROM orgs o
+              WHERE $8::text IS NULL OR o.id = $9 OR position(lower($8) IN lower(o.name)) > 0
+                  OR position(lower($8) IN o.key) > 0) AS counted
         LEFT JOIN (
             SELECT o.id, o.created_at, o.suspended_at, o.suspend_reason, o.contact_emails,
                    (SELECT count(*) FROM (SELECT FROM users u WHERE u.org_id = o.id LIMIT $7) AS first) AS users,
@@ -89,6 +120,8 @@ pub async fn list(
                    (SELECT count(*) FROM event_queues q WHERE q.org_id = o.id) AS queues
             FROM orgs o
             WHERE ($1::uuid IS NULL OR o.id = $1) AND (o.created_at, o.id) > ($3, $4)
+                AND ($8::text IS NULL OR o.id = $9 OR position(lower($8) IN lower(o.name)) > 0
+                     OR position(lower($8) IN o.key) > 0)
             ORDER BY o.created_at, o.id LIMIT $5 OFFSET $6
         ) AS o ON true
         ORDER BY o.created_at, o.id
@@ -100,6 +133,8 @@ pub async fn list(
         page.rows(),
         page.skip(),
         EXACT_UP_TO + 1,
+        search,
+        search.and_then(parse_uuid),
     )
     .fetch_all(db)
     .await?;

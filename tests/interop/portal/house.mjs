@@ -1,0 +1,107 @@
+// What the walks through the portal and the console share: the browser, the facts, axe, and how outcomes are told.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+export const facts = JSON.parse(readFileSync(0, "utf8"));
+export const SIZES = { desktop: { width: 1280, height: 860 }, phone: { width: 360, height: 740 } };
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+export const browser = await chromium.launch({
+  executablePath: facts.executablePath,
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync"],
+});
+
+export async function check(name, run) {
+  let problem = null;
+  try {
+    await run();
+  } catch (error) {
+    problem = String(error.message ?? error).slice(0, 900);
+  }
+  console.log(JSON.stringify({ name, problem }));
+}
+
+export function insist(holds, otherwise) {
+  if (!holds) throw new Error(typeof otherwise === "string" ? otherwise : JSON.stringify(otherwise));
+}
+
+/** A browser of its own, which notes what is asked of others than `url`, and what it complains about. */
+export async function fresh(url, options = {}) {
+  const context = await browser.newContext({ viewport: SIZES.desktop, reducedMotion: "reduce", ...options });
+  const page = await context.newPage();
+  page.seen = { foreign: [], complaints: [] };
+  page.on("request", (request) => {
+    if (!request.url().startsWith(url) && request.url() !== "data:,") page.seen.foreign.push(request.url());
+  });
+  page.on("console", (message) => {
+    if (message.type() === "error" && !/40[14]|422/.test(message.text())) page.seen.complaints.push(message.text());
+  });
+  return page;
+}
+
+export async function judge(page) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate((values) => window.axe.run({ runOnly: { type: "tag", values } }), RULES);
+  const said = violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html }) => html.slice(0, 160)).join(" | ")}`);
+  insist(said.length === 0, said.join("\n"));
+}
+
+/** Has axe look at each page, and measures that none is wider than the screen; gives what is wrong. */
+export async function judgeAll(page, base, paths, nameOf) {
+  const problems = [];
+  for (const path of paths) {
+    await page.goto(`${base}${path}`);
+    await shoot(page, nameOf(path));
+    await page.evaluate(() => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
+    await judge(page).catch((error) => problems.push(`${path}: ${error.message}`));
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    if (wide > 0) problems.push(`${path} is ${wide} pixels too wide`);
+  }
+  return problems;
+}
+
+export async function shoot(page, name) {
+  if (facts.screenshots) await page.screenshot({ path: `${facts.screenshots}/${name}.png`, fullPage: true });
+}
+
+/** Moves the focus to what has this text, by the tab key; on the way everything shows that it has it. */
+export async function reach(page, name, times = 80) {
+  for (let i = 0; i < times; i += 1) {
+    await page.keyboard.press("Tab");
+    const here = await page.evaluate(() => {
+      const it = document.activeElement;
+      const { outlineStyle, outlineWidth } = getComputedStyle(it);
+      const text = (it.textContent || it.labels?.[0]?.textContent || "").trim();
+      return { text, seen: outlineStyle !== "none" && parseFloat(outlineWidth) >= 2 };
+    });
+    insist(here.seen, `${here.text} has the focus and does not show it`);
+    if (here.text === name) return;
+  }
+  throw new Error(`${name} is not reached`);
+}
+
+/** What pages weigh with their style, and how long the first paint takes. */
+export async function weigh(page, base, paths) {
+  let [largest, slowest] = [0, 0];
+  for (const path of paths) {
+    let bytes = 0;
+    const count = async (response) => { bytes += (await response.body()).length; };
+    page.on("response", count);
+    await page.goto(`${base}${path}`, { waitUntil: "load" });
+    page.off("response", count);
+    await page.waitForTimeout(60);
+    const paint = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 0);
+    const size = await page.evaluate(() => performance.getEntriesByType("resource").filter(({ name }) => name !== "data:,").length);
+    insist(size <= 1, `${path} asks for ${size} things`);
+    largest = Math.max(largest, bytes);
+    slowest = Math.max(slowest, paint);
+  }
+  const rounded = Math.round(slowest);
+  console.log(JSON.stringify({ note: `largest page with its style ${(largest / 1024).toFixed(1)} KiB, slowest first paint ${rounded} ms` }));
+  insist(largest < 60 * 1024, `${largest} bytes`);
+  // 100 ms is what it is to be; a machine that does other things at the same time takes longer.
+  insist(slowest < 400, `${rounded} ms`);
+}
