@@ -89,7 +89,10 @@ async fn enter(State(app): State<App>, request: Request) -> Result<Response, Api
     let platform = match shown {
         Ok(platform) => platform,
         Err(ApiError::Failed(Failure { code: Code::Unauthorized, .. })) => {
-            tracing::warn!(client = address.map(tracing::field::display), "a login to the console was refused");
+            tracing::warn!(
+                client = address.map(tracing::field::display),
+                "a login to the console was refused"
+            );
             return Ok(form_page(StatusCode::UNAUTHORIZED));
         }
         Err(error) => return Err(error),

@@ -24,10 +24,13 @@ const LINKS: [(&str, &str, &str); 6] = [
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let look = Look::with("");
     let page = Bytes::from(look.page("Start", &body()));
-    Router::new().route("/", get(move |headers: HeaderMap| {
-        let response = index(&headers, &look, page.clone());
-        async move { response }
-    }))
+    Router::new().route(
+        "/",
+        get(move |headers: HeaderMap| {
+            let response = index(&headers, &look, page.clone());
+            async move { response }
+        }),
+    )
 }
 
 fn index(headers: &HeaderMap, look: &Look, page: Bytes) -> Response {

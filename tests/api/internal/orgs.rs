@@ -97,7 +97,11 @@ async fn a_search_finds_by_a_part_of_name_or_key_and_by_the_id_and_pages_in_what
     let found = async |query: &str| {
         let list = platform.get(&format!("{ORGS}?{query}")).await.expect(200).json();
         let keys = list["data"].as_array().unwrap().iter().map(|org| text(&org["key"]));
-        (keys.collect::<Vec<_>>(), list["pagination"]["total"].clone(), list["pagination"]["next_cursor"].clone())
+        (
+            keys.collect::<Vec<_>>(),
+            list["pagination"]["total"].clone(),
+            list["pagination"]["next_cursor"].clone(),
+        )
     };
     let expected = ["acme", "acme-labs", "zeta"].map(str::to_owned).to_vec();
     assert_eq!(found("search=aCmE").await, (expected, json!(3), Value::Null));

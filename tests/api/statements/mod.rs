@@ -117,7 +117,11 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
     ("orgs", "leak_grace_seconds FROM orgs ORDER BY created_at, id", "`org list`"),
     ("orgs", "FROM (SELECT count(*) AS total FROM orgs o WHERE", "the platform's list of orgs"),
     ("orgs", "count(frozen_at) AS", "the console counts orgs"),
-    ("event_queues", "ON o.id = q.org_id WHERE q.failures >= $1", "the console lists troubled queues of all orgs"),
+    (
+        "event_queues",
+        "ON o.id = q.org_id WHERE q.failures >= $1",
+        "the console lists troubled queues of all orgs",
+    ),
     ("orgs", "ON o.id = q.org_id WHERE q.failures >= $1", "and whose they are"),
     ("tenant_keys", "AS e JOIN orgs o ON o.id = e.org_id", "the console lists what ends soon, of all orgs"),
     ("public_keys", "AS e JOIN orgs o ON o.id = e.org_id", "the console lists what ends soon, of all orgs"),

@@ -739,7 +739,7 @@ class PortalLink(Model):
     """
     Until when it may be opened.
     """
-    url: str
+    url: SecretStr
     """
     Send the person there: it opens once.
     """

@@ -3364,6 +3364,7 @@ export interface components {
              */
             expires_at: string;
             /**
+             * Format: password
              * @description Send the person there: it opens once.
              * @example https://api.example.com/portal/open/portal_...
              */
