@@ -59,7 +59,7 @@ fn counted(listed: usize) -> String {
 
 fn queue_table(queues: &[TroubledQueue], now: DateTime<Utc>) -> Markup {
     parts::table(
-        "Queues that fail or stand still",
+        "Each queue",
         &html! {
             (parts::columns(&["Organisation", "Queue", "Type", "State", "Failures in a row", "Since"]))
             tbody { @for queue in queues {
@@ -87,7 +87,7 @@ fn state(queue: &TroubledQueue) -> Markup {
 
 fn ending_table(endings: &[Ending], now: DateTime<Utc>) -> Markup {
     parts::table(
-        "What ends within 30 days",
+        "Each end",
         &html! {
             (parts::columns(&["Organisation", "What", "Name", "Ends"]))
             tbody { @for ending in endings {

@@ -65,7 +65,7 @@ fn load(app: &App) -> Markup {
     let database = ("Connections to the database".to_owned(), in_use, max as usize);
     let workers = app.workers.load();
     parts::table(
-        "What it does now",
+        "Its load",
         &html! {
             (parts::columns(&["What", "Running", "At most", "Waiting"]))
             tbody {
@@ -82,7 +82,7 @@ fn load(app: &App) -> Markup {
 
 fn table(deliverers: &[Deliverer]) -> Markup {
     parts::table(
-        "Processes that deliver events",
+        "Each process",
         &html! {
             (parts::columns(&["Process", "Queues that it has"]))
             tbody { @for deliverer in deliverers { tr {
@@ -95,7 +95,7 @@ fn table(deliverers: &[Deliverer]) -> Markup {
 
 fn features(app: &App) -> Markup {
     parts::table(
-        "Features",
+        "Each feature",
         &html! {
             (parts::columns(&["Feature", "State"]))
             tbody { @for feature in Feature::ALL { tr {
