@@ -21,8 +21,8 @@ use tower::Layer as _;
 
 use crate::app::{self, MAX_HEADER_BYTES};
 use crate::background::{
-    expiry, leaks, outbox_depth, probe, publisher, queue_alerts, reports, retention, rotations, service_keys,
-    streams,
+    expiry, key_patterns, leaks, outbox_depth, probe, publisher, queue_alerts, reports, retention, rotations,
+    service_keys, streams,
 };
 use crate::config::Config;
 use crate::db::change_feed::ChangeFeed;
@@ -94,6 +94,7 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
     tasks.spawn(probe::probe_forever(app.clone(), clock_offset));
     tasks.spawn(service_keys::follow(app.clone()));
     tasks.spawn(streams::follow(app.clone()));
+    tasks.spawn(key_patterns::follow(app.clone()));
     let (uses, token_keys, event_keys) = (app.clone(), app.clone(), app.clone());
     tasks.spawn(async move { uses.identity.flush_forever().await });
     tasks.spawn(async move { token_keys.identity.token_keys.publish_forever().await });

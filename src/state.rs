@@ -193,7 +193,7 @@ impl Invalidate for AppState {
                 self.keys_renewed.notify_one();
             }
             Changed::Streams => self.streams.changed.notify_one(),
-            Changed::Org(_) | Changed::Key(..) | Changed::PlatformTokens => {}
+            Changed::Org(_) | Changed::Key(..) | Changed::KeyPatterns | Changed::PlatformTokens => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! Tasks that run beside the requests, for as long as the process lives; `serve` starts them.
 
 pub mod expiry;
+pub mod key_patterns;
 pub mod leaks;
 pub mod outbox_depth;
 pub mod probe;

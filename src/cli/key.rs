@@ -1,22 +1,33 @@
-//! `key list|create|rotate|revoke`: the manual rotation that the integration contact performs.
+//! `key list|create|rotate|import|confirm|revoke`: the manual rotation that the integration contact performs.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::database::with_schema;
 use super::networks::{self, NetworkArguments};
 use super::output::Output;
 use super::{CliError, rules};
+use crate::changes::Mandate;
 use crate::clock::{Clock, rfc3339};
-use crate::config::Config;
+use crate::config::{Config, private};
 use crate::crypto::tenant_key::TenantKey;
 use crate::identity::enforcement::Enforcement;
 use crate::identity::key_scopes::KeyRights;
 use crate::ids::{KeyId, parse_uuid};
+use crate::routes::internal::orgs::key_import::{self, ImportKeys};
 use crate::routes::org;
+use crate::routes::org::credentials::Maker;
 use crate::routes::tenant_keys::operator::Operator;
 use crate::routes::tenant_keys::rules::StoredTenantKey;
 use crate::routes::tenant_keys::{CreateTenantKey, RotateTenantKey};
+
+/// The largest import, in bytes: the API's own limit.
+const MAX_IMPORT: u64 = 64 * 1024;
 
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
@@ -72,6 +83,19 @@ pub enum KeyCommand {
         #[command(flatten)]
         networks: NetworkArguments,
     },
+    /// Take over API keys that a partner has already, by the hashes that another system kept of them
+    Import {
+        /// The org's key
+        #[arg(long)]
+        org: String,
+        /// The import as the internal listener takes it (POST /internal/orgs/{org}/tenant-keys/import), as JSON; - for
+        /// standard input
+        #[arg(long, short, value_name = "FILE")]
+        file: String,
+        /// The secret under HMAC-SHA-256 hashes, in place of the file's hmac_secret; for its owner alone to read
+        #[arg(long, value_name = "FILE")]
+        hmac_secret_file: Option<PathBuf>,
+    },
     /// Confirm the rotation to an API key that waits for it
     Confirm {
         /// The org's key
@@ -98,6 +122,7 @@ impl KeyCommand {
             Self::List { org, .. }
             | Self::Create { org, .. }
             | Self::Rotate { org, .. }
+            | Self::Import { org, .. }
             | Self::Confirm { org, .. }
             | Self::Revoke { org, .. } => org,
         }
@@ -109,6 +134,7 @@ enum Task {
     List { live: bool },
     Create(CreateTenantKey),
     Rotate(RotateTenantKey),
+    Import(ImportKeys),
     Confirm(KeyId),
     Revoke(KeyId),
 }
@@ -139,10 +165,30 @@ impl Task {
                 }));
                 Self::Rotate(rules::judged(&arguments, clock.now())?)
             }
+            KeyCommand::Import { file, hmac_secret_file, .. } => {
+                Self::Import(import(&file, hmac_secret_file.as_deref(), clock)?)
+            }
             KeyCommand::Confirm { id, .. } => Self::Confirm(key_id(&id)?),
             KeyCommand::Revoke { id, .. } => Self::Revoke(key_id(&id)?),
         })
     }
+}
+
+/// An import as the API takes it, with the secret from a file of its own if one is named.
+fn import(file: &str, secret: Option<&Path>, clock: &Clock) -> Result<ImportKeys, CliError> {
+    let mut text = Zeroizing::new(String::new());
+    let read = match file {
+        "-" => io::stdin().take(MAX_IMPORT).read_to_string(&mut text),
+        file => File::open(file).and_then(|opened| opened.take(MAX_IMPORT).read_to_string(&mut text)),
+    };
+    read.map_err(|error| format!("{file} cannot be read: {error}"))?;
+    let mut body: Value =
+        serde_json::from_str(&text).map_err(|error| format!("{file} is no JSON: {error}"))?;
+    if let (Some(path), Value::Object(body)) = (secret, &mut body) {
+        let secret = private::read_secret(path, None)?;
+        body.insert("hmac_secret".to_owned(), secret.trim_end_matches(['\r', '\n']).into());
+    }
+    rules::judged(&body, clock.now())
 }
 
 fn key_id(text: &str) -> Result<KeyId, CliError> {
@@ -157,6 +203,13 @@ pub async fn run(config: &Config, command: KeyCommand, output: Output) -> Result
         let org_id = org::by_key(&opened.db, &org_key).await?.id;
         let keyring = opened.keyring().await?;
         let key_form = config.key_form;
+        if let Task::Import(wanted) = task {
+            let mandate = Mandate::operator(org_id, &keyring);
+            let maker = Maker::new(config, opened.db.clone(), clock.clone(), keyring);
+            let keys = key_import::import(&maker, mandate, wanted).await?;
+            let lines = keys.iter().map(described);
+            return output.list(&json!({ "imported": keys }), lines);
+        }
         perform(
             &Operator { db: &opened.db, clock: &clock, keyring: &keyring, key_form, org_id },
             task,
@@ -183,6 +236,8 @@ async fn perform(operator: &Operator<'_>, task: Task, output: Output) -> Result<
         Task::Rotate(wanted) => {
             operator.rotate(wanted, move |old, new, secret| shown(output, old, new, secret)).await
         }
+        // Taken above: it needs what makes credentials.
+        Task::Import(_) => Ok(()),
         Task::Confirm(id) => {
             operator.confirm(id).await?;
             output.done(&json!({ "confirmed": id }), format!("Confirmed {id}."))

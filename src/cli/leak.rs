@@ -14,7 +14,9 @@ use super::output::Output;
 use crate::changes::Mandate;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::crypto::keyring::Keyring;
 use crate::crypto::tenant_key::TenantKey;
+use crate::identity::key_patterns::KeyPatterns;
 use crate::routes::leaks::input::{LeakReport, kept_url};
 use crate::routes::leaks::response::{Outcome, respond};
 use crate::routes::leaks::store::owners;
@@ -47,24 +49,26 @@ pub async fn run(config: &Config, command: LeakCommand, output: Output) -> Resul
     let LeakCommand::Report { source, url } = command;
     let mut counts: BTreeMap<&str, u64> =
         Outcome::ALL.iter().map(|outcome| (outcome.name(), 0)).chain([(MALFORMED, 0)]).collect();
-    let mut reports = Vec::new();
-    for line in io::stdin().lock().lines() {
-        let line = Zeroizing::new(line?);
-        let text = line.trim();
-        match TenantKey::parse(text.as_bytes()) {
-            Some(key) => reports.push(LeakReport {
-                key: Some(key),
-                source: Cow::Owned(source.clone()),
-                url: url.as_deref().and_then(kept_url),
-                note: None,
-            }),
-            None if text.is_empty() => {}
-            None => *counts.entry(MALFORMED).or_default() += 1,
-        }
-    }
+    let lines: Result<Vec<_>, _> = io::stdin().lock().lines().map(|line| line.map(Zeroizing::new)).collect();
+    let lines = lines?;
     with_schema(config, async |opened| {
+        let (keyring, patterns) = (opened.keyring().await?, KeyPatterns::default());
+        patterns.read(&opened.db, &keyring, Clock::system().now()).await?;
+        let mut reports = Vec::new();
+        for text in lines.iter().map(|line| line.trim()).filter(|text| !text.is_empty()) {
+            match TenantKey::parse(text.as_bytes()).or_else(|| patterns.recognise(text.as_bytes())) {
+                Some(key) => reports.push(LeakReport {
+                    key: Some(key),
+                    unrecognised: None,
+                    source: Cow::Owned(source.clone()),
+                    url: url.as_deref().and_then(kept_url),
+                    note: None,
+                }),
+                None => *counts.entry(MALFORMED).or_default() += 1,
+            }
+        }
         for slice in reports.chunks(SLICE) {
-            report(opened, slice, &mut counts).await?;
+            report(opened, &keyring, slice, &mut counts).await?;
         }
         let lines: Vec<_> = counts.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
         output.show(&json!(counts), lines.join(", "))
@@ -74,17 +78,17 @@ pub async fn run(config: &Config, command: LeakCommand, output: Output) -> Resul
 
 async fn report(
     opened: &OpenedDatabase,
+    keyring: &Keyring,
     reports: &[LeakReport],
     counts: &mut BTreeMap<&str, u64>,
 ) -> Result<(), CliError> {
-    let keyring = opened.keyring().await?;
     let keys: Vec<_> = reports.iter().map(|report| report.key.as_ref()).collect();
-    let owners = owners(&opened.db.pool, &keyring, &keys).await?;
+    let owners = owners(&opened.db.pool, keyring, &keys).await?;
     for (report, owner) in reports.iter().zip(owners) {
         let outcome = match owner {
             None => Outcome::Unknown,
             Some((org_id, key_id)) => {
-                let mandate = Mandate::operator(org_id, &keyring);
+                let mandate = Mandate::operator(org_id, keyring);
                 respond(&opened.db, &Clock::system(), mandate, key_id, report).await?
             }
         };

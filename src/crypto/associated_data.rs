@@ -37,6 +37,12 @@ pub fn idempotency_key(org_id: OrgId, scope: &[u8]) -> Vec<u8> {
     row("idempotency_keys", org_id, hex::encode(scope))
 }
 
+/// Of the secret under hashes of imported keys.
+#[must_use]
+pub fn key_pattern(id: Uuid) -> Vec<u8> {
+    service_key(&format!("key_patterns/{id}"))
+}
+
 /// Of a key of the service's own.
 #[must_use]
 pub fn service_key(name: &str) -> Vec<u8> {

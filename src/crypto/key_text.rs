@@ -5,6 +5,7 @@ use rand::TryRng as _;
 use rand::rngs::SysRng;
 use zeroize::Zeroizing;
 
+use super::imported_key::ForeignHash;
 use super::secret::Secret;
 
 /// base62 digits, most significant first.
@@ -18,6 +19,11 @@ const CHECKSUM_LENGTH: usize = 6;
 pub trait ApiKey {
     /// The key itself.
     fn text(&self) -> &str;
+
+    /// The hashes under which another system may have kept it; none of one that was made here.
+    fn foreign(&self) -> &[ForeignHash] {
+        &[]
+    }
 }
 
 /// Makes a key's text from the operating system's randomness.

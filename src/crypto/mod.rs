@@ -5,6 +5,7 @@ pub mod associated_data;
 pub mod audit_chain;
 pub mod event_key;
 pub mod github_keys;
+pub mod imported_key;
 pub mod jwk;
 pub mod key_text;
 pub mod keyring;

@@ -79,6 +79,9 @@ async fn stale(db: impl PgExecutor<'_> + Copy, keys: &MasterKeys) -> Result<Vec<
         SELECT 'service_keys' AS "table!", NULL::uuid AS "org_id: OrgId", name AS "name!", sealed AS "sealed!"
         FROM service_keys WHERE NOT starts_with(encode(sealed, 'hex'), $1)
         UNION ALL
+        SELECT 'key_patterns', NULL::uuid, 'key_patterns/' || id, sealed
+        FROM key_patterns WHERE NOT starts_with(encode(sealed, 'hex'), $1)
+        UNION ALL
         SELECT 'signing_secrets', org_id, id::text, sealed
         FROM signing_secrets WHERE NOT starts_with(encode(sealed, 'hex'), $1)
         UNION ALL
@@ -143,6 +146,16 @@ async fn write(pool: impl PgExecutor<'_>, value: &SealedValue, sealed: Vec<u8>) 
             .execute(pool)
             .await
         }
+        "key_patterns" => {
+            sqlx::query!(
+                "UPDATE key_patterns SET sealed = $3 WHERE 'key_patterns/' || id = $1 AND sealed = $2",
+                name,
+                old,
+                sealed
+            )
+            .execute(pool)
+            .await
+        }
         _ => {
             sqlx::query!(
                 "UPDATE service_keys SET sealed = $3 WHERE name = $1 AND sealed = $2",
@@ -181,6 +194,7 @@ pub async fn count_lasting(db: impl PgExecutor<'_> + Copy, keys: &MasterKeys) ->
         r#"
         SELECT count(*) AS "count!" FROM (
             SELECT sealed FROM service_keys
+            UNION ALL SELECT sealed FROM key_patterns WHERE sealed IS NOT NULL
             UNION ALL SELECT sealed FROM signing_secrets WHERE sealed IS NOT NULL
             UNION ALL SELECT sealed FROM event_queues WHERE sealed IS NOT NULL
             UNION ALL SELECT sealed FROM public_keys WHERE sealed IS NOT NULL

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::imported_key::ForeignHash;
 use super::key_text::{self, ApiKey};
 use super::secret::Secret;
 
@@ -167,13 +168,23 @@ impl FromStr for KeyEnv {
 
 /// A well-formed tenant key. Whether it is anybody's, only the database knows.
 #[derive(Clone)]
-pub struct TenantKey(Secret<String>);
+pub struct TenantKey {
+    text: Secret<String>,
+    /// Of one that was made elsewhere: the hashes that it may have been imported by.
+    foreign: Vec<ForeignHash>,
+}
 
 impl TenantKey {
     /// Makes a key from the operating system's randomness.
     #[must_use]
     pub fn generate(form: impl Into<KeyForm>) -> Self {
-        Self(key_text::generate(&form.into().head()))
+        Self { text: key_text::generate(&form.into().head()), foreign: Vec::new() }
+    }
+
+    /// A text of the form of imported keys (contract 15), with the hashes that it may have been imported by.
+    #[must_use]
+    pub fn imported(text: String, foreign: Vec<ForeignHash>) -> Self {
+        Self { text: Secret::new(text), foreign }
     }
 
     /// Recognises a key by its shape and checksum, whatever its prefix but that of platform tokens: keys outlive
@@ -182,32 +193,37 @@ impl TenantKey {
     pub fn parse(text: &[u8]) -> Option<Self> {
         let head = std::str::from_utf8(&text[..head_length(text)?]).ok()?;
         let is_tenants = head.split('_').next() != Some(KeyPrefix::RESERVED);
-        key_text::parse(text, head).filter(|_| is_tenants).map(Self)
+        let text = key_text::parse(text, head).filter(|_| is_tenants)?;
+        Some(Self { text, foreign: Vec::new() })
     }
 
     /// The key itself.
     #[must_use]
     pub fn expose(&self) -> &str {
-        self.0.expose()
+        self.text.expose()
     }
 
     /// Gives up the key to the reply that shows it.
     #[must_use]
     pub fn into_secret(self) -> Secret<String> {
-        self.0
+        self.text
     }
 
     /// The part that lists show: enough to tell keys apart, too little to guess one.
     #[must_use]
     pub fn prefix(&self) -> &str {
         let text = self.expose();
-        &text[..text.len() - BODY_LENGTH + SHOWN]
+        text.get(..(text.len() + SHOWN).saturating_sub(BODY_LENGTH)).unwrap_or_default()
     }
 }
 
 impl ApiKey for TenantKey {
     fn text(&self) -> &str {
         self.expose()
+    }
+
+    fn foreign(&self) -> &[ForeignHash] {
+        &self.foreign
     }
 }
 

@@ -20,6 +20,8 @@ use crate::ids::{KeyId, OrgId};
 pub const CHANGES: &str = "partner_api_changes";
 /// The announcement of a changed stream of the platform's.
 pub const STREAMS: &str = "streams";
+/// The announcement of a form of imported keys.
+pub const KEY_PATTERNS: &str = "key_patterns";
 /// The announcement of an ended platform token.
 pub const PLATFORM_TOKENS: &str = "platform_tokens";
 /// The announcement of renewed service keys.
@@ -42,6 +44,8 @@ pub enum Changed {
     ServiceKeys,
     /// `streams`: one of the platform's was put in place.
     Streams,
+    /// `key_patterns`: keys were imported.
+    KeyPatterns,
     /// `platform_tokens`: one has ended.
     PlatformTokens,
 }
@@ -54,6 +58,7 @@ impl Changed {
         match payload {
             SERVICE_KEYS => return Some(Self::ServiceKeys),
             STREAMS => return Some(Self::Streams),
+            KEY_PATTERNS => return Some(Self::KeyPatterns),
             PLATFORM_TOKENS => return Some(Self::PlatformTokens),
             _ => {}
         }
@@ -76,7 +81,7 @@ impl Changed {
             Self::Org(OrgId(id)) | Self::Key(_, KeyId(id), _) => *id,
             Self::PlatformTokens => ALL_PLATFORM_TOKENS,
             // No cache holds them.
-            Self::ServiceKeys | Self::Streams => Uuid::nil(),
+            Self::ServiceKeys | Self::Streams | Self::KeyPatterns => Uuid::nil(),
         }
     }
 }

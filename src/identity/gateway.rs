@@ -13,6 +13,8 @@ pub struct GatewaySecrets(Vec<Zeroizing<String>>);
 
 /// The shortest acceptable secret, in characters (contract 0).
 const MIN_LENGTH: usize = 32;
+/// Random hexadecimal digits of that length have fewer once in a hundred thousand.
+const MIN_DIFFERENT: usize = 8;
 
 impl GatewaySecrets {
     /// Reads `current` or `current,previous`.
@@ -37,6 +39,23 @@ impl GatewaySecrets {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The number of secrets that are taken.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns `true` if a secret looks as if a person had thought of it, or comes twice.
+    #[must_use]
+    pub fn has_guessable(&self) -> bool {
+        let is_plain = |secret: &Zeroizing<String>| {
+            let different = (0..=u8::MAX).filter(|b| secret.as_bytes().contains(b)).count();
+            different < MIN_DIFFERENT
+        };
+        let is_twice = matches!(&self.0[..], [first, second] if first == second);
+        is_twice || self.0.iter().any(is_plain)
     }
 
     /// Passes if no proof is asked for, or exactly one good one is there.

@@ -11,6 +11,7 @@ pub mod first_uses;
 mod gateway;
 pub mod host;
 mod key_lookups;
+pub mod key_patterns;
 pub mod key_scopes;
 pub mod keys;
 pub mod members;
@@ -39,6 +40,7 @@ use uuid::Uuid;
 pub use self::callers::{Access, Caller, Found, Identified, Partner};
 pub use self::gateway::GatewaySecrets;
 use self::gateway::only;
+use self::key_patterns::KeyPatterns;
 use self::key_scopes::{KeyScope, KeyScopes};
 use self::keys::{KeyDirectory, KeyRecord, LookupError, Verdict};
 use self::message_keys::MessageKeyDirectory;
@@ -83,6 +85,8 @@ pub struct Identity {
     pub platform_tokens: PlatformTokens,
     /// The tenant keys, and whether they are alive.
     pub keys: KeyDirectory,
+    /// The forms of keys that were imported.
+    pub key_patterns: KeyPatterns,
     /// The keys that sign tokens.
     pub token_keys: TokenKeys,
     /// Whose public keys are.
@@ -137,6 +141,7 @@ impl Identity {
                 settings.require_key_proof,
             ),
             keys: KeyDirectory::new(trust, db.clone(), metrics),
+            key_patterns: KeyPatterns::default(),
             token_keys: TokenKeys::new(keyring.clone(), db.clone(), clock.clone()),
             scopes_reported: OnceAMinute::default(),
             own_host: OwnHost::of(&settings.public_url),
@@ -203,7 +208,7 @@ impl Identity {
 
     /// The key decides; an `OrgId` beside it must agree, and `X-Tenant-Key-Id` is ignored.
     async fn by_key(&self, headers: &HeaderMap) -> Result<Found<Partner>, ApiError> {
-        let key = sent_key(headers).ok_or(Code::Unauthorized)?;
+        let key = self.sent_key(headers).ok_or(Code::Unauthorized)?;
         let (org_id, live) = match self.verify(&key).await.map_err(ApiError::unavailable)? {
             Verdict::Live(key, org) => (key.org_id, Some((key, org))),
             Verdict::Suspended(org_id) => (org_id, None),
@@ -256,6 +261,18 @@ impl Identity {
         &self.settings.signed_base
     }
 
+    /// The one well-formed key that was sent.
+    #[must_use]
+    pub fn sent_key(&self, headers: &HeaderMap) -> Option<TenantKey> {
+        self.key(only(headers, &TENANT_KEY)?.as_bytes())
+    }
+
+    /// The key that a text is: one of ours, or one of the form of imported ones.
+    #[must_use]
+    pub fn key(&self, text: &[u8]) -> Option<TenantKey> {
+        TenantKey::parse(text).or_else(|| self.key_patterns.recognise(text))
+    }
+
     /// Returns what `key` opens now.
     ///
     /// # Errors
@@ -279,6 +296,7 @@ impl Identity {
             Changed::Key(org_id, key_id, digest) => self.keys.forget(*org_id, *key_id, digest),
             Changed::ServiceKeys => self.token_keys.forget(),
             Changed::PlatformTokens => self.platform_tokens.clear(),
+            Changed::KeyPatterns => self.key_patterns.changed.notify_one(),
             Changed::Streams => {}
         }
     }
@@ -298,12 +316,6 @@ impl Identity {
         self.keys.clear();
         self.signers.clear();
     }
-}
-
-/// The one well-formed key that was sent.
-#[must_use]
-pub fn sent_key(headers: &HeaderMap) -> Option<TenantKey> {
-    TenantKey::parse(only(headers, &TENANT_KEY)?.as_bytes())
 }
 
 fn sent_org(headers: &HeaderMap) -> Result<OrgId, ApiError> {

@@ -1,5 +1,6 @@
 //! Moves tenant keys to a renewed pepper. A digest cannot be made again without its key, so a key
-//! is hashed anew when it is used; until then it is found by its old digest.
+//! is hashed anew when it is used; until then it is found by its old digest. An imported key moves from the hash that it
+//! came with to one of ours in the same way.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,7 +21,7 @@ const MAX_WAITING: usize = 100_000;
 /// Rows a statement moves. Each announces itself.
 const BATCH: usize = 500;
 
-/// Keys that were used under an older pepper, and what they are to be stored as.
+/// Keys that were used under an older pepper or an imported hash, and what they are to be stored as.
 #[derive(Debug, Default)]
 pub struct Rehashes(Mutex<HashMap<(OrgId, KeyId), Move>>);
 
@@ -41,7 +42,7 @@ impl Rehashes {
 
     /// Moves what was noted. What fails is noted again by the key's next use.
     pub async fn write(&self, db: &Db, keyring: &Keyring, now: DateTime<Utc>) {
-        if !is_settled(keyring, now) {
+        if keyring.pepper().0.since.is_some() && !is_settled(keyring, now) {
             return;
         }
         let waiting = std::mem::take(&mut *self.waiting());

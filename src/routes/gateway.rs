@@ -15,7 +15,7 @@ use crate::error::{ApiError, Code};
 use crate::http::ratelimit::{self, RATELIMIT_POLICY};
 use crate::identity::key_scopes::KeyScopes;
 use crate::identity::keys::{KeyRecord, Verdict};
-use crate::identity::{KEY_ID, KEY_SCOPES, ORG_ID, sent_key};
+use crate::identity::{KEY_ID, KEY_SCOPES, ORG_ID};
 use crate::state::App;
 
 /// The question, and everything below it: Envoy appends the client's path, whatever its
@@ -30,7 +30,7 @@ pub fn routes() -> Router<App> {
 /// Everything but the key is the client's, and ignored. So is the client's address: a gateway remembers the answer by
 /// the key, and would refuse all who have it from everywhere. Networks are judged where the request arrives.
 async fn verify(State(app): State<App>, headers: HeaderMap) -> Result<Response<Body>, ApiError> {
-    let key = sent_key(&headers).ok_or(Code::Unauthorized)?;
+    let key = app.identity.sent_key(&headers).ok_or(Code::Unauthorized)?;
     match app.identity.verify(&key).await.map_err(ApiError::unavailable)? {
         Verdict::Live(record, org) => {
             let mut response = allow(&record, app.clock.now(), app.config.gateway_cache_seconds);

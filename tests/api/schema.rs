@@ -8,6 +8,7 @@ use crate::support::Database;
 /// Tables that hold no tenant's rows, and why.
 const NOT_OF_A_TENANT: &[(&str, &str)] = &[
     ("console_sessions", "the platform's own people see every org"),
+    ("key_patterns", "the forms of imported keys are every org's"),
     ("orgs", "the tenants themselves"),
     ("platform_tokens", "the platform's own services act for every org"),
     ("service_keys", "the service's own keys, sealed"),

@@ -16,6 +16,7 @@ pub use self::sample::{SealedSample, sealed_sample};
 use self::stored::find_or_make;
 pub use self::stored::{add, passphrase_salt};
 use super::associated_data;
+use super::imported_key::ForeignHash;
 use super::key_text::ApiKey;
 use super::master::{MasterKeys, OpenError};
 use super::secret::Secret;
@@ -175,11 +176,22 @@ impl Keyring {
         self.keys().pepper.newest().hash(key)
     }
 
-    /// The hashes stored of a key before the pepper was renewed, newest first; empty where
-    /// it never was.
+    /// The hashes stored of a key before the pepper was renewed, newest first, and before an imported one was used;
+    /// empty where there was neither.
     #[must_use]
     pub fn older_hashes(&self, key: &impl ApiKey) -> Vec<Hashed> {
-        self.keys().pepper.older().map(|pepper| pepper.hash(key)).collect()
+        let mut hashes: Vec<_> = self.keys().pepper.older().map(|pepper| pepper.hash(key)).collect();
+        hashes.extend(self.foreign_hashes(key.foreign()));
+        hashes
+    }
+
+    /// What is stored of keys whose hashes another system made: those hashed with every pepper, newest first.
+    #[must_use]
+    pub fn foreign_hashes(&self, foreign: &[ForeignHash]) -> Vec<Hashed> {
+        let keys = self.keys();
+        let hashed =
+            foreign.iter().flat_map(|hash| keys.pepper.0.iter().map(move |pepper| pepper.hash_foreign(hash)));
+        hashed.collect()
     }
 
     /// Recognises a signing secret that an org has had before; of two orgs with the same secret
@@ -245,6 +257,13 @@ impl Generations {
 impl Generation {
     fn hash(&self, key: &impl ApiKey) -> Hashed {
         Hashed { digest: keyed_hash(&self.secret, &[key.text().as_bytes()]), pepper: self.number }
+    }
+
+    /// No key's text begins so: what is stored of a hash can be no key's own.
+    fn hash_foreign(&self, foreign: &ForeignHash) -> Hashed {
+        let parts: [&[u8]; 4] =
+            [b"\0imported/", foreign.algorithm.name().as_bytes(), b"/", &foreign.digest[..]];
+        Hashed { digest: keyed_hash(&self.secret, &parts), pepper: self.number }
     }
 }
 

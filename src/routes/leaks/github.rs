@@ -112,7 +112,11 @@ pub async fn report_github_leaks(
 }
 
 async fn labelled(app: &App, matches: Vec<GithubMatch>) -> Result<Vec<GithubLabel>, ApiError> {
-    let reports: Vec<LeakReport> = matches.iter().map(GithubMatch::report).collect();
+    let mut reports: Vec<LeakReport> = matches.iter().map(GithubMatch::report).collect();
+    for report in &mut reports {
+        // Whatever is left without a key is nobody's.
+        let _ = report.complete(|text| app.identity.key(text));
+    }
     let (mut owners, mut known) = (Vec::with_capacity(reports.len()), Vec::new());
     for slice in reports.chunks(SLICE) {
         let keys: Vec<_> = slice.iter().map(|report| report.key.as_ref()).collect();

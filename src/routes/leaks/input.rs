@@ -6,11 +6,14 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::crypto::secret::Secret;
 use crate::crypto::tenant_key::{TenantKey, is_key_shaped, without_keys};
 use crate::http::input::{Body, Input, Reader};
 
 /// Characters of a URL.
 const MAX_URL: usize = 2_048;
+/// What is said of a text that is no key.
+pub const SHAPELESS: &str = "has not the shape of a key";
 /// Characters of a note.
 const MAX_NOTE: usize = 500;
 
@@ -19,6 +22,8 @@ const MAX_NOTE: usize = 500;
 pub struct LeakReport {
     /// The key; none where the text has the shape of one and a wrong checksum, which is nobody's.
     pub key: Option<TenantKey>,
+    /// What is no key of ours: it may be of the form of imported ones, which only the service knows.
+    pub unrecognised: Option<Secret<String>>,
     /// Who reports.
     pub source: Cow<'static, str>,
     /// Where it was found.
@@ -35,7 +40,7 @@ pub struct LeakReport {
 }))]
 #[expect(dead_code, reason = "documents what is read into a `LeakReport`")]
 pub struct ReportLeak {
-    /// The whole key.
+    /// The whole key: of this service's form, or of one that its platform imported keys of.
     #[schema(format = Password, pattern = "^[a-z][a-z0-9]{1,9}_(live|test)_[0-9A-Za-z]{49}$")]
     key: String,
     /// Where others can read it. Its owner sees this.
@@ -51,11 +56,7 @@ impl Input for LeakReport {
 
     fn read(request: &mut Reader) -> Option<Self> {
         let key = request.body("key").required().decoded(|text| {
-            if is_key_shaped(text) {
-                Ok(TenantKey::parse(text.as_bytes()))
-            } else {
-                Err("has not the shape of a key")
-            }
+            if is_key_shaped(text) || may_be_imported(text) { Ok(recognised(text)) } else { Err(SHAPELESS) }
         });
         let url = request.body("url").line(1..=MAX_URL);
         if url.as_deref().is_some_and(|url| !is_web_url(url)) {
@@ -63,7 +64,8 @@ impl Input for LeakReport {
         }
         let note = request.body("note").text(1..=MAX_NOTE);
         let (url, note) = (url.as_deref().and_then(kept_url), note.as_deref().map(kept_note));
-        Some(Self { key: key?, source: Cow::Borrowed("report"), url, note })
+        let (key, unrecognised) = key?;
+        Some(Self { key, unrecognised, source: Cow::Borrowed("report"), url, note })
     }
 }
 
@@ -83,13 +85,38 @@ pub struct GithubMatch {
 impl GithubMatch {
     /// The report of it.
     pub fn report(&self) -> LeakReport {
+        let (key, unrecognised) = recognised(&self.token);
         LeakReport {
-            key: TenantKey::parse(self.token.as_bytes()),
+            key,
+            unrecognised,
             source: Cow::Borrowed("github"),
             url: self.url.as_deref().filter(|url| is_web_url(url)).and_then(kept_url),
             note: None,
         }
     }
+}
+
+impl LeakReport {
+    /// Looks with `recognise` whether a text that is no key of ours is another one; `false` where it has no key's shape.
+    #[must_use]
+    pub fn complete(&mut self, recognise: impl FnOnce(&[u8]) -> Option<TenantKey>) -> bool {
+        let Some(text) = self.unrecognised.take() else { return true };
+        self.key = recognise(text.expose().as_bytes());
+        self.key.is_some() || is_key_shaped(text.expose())
+    }
+}
+
+/// A key of ours, or a text that may be another one's.
+fn recognised(text: &str) -> (Option<TenantKey>, Option<Secret<String>>) {
+    let key = TenantKey::parse(text.as_bytes());
+    let is_other = key.is_none() && (is_key_shaped(text) || may_be_imported(text));
+    let unrecognised = is_other.then(|| Secret::new(text.to_owned()));
+    (key, unrecognised)
+}
+
+/// No form of imported keys is shorter or longer.
+fn may_be_imported(text: &str) -> bool {
+    (16..=160).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn is_web_url(text: &str) -> bool {

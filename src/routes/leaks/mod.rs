@@ -16,8 +16,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::input::{LeakReport, ReportLeak};
-use crate::error::{ApiError, Code};
+use self::input::{LeakReport, ReportLeak, SHAPELESS};
+use crate::error::{ApiError, Code, Problem, ProblemKind};
 use crate::features::Feature;
 use crate::http::input::take;
 use crate::http::paging::Data;
@@ -61,7 +61,10 @@ async fn report_leak(
         .quota
         .take(SourceNetwork::of(address), app.clock.now())
         .map_err(|seconds| ApiError::new(Code::RateLimited).retry_after(seconds))?;
-    let (report, _) = take::<LeakReport>(request, app.clock.now(), &app.workers).await?;
+    let (mut report, _) = take::<LeakReport>(request, app.clock.now(), &app.workers).await?;
+    if !report.complete(|text| app.identity.key(text)) {
+        return Err(ApiError::Invalid(vec![Problem::body("key", ProblemKind::ValueError, SHAPELESS)]));
+    }
     app.leaks.push(vec![report])?;
     Ok((StatusCode::ACCEPTED, Json(Data { data: ReceivedLeak { status: "received" } })))
 }

@@ -192,7 +192,7 @@ impl CreateTenantKey {
         };
         let networks = NetworkChange::new(self.allowed_networks.clone(), self.network_policy);
         let networks = networks.applied(&AllowedNetworks::ANY);
-        Minting { name: self.name.clone(), expires_at: self.expires_at, rights, networks }
+        Minting { name: self.name.clone(), expires_at: self.expires_at, rights, networks, import: None }
     }
 }
 

@@ -24,9 +24,8 @@ use utoipa_axum::routes;
 pub use self::input::{CreateTenantKey, RotateTenantKey};
 use self::input::{KeyPath, TenantKeyFilter, UpdateTenantKey};
 use self::new_key::NewKey;
-use self::reply::{
-    ConfirmedRotation, KeyLeak, MintedTenantKey, RotatedTenantKey, TenantKeyDetails, TenantKeyEntry,
-};
+pub use self::reply::TenantKeyEntry;
+use self::reply::{ConfirmedRotation, KeyLeak, MintedTenantKey, RotatedTenantKey, TenantKeyDetails};
 use self::rotation::KeyRotation;
 use self::rules::{Activation, OrgTenantKeys, TenantKeyPlan};
 use self::store::TenantKeys;

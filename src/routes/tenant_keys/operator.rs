@@ -1,13 +1,15 @@
 //! The manual rotation that the integration contact performs at the command line (contract 11).
 //! The same rules as over HTTP, with `operator` in the audit log.
 
+use uuid::Uuid;
+
 use super::input::{CreateTenantKey, RotateTenantKey};
 use super::new_key::NewKey;
-use super::rules::{Minting, OrgTenantKeys, StoredTenantKey, TenantKeyPlan};
+use super::rules::{Fresh, Minting, OrgTenantKeys, StoredTenantKey, TenantKeyPlan};
 use super::store::{self, TenantKeys};
 use crate::changes::{Change, Mandate, Rule};
 use crate::clock::Clock;
-use crate::crypto::keyring::Keyring;
+use crate::crypto::keyring::{Hashed, Keyring};
 use crate::crypto::tenant_key::{KeyForm, TenantKey};
 use crate::db::Db;
 use crate::db::suspects::DatabaseFailure;
@@ -27,6 +29,18 @@ pub fn minting(
     wanted: Minting,
 ) -> Change<TenantKeys, impl Rule<TenantKeys> + use<>> {
     let (keys, fresh) = (TenantKeys::adding(new, Recipient::Caller), new.fresh.clone());
+    mandate.change(clock, keys, move |org: &OrgTenantKeys| org.mint(&wanted, &fresh).map(Some))
+}
+
+/// A key that was made elsewhere, as it is taken over: what is stored of its hash, and its form.
+pub fn importing(
+    clock: &Clock,
+    mandate: Mandate,
+    (hashed, pattern_id): (Hashed, Uuid),
+    fresh: Fresh,
+    wanted: Minting,
+) -> Change<TenantKeys, impl Rule<TenantKeys> + use<>> {
+    let keys = TenantKeys::importing(hashed, pattern_id);
     mandate.change(clock, keys, move |org: &OrgTenantKeys| org.mint(&wanted, &fresh).map(Some))
 }
 

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::new_key::NewKey;
 use super::rotation::KeyRotation;
-use super::rules::{Leak, StoredTenantKey, TenantKeyPlan};
+use super::rules::{KeyOrigin, Leak, StoredTenantKey, TenantKeyPlan};
 use crate::crypto::secret::{Secret, reveal_some};
 use crate::error::ApiError;
 use crate::http::paging::{CursorPosition, Data, Listed};
@@ -145,6 +145,8 @@ pub struct TenantKeyEntry {
     allowed_networks: Option<Vec<Network>>,
     /// Whether requests from other networks are refused, or only reported.
     network_policy: Enforcement,
+    /// Whether it was made here, or elsewhere and imported.
+    origin: KeyOrigin,
     /// When it was first reported to be where others can read it.
     #[schema(required)]
     leaked_at: Option<DateTime<Utc>>,
@@ -200,6 +202,7 @@ impl TenantKeyEntry {
             scope_policy,
             allowed_networks: key.networks.networks,
             network_policy: key.networks.policy,
+            origin: key.origin,
             leaked_at: key.leak.map(|leak| leak.leaked_at),
         }
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::input::UpdateTenantKey;
 pub use super::rights::RightsChange;
-pub use super::stored::{Activation, Leak, Pending, StoredTenantKey};
+pub use super::stored::{Activation, KeyOrigin, Leak, Pending, StoredTenantKey};
 use crate::audit::Author;
 use crate::changes::OrgState;
 use crate::error::{ApiError, Code, Problem, ProblemKind};
@@ -108,13 +108,22 @@ pub struct Minting {
     pub rights: KeyRights,
     /// Where it may be used from.
     pub networks: AllowedNetworks,
+    /// Of one that was made elsewhere.
+    pub import: Option<Import>,
+}
+
+/// What is known of a key that was made elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Import {
+    /// When it was made; by default when it is taken over.
+    pub created_at: Option<DateTime<Utc>>,
 }
 
 impl Minting {
     /// A key without an end, which may do everything from everywhere.
     pub fn unrestricted(name: &str) -> Self {
         let (rights, networks) = (KeyRights::UNRESTRICTED, AllowedNetworks::ANY);
-        Self { name: name.to_owned(), expires_at: None, rights, networks }
+        Self { name: name.to_owned(), expires_at: None, rights, networks, import: None }
     }
 }
 
@@ -140,7 +149,7 @@ impl OrgTenantKeys {
         let lifetime = old.own_end().map(|own| own - old.created_at);
         let expires_at = wanted.expires_at.or_else(|| lifetime.map(|lifetime| self.org.now + lifetime));
         let (name, networks) = (old.name.clone(), wanted.networks.applied(&old.networks));
-        let successor = self.new_key(fresh, &Minting { name, expires_at, rights, networks });
+        let successor = self.new_key(fresh, &Minting { name, expires_at, rights, networks, import: None });
         self.within_limit(match wanted.activation {
             Activation::Immediate => TenantKeyPlan {
                 kind: EventType::TenantKeyRotated,
@@ -191,6 +200,7 @@ impl OrgTenantKeys {
             changed.set_end(end);
         }
         check_grace(&changed)?;
+        check_import(key, &changed)?;
         Ok(TenantKeyPlan::change(EventType::TenantKeyUpdated, changed))
     }
 
@@ -254,7 +264,7 @@ impl OrgTenantKeys {
             id: fresh.id,
             name: wanted.name.clone(),
             prefix: fresh.prefix.clone(),
-            created_at: self.org.now,
+            created_at: wanted.import.and_then(|import| import.created_at).unwrap_or(self.org.now),
             last_used_at: None,
             tokens_issued: 0,
             dead_uses: 0,
@@ -266,6 +276,7 @@ impl OrgTenantKeys {
             pending: None,
             rights: wanted.rights,
             networks: wanted.networks.clone(),
+            origin: if wanted.import.is_some() { KeyOrigin::Imported } else { KeyOrigin::Made },
             leak: None,
         }
     }
@@ -299,6 +310,16 @@ fn check_grace(key: &StoredTenantKey) -> Result<(), ApiError> {
         .map(|leak| (leak.leaked_at, "a leaked key must end within seven days of its first report"));
     let is_late = |(since, _): &(DateTime<Utc>, _)| key.expires_at.is_none_or(|end| end > *since + MAX_GRACE);
     let Some((_, msg)) = [rotated, leaked].into_iter().flatten().find(is_late) else { return Ok(()) };
+    Err(ApiError::Invalid(vec![Problem::body("expires_at", ProblemKind::ValueError, msg)]))
+}
+
+/// An imported key ends when it was said to, or sooner.
+fn check_import(before: &StoredTenantKey, after: &StoredTenantKey) -> Result<(), ApiError> {
+    let is_later = after.expires_at.is_none_or(|end| before.expires_at.is_some_and(|before| end > before));
+    if before.origin == KeyOrigin::Made || !is_later {
+        return Ok(());
+    }
+    let msg = "an imported key ends when it was said to, or sooner: rotate it";
     Err(ApiError::Invalid(vec![Problem::body("expires_at", ProblemKind::ValueError, msg)]))
 }
 

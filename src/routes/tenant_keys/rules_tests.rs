@@ -32,6 +32,7 @@ fn key(n: u128) -> StoredTenantKey {
         rotated_to: None,
         revoked_at: None,
         pending: None,
+        origin: KeyOrigin::Made,
         leak: None,
         rights: KeyRights::UNRESTRICTED,
         networks: AllowedNetworks::ANY,

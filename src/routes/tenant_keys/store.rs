@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::new_key::NewKey;
-use super::rules::{Activation, Leak, OrgTenantKeys, Pending, StoredTenantKey, TenantKeyPlan};
+use super::rules::{Activation, KeyOrigin, Leak, OrgTenantKeys, Pending, StoredTenantKey, TenantKeyPlan};
 use crate::changes::{Changeable, Mandate, change, snapshot};
 use crate::crypto::keyring::{Hashed, KeyDigest};
 use crate::db::change_feed::CHANGES;
@@ -45,6 +45,7 @@ macro_rules! key {
             ),
             rights: KeyRights::stored(&$row.scopes?, &$row.scope_policy?),
             networks: AllowedNetworks::stored($row.allowed_networks, &$row.network_policy?),
+            origin: KeyOrigin::stored(&$row.origin?),
             leak: leak(
                 $row.leaked_at,
                 $row.leak_source,
@@ -89,6 +90,8 @@ pub struct TenantKeys {
     named: Option<KeyId>,
     /// Of the key that it would add.
     digest: Option<Hashed>,
+    /// The form of that key, if it is imported.
+    pattern_id: Option<Uuid>,
     /// The party that reads the key which it would add.
     recipient: Recipient,
 }
@@ -96,17 +99,23 @@ pub struct TenantKeys {
 impl TenantKeys {
     /// To look at all live ones, and at this one if it is named.
     pub fn named(key_id: Option<KeyId>) -> Self {
-        Self { named: key_id, digest: None, recipient: Recipient::Caller }
+        Self { named: key_id, digest: None, pattern_id: None, recipient: Recipient::Caller }
     }
 
     /// For a change of this key, which adds none.
     pub fn with(key_id: KeyId) -> Self {
-        Self { named: Some(key_id), digest: None, recipient: Recipient::Caller }
+        Self { named: Some(key_id), digest: None, pattern_id: None, recipient: Recipient::Caller }
     }
 
     /// For a change that adds a key, which `recipient` reads.
     pub fn adding(new: &NewKey, recipient: Recipient) -> Self {
-        Self { named: None, digest: Some(new.digest), recipient }
+        Self { named: None, digest: Some(new.digest), pattern_id: None, recipient }
+    }
+
+    /// For a change that takes over a key of this form, by what is stored of its hash.
+    pub fn importing(hashed: Hashed, pattern_id: Uuid) -> Self {
+        let recipient = Recipient::Caller;
+        Self { named: None, digest: Some(hashed), pattern_id: Some(pattern_id), recipient }
     }
 
     /// The same, in the place of this key if one is named.
@@ -135,7 +144,7 @@ impl Changeable for TenantKeys {
                 k.tokens_issued AS "tokens_issued?", k.dead_uses AS "dead_uses?", k.dead_used_at, k.expires_at,
                 k.rotated_at, k.rotated_to, k.revoked_at, k.pending_of, k.activation, k.confirm_by, k.grace_seconds,
                 k.ends_at, k.scopes AS "scopes?", k.scope_policy AS "scope_policy?", k.allowed_networks,
-                k.network_policy AS "network_policy?",
+                k.network_policy AS "network_policy?", k.origin AS "origin?",
                k.leaked_at AS "leaked_at?", k.leak_source AS "leak_source?", k.leak_url AS "leak_url?",
                k.leak_note AS "leak_note?", k.leak_response AS "leak_response?", k.leak_own_end AS "leak_own_end?""#,
             from = "LEFT JOIN tenant_keys n ON n.org_id = o.id AND n.id = given.named
@@ -206,11 +215,12 @@ impl TenantKeys {
             added AS (
                 INSERT INTO tenant_keys (org_id, id, name, prefix, digest, pepper, created_at, expires_at, expiry_set_at,
                                          pending_of, activation, confirm_by, grace_seconds, ends_at,
-                                         scopes, scope_policy, allowed_networks, network_policy)
-                SELECT org_id, new_id, new_name, new_prefix, new_digest, new_pepper, at, new_expires_at,
+                                         scopes, scope_policy, allowed_networks, network_policy, origin, pattern_id)
+                SELECT org_id, new_id, new_name, new_prefix, new_digest, new_pepper, new_created_at, new_expires_at,
                        CASE WHEN new_expires_at IS NOT NULL THEN at END,
                        new_pending_of, new_activation, new_confirm_by, new_grace, new_ends_at,
-                       string_to_array(new_scopes, ' '), new_scope_policy, new_networks, new_network_policy
+                       string_to_array(new_scopes, ' '), new_scope_policy, new_networks, new_network_policy,
+                       new_origin, new_pattern_id
                 FROM change WHERE new_id IS NOT NULL
             )",
             announce = "(SELECT string_agg(pg_notify(channel, format('key %s %s %s', changed.id, encode(digest, 'hex'), changed.org_id))::text, '') FROM changed)",
@@ -246,6 +256,9 @@ impl TenantKeys {
                 "new_scope_policy": "text" = new.map(|key| key.rights.policy.name()),
                 "new_networks": "text[]" = new_networks.as_deref(),
                 "new_network_policy": "text" = new.map(|key| key.networks.policy.name()),
+                "new_created_at": "timestamptz" = new.map(|key| key.created_at),
+                "new_origin": "text" = new.map(|key| key.origin.name()),
+                "new_pattern_id": "uuid" = self.pattern_id,
                 "channel": "text" = CHANGES,
             }
         )
@@ -269,7 +282,7 @@ pub async fn find_with_kin(
                k.tokens_issued AS "tokens_issued?", k.dead_uses AS "dead_uses?", k.dead_used_at, k.expires_at,
                k.rotated_at, k.rotated_to, k.revoked_at, k.pending_of, k.activation, k.confirm_by, k.grace_seconds,
                k.ends_at, k.scopes AS "scopes?", k.scope_policy AS "scope_policy?", k.allowed_networks,
-               k.network_policy AS "network_policy?",
+               k.network_policy AS "network_policy?", k.origin AS "origin?",
                k.leaked_at AS "leaked_at?", k.leak_source AS "leak_source?", k.leak_url AS "leak_url?",
                k.leak_note AS "leak_note?", k.leak_response AS "leak_response?", k.leak_own_end AS "leak_own_end?"
         FROM tenant_keys named
@@ -307,7 +320,7 @@ pub async fn list(
                k.pending_of AS "pending_of?", k.activation AS "activation?", k.confirm_by AS "confirm_by?",
                k.grace_seconds AS "grace_seconds?", k.ends_at AS "ends_at?", k.scopes AS "scopes?",
                k.scope_policy AS "scope_policy?", k.allowed_networks AS "allowed_networks?",
-               k.network_policy AS "network_policy?",
+               k.network_policy AS "network_policy?", k.origin AS "origin?",
                k.leaked_at AS "leaked_at?", k.leak_source AS "leak_source?", k.leak_url AS "leak_url?",
                k.leak_note AS "leak_note?", k.leak_response AS "leak_response?", k.leak_own_end AS "leak_own_end?"
         FROM (SELECT count(*) AS total FROM (SELECT FROM wanted LIMIT $6) AS first) AS counted

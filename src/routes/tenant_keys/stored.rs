@@ -45,8 +45,38 @@ pub struct StoredTenantKey {
     /// Where it may be used from.
     #[serde(flatten)]
     pub networks: AllowedNetworks,
+    /// Where it comes from.
+    pub origin: KeyOrigin,
     /// That it was found where others can read it.
     pub leak: Option<Leak>,
+}
+
+/// Where a key comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyOrigin {
+    /// It was made here.
+    #[default]
+    Made,
+    /// It was made elsewhere, and taken over by its hash (contract 15).
+    Imported,
+}
+
+impl KeyOrigin {
+    /// The name in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Made => "made",
+            Self::Imported => "imported",
+        }
+    }
+
+    /// As it is stored.
+    #[must_use]
+    pub fn stored(name: &str) -> Self {
+        if name == Self::Imported.name() { Self::Imported } else { Self::Made }
+    }
 }
 
 /// What is known of a key's leak (contract 13.4). The text is strangers'.

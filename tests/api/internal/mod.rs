@@ -1,6 +1,7 @@
 //! The platform's own side (contract 15), on the internal listener.
 
 mod claims;
+mod key_import;
 mod orgs;
 mod recovery;
 mod tokens;
@@ -45,6 +46,11 @@ async fn send(caller: &Caller, operation: &crate::support::document::Operation, 
         "/internal/orgs/{org}/portal-sessions" => {
             json!({"actor": {"id": "ada"}, "role": "viewer"}).to_string()
         }
+        path if path.ends_with("/tenant-keys/import") => json!({
+            "pattern": {"prefix": "sk_", "length": 32, "alphabet": "hex"},
+            "keys": [{"name": "x", "hash": {"algorithm": "sha256", "digest": "00".repeat(32)}, "expires_at": "2099-01-01T00:00:00Z"}],
+        })
+        .to_string(),
         _ => "{}".to_owned(),
     };
     if operation.takes_lines() {

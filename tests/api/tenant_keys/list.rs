@@ -42,7 +42,7 @@ async fn an_entry_shows_the_prefix_and_never_the_key() {
     let entry = json!({
         "id": id, "name": "billing", "prefix": &secret[.."tk_test_".len() + 6], "created_at": START,
         "last_used_at": null, "revoked_at": null, "expires_at": null, "rotated_to": null, "leaked_at": null, "scopes": ["*"],
-        "scope_policy": "enforce", "is_current": true,
+        "scope_policy": "enforce", "is_current": true, "origin": "made",
         "allowed_networks": null, "network_policy": "enforce",
     });
     let pagination = json!({"limit": 25, "offset": 0, "total": 1});

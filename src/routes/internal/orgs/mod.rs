@@ -2,6 +2,7 @@
 //! changes as at the command line, with the token in the audit log.
 
 mod input;
+pub mod key_import;
 pub mod making;
 pub mod recovery;
 mod reply;
@@ -13,8 +14,9 @@ use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::input::{ChangeOrg, Confirmation, OrgPath, OrgSearch};
-pub use self::input::{CreateOrg, Reasoned, RecoverOrg};
+pub use self::input::{ChangeOrg, CreateOrg, Reasoned, RecoverOrg};
+use self::input::{Confirmation, OrgPath, OrgSearch};
+use self::key_import::ImportKeys;
 use self::making::MadeOrg;
 use self::recovery::RecoveredOrg;
 use self::reply::PlatformOrg;
@@ -28,6 +30,7 @@ use crate::ids::OrgId;
 use crate::routes::org::credentials::Maker;
 use crate::routes::org::{self, OrgChange};
 use crate::routes::portal_sessions::{self, CreatePortalSession, PortalLink, Voucher};
+use crate::routes::tenant_keys::TenantKeyEntry;
 use crate::state::App;
 
 /// `/internal/orgs` and below.
@@ -42,6 +45,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(thaw_org))
         .routes(routes!(recover_org))
         .routes(routes!(create_org_portal_session))
+        .routes(routes!(import_tenant_keys))
 }
 
 /// Create an org.
@@ -263,6 +267,42 @@ async fn create_org_portal_session(
     let mandate = author.for_org(find(&app, &path).await?);
     let data = portal_sessions::make(&app, mandate, Voucher::PLATFORM, input).await?;
     Ok((StatusCode::CREATED, Json(Data { data })))
+}
+
+/// Import an org's keys.
+///
+/// Keys that its partner uses already go on working, known by the hashes that another system kept of them: all of them,
+/// or none. Each is hashed as the service's own are once it was used, counts among the ten live keys, is rotated (to one
+/// of the service's own), revoked and listed as they are, and ends when it is said to, or sooner. A form that allows less
+/// than 128 bits of randomness is refused.
+#[utoipa::path(
+    post, path = "/internal/orgs/{org}/tenant-keys/import", tag = "Orgs", params(OrgPath), request_body = ImportKeys,
+    responses(
+        (status = 201, description = "The keys, as their org sees them.", body = Data<Vec<TenantKeyEntry>>),
+        (status = 404, description = "`not_found`: there is no such org."),
+        (status = 409, description = "`too_many_live_keys`: it would have more than 10."),
+    ),
+)]
+async fn import_tenant_keys(
+    State(app): State<App>,
+    author: PlatformAuthor,
+    Valid((path, input)): Valid<(OrgPath, ImportKeys)>,
+) -> Result<(StatusCode, Json<Data<Vec<TenantKeyEntry>>>), ApiError> {
+    let org_id = find(&app, &path).await?;
+    let imported = key_import::import(&Maker::of(&app), author.for_org(org_id), input).await?;
+    // Here at once, elsewhere as soon as the announcement is heard.
+    app.identity.key_patterns.read(&app.db, &app.keyring, app.clock.now()).await?;
+    let data = imported.into_iter().map(|key| TenantKeyEntry::of(key, None)).collect();
+    app.outbox.wake(org_id, Stream::Credentials);
+    Ok((StatusCode::CREATED, Json(Data { data })))
+}
+
+/// An org as [`get_platform_org`] shows it.
+///
+/// # Errors
+/// 404 where there is none, or that the database cannot be asked.
+pub async fn shown(app: &App, org_id: OrgId) -> Result<serde_json::Value, ApiError> {
+    serde_json::to_value(reply::one(app, org_id).await?.data).map_err(ApiError::internal)
 }
 
 async fn change(

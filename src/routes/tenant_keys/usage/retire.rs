@@ -149,6 +149,7 @@ mod tests {
     use crate::identity::allowed_networks::AllowedNetworks;
     use crate::identity::key_scopes::KeyRights;
     use crate::ids::KeyId;
+    use crate::routes::tenant_keys::rules::KeyOrigin;
 
     fn at(text: &str) -> DateTime<Utc> {
         format!("2026-11-{text}:00Z").parse().unwrap()
@@ -170,6 +171,7 @@ mod tests {
             rotated_to: None,
             revoked_at: None,
             pending: None,
+            origin: KeyOrigin::Made,
             leak: None,
             rights: KeyRights::UNRESTRICTED,
             networks: AllowedNetworks::ANY,
