@@ -1,7 +1,7 @@
 //! The embedded Postgres, as the environment configures it: its settings, and errors that name the
 //! variable to set.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use embedded_postgres::{Blocked, Embedded, EmbeddedError, Settings};
 use sqlx::postgres::PgConnectOptions;
@@ -22,6 +22,11 @@ pub fn running(config: &Config) -> Option<PgConnectOptions> {
 /// Returns `true` if a cluster was made in `DATA_DIR`.
 pub fn exists(data_dir: &Path) -> bool {
     embedded_postgres::has_cluster(data_dir)
+}
+
+/// The directory of the binaries that the cluster would run from. Nothing is made or started.
+pub fn look(config: &Config) -> Result<PathBuf, CliError> {
+    embedded_postgres::look(&settings(config)).map_err(in_words)
 }
 
 /// Makes `DATA_DIR`, if the user that the cluster would run as can get to it.

@@ -8,17 +8,13 @@ use serde_json::json;
 
 use super::CliError;
 use super::output::Output;
+use crate::readiness::NotReady;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Asks `/readyz` on the internal listener.
-pub fn run(mut address: SocketAddr, output: Output) -> Result<(), CliError> {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        });
-    }
+pub fn run(address: SocketAddr, output: Output) -> Result<(), CliError> {
+    let address = on_this_machine(address);
     let problem = match ask(address) {
         Err(error) => Some(format!("no answer from {address}: {error}")),
         Ok(reply) if is_ready(&reply) => None,
@@ -28,6 +24,25 @@ pub fn run(mut address: SocketAddr, output: Output) -> Result<(), CliError> {
         output.show(&json!({ "ready": problem.is_none(), "problem": problem }), "")?;
     }
     problem.map_or(Ok(()), |problem| Err(problem.into()))
+}
+
+/// What a service of ours says of itself at an address; `None` where something else listens.
+pub fn readiness(address: SocketAddr) -> Option<String> {
+    let reply = ask(on_this_machine(address)).ok()?;
+    let said = reason(&reply);
+    let is_ours = is_ready(&reply) || NotReady::ALL.iter().any(|reason| reason.text() == said);
+    is_ours.then(|| said.to_owned())
+}
+
+/// Where to ask a service that listens on all addresses.
+fn on_this_machine(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
 }
 
 /// One request needs no HTTP client.

@@ -35,6 +35,21 @@ impl Master {
         Ok(Self { keys, passphrase, derived: OnceCell::new() })
     }
 
+    /// The same, and nothing is made: for who only looks.
+    pub fn existing(config: &Config) -> Result<Self, CliError> {
+        let is_embedded = config.master.keys.is_none()
+            && config.master.passphrase_file.is_none()
+            && config.database.is_none();
+        if is_embedded {
+            let file = config.data_dir.join("master.key");
+            let text = private::read_secret(&file, owner_of(&config.data_dir))?;
+            let keys =
+                MasterKeys::parse(text.trim()).map_err(|problem| format!("{}: {problem}", file.display()))?;
+            return Ok(Self { keys: Some(keys), passphrase: None, derived: OnceCell::new() });
+        }
+        Self::required(config)
+    }
+
     /// The same where something will be sealed.
     pub fn required(config: &Config) -> Result<Self, CliError> {
         let master = Self::find(config)?;
@@ -53,15 +68,17 @@ impl Master {
 
     /// Tries the key on what a database already has. Nothing is changed.
     pub async fn check(&self, db: &Db) -> Result<(), CliError> {
+        if self.is_missing() { Ok(()) } else { self.opened(db).await.map(drop) }
+    }
+
+    /// The same; gives the keys, or none where nothing is sealed yet.
+    pub async fn opened(&self, db: &Db) -> Result<Option<MasterKeys>, CliError> {
         let direct = db.direct();
         let sealed = keyring::sealed_sample(&direct).await;
         direct.close().await;
-        let Some(sealed) = sealed? else { return Ok(()) };
-        if self.is_missing() {
-            return Ok(());
-        }
+        let Some(sealed) = sealed? else { return Ok(None) };
         let keys = self.derive(sealed.salt.as_deref()).await?;
-        sealed.opens_with(&keys).map_err(|error| {
+        sealed.opens_with(&keys).map(|()| Some(keys)).map_err(|error| {
             format!(
                 "the master key does not open what this database holds, and nothing was changed: {error}. Set \
                  MASTER_KEYS, MASTER_KEYS_FILE or MASTER_PASSPHRASE_FILE to the key that it was made with (on the \

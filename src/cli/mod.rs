@@ -5,15 +5,18 @@ mod audit;
 mod cluster;
 mod database;
 mod demo;
+mod doctor;
 mod event;
 mod healthcheck;
 mod key;
 pub mod keys;
 mod leak;
+mod manual;
 mod master;
 mod networks;
 mod org;
 mod output;
+mod platform;
 mod queues;
 mod report;
 pub mod reseal;
@@ -71,6 +74,11 @@ enum Command {
     /// Ask for an org's reports, and hand them over
     #[command(subcommand)]
     Report(report::ReportCommand),
+    /// Show what would have to change for orgs, streams and queues to be as a file says; exits 0 where nothing would, 2
+    /// where something would
+    Plan(platform::PlanArguments),
+    /// Make orgs, streams and queues what a file says
+    Apply(platform::ApplyArguments),
     /// Check the audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -95,8 +103,13 @@ enum Command {
         /// bash, zsh or fish
         shell: clap_complete::Shell,
     },
+    /// Print the manual page, or write one for each command
+    Man(manual::ManArguments),
     /// Ask a running service whether it is ready; for container health checks
     Healthcheck,
+    /// Look for what is wrong with configuration, database, clock, keys and the way to and from here, and say what to
+    /// do; changes nothing. Exits 0, 1 (warnings, with --strict) or 2 (something does not work)
+    Doctor(doctor::DoctorArguments),
 }
 
 /// Any failure of a command; printed once, on standard error.
@@ -106,16 +119,20 @@ type CliError = Box<dyn std::error::Error + Send + Sync>;
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(problem) = dotenv::load() {
+    let (command, output) = (cli.command.unwrap_or(Command::Serve), Output { json: cli.json });
+    let settings = dotenv::load();
+    if let Command::Doctor(arguments) = &command {
+        return doctor::run(arguments, settings, output).unwrap_or_else(|error| fail(&error.to_string()));
+    }
+    if let Err(problem) = settings {
         return fail(&problem);
     }
-    let command = cli.command.unwrap_or(Command::Serve);
     if cli.json && matches!(command, Command::Serve) {
         let message = "serve prints a log and no object: for lines of JSON set LOG_FORMAT=json";
         Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
     }
-    match dispatch(command, Output { json: cli.json }) {
-        Ok(()) => ExitCode::SUCCESS,
+    match dispatch(command, output) {
+        Ok(code) => code,
         Err(error) => fail(&error.to_string()),
     }
 }
@@ -125,25 +142,30 @@ fn fail(message: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn dispatch(command: Command, output: Output) -> Result<(), CliError> {
-    if let Command::Openapi { internal } = command {
-        let document = if internal { crate::app::internal_document() } else { crate::app::document() };
-        return output::whole(&crate::openapi::to_json(&document));
-    }
-    if let Command::Errors = command {
-        return output::whole(&crate::routes::errors::markdown());
-    }
-    if let Command::Completions { shell } = command {
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut Cli::command(), "partner-api", &mut script);
-        return output::whole(&String::from_utf8(script)?);
-    }
-    if let Command::VerifyEvent(keys) = &command {
-        return event::verify(keys, output);
+/// Commands that need no configuration; `None` for the others.
+fn answered(command: &Command, output: Output) -> Option<Result<(), CliError>> {
+    Some(match command {
+        Command::Openapi { internal } => {
+            let document = if *internal { crate::app::internal_document() } else { crate::app::document() };
+            output::whole(&crate::openapi::to_json(&document))
+        }
+        Command::Errors => output::whole(&crate::routes::errors::markdown()),
+        Command::Completions { shell } => {
+            manual::completions(*shell, Cli::command()).and_then(|script| output::whole(&script))
+        }
+        Command::Man(arguments) => manual::print(arguments, Cli::command(), output),
+        Command::VerifyEvent(keys) => event::verify(keys, output),
+        _ => return None,
+    })
+}
+
+fn dispatch(command: Command, output: Output) -> Result<ExitCode, CliError> {
+    if let Some(outcome) = answered(&command, output) {
+        return outcome.map(|()| ExitCode::SUCCESS);
     }
     let config = Config::from_env()?;
     if let Command::Healthcheck = command {
-        return healthcheck::run(config.internal_listen_addr, output);
+        return healthcheck::run(config.internal_listen_addr, output).map(|()| ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -158,14 +180,19 @@ fn dispatch(command: Command, output: Output) -> Result<(), CliError> {
             Command::Token(command) => token::run(&config, command, output).await,
             Command::Event(command) => event::run(&config, command, output).await,
             Command::Report(command) => report::run(&config, command, output).await,
+            Command::Plan(arguments) => return platform::plan(&config, &arguments, output).await,
+            Command::Apply(arguments) => return platform::apply(&config, &arguments, output).await,
             Command::Audit(command) => audit::run(&config, command, output).await,
             Command::Reseal { check } => reseal::run(&config, check, output).await,
-            // Answered above, without a runtime.
+            // Answered before, without a runtime.
             Command::Openapi { .. }
             | Command::Errors
             | Command::Completions { .. }
+            | Command::Man(_)
             | Command::Healthcheck
+            | Command::Doctor(_)
             | Command::VerifyEvent(_) => Ok(()),
         }
+        .map(|()| ExitCode::SUCCESS)
     })
 }

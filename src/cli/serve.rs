@@ -71,7 +71,7 @@ fn warn_about_internal(config: &Config) {
 }
 
 /// Loopback, or an address of a private network (RFC 1918, RFC 4193, RFC 3927, RFC 4291).
-fn is_private(address: IpAddr) -> bool {
+pub fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),

@@ -119,6 +119,14 @@ pub struct ConfigError {
     problem: String,
 }
 
+impl ConfigError {
+    /// The variable's name.
+    #[must_use]
+    pub fn variable(&self) -> &'static str {
+        self.variable
+    }
+}
+
 /// Every variable, in the order of `.env.example`.
 pub const VARIABLES: &[&str] = &[
     "LISTEN_ADDR",

@@ -123,6 +123,20 @@ pub fn try_way(data_dir: &Path) -> Result<(), EmbeddedError> {
     Account::choose(&cluster)?.try_way(&cluster)
 }
 
+/// Looks for the binaries, and tries the way to the cluster, as a start would; gives the binaries' directory. Nothing is
+/// made or started.
+///
+/// # Errors
+/// As [`Embedded::start`], as far as it would come.
+pub fn look(settings: &Settings) -> Result<PathBuf, EmbeddedError> {
+    let directory = &settings.data_dir;
+    let cluster =
+        std::path::absolute(directory).map_err(EmbeddedError::io("name", directory))?.join("postgres");
+    let account = Account::choose(&cluster)?;
+    account.try_way(&cluster)?;
+    Ok(binaries::Binaries::find(settings.pg_bin.as_deref(), &cluster, &account)?.directory)
+}
+
 /// Returns `true` if a cluster was made under `data_dir`.
 #[must_use]
 pub fn has_cluster(data_dir: &Path) -> bool {

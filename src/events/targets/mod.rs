@@ -8,6 +8,7 @@ mod error;
 mod event_hubs;
 mod kafka;
 mod outbound;
+pub mod reach;
 pub mod settings;
 #[cfg(feature = "aws")]
 mod sqs;

@@ -42,6 +42,11 @@ impl Input for QueuePath {
 }
 
 impl QueuePath {
+    /// The queue of this stream.
+    pub fn of(stream: &str) -> Self {
+        Self { queue_name: stream.to_owned() }
+    }
+
     /// The stream of that name, if there is one.
     pub async fn find(&self, streams: &Streams) -> Result<Option<StreamName>, ApiError> {
         streams.find(&self.queue_name).await

@@ -1,14 +1,17 @@
 //! The program as operators run it (contract 11).
 
 mod databases;
+mod doctor;
 mod embedded;
 mod files;
 mod json;
 mod keys;
 mod master;
 mod org;
+mod platform;
 mod report;
 mod serve;
+mod shells;
 mod start;
 
 use std::net::SocketAddr;

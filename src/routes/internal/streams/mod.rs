@@ -60,7 +60,7 @@ async fn get_stream(
     State(app): State<App>,
     Valid(path): Valid<StreamPath>,
 ) -> Result<Json<Data<PlatformStreamReply>>, ApiError> {
-    shown(&app, &path.name).await
+    reply_of(&app, &path.name).await
 }
 
 /// Put a stream in place.
@@ -80,16 +80,34 @@ async fn put_stream(
     Extension(platform): Extension<Platform>,
     Valid((path, input)): Valid<(StreamPath, PutStream)>,
 ) -> Result<Json<Data<PlatformStreamReply>>, ApiError> {
-    if path.name.parse::<Stream>().is_ok() {
-        return Err(Code::BuiltInStream.into());
-    }
     let types = input.types.len();
-    store::put(&app.db, path.name.clone(), input, app.clock.now()).await?;
+    put(&app, path.name.clone(), input).await?;
     tracing::info!(stream = path.name, types, token_id = %platform.token_id, "a stream was put in place");
-    shown(&app, &path.name).await
+    reply_of(&app, &path.name).await
 }
 
-async fn shown(app: &App, name: &str) -> Result<Json<Data<PlatformStreamReply>>, ApiError> {
+/// Puts a stream in place.
+///
+/// # Errors
+/// 409 for one of the service's own and for one too many; 422 for a type of another stream.
+pub async fn put(app: &App, name: String, input: PutStream) -> Result<(), ApiError> {
+    if name.parse::<Stream>().is_ok() {
+        return Err(Code::BuiltInStream.into());
+    }
+    store::put(&app.db, name, input, app.clock.now()).await
+}
+
+/// A stream as [`get_stream`] shows it; `None` where there is none.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn shown(app: &App, name: &str) -> Result<Option<serde_json::Value>, ApiError> {
+    let catalogue = app.streams.read().await?;
+    let Some(stream) = catalogue.stream(name) else { return Ok(None) };
+    serde_json::to_value(PlatformStreamReply::of(stream)?).map(Some).map_err(ApiError::internal)
+}
+
+async fn reply_of(app: &App, name: &str) -> Result<Json<Data<PlatformStreamReply>>, ApiError> {
     let catalogue = app.streams.read().await?;
     let stream = catalogue.stream(name).ok_or(Code::UnknownStream)?;
     Ok(Json(Data { data: PlatformStreamReply::of(stream)? }))

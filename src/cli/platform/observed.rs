@@ -1,0 +1,184 @@
+//! What there is, held against what the file wants.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value, json};
+
+use super::file::{Wanted, WantedOrg};
+use super::steps::{Action, Difference, Step, differing};
+use crate::cli::CliError;
+use crate::http::input::judge;
+use crate::ids::OrgId;
+use crate::routes::internal::{orgs, streams};
+use crate::routes::org;
+use crate::routes::queues::operator::{self, RegisterQueue};
+use crate::state::App;
+
+/// The steps for streams. Nothing ever deletes one: events of it may wait.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn streams(app: &App, wanted: &[(String, Value)]) -> Result<Vec<Step>, CliError> {
+    let mut steps = Vec::new();
+    for (name, body) in wanted {
+        let found = streams::shown(app, name).await?;
+        let Value::Object(fields) = body else { continue };
+        let differences = differing(&found.clone().unwrap_or_default(), &with_schemas(fields));
+        if !differences.is_empty() {
+            let (name, body, exists) = (name.clone(), body.clone(), found.is_some());
+            let action = Action::PutStream { name, body, exists };
+            steps.push(Step { action, differences });
+        }
+    }
+    Ok(steps)
+}
+
+/// As streams are shown: a type without a schema has the schema null.
+fn with_schemas(fields: &Map<String, Value>) -> Map<String, Value> {
+    let mut fields = fields.clone();
+    let types = fields.get_mut("types").and_then(Value::as_array_mut);
+    for kind in types.into_iter().flatten().filter_map(Value::as_object_mut) {
+        kind.entry("schema").or_insert(Value::Null);
+    }
+    fields
+}
+
+/// The steps for orgs and their queues; with `prune` also for those that the file does not name.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn orgs(app: &App, wanted: &Wanted, prune: bool) -> Result<Vec<Step>, CliError> {
+    let mut steps = Vec::new();
+    for org in &wanted.orgs {
+        let found = org::store::find_by_key(&app.db.pool, &org.key).await?;
+        let org_id = found.as_ref().map(|found| found.id);
+        steps.extend(one(app, org, org_id).await?);
+        steps.extend(queues(app, org, org_id, prune).await?);
+    }
+    if prune && wanted.names_orgs {
+        let named: HashSet<_> = wanted.orgs.iter().map(|org| org.key.as_str()).collect();
+        let all = org::store::list(&app.db.pool).await?;
+        let others = all.into_iter().filter(|org| !named.contains(org.key.as_str()));
+        steps.extend(
+            others.map(|org| Step { action: Action::DeleteOrg { key: org.key }, differences: Vec::new() }),
+        );
+    }
+    Ok(steps)
+}
+
+async fn one(app: &App, wanted: &WantedOrg, org_id: Option<OrgId>) -> Result<Option<Step>, CliError> {
+    let key = wanted.key.clone();
+    let Some(org_id) = org_id else {
+        let differences = differing(&Value::Null, &wanted.fields);
+        let action = Action::MakeOrg { key, fields: wanted.fields.clone() };
+        return Ok(Some(Step { action, differences }));
+    };
+    let found = orgs::shown(app, org_id).await?;
+    let differences = differing(&found, &with_bursts(&wanted.fields));
+    let differing = |field: &str| differences.iter().any(|difference| difference.field == field);
+    let fields: Map<_, _> = wanted
+        .fields
+        .iter()
+        .filter(|(field, _)| differing(field))
+        .map(|(f, v)| (f.clone(), v.clone()))
+        .collect();
+    if fields.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Step { action: Action::ChangeOrg { key, fields }, differences }))
+}
+
+/// As limits are shown: without a burst of its own a rate is its burst.
+fn with_bursts(fields: &Map<String, Value>) -> Map<String, Value> {
+    let mut fields = fields.clone();
+    if let Some(limits) = fields.get_mut("limits").and_then(Value::as_object_mut) {
+        let rate = limits.get("rate").cloned().unwrap_or_default();
+        let burst = if rate == json!(0) { Value::Null } else { rate };
+        let shown = limits.entry("burst").or_insert_with(|| burst.clone());
+        if burst.is_null() {
+            *shown = Value::Null;
+        }
+    }
+    fields
+}
+
+async fn queues(
+    app: &App,
+    wanted: &WantedOrg,
+    org_id: Option<OrgId>,
+    prune: bool,
+) -> Result<Vec<Step>, CliError> {
+    let Some(queues) = &wanted.queues else { return Ok(Vec::new()) };
+    let (org, mut steps) = (wanted.key.clone(), Vec::new());
+    for (stream, body) in queues {
+        let (register, _) = judge::<RegisterQueue>(body.to_string().as_bytes(), app.clock.now());
+        let register = register.ok_or("a queue was judged before")?;
+        let found = match org_id {
+            Some(org_id) => operator::differences(app, org_id, stream, &register).await?,
+            None => None,
+        };
+        let (exists, fields) = (found.is_some(), found.unwrap_or_else(|| vec!["type".to_owned()]));
+        let difference = |field: String| Difference { from: Value::Null, to: shown(body, &field), field };
+        if !fields.is_empty() {
+            let (org, stream, body) = (org.clone(), stream.clone(), body.clone());
+            let differences = fields.into_iter().map(difference).collect();
+            steps.push(Step { action: Action::PutQueue { org, stream, body, exists }, differences });
+        }
+    }
+    if let (true, Some(org_id)) = (prune, org_id) {
+        let named: HashSet<_> = queues.iter().map(|(stream, _)| stream.as_str()).collect();
+        for stream in operator::streams(&app.db, &app.clock, org_id).await? {
+            if !named.contains(stream.as_str()) {
+                let action = Action::RemoveQueue { org: org.clone(), stream };
+                steps.push(Step { action, differences: Vec::new() });
+            }
+        }
+    }
+    Ok(steps)
+}
+
+/// What a field will be; of credentials, that they are another one.
+fn shown(body: &Value, field: &str) -> Value {
+    let is_settings = body["type"] == field;
+    match &body[field] {
+        Value::Null if field == operator::CREDENTIAL => json!("(another one)"),
+        Value::Object(settings) if is_settings => public(settings),
+        other => other.clone(),
+    }
+}
+
+/// Settings without what is sealed.
+fn public(settings: &Map<String, Value>) -> Value {
+    let hidden = |name: &str| ["sas_token", "sas_key", "password"].contains(&name);
+    let shown = settings.iter().filter(|(name, _)| !hidden(name)).map(|(name, value)| match value {
+        Value::Object(inner) => (name.clone(), public(inner)),
+        other => (name.clone(), other.clone()),
+    });
+    Value::Object(shown.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_compared_as_they_are_shown() {
+        for (wanted, shown) in [
+            (json!({"rate": 50}), json!({"rate": 50, "burst": 50})),
+            (json!({"rate": 50, "burst": 100}), json!({"rate": 50, "burst": 100})),
+            (json!({"rate": 0}), json!({"rate": 0, "burst": null})),
+            (json!({"rate": 0, "burst": 7}), json!({"rate": 0, "burst": null})),
+            (json!(null), json!(null)),
+        ] {
+            let Value::Object(fields) = json!({ "limits": wanted }) else { unreachable!() };
+            assert_eq!(with_bursts(&fields)["limits"], shown);
+        }
+    }
+
+    #[test]
+    fn no_credential_is_shown() {
+        let body = json!({"type": "kafka", "kafka": {"topic": "t", "sasl": {"username": "u", "password": "marker"}}});
+        assert_eq!(shown(&body, "kafka"), json!({"topic": "t", "sasl": {"username": "u"}}));
+        assert_eq!(shown(&body, operator::CREDENTIAL), json!("(another one)"));
+    }
+}
