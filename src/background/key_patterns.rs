@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::rounds::{Outage, tell, ticks};
 use crate::identity::key_patterns::forget_unused;
 use crate::state::App;
 
@@ -13,24 +14,19 @@ const FORGET_EVERY: u32 = 360;
 
 /// Follows changes for as long as the process lives.
 pub async fn follow(app: App) {
-    let mut ticks = tokio::time::interval(LOOK_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut was_ok, mut looks) = (true, 0_u32);
+    let mut ticks = ticks(LOOK_INTERVAL);
+    let (mut outage, mut looks) = (Outage::default(), 0_u32);
     loop {
         tokio::select! {
             _ = ticks.tick() => looks = looks.wrapping_add(1),
             () = app.identity.key_patterns.changed.notified() => {}
         }
         let now = app.clock.now();
-        let outcome = app.identity.key_patterns.read(&app.db, &app.keyring, now).await;
-        if let (Err(error), true) = (&outcome, was_ok) {
-            tracing::warn!(%error, "the forms of imported keys cannot be read again yet");
-        }
-        was_ok = outcome.is_ok();
-        if looks % FORGET_EVERY == 1
-            && let Err(error) = forget_unused(&app.db.pool, now).await
-        {
-            tracing::warn!(%error, "forms of imported keys that nobody uses could not be forgotten");
+        let read = app.identity.key_patterns.read(&app.db, &app.keyring, now).await;
+        outage.note(&read, "the forms of imported keys cannot be read again yet");
+        if looks % FORGET_EVERY == 1 {
+            let forgotten = forget_unused(&app.db.pool, now).await;
+            tell(forgotten, "forms of imported keys that nobody uses could not be forgotten");
         }
     }
 }

@@ -28,7 +28,6 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
         "which forms of imported keys are in use",
     ),
     ("orgs", "(SELECT count(*) FROM orgs)", "`doctor` counts"),
-    ("orgs", "FROM orgs WHERE frozen_at IS NOT NULL", "`doctor` counts"),
     ("tenant_keys", "AND pending_of IS NULL AND expires_at BETWEEN $1 AND $2", "`doctor` counts"),
     ("public_keys", "AND expires_at BETWEEN $1 AND $2", "`doctor` counts"),
     ("event_queues", "count(*) FILTER (WHERE failing_since IS NOT NULL)", "`doctor` counts"),

@@ -39,7 +39,7 @@ pub struct ImportKeys {
     pub pattern: KeyPattern,
     /// The secret under `hmac-sha256` hashes: as it is, or after `base64:` or `hex:`. It is stored sealed, and forgotten
     /// with the last key of this form.
-    #[schema(value_type = Option<String>, required = false, min_length = 16, max_length = 1024)]
+    #[schema(value_type = Option<String>, format = Password, write_only, required = false, min_length = 16, max_length = 1024)]
     pub hmac_secret: Option<Secret<Vec<u8>>>,
     /// The keys.
     #[schema(value_type = Vec<ImportKey>, min_items = 1, max_items = 10)]
