@@ -91,9 +91,9 @@ impl Display for Finding {
             Level::Warn => "warn",
             Level::Fail => "FAIL",
         };
-        write!(f, "{level:4}  {:13}  {}", self.check, self.seen)?;
+        write!(f, "{level:4}  {:14}  {}", self.check, self.seen)?;
         match &self.advice {
-            Some(advice) => write!(f, "\n{:21}do: {advice}", ""),
+            Some(advice) => write!(f, "\n{:22}do: {advice}", ""),
             None => Ok(()),
         }
     }
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(code(&report, false), format!("{two:?}"));
         assert_eq!(
             report.0[1].to_string(),
-            "warn  clock          1.2 s apart\n                     do: run NTP"
+            "warn  clock           1.2 s apart\n                      do: run NTP"
         );
     }
 }

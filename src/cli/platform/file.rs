@@ -157,8 +157,14 @@ fn parse(text: &str) -> Result<PlatformFile, String> {
         with_snippet: false,
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let place = error.location().map(|at| format!("line {}, column {}: ", at.line(), at.column()));
-        format!("{}{}", place.unwrap_or_default(), error.without_snippet())
+        let said = error.without_snippet().to_string();
+        // The place comes first here, and advice for programmers not at all.
+        let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
+        let said = said.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
+        match error.location() {
+            Some(at) => format!("line {}, column {}: {said}", at.line(), at.column()),
+            None => said.to_owned(),
+        }
     })
 }
 
