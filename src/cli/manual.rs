@@ -25,7 +25,9 @@ pub struct ManArguments {
 pub fn completions(shell: Shell, mut command: Command) -> Result<String, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, NAME, &mut script);
-    Ok(String::from_utf8(script)?)
+    // clap_complete takes a hyphen in a program's name for the start of a subcommand, but not everywhere, so that bash
+    // would complete nothing below the first word.
+    Ok(String::from_utf8(script)?.replace("partner__subcmd__api", "partner__api"))
 }
 
 /// Runs `man`.
