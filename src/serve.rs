@@ -91,6 +91,7 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
     let (changes, clock_offset) = ChangeFeed::new(app.db.clone(), app.trust.clone(), app.clock.clone());
     tasks.spawn(changes.run(app.caches()));
     probe::probe(&app, 0).await;
+    key_patterns::look(&app).await;
     tasks.spawn(probe::probe_forever(app.clone(), clock_offset));
     tasks.spawn(service_keys::follow(app.clone()));
     tasks.spawn(streams::follow(app.clone()));

@@ -8,25 +8,30 @@ use crate::identity::key_patterns::forget_unused;
 use crate::state::App;
 
 /// The time that a new form may go unseen where its announcement was lost.
-const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// Looks between two times of forgetting.
-const FORGET_EVERY: u32 = 360;
+const FORGET_EVERY: u32 = 1_800;
+const UNREAD: &str = "the forms of imported keys cannot be read yet";
+
+/// Reads them before the first request asks.
+pub async fn look(app: &App) {
+    tell(app.identity.key_patterns.refresh().await, UNREAD);
+}
 
 /// Follows changes for as long as the process lives.
 pub async fn follow(app: App) {
     let mut ticks = ticks(LOOK_INTERVAL);
     let (mut outage, mut looks) = (Outage::default(), 0_u32);
     loop {
-        tokio::select! {
-            _ = ticks.tick() => looks = looks.wrapping_add(1),
-            () = app.identity.key_patterns.changed.notified() => {}
-        }
-        let now = app.clock.now();
-        let read = app.identity.key_patterns.read(&app.db, &app.keyring, now).await;
-        outage.note(&read, "the forms of imported keys cannot be read again yet");
-        if looks % FORGET_EVERY == 1 {
-            let forgotten = forget_unused(&app.db.pool, now).await;
+        let is_look = tokio::select! {
+            _ = ticks.tick() => true,
+            () = app.identity.key_patterns.changed.notified() => false,
+        };
+        outage.note(&app.identity.key_patterns.refresh().await, UNREAD);
+        if is_look && looks.is_multiple_of(FORGET_EVERY) {
+            let forgotten = forget_unused(&app.db.pool, app.clock.now()).await;
             tell(forgotten, "forms of imported keys that nobody uses could not be forgotten");
         }
+        looks = looks.wrapping_add(u32::from(is_look));
     }
 }

@@ -21,7 +21,6 @@ use crate::identity::key_scopes::KeyRights;
 use crate::ids::{KeyId, parse_uuid};
 use crate::routes::internal::orgs::key_import::{self, ImportKeys};
 use crate::routes::org;
-use crate::routes::org::credentials::Maker;
 use crate::routes::tenant_keys::operator::Operator;
 use crate::routes::tenant_keys::rules::StoredTenantKey;
 use crate::routes::tenant_keys::{CreateTenantKey, RotateTenantKey};
@@ -178,17 +177,24 @@ impl Task {
 fn import(file: &str, secret: Option<&Path>, clock: &Clock) -> Result<ImportKeys, CliError> {
     let mut text = Zeroizing::new(String::new());
     let read = match file {
-        "-" => io::stdin().take(MAX_IMPORT).read_to_string(&mut text),
-        file => File::open(file).and_then(|opened| opened.take(MAX_IMPORT).read_to_string(&mut text)),
+        "-" => io::stdin().take(MAX_IMPORT + 1).read_to_string(&mut text),
+        file => File::open(file).and_then(|opened| opened.take(MAX_IMPORT + 1).read_to_string(&mut text)),
     };
-    read.map_err(|error| format!("{file} cannot be read: {error}"))?;
+    let size = read.map_err(|error| format!("{file} cannot be read: {error}"))?;
+    if size as u64 > MAX_IMPORT {
+        return Err(format!("{file} is larger than {} KiB", MAX_IMPORT >> 10).into());
+    }
+    let Some(path) = secret else {
+        // As it is written: a name twice is refused, as by the API.
+        return rules::judged_text(file, &text, clock.now());
+    };
     let mut body: Value =
         serde_json::from_str(&text).map_err(|error| format!("{file} is no JSON: {error}"))?;
-    if let (Some(path), Value::Object(body)) = (secret, &mut body) {
+    if let Value::Object(body) = &mut body {
         let secret = private::read_secret(path, None)?;
         body.insert("hmac_secret".to_owned(), secret.trim_end_matches(['\r', '\n']).into());
     }
-    rules::judged(&body, clock.now())
+    rules::judged_text(file, &body.to_string(), clock.now())
 }
 
 fn key_id(text: &str) -> Result<KeyId, CliError> {
@@ -203,13 +209,6 @@ pub async fn run(config: &Config, command: KeyCommand, output: Output) -> Result
         let org_id = org::by_key(&opened.db, &org_key).await?.id;
         let keyring = opened.keyring().await?;
         let key_form = config.key_form;
-        if let Task::Import(wanted) = task {
-            let mandate = Mandate::operator(org_id, &keyring);
-            let maker = Maker::new(config, opened.db.clone(), clock.clone(), keyring);
-            let keys = key_import::import(&maker, mandate, wanted).await?;
-            let lines = keys.iter().map(described);
-            return output.list(&json!({ "imported": keys }), lines);
-        }
         perform(
             &Operator { db: &opened.db, clock: &clock, keyring: &keyring, key_form, org_id },
             task,
@@ -236,8 +235,12 @@ async fn perform(operator: &Operator<'_>, task: Task, output: Output) -> Result<
         Task::Rotate(wanted) => {
             operator.rotate(wanted, move |old, new, secret| shown(output, old, new, secret)).await
         }
-        // Taken above: it needs what makes credentials.
-        Task::Import(_) => Ok(()),
+        Task::Import(wanted) => {
+            let Operator { db, clock, keyring, org_id, .. } = operator;
+            let mandate = Mandate::operator(*org_id, keyring);
+            let keys = key_import::import((db, clock, keyring), mandate, wanted).await?;
+            output.list(&json!({ "imported": keys }), keys.iter().map(described))
+        }
         Task::Confirm(id) => {
             operator.confirm(id).await?;
             output.done(&json!({ "confirmed": id }), format!("Confirmed {id}."))

@@ -15,7 +15,6 @@ use crate::changes::Mandate;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::keyring::Keyring;
-use crate::crypto::tenant_key::TenantKey;
 use crate::identity::key_patterns::KeyPatterns;
 use crate::routes::leaks::input::{LeakReport, kept_url};
 use crate::routes::leaks::response::{Outcome, respond};
@@ -52,14 +51,14 @@ pub async fn run(config: &Config, command: LeakCommand, output: Output) -> Resul
     let lines: Result<Vec<_>, _> = io::stdin().lock().lines().map(|line| line.map(Zeroizing::new)).collect();
     let lines = lines?;
     with_schema(config, async |opened| {
-        let (keyring, patterns) = (opened.keyring().await?, KeyPatterns::default());
-        patterns.read(&opened.db, &keyring, Clock::system().now()).await?;
+        let keyring = opened.keyring().await?;
+        let patterns = KeyPatterns::new(opened.db.clone(), keyring.clone(), Clock::system());
         let mut reports = Vec::new();
         for text in lines.iter().map(|line| line.trim()).filter(|text| !text.is_empty()) {
-            match TenantKey::parse(text.as_bytes()).or_else(|| patterns.recognise(text.as_bytes())) {
+            match patterns.key(text.as_bytes()).await? {
                 Some(key) => reports.push(LeakReport {
                     key: Some(key),
-                    unrecognised: None,
+                    text: None,
                     source: Cow::Owned(source.clone()),
                     url: url.as_deref().and_then(kept_url),
                     note: None,

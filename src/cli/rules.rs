@@ -19,6 +19,22 @@ pub fn judged<T: Input>(arguments: &Value, now: DateTime<Utc>) -> Result<T, CliE
     }
 }
 
+/// Reads the body of a file as the API would take it.
+///
+/// # Errors
+/// Every rule that it breaks, after the file's name.
+pub fn judged_text<T: Input>(file: &str, body: &str, now: DateTime<Utc>) -> Result<T, CliError> {
+    let (input, problems) = judge::<T>(body.as_bytes(), now);
+    match input {
+        Some(input) if problems.is_empty() => Ok(input),
+        _ => {
+            let said: Vec<_> =
+                problems.iter().map(|problem| format!("{} {}", problem.field(), problem.msg)).collect();
+            Err(format!("{file}: {}", said.join("; ")).into())
+        }
+    }
+}
+
 /// With the argument's name for the field's. A position in a list is the position of the argument.
 fn described(problem: &Problem) -> String {
     let field = problem.top_field();

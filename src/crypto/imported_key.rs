@@ -119,6 +119,13 @@ impl KeyPattern {
         self.alphabet
     }
 
+    /// Returns `false` for a text that is too short or too long for any form.
+    #[must_use]
+    pub fn may_fit(text: &str) -> bool {
+        let [least, most] = Self::LENGTHS.map(usize::from);
+        (least..=MAX_PREFIX + most).contains(&text.len())
+    }
+
     /// Returns `true` for a text of this form.
     #[must_use]
     pub fn fits(&self, text: &str) -> bool {

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgExecutor;
 use tokio::sync::Notify;
 
+use crate::clock::Clock;
 use crate::crypto::associated_data;
 use crate::crypto::imported_key::{Alphabet, ForeignHash, KeyPattern};
 use crate::crypto::keyring::Keyring;
@@ -27,48 +28,75 @@ struct KnownPattern {
 
 /// The forms that some live key has.
 pub struct KeyPatterns {
-    known: RwLock<Arc<[KnownPattern]>>,
-    /// Whether there is any: all that a request pays where nothing was imported.
-    has_any: AtomicBool,
+    /// `None` until they are read.
+    known: RwLock<Option<Arc<[KnownPattern]>>>,
+    /// Whether they are known and there are none: all that a request pays where nothing was imported.
+    is_empty: AtomicBool,
     /// Told when one was added somewhere.
     pub changed: Notify,
-}
-
-impl Default for KeyPatterns {
-    fn default() -> Self {
-        Self { known: RwLock::new(Arc::from([])), has_any: AtomicBool::new(false), changed: Notify::new() }
-    }
+    db: Db,
+    keyring: Keyring,
+    clock: Clock,
 }
 
 impl KeyPatterns {
-    /// The key that a text is, if it has a known form; with the hashes under which it may be stored.
+    /// None are read yet.
     #[must_use]
-    pub fn recognise(&self, text: &[u8]) -> Option<TenantKey> {
-        if !self.has_any.load(Ordering::Relaxed) {
-            return None;
+    pub fn new(db: Db, keyring: Keyring, clock: Clock) -> Self {
+        let (known, is_empty, changed) = (RwLock::default(), AtomicBool::new(false), Notify::new());
+        Self { known, is_empty, changed, db, keyring, clock }
+    }
+
+    /// The key that a text is: one of ours, or one of the form of imported ones, with the hashes under which it may be
+    /// stored.
+    ///
+    /// # Errors
+    /// When it may be an imported one, forms were never read, and they cannot be read now.
+    pub async fn key(&self, text: &[u8]) -> Result<Option<TenantKey>, ApiError> {
+        let ours = TenantKey::parse(text);
+        match self.imported(text).await {
+            // Another installation of this service makes keys of our own form.
+            Ok(imported) => Ok(imported.or(ours)),
+            Err(_) if ours.is_some() => Ok(ours),
+            Err(error) => Err(error),
         }
-        let text = std::str::from_utf8(text).ok()?;
+    }
+
+    async fn imported(&self, text: &[u8]) -> Result<Option<TenantKey>, ApiError> {
+        if self.is_empty.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let text = std::str::from_utf8(text).ok().filter(|text| KeyPattern::may_fit(text));
+        let Some(text) = text else { return Ok(None) };
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = match known {
+            Some(known) => known,
+            None => self.read().await?,
+        };
         let mut fitting = known.iter().filter(|known| known.pattern.fits(text)).peekable();
-        fitting.peek()?;
-        let mut hashes = vec![ForeignHash::sha256(text)];
-        hashes.extend(
-            fitting.filter_map(|known| {
-                known.secret.as_ref().map(|secret| ForeignHash::hmac_sha256(text, secret))
-            }),
-        );
-        Some(TenantKey::imported(text.to_owned(), hashes))
+        if fitting.peek().is_none() {
+            return Ok(None);
+        }
+        let keyed = fitting.filter_map(|known| known.secret.as_ref());
+        let keyed = keyed.map(|secret| ForeignHash::hmac_sha256(text, secret));
+        let hashes = [ForeignHash::sha256(text)].into_iter().chain(keyed).collect();
+        Ok(Some(TenantKey::imported(text.to_owned(), hashes)))
     }
 
     /// Reads them again.
     ///
     /// # Errors
     /// When the database cannot be asked, or the master key opens no secret of theirs; what was known stays.
-    pub async fn read(&self, db: &Db, keyring: &Keyring, now: DateTime<Utc>) -> Result<(), ApiError> {
-        let found: Arc<[KnownPattern]> = load(&db.lookups, keyring, now).await?.into();
-        self.has_any.store(!found.is_empty(), Ordering::Relaxed);
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = found;
-        Ok(())
+    pub async fn refresh(&self) -> Result<(), ApiError> {
+        self.read().await.map(drop)
+    }
+
+    async fn read(&self) -> Result<Arc<[KnownPattern]>, ApiError> {
+        let found: Arc<[KnownPattern]> =
+            load(&self.db.lookups, &self.keyring, self.clock.now()).await?.into();
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
+        self.is_empty.store(found.is_empty(), Ordering::Relaxed);
+        Ok(found)
     }
 }
 

@@ -141,7 +141,7 @@ impl Identity {
                 settings.require_key_proof,
             ),
             keys: KeyDirectory::new(trust, db.clone(), metrics),
-            key_patterns: KeyPatterns::default(),
+            key_patterns: KeyPatterns::new(db.clone(), keyring.clone(), clock.clone()),
             token_keys: TokenKeys::new(keyring.clone(), db.clone(), clock.clone()),
             scopes_reported: OnceAMinute::default(),
             own_host: OwnHost::of(&settings.public_url),
@@ -208,7 +208,7 @@ impl Identity {
 
     /// The key decides; an `OrgId` beside it must agree, and `X-Tenant-Key-Id` is ignored.
     async fn by_key(&self, headers: &HeaderMap) -> Result<Found<Partner>, ApiError> {
-        let key = self.sent_key(headers).ok_or(Code::Unauthorized)?;
+        let key = self.sent_key(headers).await?;
         let (org_id, live) = match self.verify(&key).await.map_err(ApiError::unavailable)? {
             Verdict::Live(key, org) => (key.org_id, Some((key, org))),
             Verdict::Suspended(org_id) => (org_id, None),
@@ -262,15 +262,13 @@ impl Identity {
     }
 
     /// The one well-formed key that was sent.
-    #[must_use]
-    pub fn sent_key(&self, headers: &HeaderMap) -> Option<TenantKey> {
-        self.key(only(headers, &TENANT_KEY)?.as_bytes())
-    }
-
-    /// The key that a text is: one of ours, or one of the form of imported ones.
-    #[must_use]
-    pub fn key(&self, text: &[u8]) -> Option<TenantKey> {
-        TenantKey::parse(text).or_else(|| self.key_patterns.recognise(text))
+    ///
+    /// # Errors
+    /// 401 where there is none; as [`KeyPatterns::key`].
+    pub async fn sent_key(&self, headers: &HeaderMap) -> Result<TenantKey, ApiError> {
+        let text = only(headers, &TENANT_KEY).ok_or(Code::Unauthorized)?;
+        let key = self.key_patterns.key(text.as_bytes()).await?;
+        key.ok_or_else(|| Code::Unauthorized.into())
     }
 
     /// Returns what `key` opens now.
@@ -315,6 +313,7 @@ impl Identity {
         self.message_keys.clear();
         self.keys.clear();
         self.signers.clear();
+        self.key_patterns.changed.notify_one();
     }
 }
 

@@ -30,7 +30,7 @@ pub fn routes() -> Router<App> {
 /// Everything but the key is the client's, and ignored. So is the client's address: a gateway remembers the answer by
 /// the key, and would refuse all who have it from everywhere. Networks are judged where the request arrives.
 async fn verify(State(app): State<App>, headers: HeaderMap) -> Result<Response<Body>, ApiError> {
-    let key = app.identity.sent_key(&headers).ok_or(Code::Unauthorized)?;
+    let key = app.identity.sent_key(&headers).await?;
     match app.identity.verify(&key).await.map_err(ApiError::unavailable)? {
         Verdict::Live(record, org) => {
             let mut response = allow(&record, app.clock.now(), app.config.gateway_cache_seconds);

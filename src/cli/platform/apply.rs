@@ -21,56 +21,73 @@ use crate::routes::queues::operator::{self, RegisterQueue};
 use crate::state::App;
 
 /// What became of the steps.
-#[derive(Default)]
 pub struct Applied {
+    output: Output,
     done: Vec<Value>,
-    lines: Vec<String>,
     /// What waits for an org to have a signing secret.
     pub left: Vec<String>,
+    /// What the step was refused for that ended the run.
+    pub problem: Option<String>,
 }
 
 impl Applied {
-    /// Prints it.
+    /// For people, notes a step at once: the link to a new org's credentials must not be lost with what fails later.
+    fn note(&mut self, line: String, object: Value) -> Result<(), CliError> {
+        self.done.push(object);
+        if self.output.json { Ok(()) } else { self.output.show(&(), line) }
+    }
+
+    /// Prints what is left; for programs, everything.
     ///
     /// # Errors
     /// When standard output does not take it.
-    pub fn print(&self, output: Output) -> Result<(), CliError> {
-        let left = self.left.iter().map(|name| {
+    pub fn print(&self) -> Result<(), CliError> {
+        let Self { output, done, left, problem } = self;
+        if output.json {
+            return output.show(&json!({ "applied": done, "left": left, "problem": problem }), "");
+        }
+        let said = left.iter().map(|name| {
             format!("Left: the queue {name}. Its org has no signing secret: have its claim opened, and apply again.")
         });
-        let object = json!({ "applied": self.done, "left": self.left });
-        output.list(&object, self.lines.iter().cloned().chain(left))
+        output.list(&(), said)
     }
 }
 
-/// Carries all steps out, in their order.
+/// Carries the steps out, in their order, until one is refused; those before it stay done.
 ///
 /// # Errors
-/// What the first one that could not be carried out was refused for; those before it stay done.
-pub async fn all(app: &App, steps: Vec<Step>, secrets_to: Option<&Path>) -> Result<Applied, CliError> {
-    let mut applied = Applied::default();
+/// When standard output does not take what was done.
+pub async fn all(
+    app: &App,
+    steps: Vec<Step>,
+    secrets_to: Option<&Path>,
+    output: Output,
+) -> Result<Applied, CliError> {
+    let mut applied = Applied { output, done: Vec::new(), left: Vec::new(), problem: None };
     for step in steps {
         let (verb, kind, name) = step.action.named();
         let mut object = json!({ "action": verb, "kind": kind, "name": name });
         let outcome = one(app, step.action, secrets_to).await;
-        let note = match outcome {
-            Ok(note) => note,
-            Err(error) if is_without_secret(&*error) => {
-                applied.left.push(name);
-                continue;
-            }
-            Err(error) => {
-                let done = applied.lines.len();
-                return Err(format!("{kind} {name}: {error} ({done} changes before it were made)").into());
-            }
-        };
-        let mut line = format!("{} {kind} {name}", done(verb));
-        if let Some((field, text)) = note {
-            line.push_str(&format!("; {}: {text}", field.replace('_', " ")));
-            object[field] = text.into();
+        if matches!(&outcome, Err(error) if is_without_secret(&**error)) {
+            applied.left.push(name);
+            continue;
         }
-        applied.lines.push(line);
-        applied.done.push(object);
+        let problem = match outcome {
+            Ok(Done { note, problem }) => {
+                let mut line = format!("{} {kind} {name}", done(verb));
+                if let Some((field, text)) = note {
+                    line.push_str(&format!("; {}: {text}", field.replace('_', " ")));
+                    object[field] = text.into();
+                }
+                applied.note(line, object)?;
+                problem
+            }
+            Err(error) => Some(error),
+        };
+        if let Some(problem) = problem {
+            applied.problem = Some(format!("{kind} {name}: {problem}"));
+            break;
+        }
     }
     Ok(applied)
 }
@@ -87,17 +104,22 @@ fn is_without_secret(error: &(dyn std::error::Error + Send + Sync + 'static)) ->
     matches!(error.downcast_ref(), Some(ApiError::Failed(failure)) if failure.code == Code::SigningSecretRequired)
 }
 
-/// Carries a step out; gives what there is to say of it.
-async fn one(
-    app: &App,
-    action: Action,
-    secrets_to: Option<&Path>,
-) -> Result<Option<(&'static str, String)>, CliError> {
+/// A step that was carried out.
+#[derive(Default)]
+struct Done {
+    /// What there is to say of it.
+    note: Option<(&'static str, String)>,
+    /// What a part of it was refused for.
+    problem: Option<CliError>,
+}
+
+/// Carries a step out.
+async fn one(app: &App, action: Action, secrets_to: Option<&Path>) -> Result<Done, CliError> {
     match action {
         Action::PutStream { name, body, .. } => {
             streams::put(app, name, judged::<PutStream>(app, &body)?).await?
         }
-        Action::MakeOrg { key, fields } => return make(app, &key, fields, secrets_to).await.map(Some),
+        Action::MakeOrg { key, fields } => return make(app, &key, fields, secrets_to).await,
         Action::ChangeOrg { key, fields } => change(app, &key, fields).await?,
         Action::DeleteOrg { key } => {
             org::operate(&app.db, &app.clock, &app.keyring, &key, OrgChange::Delete).await?;
@@ -113,7 +135,7 @@ async fn one(
             operator::take(&app.db, &app.clock, &app.keyring, org_id, step).await?;
         }
     }
-    Ok(None)
+    Ok(Done::default())
 }
 
 fn judged<T: Input>(app: &App, body: &Value) -> Result<T, CliError> {
@@ -134,7 +156,7 @@ async fn make(
     key: &str,
     mut fields: Map<String, Value>,
     secrets_to: Option<&Path>,
-) -> Result<(&'static str, String), CliError> {
+) -> Result<Done, CliError> {
     let contacts = fields.remove("contact_emails").unwrap_or_else(|| json!([]));
     let body = json!({
         "key": key, "name": fields.remove("name"), "contact_emails": contacts, "claim": secrets_to.is_none(),
@@ -150,14 +172,14 @@ async fn make(
         None => Ok(()),
     };
     let made: MadeOrg = making::make(&Maker::of(app), author, wanted, show).await?;
-    if !fields.is_empty() {
-        change(app, key, fields).await?;
-    }
-    Ok(match (file, made.claim_url) {
+    let note = match (file, made.claim_url) {
         (Some(file), _) => ("secrets_in", file.display().to_string()),
         (None, Some(url)) => ("claim_url", url.expose().clone()),
         (None, None) => ("org_id", made.id.to_string()),
-    })
+    };
+    // The org is there, and so are its credentials, whatever becomes of its limits.
+    let problem = if fields.is_empty() { None } else { change(app, key, fields).await.err() };
+    Ok(Done { note: Some(note), problem })
 }
 
 fn secrets(made: &MadeOrg) -> Value {

@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::references;
 use crate::cli::CliError;
-use crate::http::input::{Input, judge};
+use crate::cli::rules::judged_text;
+use crate::http::input::Input;
 use crate::routes::internal::orgs::{ChangeOrg, CreateOrg};
 use crate::routes::internal::streams::PutStream;
 use crate::routes::queues::operator::RegisterQueue;
@@ -229,13 +230,7 @@ impl QueueEntry {
 }
 
 fn held_to<T: Input>(place: &str, body: &Value, now: DateTime<Utc>) -> Result<(), CliError> {
-    let (read, problems) = judge::<T>(body.to_string().as_bytes(), now);
-    if read.is_some() && problems.is_empty() {
-        return Ok(());
-    }
-    let said: Vec<_> =
-        problems.iter().map(|problem| format!("{} {}", problem.field(), problem.msg)).collect();
-    Err(format!("{place}: {}", said.join("; ")).into())
+    judged_text::<T>(place, &body.to_string(), now).map(drop)
 }
 
 fn bounded(what: &str, count: usize, most: usize) -> Result<(), CliError> {

@@ -90,9 +90,13 @@ pub async fn apply(
         }
         confirm::changes(&steps, arguments.yes)?;
         confirm::deletions(&steps, &arguments.delete_org)?;
-        let applied = apply::all(&app, steps, arguments.secrets_to.as_deref()).await?;
-        applied.print(output)?;
-        Ok(if applied.left.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DRIFT) })
+        let applied = apply::all(&app, steps, arguments.secrets_to.as_deref(), output).await?;
+        applied.print()?;
+        match applied.problem {
+            Some(problem) => Err(problem.into()),
+            None if applied.left.is_empty() => Ok(ExitCode::SUCCESS),
+            None => Ok(ExitCode::from(DRIFT)),
+        }
     })
     .await
 }

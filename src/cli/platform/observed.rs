@@ -11,7 +11,7 @@ use crate::http::input::judge;
 use crate::ids::OrgId;
 use crate::routes::internal::{orgs, streams};
 use crate::routes::org;
-use crate::routes::queues::operator::{self, RegisterQueue};
+use crate::routes::queues::operator::{self, QueueDifference, RegisterQueue};
 use crate::state::App;
 
 /// The steps for streams. Nothing ever deletes one: events of it may wait.
@@ -113,16 +113,12 @@ async fn queues(
     for (stream, body) in queues {
         let (register, _) = judge::<RegisterQueue>(body.to_string().as_bytes(), app.clock.now());
         let register = register.ok_or("a queue was judged before")?;
-        let found = match org_id {
-            Some(org_id) => operator::differences(app, org_id, stream, &register).await?,
-            None => None,
-        };
-        let (exists, fields) = (found.is_some(), found.unwrap_or_else(|| vec!["type".to_owned()]));
-        let difference = |field: String| Difference { from: Value::Null, to: shown(body, &field), field };
-        if !fields.is_empty() {
+        let (exists, found) = operator::differences(app, org_id, stream, &register).await?;
+        if !found.is_empty() {
+            let difference = |QueueDifference { field, from, to }| Difference { field: field.to_owned(), from, to };
             let (org, stream, body) = (org.clone(), stream.clone(), body.clone());
-            let differences = fields.into_iter().map(difference).collect();
-            steps.push(Step { action: Action::PutQueue { org, stream, body, exists }, differences });
+            let action = Action::PutQueue { org, stream, body, exists };
+            steps.push(Step { action, differences: found.into_iter().map(difference).collect() });
         }
     }
     if let (true, Some(org_id)) = (prune, org_id) {
@@ -135,26 +131,6 @@ async fn queues(
         }
     }
     Ok(steps)
-}
-
-/// What a field will be; of credentials, that they are another one.
-fn shown(body: &Value, field: &str) -> Value {
-    let is_settings = body["type"] == field;
-    match &body[field] {
-        Value::Null if field == operator::CREDENTIAL => json!("(another one)"),
-        Value::Object(settings) if is_settings => public(settings),
-        other => other.clone(),
-    }
-}
-
-/// Settings without what is sealed.
-fn public(settings: &Map<String, Value>) -> Value {
-    let hidden = |name: &str| ["sas_token", "sas_key", "password"].contains(&name);
-    let shown = settings.iter().filter(|(name, _)| !hidden(name)).map(|(name, value)| match value {
-        Value::Object(inner) => (name.clone(), public(inner)),
-        other => (name.clone(), other.clone()),
-    });
-    Value::Object(shown.collect())
 }
 
 #[cfg(test)]
@@ -173,12 +149,5 @@ mod tests {
             let Value::Object(fields) = json!({ "limits": wanted }) else { unreachable!() };
             assert_eq!(with_bursts(&fields)["limits"], shown);
         }
-    }
-
-    #[test]
-    fn no_credential_is_shown() {
-        let body = json!({"type": "kafka", "kafka": {"topic": "t", "sasl": {"username": "u", "password": "marker"}}});
-        assert_eq!(shown(&body, "kafka"), json!({"topic": "t", "sasl": {"username": "u"}}));
-        assert_eq!(shown(&body, operator::CREDENTIAL), json!("(another one)"));
     }
 }

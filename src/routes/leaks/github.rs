@@ -115,7 +115,7 @@ async fn labelled(app: &App, matches: Vec<GithubMatch>) -> Result<Vec<GithubLabe
     let mut reports: Vec<LeakReport> = matches.iter().map(GithubMatch::report).collect();
     for report in &mut reports {
         // Whatever is left without a key is nobody's.
-        let _ = report.complete(|text| app.identity.key(text));
+        report.complete(&app.identity.key_patterns).await?;
     }
     let (mut owners, mut known) = (Vec::with_capacity(reports.len()), Vec::new());
     for slice in reports.chunks(SLICE) {

@@ -6,9 +6,12 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::crypto::imported_key::KeyPattern;
 use crate::crypto::secret::Secret;
 use crate::crypto::tenant_key::{TenantKey, is_key_shaped, without_keys};
+use crate::error::ApiError;
 use crate::http::input::{Body, Input, Reader};
+use crate::identity::key_patterns::KeyPatterns;
 
 /// Characters of a URL.
 const MAX_URL: usize = 2_048;
@@ -20,10 +23,10 @@ const MAX_NOTE: usize = 500;
 /// A report of one key.
 #[derive(Debug)]
 pub struct LeakReport {
-    /// The key; none where the text has the shape of one and a wrong checksum, which is nobody's.
+    /// The key, once that is known; none where the text has the shape of one and a wrong checksum, which is nobody's.
     pub key: Option<TenantKey>,
-    /// What is no key of ours: it may be of the form of imported ones, which only the service knows.
-    pub unrecognised: Option<Secret<String>>,
+    /// What was sent, until it is known whether it has the form of imported keys.
+    pub text: Option<Secret<String>>,
     /// Who reports.
     pub source: Cow<'static, str>,
     /// Where it was found.
@@ -56,7 +59,7 @@ impl Input for LeakReport {
 
     fn read(request: &mut Reader) -> Option<Self> {
         let key = request.body("key").required().decoded(|text| {
-            if is_key_shaped(text) || may_be_imported(text) { Ok(recognised(text)) } else { Err(SHAPELESS) }
+            if may_be_key(text) { Ok(Secret::new(text.to_owned())) } else { Err(SHAPELESS) }
         });
         let url = request.body("url").line(1..=MAX_URL);
         if url.as_deref().is_some_and(|url| !is_web_url(url)) {
@@ -64,8 +67,7 @@ impl Input for LeakReport {
         }
         let note = request.body("note").text(1..=MAX_NOTE);
         let (url, note) = (url.as_deref().and_then(kept_url), note.as_deref().map(kept_note));
-        let (key, unrecognised) = key?;
-        Some(Self { key, unrecognised, source: Cow::Borrowed("report"), url, note })
+        Some(Self { key: None, text: Some(key?), source: Cow::Borrowed("report"), url, note })
     }
 }
 
@@ -85,10 +87,9 @@ pub struct GithubMatch {
 impl GithubMatch {
     /// The report of it.
     pub fn report(&self) -> LeakReport {
-        let (key, unrecognised) = recognised(&self.token);
         LeakReport {
-            key,
-            unrecognised,
+            key: None,
+            text: may_be_key(&self.token).then(|| Secret::new(self.token.clone())),
             source: Cow::Borrowed("github"),
             url: self.url.as_deref().filter(|url| is_web_url(url)).and_then(kept_url),
             note: None,
@@ -97,26 +98,20 @@ impl GithubMatch {
 }
 
 impl LeakReport {
-    /// Looks with `recognise` whether a text that is no key of ours is another one; `false` where it has no key's shape.
-    #[must_use]
-    pub fn complete(&mut self, recognise: impl FnOnce(&[u8]) -> Option<TenantKey>) -> bool {
-        let Some(text) = self.unrecognised.take() else { return true };
-        self.key = recognise(text.expose().as_bytes());
-        self.key.is_some() || is_key_shaped(text.expose())
+    /// Looks whether the text is a key of an imported form too; `false` where it has no key's shape.
+    ///
+    /// # Errors
+    /// As [`KeyPatterns::key`].
+    pub async fn complete(&mut self, patterns: &KeyPatterns) -> Result<bool, ApiError> {
+        let Some(text) = self.text.take() else { return Ok(true) };
+        self.key = patterns.key(text.expose().as_bytes()).await?;
+        Ok(self.key.is_some() || is_key_shaped(text.expose()))
     }
 }
 
-/// A key of ours, or a text that may be another one's.
-fn recognised(text: &str) -> (Option<TenantKey>, Option<Secret<String>>) {
-    let key = TenantKey::parse(text.as_bytes());
-    let is_other = key.is_none() && (is_key_shaped(text) || may_be_imported(text));
-    let unrecognised = is_other.then(|| Secret::new(text.to_owned()));
-    (key, unrecognised)
-}
-
-/// No form of imported keys is shorter or longer.
-fn may_be_imported(text: &str) -> bool {
-    (16..=160).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+/// Printable and as long as some key, of whatever form.
+fn may_be_key(text: &str) -> bool {
+    is_key_shaped(text) || (KeyPattern::may_fit(text) && text.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
 fn is_web_url(text: &str) -> bool {

@@ -62,7 +62,7 @@ async fn report_leak(
         .take(SourceNetwork::of(address), app.clock.now())
         .map_err(|seconds| ApiError::new(Code::RateLimited).retry_after(seconds))?;
     let (mut report, _) = take::<LeakReport>(request, app.clock.now(), &app.workers).await?;
-    if !report.complete(|text| app.identity.key(text)) {
+    if !report.complete(&app.identity.key_patterns).await? {
         return Err(ApiError::Invalid(vec![Problem::body("key", ProblemKind::ValueError, SHAPELESS)]));
     }
     app.leaks.push(vec![report])?;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::{Value, json};
 use sqlx::PgExecutor;
 use subtle::ConstantTimeEq as _;
 
@@ -17,10 +18,10 @@ use crate::changes::{Change, Mandate, Rule};
 use crate::clock::{Clock, rfc3339};
 use crate::crypto::keyring::Keyring;
 use crate::db::Db;
-use crate::error::{ApiError, Code};
+use crate::error::ApiError;
+use crate::events::options::Format;
 use crate::events::queue::{QueueSettings, StoredQueue, secret};
 use crate::events::{PauseReason, StreamName};
-use crate::features::Feature;
 use crate::ids::OrgId;
 use crate::state::App;
 use crate::streams;
@@ -83,63 +84,82 @@ pub async fn streams(db: &Db, clock: &Clock, org_id: OrgId) -> Result<Vec<String
     Ok(rows.into_iter().map(|row| row.stream).collect())
 }
 
-/// The name under which [`differences`] reports another credential.
-pub const CREDENTIAL: &str = "credential";
+/// A field in which a queue differs from the wanted one, without credentials.
+pub struct QueueDifference {
+    /// Its name.
+    pub field: &'static str,
+    /// What it is; null where there is no queue.
+    pub from: Value,
+    /// What it would be.
+    pub to: Value,
+}
 
-/// The fields in which a stream's queue differs from the wanted one; `None` where there is no queue.
+/// Where a stream's queue differs from the wanted one, and whether there is a queue. Without one, everything that is not
+/// as by default differs.
 ///
 /// # Errors
-/// 422 for settings that no queue may have, or that the database cannot be asked.
+/// When the database cannot be asked.
 pub async fn differences(
     app: &App,
-    org_id: OrgId,
+    org_id: Option<OrgId>,
     stream: &str,
     wanted: &RegisterQueue,
-) -> Result<Option<Vec<String>>, ApiError> {
-    let Some(stream) = app.streams.find(stream).await? else { return Ok(None) };
-    let found = store::find(&app.db.pool, org_id, Some(&stream), app.clock.now()).await?.pop();
-    let Some(row) = found else { return Ok(None) };
-    let (settings, options) = (wanted.settings.live(app)?, &wanted.options);
-    let ordering = options.ordering.map(|ordering| ordering.name().to_owned());
-    let encrypt_to = options.form.encrypt_to.map(|encrypt_to| encrypt_to.text());
-    let pairs = [
-        ("type", settings.kind() != row.kind),
-        (settings.kind(), settings.kind() == row.kind && settings.to_json() != row.settings),
-        ("event_types", options.event_types != row.event_types),
-        ("ordering", ordering != row.ordering),
-        ("format", options.form.format.name() != row.format),
-        ("encrypt_to", encrypt_to != row.encrypt_to),
-        (CREDENTIAL, settings.kind() == row.kind && !has_credential(app, org_id, &row, settings)?),
-    ];
-    Ok(Some(pairs.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field.to_owned()).collect()))
-}
-
-/// Settings of a type whose queues may not be live.
-trait Live {
-    /// The settings.
-    fn live(&self, app: &App) -> Result<&QueueSettings, ApiError>;
-}
-
-impl Live for QueueSettings {
-    fn live(&self, _: &App) -> Result<&QueueSettings, ApiError> {
-        Ok(self)
+) -> Result<(bool, Vec<QueueDifference>), ApiError> {
+    let stream = app.streams.find(stream).await?;
+    let row = match (org_id, &stream) {
+        (Some(org_id), Some(_)) => {
+            store::find(&app.db.pool, org_id, stream.as_ref(), app.clock.now()).await?.pop()
+        }
+        _ => None,
+    };
+    // Settings are those of a type, and stand under its name.
+    let kind = wanted.settings.kind();
+    let names = ["type", kind, "event_types", "ordering", "format", "encrypt_to"];
+    let found = row.as_ref().map_or_else(without_queue, |row| stored_fields(row, kind));
+    let fields = names.into_iter().zip(found).zip(wanted_fields(wanted));
+    let differing = fields.filter(|((_, from), to)| from != to);
+    let mut differences: Vec<_> =
+        differing.map(|((field, from), to)| QueueDifference { field, from, to }).collect();
+    if let (Some(org_id), Some(row)) = (org_id, &row)
+        && row.kind == kind
+        && !has_credential(app, org_id, row, &wanted.settings)
+    {
+        let (from, to) = ("(as it is stored)".into(), "(another one)".into());
+        differences.push(QueueDifference { field: "credential", from, to });
     }
+    Ok((row.is_some(), differences))
 }
 
-impl Live for Result<QueueSettings, Feature> {
-    fn live(&self, app: &App) -> Result<&QueueSettings, ApiError> {
-        let planned = |feature: &Feature| app.require_live(*feature).err();
-        self.as_ref().map_err(|it| planned(it).unwrap_or_else(|| Code::ServiceUnavailable.into()))
-    }
+fn wanted_fields(wanted: &RegisterQueue) -> [Value; 6] {
+    let RegisterQueue { settings, options } = wanted;
+    [
+        settings.kind().into(),
+        settings.to_json(),
+        json!(options.event_types),
+        json!(options.ordering.map(|ordering| ordering.name())),
+        options.form.format.name().into(),
+        json!(options.form.encrypt_to.map(|encrypt_to| encrypt_to.text())),
+    ]
+}
+
+/// The options are those by default.
+fn without_queue() -> [Value; 6] {
+    [Value::Null, Value::Null, Value::Null, Value::Null, Format::default().name().into(), Value::Null]
+}
+
+fn stored_fields(row: &store::QueueRow, kind: &str) -> [Value; 6] {
+    [
+        row.kind.as_str().into(),
+        if row.kind == kind { row.settings.clone() } else { Value::Null },
+        json!(row.event_types),
+        json!(row.ordering),
+        row.format.as_str().into(),
+        json!(row.encrypt_to),
+    ]
 }
 
 /// Whether what is sealed in a queue is the wanted one's.
-fn has_credential(
-    app: &App,
-    org_id: OrgId,
-    row: &store::QueueRow,
-    wanted: &QueueSettings,
-) -> Result<bool, ApiError> {
+fn has_credential(app: &App, org_id: OrgId, row: &store::QueueRow, wanted: &QueueSettings) -> bool {
     let policy = app.config.targets.policy;
     let stored = StoredQueue {
         org_id,
@@ -150,13 +170,13 @@ fn has_credential(
     };
     // What is stored may be refused by today's rules, and what is wanted is tried with the change.
     let (Ok(stored), Ok(wanted)) = (stored.target(&app.keyring.master, policy), wanted.target(policy)) else {
-        return Ok(false);
+        return false;
     };
-    Ok(match (secret(&stored), secret(&wanted)) {
+    match (secret(&stored), secret(&wanted)) {
         (None, None) => true,
         (Some(stored), Some(wanted)) => stored.expose().as_bytes().ct_eq(wanted.expose().as_bytes()).into(),
         _ => false,
-    })
+    }
 }
 
 /// Registers a stream's queue, or replaces it, as the routes do: after a test event has reached it.

@@ -148,6 +148,27 @@ async fn a_credential_comes_from_a_reference_and_another_one_is_drift_and_none_i
 }
 
 #[tokio::test]
+async fn what_the_example_shows_in_comments_is_planned_as_well() {
+    let database = Database::new().await;
+    let shown = |line: &str| line.replace("      # - ", "      - ").replace("      #   ", "        ");
+    let text: Vec<_> = EXAMPLE.lines().map(shown).collect();
+    assert_ne!(text.join("\n"), EXAMPLE.trim_end());
+    let program = program(&database, &text.join("\n"))
+        .with("ACME_KAFKA_PASSWORD", "s3cr3t-marker")
+        .with("ACME_EVENT_HUBS_KEY", "czNjcjN0LW1hcmtlcg==");
+    let planned = program.run(&["plan", "-f", "platform.yaml"]);
+    assert_eq!(planned.status.code(), Some(2), "{planned:?}");
+    for line in [
+        "+ queue acme/users\n    type: \"kafka\"",
+        "\"sasl\":{\"mechanism\":\"SCRAM-SHA-512\",\"username\":\"partner-api\"},\"tls\":true,\"topic\":\"partner-events\"}",
+        "+ queue acme/credentials\n    type: \"azure_event_hubs\"",
+    ] {
+        assert!(planned.out.contains(line), "{line}: {}", planned.out);
+    }
+    assert!(!planned.out.contains("marker") && !planned.out.contains("czNjcjN0"), "{planned:?}");
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_the_file_is_said_before_a_database_is_touched() {
     let database = Database::empty().await;
     for (text, said) in [

@@ -108,7 +108,8 @@ async fn its_hash_is_stored_under_our_pepper_and_dies_with_its_first_use() {
     app.state.identity.flush().await;
     let after = digest(&app).await;
     assert_ne!(after, before);
-    let ours = app.state.keyring.hash(&app.state.identity.key(KEY.as_bytes()).expect("a key"));
+    let key = app.state.identity.key_patterns.key(KEY.as_bytes()).await.expect("an answer").expect("a key");
+    let ours = app.state.keyring.hash(&key);
     assert_eq!(after, ours.digest.to_vec());
     app.holder(KEY).get("/v1/users").await.expect(200);
 }

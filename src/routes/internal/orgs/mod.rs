@@ -289,9 +289,11 @@ async fn import_tenant_keys(
     Valid((path, input)): Valid<(OrgPath, ImportKeys)>,
 ) -> Result<(StatusCode, Json<Data<Vec<TenantKeyEntry>>>), ApiError> {
     let org_id = find(&app, &path).await?;
-    let imported = key_import::import(&Maker::of(&app), author.for_org(org_id), input).await?;
-    // Here at once, elsewhere as soon as the announcement is heard.
-    app.identity.key_patterns.read(&app.db, &app.keyring, app.clock.now()).await?;
+    let imported = key_import::import((&app.db, &app.clock, &app.keyring), author.for_org(org_id), input).await?;
+    // Here at once where that is possible, elsewhere as soon as the announcement is heard.
+    if let Err(error) = app.identity.key_patterns.refresh().await {
+        tracing::warn!(%error, "the forms of imported keys cannot be read again yet");
+    }
     let data = imported.into_iter().map(|key| TenantKeyEntry::of(key, None)).collect();
     app.outbox.wake(org_id, Stream::Credentials);
     Ok((StatusCode::CREATED, Json(Data { data })))

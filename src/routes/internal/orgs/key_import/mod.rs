@@ -8,13 +8,14 @@ use uuid::Uuid;
 
 pub use self::input::{ImportHash, ImportKey, ImportKeys, ImportPattern};
 use crate::changes::Mandate;
-use crate::crypto::keyring::Hashed;
+use crate::clock::Clock;
+use crate::crypto::keyring::{Hashed, Keyring};
+use crate::db::Db;
 use crate::error::{ApiError, Loc, Problem, ProblemKind};
 use crate::identity::allowed_networks::AllowedNetworks;
 use crate::identity::enforcement::Enforcement;
 use crate::identity::key_scopes::KeyRights;
 use crate::ids::{KeyId, new_row_id};
-use crate::routes::org::credentials::Maker;
 use crate::routes::tenant_keys::operator::importing;
 use crate::routes::tenant_keys::rules::{Fresh, Import, Minting, StoredTenantKey};
 
@@ -24,39 +25,35 @@ use crate::routes::tenant_keys::rules::{Fresh, Import, Minting, StoredTenantKey}
 /// 422 for a hash that is a key's already and for one form too many, 409 `too_many_live_keys`, or that the database
 /// cannot be asked.
 pub async fn import(
-    maker: &Maker,
+    (db, clock, keyring): (&Db, &Clock, &Keyring),
     mandate: Mandate,
     wanted: ImportKeys,
 ) -> Result<Vec<StoredTenantKey>, ApiError> {
-    let maker = maker.clone();
-    maker
-        .db
-        .clone()
-        .transaction(async move |mut tx| {
-            // One import at a time: what is unique, and how many forms there are, is decided over all orgs.
-            store::lock(&mut tx).await?;
-            let now = maker.clock.now();
-            let pattern_id = store::pattern(&mut tx, &maker.keyring, &wanted, now).await?;
-            let pattern_id = pattern_id.ok_or_else(too_many_patterns)?;
-            let mut imported = Vec::with_capacity(wanted.keys.len());
-            for (at, key) in wanted.keys.iter().enumerate() {
-                let hashes = maker.keyring.foreign_hashes(&[key.hash]);
-                if store::is_known(&mut tx, &hashes).await? {
-                    return Err(is_known(at));
-                }
-                let added = add(&mut tx, &maker, &mandate, (&wanted, key), (hashes[0], pattern_id)).await?;
-                imported.push(added);
+    let (clock, keyring) = (clock.clone(), keyring.clone());
+    db.transaction(async move |mut tx| {
+        // One import at a time: what is unique, and how many forms there are, is decided over all orgs.
+        store::lock(&mut tx).await?;
+        let pattern_id = store::pattern(&mut tx, &keyring, &wanted, clock.now()).await?;
+        let pattern_id = pattern_id.ok_or_else(too_many_patterns)?;
+        let mut imported = Vec::with_capacity(wanted.keys.len());
+        for (at, key) in wanted.keys.iter().enumerate() {
+            let hashes = keyring.foreign_hashes(&[key.hash]);
+            if store::is_known(&mut tx, &hashes).await? {
+                return Err(is_known(at));
             }
-            store::announce(&mut tx).await?;
-            tx.commit().await?;
-            Ok(imported)
-        })
-        .await
+            let added = add(&mut tx, &clock, &mandate, (&wanted, key), (hashes[0], pattern_id)).await?;
+            imported.push(added);
+        }
+        store::announce(&mut tx).await?;
+        tx.commit().await?;
+        Ok(imported)
+    })
+    .await
 }
 
 async fn add(
     tx: &mut sqlx::PgConnection,
-    maker: &Maker,
+    clock: &Clock,
     mandate: &Mandate,
     (wanted, key): (&ImportKeys, &ImportKey),
     (hashed, pattern_id): (Hashed, Uuid),
@@ -70,7 +67,7 @@ async fn add(
         networks: AllowedNetworks::ANY,
         import: Some(Import { created_at: key.created_at }),
     };
-    let change = importing(&maker.clock, mandate.clone(), (hashed, pattern_id), fresh, minting);
+    let change = importing(clock, mandate.clone(), (hashed, pattern_id), fresh, minting);
     let plan = change.execute_in(tx).await?;
     plan.and_then(|plan| plan.added).ok_or_else(|| ApiError::internal("an imported key was not added"))
 }
