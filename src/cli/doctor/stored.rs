@@ -92,18 +92,37 @@ async fn queues(db: &Db, now: DateTime<Utc>, report: &mut Report) -> Result<Vec<
         report.ok(CHECK, format!("{} queues, none failing or paused", found.queues));
     }
     let settings = sqlx::query_scalar!(
-        "SELECT DISTINCT settings FROM event_queues WHERE type = 'webhook' AND paused_at IS NULL LIMIT $1",
+        "SELECT DISTINCT settings FROM event_queues
+         WHERE type IN ('webhook', 'kafka') AND paused_at IS NULL LIMIT $1",
         MAX_HOSTS,
     )
     .fetch_all(&db.pool)
     .await?;
-    let mut hosts: Vec<_> = settings.iter().filter_map(host).collect();
+    let mut hosts: Vec<_> = settings.iter().flat_map(names).collect();
     hosts.sort();
     hosts.dedup();
     Ok(hosts)
 }
 
-/// The name in a webhook's address.
-fn host(settings: &Value) -> Option<String> {
-    settings["url"].as_str()?.parse::<Url>().ok()?.domain().map(str::to_owned)
+/// The names in the address of a webhook, or in those of a cluster's brokers.
+fn names(settings: &Value) -> Vec<String> {
+    let brokers = settings["bootstrap_servers"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let urls = settings["url"].as_str().map(str::to_owned).into_iter();
+    let urls = urls.chain(brokers.map(|broker| format!("https://{broker}")));
+    urls.filter_map(|url| url.parse::<Url>().ok()?.domain().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn names_are_looked_up_and_addresses_are_not() {
+        let brokers = json!({"bootstrap_servers": ["broker-1.acme.example:9093", "192.0.2.1:9093"]});
+        assert_eq!(names(&brokers), ["broker-1.acme.example"]);
+        assert_eq!(names(&json!({"url": "https://hooks.acme.example/x"})), ["hooks.acme.example"]);
+        assert!(names(&json!({"url": "https://[2001:db8::1]/x"})).is_empty() && names(&json!({})).is_empty());
+    }
 }
