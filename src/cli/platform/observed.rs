@@ -115,7 +115,8 @@ async fn queues(
         let register = register.ok_or("a queue was judged before")?;
         let (exists, found) = operator::differences(app, org_id, stream, &register).await?;
         if !found.is_empty() {
-            let difference = |QueueDifference { field, from, to }| Difference { field: field.to_owned(), from, to };
+            let difference =
+                |QueueDifference { field, from, to }| Difference { field: field.to_owned(), from, to };
             let (org, stream, body) = (org.clone(), stream.clone(), body.clone());
             let action = Action::PutQueue { org, stream, body, exists };
             steps.push(Step { action, differences: found.into_iter().map(difference).collect() });

@@ -58,9 +58,10 @@ impl Input for LeakReport {
     const BODY: Body = Body::Required;
 
     fn read(request: &mut Reader) -> Option<Self> {
-        let key = request.body("key").required().decoded(|text| {
-            if may_be_key(text) { Ok(Secret::new(text.to_owned())) } else { Err(SHAPELESS) }
-        });
+        let key = request
+            .body("key")
+            .required()
+            .decoded(|text| if may_be_key(text) { Ok(Secret::new(text.to_owned())) } else { Err(SHAPELESS) });
         let url = request.body("url").line(1..=MAX_URL);
         if url.as_deref().is_some_and(|url| !is_web_url(url)) {
             request.refuse("url", "must be an http or https URL");

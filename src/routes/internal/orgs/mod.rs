@@ -289,7 +289,8 @@ async fn import_tenant_keys(
     Valid((path, input)): Valid<(OrgPath, ImportKeys)>,
 ) -> Result<(StatusCode, Json<Data<Vec<TenantKeyEntry>>>), ApiError> {
     let org_id = find(&app, &path).await?;
-    let imported = key_import::import((&app.db, &app.clock, &app.keyring), author.for_org(org_id), input).await?;
+    let imported =
+        key_import::import((&app.db, &app.clock, &app.keyring), author.for_org(org_id), input).await?;
     // Here at once where that is possible, elsewhere as soon as the announcement is heard.
     if let Err(error) = app.identity.key_patterns.refresh().await {
         tracing::warn!(%error, "the forms of imported keys cannot be read again yet");
