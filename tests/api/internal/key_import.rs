@@ -1,15 +1,22 @@
 //! Keys that partners had before (contract 15), taken over by their hashes.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use partner_api::background::leaks;
 use partner_api::crypto::reseal;
+use partner_api::crypto::tenant_key::{KeyEnv, TenantKey};
 use partner_api::identity::platform::PlatformScope;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
 
-use crate::support::{Caller, Org, TestApp};
+use crate::support::process::Program;
+use crate::support::raw::{ask, get};
+use crate::support::{Caller, Database, Org, Replica, TestApp, within};
 
 const KEY: &str = "sk_live_4fZq1B7hT0aR9xYvK2mN8pLd3sW6uCjE";
 const OTHER: &str = "sk_live_0000000000000000000000000000000z";
@@ -225,8 +232,67 @@ async fn where_nothing_was_imported_a_text_of_another_form_costs_no_look_up() {
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     let before = lookups().await;
+    assert!(!before.is_empty());
     app.holder(KEY).get("/v1/users").await.expect(401);
     assert_eq!(lookups().await, before);
     import(&app, &acme, &[entry(sha256(KEY))]).await;
     app.holder(KEY).get("/v1/users").await.expect(200);
+}
+
+#[tokio::test]
+async fn keys_of_another_installation_of_this_service_have_our_own_form_and_are_taken_over_too() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let theirs = TenantKey::generate(KeyEnv::Live).expose().to_owned();
+    let wanted = json!({
+        "pattern": {"prefix": "tk_live_", "length": 49, "alphabet": "base62"}, "keys": [entry(sha256(&theirs))],
+    });
+    app.holder(&theirs).get("/v1/users").await.expect(401);
+    platform(&app).await.post(&path(&acme), wanted).await.expect(201);
+    app.holder(&theirs).get("/v1/users").await.expect(200);
+    let (_, ours) = acme.mint().await;
+    app.holder(&ours).get("/v1/users").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_replica_that_was_told_of_nothing_reads_the_forms_by_itself() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let replica = Replica::start(&app).await;
+    import(&app, &acme, &[entry(sha256(KEY))]).await;
+    replica.anyone().with("taih-tenant-key", KEY).get("/v1/users").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_running_service_hears_of_an_import_at_the_command_line() {
+    let database = Database::new().await;
+    let program = Program::on(&database);
+    program.run(&["org", "create", "--key", "acme", "--name", "Acme"]).succeeded();
+    let service = program.serve();
+    let sent = format!("taih-tenant-key: {KEY}\r\n");
+    assert_eq!(ask(service.public, get("/v1/users", &sent)).await.status, 401);
+    let mut wanted = body(&[entry(hmac(KEY))]);
+    wanted["keys"][0]["expires_at"] = "2099-01-01T00:00:00Z".into();
+    let write = |name: &str, text: &str, mode: u32| {
+        let path = program.directory.join(name);
+        std::fs::write(&path, text).expect("a file");
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("its mode");
+    };
+    write("keys.json", &wanted.to_string(), 0o644);
+    write("pepper.txt", &format!("{SECRET}\n"), 0o644);
+    let import =
+        ["key", "import", "--org", "acme", "--file", "keys.json", "--hmac-secret-file", "pepper.txt"];
+    let readable = program.run(&import).refused();
+    assert!(readable.starts_with("pepper.txt"), "{readable}");
+    write("pepper.txt", &format!("{SECRET}\n"), 0o600);
+    let listed = program.run(&import).succeeded();
+    assert!(listed.contains("sk_live_") && !listed.contains(SECRET), "{listed}");
+    let opens = async || (ask(service.public, get("/v1/users", &sent)).await.status == 200).then_some(());
+    within(Duration::from_secs(10), "the key is known", opens).await;
+    service.stop();
+
+    let twice = wanted.to_string().replacen("{", "{\"keys\":[],", 1);
+    write("keys.json", &twice, 0o644);
+    let refused = program.run(&import[..6]).refused();
+    assert!(refused.starts_with("keys.json: "), "{refused}");
 }
