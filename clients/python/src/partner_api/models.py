@@ -1093,7 +1093,7 @@ class ReportLeak(Model):
     )
     key: SecretStr
     """
-    The whole key.
+    The whole key: of this service's form, or of one that its platform imported keys of.
     """
     note: str | None = None
     """
@@ -1465,6 +1465,10 @@ class TenantKeyEntry(Model):
     network_policy: Literal["enforce", "report"] | str
     """
     Whether requests from other networks are refused, or only reported.
+    """
+    origin: Literal["made", "imported"] | str
+    """
+    Whether it was made here, or elsewhere and imported.
     """
     prefix: str
     """

@@ -3070,6 +3070,11 @@ export interface components {
         };
         /** @enum {integer} */
         KeyLength: 2048 | 3072 | 4096;
+        /**
+         * @description Where a key comes from.
+         * @enum {string}
+         */
+        KeyOrigin: "made" | "imported";
         /** @description The answer to a challenge. */
         KeyProof: {
             /**
@@ -4140,7 +4145,7 @@ export interface components {
         ReportLeak: {
             /**
              * Format: password
-             * @description The whole key.
+             * @description The whole key: of this service's form, or of one that its platform imported keys of.
              */
             key: string;
             /** @description Anything that helps its owner, who sees it. */
@@ -4578,6 +4583,8 @@ export interface components {
             name: string;
             /** @description Whether requests from other networks are refused, or only reported. */
             network_policy: components["schemas"]["Enforcement"];
+            /** @description Whether it was made here, or elsewhere and imported. */
+            origin: components["schemas"]["KeyOrigin"];
             /**
              * @description The key's first characters.
              * @example tk_test_4fZq1B
