@@ -1,4 +1,4 @@
-//! Requests of the portal's pages to the API's own operations (contract 17), in this process. What the gate asks of
+//! Requests of an org's pages to the API's own operations (contract 17), in this process. What the gate asks of
 //! credentials was asked of the session; all else holds here as it does for partners.
 
 use axum::extract::{MatchedPath, Request};

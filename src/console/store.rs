@@ -48,13 +48,17 @@ pub async fn end(db: impl PgExecutor<'_>, id: Uuid, now: DateTime<Utc>) -> Resul
     Ok(())
 }
 
-/// Notes that a session's form was sent; `false` if it was before.
+/// Forms of a session that are remembered: far more than anybody sends in an hour.
+const MAX_SPENT: i32 = 1_000;
+
+/// Notes that a session's form was sent; `false` if it was before, or too many were.
 pub async fn spend(db: impl PgExecutor<'_>, id: Uuid, once: &str) -> Result<bool, sqlx::Error> {
     let spent = sqlx::query!(
         "UPDATE console_sessions SET spent_forms = spent_forms || $2::text
-         WHERE id = $1 AND NOT $2 = ANY (spent_forms)",
+         WHERE id = $1 AND NOT $2 = ANY (spent_forms) AND cardinality(spent_forms) < $3",
         id,
         once,
+        MAX_SPENT,
     );
     Ok(spent.execute(db).await?.rows_affected() == 1)
 }

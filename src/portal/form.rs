@@ -1,6 +1,7 @@
 //! What a form sends: fields by name, and files as the text that they hold.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use axum::body::Body;
 use axum::extract::{FromRequest as _, FromRequestParts, Multipart, Request};
@@ -21,8 +22,15 @@ pub const ONCE: &str = "once";
 const LIMIT: usize = 2 * BODY_LIMIT;
 
 /// The fields of a form that was sent. What was left empty is not there.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Form(BTreeMap<String, Vec<String>>);
+
+/// Without what was typed: some of it is secret.
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Form {
     /// Reads a form, of either kind that browsers send.

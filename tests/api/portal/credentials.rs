@@ -64,6 +64,22 @@ async fn a_form_that_is_sent_again_does_nothing_again_and_after_a_double_click_s
 }
 
 #[tokio::test]
+async fn of_two_clicks_at_once_both_are_answered_with_the_one_key() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let browser = Browser::enter(&app, &acme, "admin").await;
+    let shown = browser.page("/portal/keys").await;
+    let sent = form(&shown, "/portal/keys").unwrap();
+    let hidden = ["form", "once"].map(|name| field(sent, name).unwrap());
+    let fields = [("form", hidden[0].as_str()), ("once", hidden[1].as_str()), ("name", "x")];
+    let click = async || press(&browser.caller, "/portal/keys", &fields).await.expect(200).text();
+    let (first, second) = tokio::join!(click(), click());
+    assert_eq!(shown_secret(&first), shown_secret(&second));
+    let keys = acme.get("/v1/admin/org/tenant-keys").await.expect(200).json();
+    assert_eq!(keys["data"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_said_beside_its_field_and_what_was_typed_stays() {
     let app = TestApp::new().await;
     let acme = app.org("acme").await;
