@@ -23,9 +23,8 @@ class Lab:
 
     def __enter__(self):
         self.postgres.start()
-        with open(os.path.join(self.directory, "bare.log"), "wb") as log:
-            self.bare = subprocess.Popen([self.options.bare], stdout=log, stderr=log,
-                                         env={"LISTEN_ADDR": f"127.0.0.1:{self.bare_port}"})
+        if self.options.bare:
+            self.bare = self.start_bare()
         home = os.path.join(self.directory, "service")
         os.makedirs(home)
         self.service = Service(os.path.abspath(self.options.binary), home, {
@@ -37,9 +36,14 @@ class Lab:
 
     def __exit__(self, *_):
         self.service.stop()
-        self.bare.kill()
-        self.bare.wait()
+        if self.bare:
+            self.bare.kill()
+            self.bare.wait()
         self.postgres.stop()
+
+    def start_bare(self):
+        with open(os.path.join(self.directory, "bare.log"), "wb") as log:
+            return subprocess.Popen([self.options.bare], stdout=log, stderr=log, env={"LISTEN_ADDR": f"127.0.0.1:{self.bare_port}"})
 
     @property
     def public(self):
