@@ -22,7 +22,7 @@ use crate::ids::{KeyId, parse_uuid};
 use crate::routes::internal::orgs::key_import::{self, ImportKeys};
 use crate::routes::org;
 use crate::routes::tenant_keys::operator::Operator;
-use crate::routes::tenant_keys::rules::StoredTenantKey;
+use crate::routes::tenant_keys::rules::{KeyOrigin, StoredTenantKey};
 use crate::routes::tenant_keys::{CreateTenantKey, RotateTenantKey};
 
 /// The largest import, in bytes: the API's own limit.
@@ -275,7 +275,8 @@ fn shown(
 fn described(key: &StoredTenantKey) -> String {
     let end = key.revoked_at.or(key.expires_at).map_or_else(|| "no end".to_owned(), rfc3339);
     let from = networks::described(&key.networks);
-    format!("{}  {}  {end}  {}{}{from}{}", key.id, key.prefix, key.name, rights(key), uses(key))
+    let origin = if key.origin == KeyOrigin::Imported { "  (imported)" } else { "" };
+    format!("{}  {}  {end}  {}{origin}{}{from}{}", key.id, key.prefix, key.name, rights(key), uses(key))
 }
 
 /// Describes what a key may do, to follow its name; nothing where it may do everything.

@@ -61,7 +61,10 @@ impl Report {
         let [warnings, failures] = [Level::Warn, Level::Fail].map(|level| self.count(level));
         let object = serde_json::json!({ "findings": self.0, "warnings": warnings, "failures": failures });
         let lines = self.0.iter().map(Finding::to_string);
-        output.list(&object, lines.chain([format!("{warnings} warnings, {failures} failures")]))
+        let counted =
+            |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let summary = format!("{}, {}", counted(warnings, "warning"), counted(failures, "failure"));
+        output.list(&object, lines.chain([summary]))
     }
 
     /// 0; 1 for warnings where those count; 2 for what does not work.

@@ -76,7 +76,12 @@ pub async fn all(
             Ok(Done { note, problem }) => {
                 let mut line = format!("{} {kind} {name}", done(verb));
                 if let Some((field, text)) = note {
-                    line.push_str(&format!("; {}: {text}", field.replace('_', " ")));
+                    let what = match field {
+                        "claim_url" => "the claim to its credentials, for one POST within 72 hours",
+                        "secrets_in" => "its credentials are in",
+                        _ => "its id",
+                    };
+                    line.push_str(&format!("; {what}: {text}"));
                     object[field] = text.into();
                 }
                 applied.note(line, object)?;

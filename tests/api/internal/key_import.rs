@@ -286,7 +286,7 @@ async fn a_running_service_hears_of_an_import_at_the_command_line() {
     assert!(readable.starts_with("pepper.txt"), "{readable}");
     write("pepper.txt", &format!("{SECRET}\n"), 0o600);
     let listed = program.run(&import).succeeded();
-    assert!(listed.contains("sk_live_") && !listed.contains(SECRET), "{listed}");
+    assert!(listed.contains("  billing  (imported)") && !listed.contains(SECRET), "{listed}");
     let opens = async || (ask(service.public, get("/v1/users", &sent)).await.status == 200).then_some(());
     within(Duration::from_secs(10), "the key is known", opens).await;
     service.stop();
