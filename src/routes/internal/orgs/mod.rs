@@ -300,7 +300,7 @@ async fn import_tenant_keys(
     Ok((StatusCode::CREATED, Json(Data { data })))
 }
 
-/// An org as [`get_platform_org`] shows it.
+/// An org as `GET` shows it.
 ///
 /// # Errors
 /// 404 where there is none, or that the database cannot be asked.

@@ -97,7 +97,7 @@ pub async fn put(app: &App, name: String, input: PutStream) -> Result<(), ApiErr
     store::put(&app.db, name, input, app.clock.now()).await
 }
 
-/// A stream as [`get_stream`] shows it; `None` where there is none.
+/// A stream as `GET` shows it; `None` where there is none.
 ///
 /// # Errors
 /// When the database cannot be asked.
