@@ -9,6 +9,7 @@ use std::process::{Child, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{StatVfs, statvfs};
 use rustix::process::Signal;
 
 use crate::account::Account;
@@ -23,6 +24,9 @@ const UNFINISHED: &str = "postgres.new-";
 /// Writing and syncing some fifty megabytes; minutes only on a disk that is no good.
 const INITDB_PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(10);
+/// The file system that Linux keeps in memory, and what must be free of it, in bytes.
+const MEMORY: &str = "/dev/shm";
+const PLENTY: u64 = 4 << 30;
 
 /// A cluster that is ready to be started, and the right to start it.
 #[derive(Debug)]
@@ -60,7 +64,7 @@ impl Cluster {
     /// The same in a fresh directory, which the guard removes in the end.
     pub(crate) fn prepare_ephemeral(name: &str, pg_bin: Option<&Path>) -> Result<Self, EmbeddedError> {
         let name = Name::parse(name)?;
-        let data_dir = real(std::env::temp_dir()).join(guard::fresh_name(guard::PREFIX));
+        let data_dir = real(ephemeral_home()).join(guard::fresh_name(guard::PREFIX));
         let directory = data_dir.join("postgres");
         let account = Account::choose(&directory)?;
         let binaries = Binaries::find(pg_bin, &directory, &account)?;
@@ -168,6 +172,17 @@ impl Cluster {
 }
 
 /// Given on the command line, they win over what the cluster's files say.
+/// Where throw-away clusters are made: in memory where there is plenty, since their databases come and go by the hundred,
+/// and half of the time that takes is a disk's file system's. Elsewhere, and where `TMPDIR` says so, among temporary files.
+fn ephemeral_home() -> PathBuf {
+    let is_roomy = |memory: StatVfs| memory.f_bavail.saturating_mul(memory.f_frsize) >= PLENTY;
+    if std::env::var_os("TMPDIR").is_none() && statvfs(MEMORY).is_ok_and(is_roomy) {
+        MEMORY.into()
+    } else {
+        std::env::temp_dir()
+    }
+}
+
 fn arguments(name: &Name, sockets: &Path, ephemeral: bool) -> Vec<OsString> {
     let mut directories = OsString::from("unix_socket_directories=");
     directories.push(sockets);
@@ -197,7 +212,12 @@ fn arguments(name: &Name, sockets: &Path, ephemeral: bool) -> Vec<OsString> {
         "log_checkpoints=off",
     ];
     if ephemeral {
-        settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"]);
+        settings.extend([
+            "fsync=off",
+            "synchronous_commit=off",
+            "full_page_writes=off",
+            "max_wal_size=256MB",
+        ]);
     }
     settings
         .into_iter()

@@ -70,7 +70,7 @@ impl Embedded {
         readiness::launch(blocking(move || Cluster::prepare(&settings)).await?).await
     }
 
-    /// A cluster for tests: in a fresh directory under the system's temporary one, without
+    /// A cluster for tests: in a fresh directory in memory or under the system's temporary one, without
     /// durability. It vanishes with this process, even when that is killed.
     ///
     /// # Errors

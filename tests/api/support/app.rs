@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use partner_api::app;
 use partner_api::audit::Author;
+use partner_api::background::key_patterns;
 use partner_api::clock::Clock;
 use partner_api::config::Config;
 use partner_api::crypto::keyring::Keyring;
@@ -65,6 +66,8 @@ impl TestApp {
         let master = config.master.keys.clone().expect("it is configured");
         let keyring = Keyring::open(&db.pool, master).await.expect("the template was made with this master");
         let state = App::new(config, clock.clone(), db, keyring, AccessLog::off());
+        // As before the listeners open.
+        key_patterns::look(&state).await;
         let (public, internal) = (app::public(&state), app::internal(&state));
         Self { state, clock, public, internal, tasks: JoinSet::new(), database }
     }
