@@ -43,7 +43,7 @@ def details(state: str) -> dict[str, Any]:
     rotation = {"state": state, "successor_id": NEW, "previous_key_id": OLD, "confirmation_expires_at": None, "ends_at": END}
     nulls = dict.fromkeys(models.TenantKeyDetails.model_fields)
     return {**nulls, "id": NEW, "name": "n", "prefix": "p", "created_at": END, "is_current": False, "scopes": ["*"],
-            "scope_policy": "enforce", "network_policy": "enforce", "rotation": rotation}
+            "scope_policy": "enforce", "network_policy": "enforce", "rotation": rotation, "origin": "made"}
 
 
 def calls(service: Service) -> list[str]:
