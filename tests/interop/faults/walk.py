@@ -7,7 +7,8 @@ import shutil
 import sys
 import tempfile
 
-sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..")]
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "..", "lib")]
 import checks_clients  # noqa: E402
 import checks_crash  # noqa: E402
 import checks_database  # noqa: E402

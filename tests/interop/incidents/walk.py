@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "..", "events"), os.path.join(HERE, "..", "faults")]
+sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "..", "events"), os.path.join(HERE, "..", "lib")]
 
 import dead_queue  # noqa: E402
 import guide  # noqa: E402

@@ -9,7 +9,7 @@ import uuid
 
 from lib.service import Service
 from postgres import Postgres
-from receivers import HttpServer
+from receivers import HttpServer, disordered
 
 MASTER = "base64:dGVzdCBtYXN0ZXIga2V5LCAzMiBieXRlcyBsb25nISE="
 QUEUE = "/v1/admin/org/queues/users"
@@ -139,19 +139,6 @@ class Campaign:
             service.stop()
         self.receiver.stop()
         self.postgres.close()
-
-
-def disordered(seen):
-    """First arrivals of events of a subject after the first arrival of a later one."""
-    highest, known, found = {}, set(), []
-    for each in seen:
-        if each.id in known:
-            continue
-        known.add(each.id)
-        if each.version < highest.get(each.subject, 0):
-            found.append(each)
-        highest[each.subject] = max(each.version, highest.get(each.subject, 0))
-    return found
 
 
 def killed(replicas, rounds, patience, pace):

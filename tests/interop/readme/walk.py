@@ -6,7 +6,7 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, ".."), os.path.join(HERE, "..", "faults")]
+sys.path[:0] = [os.path.join(HERE, ".."), os.path.join(HERE, "..", "lib")]
 from lib.service import Service, free_ports  # noqa: E402
 from lib.tally import Tally  # noqa: E402
 from lib.typed import Shell  # noqa: E402

@@ -9,7 +9,7 @@ from collections import Counter, namedtuple
 
 Answer = namedtuple("Answer", "kind asked answered status has_retry_after detail")
 
-WRITERS, VERIFIERS, READERS = 4, 2, 1
+GOOD = (200, 201, 202)
 BULK_LINES = 50
 PAUSE = 0.005
 # What the service promises, and what a busy machine may add to it between two Python threads.
@@ -17,17 +17,20 @@ VERIFY_WITHIN, REQUEST_WITHIN, WELL_WITHIN, SLACK = 1.0, 10.0, 5.0, 0.5
 
 
 class Load:
-    """Runs from `start` to `stop`, on two orgs of its own."""
+    """Runs from `start` to `stop`, on two orgs of its own. A kind of work is a method, and has so many clients."""
+
+    CLIENTS = {"create": 4, "verify": 2, "read": 1, "bulk": 1, "rotate": 1}
 
     def __init__(self, service, name):
         self.service = service
         self.writing, self.rotating = service.create_org(f"{name}-writes"), service.create_org(f"{name}-rotates")
-        self.answers, self.users, self.bulk_users, self.rotations = [], set(), set(), []
+        self.answers, self.users, self.bulk_users, self.failed_lines, self.rotations = [], set(), set(), [], []
         self.stopped, self.threads = threading.Event(), []
 
     def start(self):
-        jobs = [self.create] * WRITERS + [self.verify] * VERIFIERS + [self.read] * READERS + [self.bulk, self.rotate]
-        self.threads = [threading.Thread(target=self.work, args=(job,), daemon=True) for job in jobs]
+        jobs = [kind for kind, clients in self.CLIENTS.items() for _ in range(clients)]
+        self.threads = [threading.Thread(target=self.work, args=(getattr(self, kind), self.client(number)), daemon=True)
+                        for number, kind in enumerate(jobs)]
         for thread in self.threads:
             thread.start()
         return self
@@ -38,8 +41,10 @@ class Load:
             thread.join(30)
         return self
 
-    def work(self, job):
-        client = Client(self.service, self.answers)
+    def client(self, _):
+        return Client(self.service, self.answers)
+
+    def work(self, job, client):
         while not self.stopped.is_set():
             job(client)
             time.sleep(PAUSE)
@@ -60,6 +65,8 @@ class Load:
                 break  # cut off in the middle of a line: not acknowledged
             if outcome["status"] == "created":
                 self.bulk_users.add(outcome["user_id"])
+            elif outcome["status"] == "failed":
+                self.failed_lines.append(time.monotonic())
         time.sleep(0.1)
 
     def rotate(self, client):
@@ -91,28 +98,32 @@ class Load:
         assert not lost, f"lost: {Counter(lost)} of {acknowledged}"
         return acknowledged
 
-    def judge(self, began, ended, refused=("create", "bulk", "rotate", "read", "verify"), broken=False):
+    def is_refusal(self, answer):
+        return answer.status == 503 and answer.has_retry_after
+
+    def judge(self, began, ended, refused=None, broken=False):
         """Holds what was answered from the fault's begin on against the promises; gives a line of figures.
 
-        `refused` names the kinds that may be refused meanwhile; `broken` allows for connections that end.
+        `refused` names the kinds that may be refused meanwhile, all if it is none; `broken` allows for connections that end.
         """
+        refused = self.CLIENTS if refused is None else refused
         answers = [answer for answer in list(self.answers) if answer.answered >= began]
         for answer in answers:
-            fine = answer.status in (200, 201) or (answer.status == 503 and answer.has_retry_after and answer.kind in refused)
+            fine = answer.status in GOOD or (self.is_refusal(answer) and answer.kind in refused)
             assert fine or (broken and answer.status == 0), (
                 f"{answer.kind}, {answer.answered - began:.2f} s into the fault: {answer.status} {answer.detail}")
             limit = VERIFY_WITHIN if answer.kind == "verify" else REQUEST_WITHIN
             took = answer.answered - answer.asked
             assert took < limit + SLACK, f"{answer.kind} took {took:.2f} s"
-        bad = [answer for answer in answers if answer.status not in (200, 201)]
+        bad = [answer for answer in answers if answer.status not in GOOD]
         last_bad = max((answer.answered for answer in bad), default=ended)
         well_after = max(0.0, last_bad - ended)
         assert well_after < WELL_WITHIN, f"not well {well_after:.1f} s after the end of the fault"
-        kinds = {answer.kind for answer in answers if answer.asked > max(last_bad, ended) and answer.status in (200, 201)}
-        assert len(kinds) == 5, f"only these work again: {kinds}"
+        kinds = {answer.kind for answer in answers if answer.asked > max(last_bad, ended) and answer.status in GOOD}
+        assert kinds == set(self.CLIENTS), f"only these work again: {kinds}"
         slowest = lambda kinds: max((a.answered - a.asked for a in answers if a.kind in kinds), default=0)
         return (f"{len(answers)} requests, {len(bad)} refused ({dict(Counter(a.kind for a in bad))}); slowest verify "
-                f"{slowest(['verify']):.2f} s, slowest other {slowest(['create', 'bulk', 'rotate', 'read']):.2f} s; "
+                f"{slowest(['verify']):.2f} s, slowest other {slowest(set(self.CLIENTS) - {'verify'}):.2f} s; "
                 f"well {well_after:.1f} s after the end")
 
 
@@ -120,14 +131,11 @@ class Client:
     """Keeps a connection for each listener, and makes new ones."""
 
     def __init__(self, service, answers):
-        self.service, self.answers, self.connections = service, answers, {}
+        self.service, self.answers, self.connections, self.retry_after = service, answers, {}, 0
 
-    def ask(self, kind, method, path, org, body=None, media="application/json"):
+    def ask(self, kind, method, path, org, body=None, media="application/json", more=None):
         port = self.service.internal if path.startswith("/internal") else self.service.public
-        if "tenant_api_key" in org:
-            headers = {"taih-tenant-key": org["tenant_api_key"]}
-        else:
-            headers = {"OrgId": org["org_id"]}
+        headers = {**credentials(org), **(more or {})}
         if body is not None:
             headers["Content-Type"] = media
             body = body if isinstance(body, str) else json.dumps(body)
@@ -137,10 +145,19 @@ class Client:
             connection.request(method, path, body, headers)
             reply = connection.getresponse()
             text = reply.read().decode()
-            status, retry, detail = reply.status, reply.headers.get("retry-after") is not None, text[:200]
+            told = reply.headers.get("retry-after")
+            self.retry_after = int(told or 0)
+            status, retry, detail = reply.status, told is not None, text[:200]
         except (OSError, http.client.HTTPException) as error:
             self.connections.pop(port, None)
             status, retry, detail = 0, False, repr(error)
             time.sleep(0.05)
         self.answers.append(Answer(kind, asked, time.monotonic(), status, retry, detail))
         return status, text
+
+
+def credentials(org):
+    """Of whatever is known of an org, or of the platform, the header that it comes with."""
+    if "platform_token" in org:
+        return {"Authorization": f"Bearer {org['platform_token']}"}
+    return {"taih-tenant-key": org["tenant_api_key"]} if "tenant_api_key" in org else {"OrgId": org["org_id"]}

@@ -25,7 +25,7 @@ class Receiver:
         status, more = self.judge(event)
         taken = 200 <= status < 300
         data = event["data"]
-        subject = data.get("user_id")
+        subject = data.get("user_id") or data.get("order_id")
         with self.lock:
             self.arrived.append(Arrived(headers["webhook-id"], event["type"], subject, data.get("version"), time.monotonic(), taken))
         return status, more
@@ -166,3 +166,16 @@ class PerSecond:
                 self.left -= 1
                 return 204, {}
         return 429, {"retry-after": str(self.retry_after)} if self.retry_after else {}
+
+
+def disordered(seen):
+    """First arrivals of events of a subject after the first arrival of a later one."""
+    highest, known, found = {}, set(), []
+    for each in seen:
+        if each.id in known:
+            continue
+        known.add(each.id)
+        if each.version < highest.get(each.subject, 0):
+            found.append(each)
+        highest[each.subject] = max(each.version, highest.get(each.subject, 0))
+    return found
