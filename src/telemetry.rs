@@ -18,6 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use self::filter::LogFilter;
 use crate::clock::Clock;
+use crate::db::notices;
 use crate::identity::Caller;
 use crate::identity::client::ClientAddress;
 use crate::metrics::method_name;
@@ -51,7 +52,10 @@ pub fn init(format: Format, filter: &LogFilter) -> (AccessLog, WorkerGuard) {
         }
         Format::Pretty => lines.with_target(false).boxed(),
     };
-    tracing_subscriber::registry().with(lines.with_filter(filter.targets())).init();
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter.targets()))
+        .with(notices::listening())
+        .init();
     (AccessLog { sink: Some((writer, format)) }, guard)
 }
 

@@ -100,7 +100,7 @@ impl<C: Changeable, R: Rule<C>> Change<C, R> {
     /// What the rule refuses, 403 if there is no such org, or that the database cannot be asked.
     pub async fn execute(self, db: &Db) -> Result<C::Done, ApiError> {
         let mut connection = db.pool.acquire().await?;
-        if let Some(done) = db.observed(self.attempt(&mut connection).await)? {
+        if let Some(done) = db.pool.observing(self.attempt(&mut connection)).await? {
             return Ok(done);
         }
         drop(connection);

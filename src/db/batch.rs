@@ -9,6 +9,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use sqlx::PgConnection;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use super::notices::heeding;
 use super::pool::{Pool, RESTED, answers};
 use crate::limits::shares::{self, Share, Shares};
 use crate::metrics::BatchMetrics;
@@ -164,7 +165,7 @@ async fn work<S: Slice>(
         }
         sizes.observe(inputs.len() as f64);
         let answers = tokio::time::timeout(S::PATIENCE, async {
-            match slice.run(&mut worker, &inputs).await {
+            match heeding(slice.run(&mut worker, &inputs)).await {
                 Err(sqlx::Error::Io(_)) if S::IS_READ => slice.run(&mut worker, &inputs).await,
                 answers => answers,
             }

@@ -134,11 +134,14 @@ impl ChangeFeed {
         }
     }
 
+    /// Nothing is lost with a heartbeat, so its commit waits for nothing. One that waited for a standby would hold the
+    /// lock that every announcement takes, and a connection, for as long as there is none.
     async fn send_heartbeat(&self) -> Result<(), sqlx::Error> {
         let sent = self.epoch.elapsed().as_micros().to_string();
         let before = self.clock.now();
         let theirs: DateTime<Utc> = sqlx::query!(
-            "SELECT clock_timestamp() AS \"now!\", pg_notify($1, $2)::text",
+            "SELECT clock_timestamp() AS \"now!\", pg_notify($1, $2)::text,
+                    set_config('synchronous_commit', 'off', true) AS commit",
             self.heartbeat_channel,
             sent
         )

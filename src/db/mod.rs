@@ -5,6 +5,7 @@ pub mod batch;
 pub mod cache;
 pub mod change_feed;
 pub mod connect;
+pub mod notices;
 pub mod pool;
 pub mod session;
 pub mod snapshot;
@@ -135,19 +136,6 @@ impl Db {
         self.suspects.suspect_all();
     }
 
-    /// Observes what an error says of the connection that it came from.
-    ///
-    /// # Errors
-    /// As given.
-    pub fn observed<T, E: DatabaseFailure>(&self, outcome: Result<T, E>) -> Result<T, E> {
-        if let Err(error) = &outcome
-            && let Some(error) = error.of_database()
-        {
-            self.suspects.observe(error);
-        }
-        outcome
-    }
-
     /// Closes every connection.
     pub async fn close(&self) {
         self.pool.close().await;
@@ -174,10 +162,11 @@ impl Db {
         let pool = self.pool.clone();
         let task = tokio::spawn(shares::inheriting(async move {
             let _held = pool.share().await?;
-            work(pool.begin().await?).await
+            let tx = pool.begin().await?;
+            pool.observing(work(tx)).await
         }));
         match task.await {
-            Ok(outcome) => self.observed(outcome),
+            Ok(outcome) => outcome,
             Err(stopped) => match stopped.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => Err(sqlx::Error::WorkerCrashed.into()),

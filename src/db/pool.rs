@@ -17,8 +17,9 @@ use sqlx::{
     Connection as _, Describe, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr, Transaction,
 };
 
+use super::notices;
 use super::session::{self, Purpose, STATEMENT_TIMEOUT};
-use super::suspects::SuspectConnections;
+use super::suspects::{DatabaseFailure, SuspectConnections, is_about_the_connection};
 use crate::limits::shares::{self, Share, Shares};
 
 /// The time that a connection may take to get ready for the next use.
@@ -26,6 +27,10 @@ const RETURN_WITHIN: Duration = Duration::from_secs(1);
 /// A connection that rested longer is tested before it is used: whatever befell it was not
 /// noticed. A busy one is not, as that costs a fifth of the throughput (docs/performance.md).
 pub const RESTED: Duration = Duration::from_secs(1);
+
+/// The time between two attempts to connect to what hangs up.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A pool of connections, made as they are needed.
 ///
@@ -176,11 +181,25 @@ impl Pool {
     /// # Errors
     /// When there is no connection in time.
     pub(super) async fn begin(&self) -> Result<Transaction<'static, Postgres>, Error> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "`Db::transaction` alone calls this, in a task of its own"
-        )]
-        self.pool.begin().await
+        let begun = Transaction::begin(self.connection().await?, None).await;
+        begun.inspect_err(|error| self.suspects.observe(error))
+    }
+
+    /// Waits for work on a connection that was lent, and observes what its error says of it.
+    ///
+    /// # Errors
+    /// What the work returns, or that its commit was not confirmed ([`notices`]).
+    pub async fn observing<T, E>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E>
+    where
+        E: DatabaseFailure + From<Error>,
+    {
+        let outcome = notices::heeding(work).await;
+        if let Err(error) = &outcome
+            && let Some(error) = error.of_database()
+        {
+            self.suspects.observe(error);
+        }
+        outcome
     }
 
     /// The connections that are not used again.
@@ -189,18 +208,46 @@ impl Pool {
         &self.suspects
     }
 
+    /// Where nobody listens, sqlx waits for somebody to come. So it is here where somebody does and hangs up: a proxy
+    /// that has no primary to lead to, or a server on its way out. A fail-over in good order takes no longer than that.
     async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the one place; what it gives goes back in time, or never"
-        )]
-        self.pool.acquire().await
+        let until = Instant::now() + self.patience;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this is the one place; what it gives goes back in time, or never"
+            )]
+            let acquired = tokio::time::timeout_at(until.into(), self.pool.acquire()).await;
+            match acquired.unwrap_or(Err(Error::PoolTimedOut)) {
+                Err(error) if is_about_the_connection(&error) && Instant::now() + pause < until => {
+                    tokio::time::sleep(pause).await;
+                    pause = LONGEST_PAUSE.min(pause * 2);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// A connection for one statement, and when that has to be done. Where none can be had, that says nothing of those
+    /// that there are: a new primary is not left because requests still wait for it.
+    async fn lend(&self) -> Result<(Lent, Instant), Error> {
+        let until = Instant::now() + self.limit;
+        let lent = tokio::time::timeout_at(until.into(), self.acquire()).await;
+        Ok((lent.unwrap_or(Err(Error::PoolTimedOut))?, until))
     }
 
     /// Runs a statement in time, and observes what its error says of the connection.
-    async fn run<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let Ok(outcome) = tokio::time::timeout(self.limit, work).await else {
-            self.suspects.suspect_all();
+    async fn run<T>(
+        &self,
+        until: Instant,
+        statement: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let began = Instant::now();
+        let Ok(outcome) = tokio::time::timeout_at(until.into(), notices::heeding(statement)).await else {
+            if began.elapsed() > self.limit / 2 {
+                self.suspects.suspect_all();
+            }
             return Err(Error::PoolTimedOut);
         };
         outcome.inspect_err(|error| self.suspects.observe(error))
@@ -257,10 +304,8 @@ impl<'p> Executor<'p> for &Pool {
     {
         let pool = self.clone();
         let fetched = async move {
-            let fetched = pool.run(async {
-                let mut lent = pool.acquire().await?;
-                lent.fetch_many(query).try_collect::<Vec<_>>().await
-            });
+            let (mut lent, until) = pool.lend().await?;
+            let fetched = pool.run(until, lent.fetch_many(query).try_collect::<Vec<_>>());
             Ok::<_, Error>(stream::iter(fetched.await?).map(Ok))
         };
         stream::once(fetched).try_flatten().boxed()
@@ -271,7 +316,10 @@ impl<'p> Executor<'p> for &Pool {
         E: 'q + Execute<'q, Postgres>,
     {
         let pool = self.clone();
-        Box::pin(async move { pool.run(async { pool.acquire().await?.fetch_optional(query).await }).await })
+        Box::pin(async move {
+            let (mut lent, until) = pool.lend().await?;
+            pool.run(until, lent.fetch_optional(query)).await
+        })
     }
 
     fn prepare_with<'e>(

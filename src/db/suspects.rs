@@ -72,7 +72,8 @@ impl DatabaseFailure for Box<dyn std::error::Error + Send + Sync> {
 }
 
 /// Returns `true` if the next connection may fare better.
-fn is_about_the_connection(error: &Error) -> bool {
+#[must_use]
+pub fn is_about_the_connection(error: &Error) -> bool {
     match error {
         Error::Io(_) | Error::Protocol(_) | Error::WorkerCrashed => true,
         Error::Database(error) => error.code().is_some_and(|state| is_state_of_the_connection(&state)),

@@ -3,12 +3,15 @@
 use super::{ApiError, Code};
 use crate::db::batch::BatchError;
 use crate::db::is_over_share;
-use crate::db::suspects::DatabaseFailure;
+use crate::db::notices::is_unconfirmed;
+use crate::db::suspects::{DatabaseFailure, is_about_the_connection};
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         if is_over_share(&error) {
             Self::new(Code::RateLimited)
+        } else if is_away(&error) {
+            Self::away(error)
         } else if is_transient(&error) {
             Self::unavailable(error)
         } else {
@@ -21,6 +24,7 @@ impl From<BatchError> for ApiError {
     fn from(error: BatchError) -> Self {
         match error {
             BatchError::OverShare => Self::new(Code::RateLimited),
+            BatchError::Database(error) if is_away(&error) => Self::away(error),
             BatchError::Database(error) if !is_transient(&error) => Self::internal(error),
             transient => Self::unavailable(transient),
         }
@@ -34,6 +38,13 @@ impl DatabaseFailure for ApiError {
     }
 }
 
+/// True where the database may be another server by the next time.
+fn is_away(error: &sqlx::Error) -> bool {
+    is_about_the_connection(error)
+        || is_unconfirmed(error)
+        || matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
+}
+
 /// True where the same request may succeed a moment later: the server is away, starting,
 /// stopping, out of a resource, read-only after a failover, or a lock could not be had.
 pub fn is_transient(error: &sqlx::Error) -> bool {
@@ -45,7 +56,7 @@ pub fn is_transient(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed
         // A connection that breaks in mid-message is reported as a protocol error.
         | sqlx::Error::Protocol(_) => true,
-        error if is_over_share(error) => true,
+        error if is_over_share(error) || is_unconfirmed(error) => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|state| is_transient_state(&state)),
         _ => false,
     }
@@ -70,6 +81,8 @@ fn is_transient_state(state: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::notices::Unconfirmed;
+    use crate::error::FAIL_OVER;
 
     #[test]
     fn what_passes_by_itself_is_told_from_what_is_our_fault() {
@@ -81,7 +94,21 @@ mod tests {
         }
         assert!(is_transient(&sqlx::Error::PoolTimedOut));
         assert!(is_transient(&over_share()));
+        assert!(is_transient(&sqlx::Error::AnyDriverError(Box::new(Unconfirmed))));
         assert!(!is_transient(&sqlx::Error::RowNotFound));
+    }
+
+    #[test]
+    fn whoever_finds_no_database_is_told_to_come_when_there_is_one() {
+        let retry_after = |error: sqlx::Error| match ApiError::from(error) {
+            ApiError::Failed(failure) => (failure.code, failure.retry_after),
+            ApiError::Invalid(problems) => panic!("{problems:?}"),
+        };
+        let hung_up = sqlx::Error::Io(std::io::ErrorKind::UnexpectedEof.into());
+        for away in [hung_up, sqlx::Error::PoolTimedOut] {
+            assert_eq!(retry_after(away), (Code::ServiceUnavailable, Some(FAIL_OVER)));
+        }
+        assert_eq!(retry_after(sqlx::Error::RowNotFound), (Code::InternalError, None));
     }
 
     #[test]

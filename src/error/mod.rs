@@ -19,6 +19,9 @@ pub use self::code::Code;
 pub use self::database::is_transient;
 pub use self::problem::{Loc, Problem, ProblemKind, Problems};
 
+/// Seconds in which a fail-over in good order is over, and the service well again (docs/reliability.md).
+const FAIL_OVER: u32 = 5;
+
 /// A refused or failed request. Handlers return it with `?`; the outermost layer renders it,
 /// because only that layer knows the request id and the shape the path calls for.
 #[derive(Debug)]
@@ -81,6 +84,12 @@ impl ApiError {
     /// Something we depend on is away or too slow; `cause` goes to the log.
     pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(Code::ServiceUnavailable).caused_by(cause)
+    }
+
+    /// The database is away, as it is while another server takes over; `cause` goes to the log. Whoever comes again as
+    /// told finds the next one.
+    pub fn away(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::unavailable(cause).retry_after(FAIL_OVER)
     }
 
     /// Adds what the log should say.

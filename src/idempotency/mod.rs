@@ -212,7 +212,7 @@ pub trait Work: Send + Sync + Sized + 'static {
     fn alone(self, db: &Db) -> impl Future<Output = Result<Self::Done, ApiError>> + Send {
         async move {
             let mut connection = db.pool.acquire().await?;
-            db.observed(self.execute_in(&mut connection).await)
+            db.pool.observing(self.execute_in(&mut connection)).await
         }
     }
 }

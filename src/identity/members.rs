@@ -38,7 +38,7 @@ impl Identity {
         if let Some(key_id) = claims.key_id.map(KeyId) {
             // From memory, which hears of a revocation within a second.
             let lives = self.keys.is_live(&self.db, member.org_id, key_id, now).await;
-            if !lives.map_err(ApiError::unavailable)? {
+            if !lives.map_err(ApiError::away)? {
                 return Err(Code::Unauthorized.into());
             }
         }

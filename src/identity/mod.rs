@@ -209,7 +209,7 @@ impl Identity {
     /// The key decides; an `OrgId` beside it must agree, and `X-Tenant-Key-Id` is ignored.
     async fn by_key(&self, headers: &HeaderMap) -> Result<Found<Partner>, ApiError> {
         let key = self.sent_key(headers).await?;
-        let (org_id, live) = match self.verify(&key).await.map_err(ApiError::unavailable)? {
+        let (org_id, live) = match self.verify(&key).await.map_err(ApiError::away)? {
             Verdict::Live(key, org) => (key.org_id, Some((key, org))),
             Verdict::Suspended(org_id) => (org_id, None),
             Verdict::Dead => return Err(Code::Unauthorized.into()),
@@ -247,11 +247,8 @@ impl Identity {
             return Ok(None);
         }
         let key_id = sent_uuid(headers, &KEY_ID).map(KeyId).ok_or(Code::Unauthorized)?;
-        let live = self
-            .keys
-            .find_live(&self.db, org_id, key_id, self.clock.now())
-            .await
-            .map_err(ApiError::unavailable)?;
+        let live =
+            self.keys.find_live(&self.db, org_id, key_id, self.clock.now()).await.map_err(ApiError::away)?;
         if live.is_some() { Ok(live) } else { Err(Code::Unauthorized.into()) }
     }
 

@@ -12,6 +12,7 @@ mod conventions;
 mod docs_width;
 mod error_pages;
 mod events;
+mod failover;
 mod features;
 mod freeze;
 mod gateway_key;

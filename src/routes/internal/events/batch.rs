@@ -8,6 +8,7 @@ use sqlx::{Acquire as _, PgConnection};
 use super::store::{NewEvent, PublishOutcome, insert_events};
 use crate::db::Db;
 use crate::db::batch::{Batcher, KeptConnection, Slice};
+use crate::db::notices::heeding;
 use crate::error::is_transient;
 use crate::metrics::BatchMetrics;
 use crate::routes::users::inserts::is_missing_org;
@@ -62,7 +63,7 @@ pub async fn publish_each(db: &Db, patience: Duration, events: &[NewEvent]) -> V
             outcomes => outcomes,
         }
     };
-    match tokio::time::timeout(patience, write).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+    match tokio::time::timeout(patience, heeding(write)).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
         Ok(outcomes) => outcomes.into_iter().map(Some).collect(),
         Err(error) => {
             tracing::warn!(%error, events = events.len(), "a slice of a bulk body could not be written");
