@@ -87,9 +87,7 @@ class Lab:
 
     def cpu(self):
         """Seconds that the service has computed so far."""
-        with open(f"/proc/{self.service.process.pid}/stat") as stat:
-            fields = stat.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return computed(self.service.process.pid)
 
     def memory(self):
         with open(f"/proc/{self.service.process.pid}/status") as status:
@@ -127,6 +125,14 @@ class Postgres:
     def stop(self):
         self.run(self.program("pg_ctl"), "-D", os.path.join(self.directory, "data"), "-m", "immediate", "stop")
 
+    def cpu(self):
+        """Seconds that its processes have computed so far: those that have ended are the first one's."""
+        with open(os.path.join(self.directory, "data", "postmaster.pid")) as file:
+            postmaster = int(file.readline())
+        with open(f"/proc/{postmaster}/task/{postmaster}/children") as file:
+            children = [int(pid) for pid in file.read().split()]
+        return computed(postmaster, True) + sum(computed(pid) for pid in children)
+
     def sql(self, text):
         out = subprocess.run([self.program("psql"), "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", self.conninfo, "-c", text],
                              capture_output=True, text=True)
@@ -139,3 +145,10 @@ class Postgres:
                 return
             time.sleep(0.05)
         raise AssertionError(f"{query} was not {wanted} within {patience} s")
+
+
+def computed(pid, children=False):
+    """Seconds that a process has computed so far, with those of its ended children if asked."""
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return sum(int(field) for field in fields[11:15 if children else 13]) / os.sysconf("SC_CLK_TCK")
