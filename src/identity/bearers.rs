@@ -30,10 +30,11 @@ impl Identity {
         access: Access,
     ) -> Result<Found<Caller>, ApiError> {
         let token = sent_token(headers).ok_or(Code::Unauthorized)?;
-        match self.token_keys.verify(token).await? {
-            Some(Claims::Partner(claims)) => Ok(self.partner_of(&claims).await?.map(Caller::Partner)),
+        let claims = self.token_keys.verify(token).await?;
+        match claims.as_deref() {
+            Some(Claims::Partner(claims)) => Ok(self.partner_of(claims).await?.map(Caller::Partner)),
             Some(Claims::Member(claims)) if access == Access::PartnersAndMembers => {
-                Ok(self.member_of(&claims).await?.map(Caller::Member))
+                Ok(self.member_of(claims).await?.map(Caller::Member))
             }
             _ => Err(Code::Unauthorized.into()),
         }

@@ -1,8 +1,11 @@
 //! The keys of tokens (contract 10 and 16), which follow the [calendar](crate::key_calendar).
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use aws_lc_rs::error::KeyRejected;
+use quick_cache::sync::Cache;
+use sha2::{Digest as _, Sha256};
 
 use crate::clock::Clock;
 use crate::crypto::access_token::{Claims, TokenKey};
@@ -31,26 +34,43 @@ impl CalendarKey for TokenKey {
     }
 }
 
-/// The keys in memory.
-pub struct TokenKeys(KeyCalendar<TokenKey>);
+/// Tokens whose signature was found good and is remembered. Some 10 MiB.
+const REMEMBERED: usize = 20_000;
+
+/// The keys in memory, and the tokens that were seen under them.
+pub struct TokenKeys {
+    keys: KeyCalendar<TokenKey>,
+    /// By the digest of the whole token: a signature that was good under a key stays good. Only that is remembered;
+    /// whether the key is still one of ours, and the token still good for anything, is asked every time.
+    verified: Cache<[u8; 32], Arc<Claims>>,
+}
 
 impl TokenKeys {
     /// None are read yet.
     #[must_use]
     pub fn new(keyring: Keyring, db: Db, clock: Clock) -> Self {
-        Self(KeyCalendar::new(keyring, db, clock))
+        Self { keys: KeyCalendar::new(keyring, db, clock), verified: Cache::new(REMEMBERED) }
     }
 
     /// Returns the claims of a token, if one of our keys signed it.
     ///
     /// # Errors
     /// As [`KeyCalendar::current`].
-    pub async fn verify(&self, token: &str) -> Result<Option<Claims>, ApiError> {
+    pub async fn verify(&self, token: &str) -> Result<Option<Arc<Claims>>, ApiError> {
         let mut keys = self.current().await?;
         if named_by(&keys, token).is_none() {
             keys = self.look_again().await?;
         }
-        Ok(named_by(&keys, token).and_then(|key| key.verify(token)))
+        let Some(key) = named_by(&keys, token) else { return Ok(None) };
+        let digest = Sha256::digest(token).into();
+        if let Some(claims) = self.verified.get(&digest) {
+            return Ok(Some(claims));
+        }
+        let claims = key.verify(token).map(Arc::new);
+        if let Some(claims) = &claims {
+            self.verified.insert(digest, claims.clone());
+        }
+        Ok(claims)
     }
 }
 
@@ -58,7 +78,7 @@ impl Deref for TokenKeys {
     type Target = KeyCalendar<TokenKey>;
 
     fn deref(&self) -> &KeyCalendar<TokenKey> {
-        &self.0
+        &self.keys
     }
 }
 
