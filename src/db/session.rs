@@ -39,7 +39,8 @@ impl Purpose {
             Self::Session => [Duration::ZERO; 2],
             Self::Snapshot => [SNAPSHOT_STATEMENT_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT],
         };
-        let fixed = RELIED_ON.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let planned = if self == Self::Requests { PLANNED_ONCE } else { &[] };
+        let fixed = RELIED_ON.iter().chain(planned).map(|(name, value)| (*name, (*value).to_owned()));
         fixed
             .chain([
                 ("statement_timeout", statement.as_millis().to_string()),
@@ -48,6 +49,11 @@ impl Purpose {
             .collect()
     }
 }
+
+/// A statement is planned when a connection first sees it, and then no more. Left to itself Postgres plans statements
+/// over arrays anew each time, since it knows the length of each, and takes longer to plan a change of a key than to make
+/// it. Each of ours has one good plan, whatever its parameters are (`tests/api/plans.rs`); compiling one never pays.
+const PLANNED_ONCE: &[(&str, &str)] = &[("plan_cache_mode", "force_generic_plan"), ("jit", "off")];
 
 /// The settings that the SQL itself relies on.
 const RELIED_ON: [(&str, &str); 10] = [

@@ -35,6 +35,7 @@ mod openapi;
 mod org;
 mod overload;
 mod paging;
+mod plans;
 mod portal;
 mod public_keys;
 mod rates;
