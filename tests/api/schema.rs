@@ -7,6 +7,7 @@ use crate::support::Database;
 
 /// Tables that hold no tenant's rows, and why.
 const NOT_OF_A_TENANT: &[(&str, &str)] = &[
+    ("announcements", "every replica reads what is new of every org"),
     ("console_sessions", "the platform's own people see every org"),
     ("key_patterns", "the forms of imported keys are every org's"),
     ("orgs", "the tenants themselves"),
@@ -151,6 +152,22 @@ async fn migrating_twice_changes_nothing() {
     db.migrate().await.expect("an empty database takes the schema");
     assert_eq!(db.pending_migrations().await.unwrap(), 0);
     db.migrate().await.expect("a second time there is nothing to do");
+    db.close().await;
+}
+
+#[tokio::test]
+async fn the_release_before_starts_on_the_schema_of_the_one_after() {
+    let database = Database::new().await;
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (29991231000001, 'of a later release', true, '\\x00', 1)",
+    )
+    .execute(&mut database.connect().await)
+    .await
+    .expect("a later release was here");
+    let db = database.db();
+    db.migrate().await.expect("the way back is open");
+    assert_eq!(db.pending_migrations().await.unwrap(), 0);
     db.close().await;
 }
 
