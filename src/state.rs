@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::crypto::keyring::Keyring;
 use crate::db::Db;
 use crate::db::batch::Batcher;
-use crate::db::change_feed::{Changed, Invalidate};
+use crate::db::change_feed::Invalidate;
+use crate::db::news::Changed;
 use crate::db::trust::Trust;
 use crate::error::ApiError;
 use crate::events::targets::Targets;
@@ -193,7 +194,11 @@ impl Invalidate for AppState {
                 self.keys_renewed.notify_one();
             }
             Changed::Streams => self.streams.changed.notify_one(),
-            Changed::Org(_) | Changed::Key(..) | Changed::KeyPatterns | Changed::PlatformTokens => {}
+            Changed::Org(_)
+            | Changed::Key(..)
+            | Changed::Moved(..)
+            | Changed::KeyPatterns
+            | Changed::PlatformTokens => {}
         }
     }
 

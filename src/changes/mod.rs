@@ -15,8 +15,8 @@ use sqlx::PgConnection;
 pub use self::mandate::{CallerState, Mandate, OrgState, PlatformAuthor, RequestAuthor};
 pub(crate) use self::statement::{change, named, snapshot};
 use crate::clock::Clock;
-use crate::db::Db;
 use crate::db::suspects::DatabaseFailure;
+use crate::db::{Db, announcements};
 use crate::error::{ApiError, Code};
 
 /// Something of an org that changes: how it is loaded, and how a plan is applied to it.
@@ -101,6 +101,7 @@ impl<C: Changeable, R: Rule<C>> Change<C, R> {
     pub async fn execute(self, db: &Db) -> Result<C::Done, ApiError> {
         let mut connection = db.pool.acquire().await?;
         if let Some(done) = db.pool.observing(self.attempt(&mut connection)).await? {
+            db.wake_listeners();
             return Ok(done);
         }
         drop(connection);
@@ -156,6 +157,7 @@ impl<C: Changeable, R: Rule<C>> Change<C, R> {
     /// Load, decide, apply; `None` if the org was changed in between: then nothing happened.
     async fn attempt(&self, db: &mut PgConnection) -> Result<Option<C::Done>, ApiError> {
         let seen = self.of.load(&mut *db, &self.mandate, self.clock.now()).await?.ok_or(Code::Forbidden)?;
+        announcements::note();
         match (self.rule)(&seen)? {
             Some(plan) => self.of.apply(db, &self.mandate, &seen, plan).await,
             None => Ok(Some(C::Done::default())),

@@ -109,7 +109,7 @@ pub(crate) use snapshot;
 /// are given it has the audit row's `org_id`, `seq`, `at`, `action`, `subject`, and the event's
 /// `event_id` (NULL without an event), `stream`, `event_head`, `event_tail`, `event_at`,
 /// `traceparent`. `version` is the version of the event's subject after the change; `announce`, if
-/// there is one, an expression that is computed last.
+/// there is one, a SELECT of what replicas are to forget ([`crate::db::news`]).
 ///
 /// `set` changes columns of the org's own row, which the statement writes anyway, and cannot write
 /// twice; without an event `gate` takes the place of that write and must hold the same guards;
@@ -137,7 +137,7 @@ macro_rules! change {
                     FROM change WHERE event_id IS NOT NULL
                 )"
             ],
-            [$(+ ", " + $announce + " AS announced")?],
+            [$(+ ", announced AS (INSERT INTO announcements (news) " + $announce + " ON CONFLICT DO NOTHING)")?],
             {
                 "event_id": "uuid" = event.map(|event| event.id),
                 "stream": "text" = event.map(|event| event.stream.name()),
@@ -155,7 +155,7 @@ macro_rules! change {
             @write $db, $entry,
             ["change AS (" + $gate + ")"],
             [],
-            [$(+ ", " + $announce + " AS announced")?],
+            [$(+ ", announced AS (INSERT INTO announcements (news) " + $announce + " ON CONFLICT DO NOTHING)")?],
             { $($name: $type = $value,)* }
         )
     };
@@ -180,7 +180,7 @@ macro_rules! change {
                 )"
             ],
             [$(+ ", " + $writes)?],
-            [$(+ ", " + $announce + " AS announced")?],
+            [$(+ ", announced AS (INSERT INTO announcements (news) " + $announce + " ON CONFLICT DO NOTHING)")?],
             { $($name: $type = $value,)* }
         )
     };
@@ -196,9 +196,8 @@ macro_rules! change {
                     FROM change
                 )"
                     $($writes)*
-                    + " SELECT change.seq"
                     $($announce)*
-                    + " FROM change"
+                    + " SELECT seq FROM change"
             },
             {
                 "org_id": "uuid" = entry.org_id.0,

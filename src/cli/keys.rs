@@ -19,7 +19,8 @@ use crate::crypto::access_token::TokenKey;
 use crate::crypto::event_key::EventKey;
 use crate::crypto::keyring::{FAMILIES, Keyring, add};
 use crate::db::Db;
-use crate::db::change_feed::{CHANGES, SERVICE_KEYS};
+use crate::db::announcements;
+use crate::db::news::SERVICE_KEYS;
 use crate::ids::{KeyId, OrgId};
 use crate::key_calendar::CalendarKey;
 use crate::routes::org::store::not_handed_over;
@@ -131,8 +132,7 @@ async fn make(db: &Db, keyring: &Keyring, number: i16, now: DateTime<Utc>) -> Re
 }
 
 async fn announce(db: impl sqlx::PgExecutor<'_>) -> Result<(), sqlx::Error> {
-    sqlx::query!("SELECT pg_notify($1, $2)::text AS told", CHANGES, SERVICE_KEYS).fetch_one(db).await?;
-    Ok(())
+    announcements::announce(db, SERVICE_KEYS).await
 }
 
 /// The dependents of replaced keys.

@@ -1,10 +1,12 @@
 //! Postgres: connections, migrations, transactions that outlive a client, and the signals by
 //! which replicas keep their memory honest.
 
+pub mod announcements;
 pub mod batch;
 pub mod cache;
 pub mod change_feed;
 pub mod connect;
+pub mod news;
 pub mod notices;
 pub mod pool;
 pub mod session;
@@ -12,26 +14,32 @@ pub mod snapshot;
 pub mod suspects;
 pub mod trust;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 #[expect(clippy::disallowed_types, reason = "for `Db::direct` alone, which says why")]
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::sync::Notify;
 
 pub use self::pool::{Pool, PoolUsage, is_over_share};
 use self::session::Purpose;
 use self::suspects::{DatabaseFailure, SuspectConnections};
 use crate::limits::shares;
 
-/// Every change of the schema, compiled in.
-pub static MIGRATIONS: Migrator = sqlx::migrate!();
+/// Every change of the schema, compiled in. A schema that a later release has changed since is taken as it is: each
+/// suits the release before, to which an operator may have to go back.
+pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrations = sqlx::migrate!();
+    migrations.set_ignore_missing(true);
+    migrations
+});
 
 /// The time that a request waits for a connection before it is told to come back.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Connections set aside for identity look-ups and the heartbeat, so that a crowd of ordinary
-/// requests can neither starve them nor be starved by a flood of unknown keys.
+/// Connections set aside for identity look-ups, so that a crowd of ordinary requests can neither
+/// starve them nor be starved by a flood of unknown keys.
 const LOOKUP_CONNECTIONS: u32 = 4;
 /// For the whole of a look-up: the gateway's own patience ends at a second.
 const LOOKUP_TIMEOUT: Duration = Duration::from_millis(800);
@@ -41,11 +49,13 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_millis(800);
 pub struct Db {
     /// For requests.
     pub pool: Pool,
-    /// For identity look-ups and the heartbeat.
+    /// For identity look-ups.
     pub lookups: Pool,
     /// Past any pooler: LISTEN and migrations need a session of their own.
     direct: PgConnectOptions,
     suspects: Arc<SuspectConnections>,
+    /// This process has committed something that replicas are to hear of.
+    announced: Arc<Notify>,
 }
 
 /// The state of the database at the moment.
@@ -70,6 +80,7 @@ impl Db {
             lookups: lookups.with_limit(LOOKUP_TIMEOUT),
             direct,
             suspects,
+            announced: Arc::default(),
         }
     }
 
@@ -136,6 +147,12 @@ impl Db {
         self.suspects.suspect_all();
     }
 
+    /// Has every replica look at once at what this process has announced and committed; without that they look with
+    /// their next tick.
+    pub fn wake_listeners(&self) {
+        self.announced.notify_one();
+    }
+
     /// Closes every connection.
     pub async fn close(&self) {
         self.pool.close().await;
@@ -163,10 +180,16 @@ impl Db {
         let task = tokio::spawn(shares::inheriting(async move {
             let _held = pool.share().await?;
             let tx = pool.begin().await?;
-            pool.observing(work(tx)).await
+            Ok(announcements::noting(pool.observing(work(tx))).await)
         }));
         match task.await {
-            Ok(outcome) => outcome,
+            Ok(Ok((outcome, announced))) => {
+                if announced {
+                    self.wake_listeners();
+                }
+                outcome
+            }
+            Ok(Err(error)) => Err(error),
             Err(stopped) => match stopped.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => Err(sqlx::Error::WorkerCrashed.into()),

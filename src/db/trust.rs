@@ -1,8 +1,8 @@
 //! The conditions under which memory may be believed.
 //!
 //! A cached answer is only as good as the news of its end. [`Trust`] holds two facts: until when
-//! this process is known to have heard every invalidation (a heartbeat that went through Postgres
-//! and came back), and which subjects were invalidated lately, so that an answer read before an
+//! this process is known to have heard every invalidation (a look at Postgres that came
+//! back), and which subjects were invalidated lately, so that an answer read before an
 //! invalidation is not stored after it.
 
 use std::collections::VecDeque;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-/// Memory is believed while the last echoed heartbeat was sent less than this ago; with the
+/// Memory is believed while the last look that came back was sent less than this ago; with the
 /// interval of 300 ms a revocation holds everywhere within a second of its commit (contract 4).
 pub const TRUSTED_FOR: Duration = Duration::from_millis(800);
 /// Invalidations remembered; a read that spans more of them is not stored.
@@ -23,7 +23,7 @@ const REMEMBERED: usize = 1024;
 pub struct Trust {
     /// Base of the instants below.
     epoch: Instant,
-    /// The time when the newest heartbeat that came back was sent, in microseconds since `epoch`
+    /// The time when the newest look that came back was sent, in microseconds since `epoch`
     /// plus one; 0 is never.
     confirmed: AtomicU64,
     log: Mutex<InvalidationLog>,
@@ -56,7 +56,7 @@ impl Trust {
         confirmed != 0 && sent.elapsed() < TRUSTED_FOR
     }
 
-    /// A heartbeat sent at `sent` came back: everything committed before it has been heard.
+    /// A look sent at `sent` came back: everything committed before it has been heard.
     pub fn confirm(&self, sent: Instant) {
         let micros = sent.saturating_duration_since(self.epoch).as_micros();
         self.confirmed

@@ -57,7 +57,7 @@ use crate::clock::Clock;
 use crate::crypto::keyring::Keyring;
 use crate::crypto::tenant_key::TenantKey;
 use crate::db::Db;
-use crate::db::change_feed::Changed;
+use crate::db::news::Changed;
 use crate::db::trust::Trust;
 use crate::error::{ApiError, Code};
 use crate::ids::{KeyId, OrgId, parse_uuid};
@@ -289,6 +289,12 @@ impl Identity {
         match changed {
             Changed::Org(org_id) => self.forget_org(*org_id),
             Changed::Key(org_id, key_id, digest) => self.keys.forget(*org_id, *key_id, digest),
+            // The new one first, as "there is none": without the old one the key must be found there.
+            Changed::Moved(org_id, key_id, digests) => {
+                for digest in digests {
+                    self.keys.forget(*org_id, *key_id, digest);
+                }
+            }
             Changed::ServiceKeys => self.token_keys.forget(),
             Changed::PlatformTokens => self.platform_tokens.clear(),
             Changed::KeyPatterns => self.key_patterns.changed.notify_one(),

@@ -15,7 +15,7 @@ use super::rehash;
 use crate::crypto::keyring::{Hashed, KeyDigest};
 use crate::crypto::platform_token::PlatformToken;
 use crate::db::cache::LookupCache;
-use crate::db::change_feed::ALL_PLATFORM_TOKENS;
+use crate::db::news::ALL_PLATFORM_TOKENS;
 use crate::db::trust::Trust;
 use crate::error::{ApiError, Code};
 use crate::metrics::CacheMetrics;

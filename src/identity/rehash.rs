@@ -10,7 +10,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::keys::KeyRecord;
 use crate::crypto::keyring::{Hashed, KeyDigest, Keyring};
 use crate::db::Db;
-use crate::db::change_feed::CHANGES;
 use crate::ids::{KeyId, OrgId};
 
 /// No key moves before every replica knows the pepper, which is a matter of seconds: one that does
@@ -68,7 +67,7 @@ pub(super) fn is_settled(keyring: &Keyring, now: DateTime<Utc>) -> bool {
 }
 
 /// Moves rows that are still as they were, and has every replica forget what it knew under either
-/// digest: first under the new one, as "there is none", then under the old one.
+/// digest.
 async fn write(db: &Db, moves: &[((OrgId, KeyId), Move)]) -> Result<(), sqlx::Error> {
     let org_ids: Vec<_> = moves.iter().map(|((org_id, _), _)| org_id.0).collect();
     let key_ids: Vec<_> = moves.iter().map(|((_, key_id), _)| key_id.0).collect();
@@ -91,18 +90,18 @@ async fn write(db: &Db, moves: &[((OrgId, KeyId), Move)]) -> Result<(), sqlx::Er
             FROM locked WHERE k.org_id = locked.org_id AND k.id = locked.id AND k.digest = locked.old
             RETURNING k.org_id, k.id, locked.old, locked.new
         )
-        SELECT pg_notify($6, format('key %s %s %s', id, encode(new, 'hex'), org_id))::text AS new,
-               pg_notify($6, format('key %s %s %s', id, encode(old, 'hex'), org_id))::text AS old
-        FROM moved
+        INSERT INTO announcements (news)
+        SELECT format('moved %s %s %s %s', id, encode(new, 'hex'), encode(old, 'hex'), org_id) FROM moved
+        ON CONFLICT DO NOTHING
         "#,
         &org_ids,
         &key_ids,
         &from,
         &to,
         &peppers,
-        CHANGES,
     )
-    .fetch_all(&db.pool)
+    .execute(&db.pool)
     .await?;
+    db.wake_listeners();
     Ok(())
 }

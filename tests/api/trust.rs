@@ -10,7 +10,7 @@ use partner_api::routes::org::{self, OrgChange};
 use serde_json::json;
 use sqlx::Connection as _;
 
-use crate::support::frozen::Frozen;
+use crate::support::frozen::{Frozen, LISTENER};
 use crate::support::{Org, TestApp, within};
 
 const A_SECOND: Duration = Duration::from_secs(1);
@@ -110,7 +110,7 @@ async fn memory_is_not_believed_while_the_connection_that_hears_is_frozen() {
     for caller in [&key, &gateway] {
         caller.get("/v1/features").await.expect(200);
     }
-    let Some(frozen) = Frozen::backends(&app, "LISTEN ").await else {
+    let Some(frozen) = Frozen::backends(&app, LISTENER).await else {
         return println!("SKIPPED: the server's processes cannot be stopped from here");
     };
     // Its news are not heard, and 800 ms after the last heartbeat nothing is believed any more.
@@ -136,7 +136,7 @@ async fn memory_is_not_believed_while_the_connection_that_hears_is_frozen() {
 async fn a_connection_that_stays_frozen_is_replaced() {
     let app = listening().await;
     let acme = app.org("acme").await;
-    let Some(_frozen) = Frozen::backends(&app, "LISTEN ").await else {
+    let Some(_frozen) = Frozen::backends(&app, LISTENER).await else {
         return println!("SKIPPED: the server's processes cannot be stopped from here");
     };
     let lost = async || (!app.state.trust.is_fresh()).then_some(());
@@ -185,8 +185,9 @@ async fn answers_within(patience: Duration, org: &Org, status: u16) {
 async fn kill_listener(app: &TestApp) {
     let killed: Vec<bool> = sqlx::query_scalar(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-         WHERE datname = current_database() AND query LIKE 'LISTEN %'",
+         WHERE datname = current_database() AND starts_with(query, $1)",
     )
+    .bind(LISTENER)
     .fetch_all(&mut app.database.connect().await)
     .await
     .expect("the database answers");

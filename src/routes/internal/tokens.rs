@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::crypto::keyring::Keyring;
 use crate::crypto::platform_token::PlatformToken;
-use crate::db::change_feed::{CHANGES, PLATFORM_TOKENS};
+use crate::db::news::PLATFORM_TOKENS;
 use crate::identity::platform::PlatformScope;
 use crate::ids::new_row_id;
 
@@ -82,10 +82,12 @@ pub async fn revoke(db: impl PgExecutor<'_>, id: Uuid, now: DateTime<Utc>) -> Re
         "WITH revoked AS (
              UPDATE platform_tokens SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING id
          )
-         SELECT id, pg_notify($3, $4)::text FROM revoked",
+         , announced AS (
+             INSERT INTO announcements (news) SELECT $3 FROM revoked ON CONFLICT DO NOTHING
+         )
+         SELECT id FROM revoked",
         id,
         now,
-        CHANGES,
         PLATFORM_TOKENS,
     )
     .fetch_optional(db)

@@ -10,7 +10,6 @@ use super::rules::{LeakPolicy, LeakResponse, Reported, ReportedKey};
 use crate::changes::{Changeable, Mandate, change, snapshot};
 use crate::crypto::keyring::Keyring;
 use crate::crypto::tenant_key::TenantKey;
-use crate::db::change_feed::CHANGES;
 use crate::error::ApiError;
 use crate::events::{EventType, Subject};
 use crate::ids::{KeyId, OrgId};
@@ -126,7 +125,7 @@ impl Changeable for LeakedKey {
                 FROM change WHERE k.org_id = change.org_id AND k.id = change.key_id
                 RETURNING k.org_id, k.id, k.digest, k.version
             )",
-            announce = "(SELECT string_agg(pg_notify(channel, format('key %s %s %s', leaked.id, encode(digest, 'hex'), leaked.org_id))::text, '') FROM leaked)",
+            announce = "SELECT format('key %s %s %s', id, encode(digest, 'hex'), org_id) FROM leaked",
             {
                 "key_id": "uuid" = self.key_id.0,
                 "source": "text" = self.source.as_str(),
@@ -135,7 +134,6 @@ impl Changeable for LeakedKey {
                 "response": "text" = response.policy.name(),
                 "ends": "timestamptz" = response.expires_at,
                 "ends_now": "boolean" = response.ends_now,
-                "channel": "text" = CHANGES,
             }
         )?;
         Ok(happened.then_some(Some(response)))

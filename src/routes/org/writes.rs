@@ -6,7 +6,6 @@ use sqlx::PgConnection;
 use super::store::Loaded;
 use crate::audit::Entry;
 use crate::changes::{Mandate, change};
-use crate::db::change_feed::CHANGES;
 use crate::events::{Draft, EventType, Subject};
 use crate::identity::allowed_networks::AllowedNetworks;
 use crate::identity::orgs::SignaturePolicy;
@@ -32,8 +31,8 @@ pub async fn suspend(
             UPDATE portal_sessions s SET ended_at = change.at
             FROM change WHERE s.org_id = change.org_id AND s.ended_at IS NULL
         )",
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
-        { "reason": "text" = reason, "channel": "text" = CHANGES }
+        announce = "SELECT format('org %s', org_id) FROM change",
+        { "reason": "text" = reason }
     )
 }
 
@@ -43,8 +42,8 @@ pub async fn resume(db: &mut PgConnection, entry: &Entry) -> Result<bool, sqlx::
         db,
         entry,
         set = "suspended_at = NULL, suspend_reason = NULL",
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
-        { "channel": "text" = CHANGES }
+        announce = "SELECT format('org %s', org_id) FROM change",
+        {}
     )
 }
 
@@ -66,8 +65,8 @@ pub async fn end_tokens(db: &mut PgConnection, entry: &Entry) -> Result<bool, sq
             UPDATE portal_sessions s SET ended_at = change.at
             FROM change WHERE s.org_id = change.org_id AND s.ended_at IS NULL
         )",
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
-        { "channel": "text" = CHANGES }
+        announce = "SELECT format('org %s', org_id) FROM change",
+        {}
     )
 }
 
@@ -81,8 +80,8 @@ pub async fn set_signature_policy(
         db,
         entry,
         set = "signature_policy = given.signature_policy",
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
-        { "signature_policy": "text" = policy.name(), "channel": "text" = CHANGES }
+        announce = "SELECT format('org %s', org_id) FROM change",
+        { "signature_policy": "text" = policy.name() }
     )
 }
 
@@ -92,8 +91,8 @@ pub async fn set_sign_responses(db: &mut PgConnection, on: bool, entry: &Entry) 
         db,
         entry,
         set = "sign_responses = given.sign_responses",
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
-        { "sign_responses": "boolean" = on, "channel": "text" = CHANGES }
+        announce = "SELECT format('org %s', org_id) FROM change",
+        { "sign_responses": "boolean" = on }
     )
 }
 
@@ -108,11 +107,10 @@ pub async fn set_networks(
         db,
         entry,
         set = "allowed_networks = given.allowed_networks, network_policy = given.network_policy",
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
+        announce = "SELECT format('org %s', org_id) FROM change",
         {
             "allowed_networks": "text[]" = texts.as_deref(),
             "network_policy": "text" = networks.policy.name(),
-            "channel": "text" = CHANGES,
         }
     )
 }
@@ -128,8 +126,8 @@ pub async fn set_limits(
         db,
         entry,
         set = "rate_limit = given.rate_limit, rate_burst = given.rate_burst",
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
-        { "rate_limit": "integer" = rate, "rate_burst": "integer" = burst, "channel": "text" = CHANGES }
+        announce = "SELECT format('org %s', org_id) FROM change",
+        { "rate_limit": "integer" = rate, "rate_burst": "integer" = burst }
     )
 }
 
@@ -170,8 +168,8 @@ pub async fn set_frozen(
             UPDATE portal_sessions s SET ended_at = change.at
             FROM change WHERE s.org_id = change.org_id AND s.ended_at IS NULL AND change.frozen_at IS NOT NULL
         )",
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
-        { "frozen_at": "timestamptz" = frozen_at, "reason": "text" = reason, "channel": "text" = CHANGES }
+        announce = "SELECT format('org %s', org_id) FROM change",
+        { "frozen_at": "timestamptz" = frozen_at, "reason": "text" = reason }
     )
 }
 
@@ -188,7 +186,7 @@ pub async fn delete(db: &mut PgConnection, entry: &Entry) -> Result<bool, sqlx::
         gate = "DELETE FROM orgs o USING given
                 WHERE o.id = given.org_id AND o.revision = given.seq - 1 AND o.audit_key <= given.audit_key
                 RETURNING given.*",
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
-        { "channel": "text" = CHANGES }
+        announce = "SELECT format('org %s', org_id) FROM change",
+        {}
     )
 }

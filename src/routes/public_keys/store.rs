@@ -7,7 +7,6 @@ use uuid::Uuid;
 use super::rules::{OrgPublicKeys, PublicKeyPlan, StoredPublicKey};
 use super::usage::Usage;
 use crate::changes::{Changeable, Mandate, change, snapshot};
-use crate::db::change_feed::CHANGES;
 use crate::error::ApiError;
 use crate::ids::OrgId;
 
@@ -154,9 +153,8 @@ impl PublicKeys {
                 FROM change WHERE type IS NOT NULL
             )",
             // What verifies signatures is remembered with the org.
-            announce = "pg_notify(channel, format('org %s', org_id))::text",
+            announce = "SELECT format('org %s', org_id) FROM change",
             {
-                "channel": "text" = CHANGES,
                 "unique_id": "uuid" = plan.unique_id,
                 "expires_at": "timestamptz" = plan.expires_at,
                 "deleted_at": "timestamptz" = plan.deleted_at,

@@ -10,7 +10,6 @@ use super::new_key::NewKey;
 use super::rules::{Activation, KeyOrigin, Leak, OrgTenantKeys, Pending, StoredTenantKey, TenantKeyPlan};
 use crate::changes::{Changeable, Mandate, change, snapshot};
 use crate::crypto::keyring::{Hashed, KeyDigest};
-use crate::db::change_feed::CHANGES;
 use crate::error::ApiError;
 use crate::http::paging::Page;
 use crate::http::totals::EXACT_UP_TO;
@@ -223,7 +222,7 @@ impl TenantKeys {
                        new_origin, new_pattern_id
                 FROM change WHERE new_id IS NOT NULL
             )",
-            announce = "(SELECT string_agg(pg_notify(channel, format('key %s %s %s', changed.id, encode(digest, 'hex'), changed.org_id))::text, '') FROM changed)",
+            announce = "SELECT format('key %s %s %s', id, encode(digest, 'hex'), org_id) FROM changed",
             {
                 "ids": "uuid[]" = &each(changed, |key| key.id.0),
                 "names": "text[]" = &each(changed, |key| key.name.clone()),
@@ -259,7 +258,6 @@ impl TenantKeys {
                 "new_created_at": "timestamptz" = new.map(|key| key.created_at),
                 "new_origin": "text" = new.map(|key| key.origin.name()),
                 "new_pattern_id": "uuid" = self.pattern_id,
-                "channel": "text" = CHANGES,
             }
         )
     }

@@ -5,6 +5,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::TestApp;
 
+/// How the last statement begins of the connection that hears changes.
+pub const LISTENER: &str = "SELECT clock_timestamp() ";
+
 /// Backends of the test's database that stand still for as long as this lives.
 pub struct Frozen(Vec<Pid>);
 

@@ -70,6 +70,5 @@ def under_load(cluster, load, fault):
         print(f"         two standbys again {time.monotonic() - ended:.1f} s after that")
     finally:
         load.stop()
-    # What is lost is worse than what takes long.
+    print(f"         {load.judge(began, ended)}")
     print(f"         {load.settle(cluster.primary().sql)}")
-    print(f"         {load.judge(began, ended, well_within=cluster.times['well_within'])}")

@@ -14,7 +14,8 @@ WITHIN, SLACK = 1.0, 0.15
 
 
 def listeners(postgres):
-    rows = postgres.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'partner-api' AND query LIKE 'LISTEN %'")
+    rows = postgres.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'partner-api' "
+                        "AND starts_with(query, 'SELECT clock_timestamp() ')")
     return [int(row[0]) for row in rows]
 
 

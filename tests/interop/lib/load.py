@@ -101,7 +101,7 @@ class Load:
     def is_refusal(self, answer):
         return answer.status == 503 and answer.has_retry_after
 
-    def judge(self, began, ended, refused=None, broken=False, well_within=WELL_WITHIN):
+    def judge(self, began, ended, refused=None, broken=False):
         """Holds what was answered from the fault's begin on against the promises; gives a line of figures.
 
         `refused` names the kinds that may be refused meanwhile, all if it is none; `broken` allows for connections that end.
@@ -118,7 +118,7 @@ class Load:
         bad = [answer for answer in answers if answer.status not in GOOD]
         last_bad = max((answer.answered for answer in bad), default=ended)
         well_after = max(0.0, last_bad - ended)
-        assert well_after < well_within, f"not well {well_after:.1f} s after the end of the fault"
+        assert well_after < WELL_WITHIN, f"not well {well_after:.1f} s after the end of the fault"
         kinds = {answer.kind for answer in answers if answer.asked > max(last_bad, ended) and answer.status in GOOD}
         assert kinds == set(self.CLIENTS), f"only these work again: {kinds}"
         slowest = lambda kinds: max((a.answered - a.asked for a in answers if a.kind in kinds), default=0)

@@ -6,7 +6,8 @@ use sqlx::PgConnection;
 use super::input::PutStream;
 use super::rules::{self, OtherStreams};
 use crate::db::Db;
-use crate::db::change_feed::{CHANGES, STREAMS};
+use crate::db::announcements;
+use crate::db::news::STREAMS;
 use crate::error::ApiError;
 
 /// Puts a stream in place, or replaces it, one at a time; every replica hears of it.
@@ -67,6 +68,5 @@ async fn write(
     )
     .execute(&mut *db)
     .await?;
-    sqlx::query!("SELECT pg_notify($1, $2)::text", CHANGES, STREAMS).fetch_one(db).await?;
-    Ok(())
+    announcements::announce(db, STREAMS).await
 }

@@ -7,7 +7,6 @@ use uuid::Uuid;
 use super::challenge::{Expected, NewChallenge};
 use super::rules::{ChallengedOrg, ProofPlan, ProvableKey, TRIES};
 use crate::changes::{Changeable, Mandate, change, snapshot};
-use crate::db::change_feed::CHANGES;
 use crate::error::ApiError;
 use crate::events::{EventType, Subject};
 use crate::ids::OrgId;
@@ -136,9 +135,8 @@ async fn prove(
                 RETURNING k.version
             )",
         // What verifies signatures is remembered with the org.
-        announce = "pg_notify(channel, format('org %s', org_id))::text",
+        announce = "SELECT format('org %s', org_id) FROM change",
         {
-            "channel": "text" = CHANGES,
             "unique_id": "uuid" = unique_id,
             "challenge_id": "uuid" = challenge_id,
             "proven_at": "timestamptz" = at,

@@ -7,7 +7,8 @@ use uuid::Uuid;
 use super::input::ImportKeys;
 use crate::crypto::associated_data;
 use crate::crypto::keyring::{Hashed, Keyring};
-use crate::db::change_feed::{CHANGES, KEY_PATTERNS};
+use crate::db::announcements;
+use crate::db::news::KEY_PATTERNS;
 use crate::ids::{OrgId, new_row_id};
 
 /// Forms of imported keys in all: each costs whatever has it a hash.
@@ -69,6 +70,5 @@ pub async fn is_known(db: &mut PgConnection, hashes: &[Hashed]) -> Result<bool, 
 
 /// Has every replica look at the forms again.
 pub async fn announce(db: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("SELECT pg_notify($1, $2)::text AS told", CHANGES, KEY_PATTERNS).fetch_one(db).await?;
-    Ok(())
+    announcements::announce(db, KEY_PATTERNS).await
 }
