@@ -1,6 +1,7 @@
 //! Postgres: connections, migrations, transactions that outlive a client, and the signals by
 //! which replicas keep their memory honest.
 
+mod acquiring;
 pub mod announcements;
 pub mod batch;
 pub mod cache;

@@ -17,6 +17,7 @@ use sqlx::{
     Connection as _, Describe, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr, Transaction,
 };
 
+use super::acquiring::{Acquiring, Finishing, MADE_WITHIN};
 use super::notices;
 use super::session::{self, Purpose, STATEMENT_TIMEOUT};
 use super::suspects::{DatabaseFailure, SuspectConnections, is_about_the_connection};
@@ -54,6 +55,7 @@ pub struct Pool {
     /// connection.
     shares: Option<Shares>,
     patience: Duration,
+    finishing: Finishing,
 }
 
 /// The number of connections that a pool has, by use.
@@ -90,7 +92,7 @@ impl Pool {
         let (known, noted) = (suspects.clone(), suspects.clone());
         let pool = PgPoolOptions::new()
             .max_connections(max)
-            .acquire_timeout(patience)
+            .acquire_timeout(patience.max(MADE_WITHIN))
             .idle_timeout(Duration::from_secs(600))
             .max_lifetime(Duration::from_secs(1800))
             .test_before_acquire(false)
@@ -115,6 +117,7 @@ impl Pool {
             suspects,
             shares: None,
             patience,
+            finishing: Finishing::default(),
         }
     }
 
@@ -218,7 +221,8 @@ impl Pool {
                 clippy::disallowed_methods,
                 reason = "this is the one place; what it gives goes back in time, or never"
             )]
-            let acquired = tokio::time::timeout_at(until.into(), self.pool.acquire()).await;
+            let acquiring = Acquiring::new(self.pool.acquire(), &self.finishing);
+            let acquired = tokio::time::timeout_at(until.into(), acquiring).await;
             match acquired.unwrap_or(Err(Error::PoolTimedOut)) {
                 Err(error) if is_about_the_connection(&error) && Instant::now() + pause < until => {
                     tokio::time::sleep(pause).await;

@@ -14,7 +14,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use uuid::Uuid;
 
-use crate::support::{Database, TestApp};
+use crate::support::{Database, TestApp, within};
 
 const KEY: &str = "order-7-0123456789abcdef";
 const USERS: &str = "/v1/users";
@@ -63,7 +63,7 @@ struct Proxy {
 }
 
 impl Proxy {
-    fn start(database: &Database, name: &str, without_primary: Duration) -> Self {
+    fn start(database: &Database, name: &str, without_primary: Duration, makes_wait: Duration) -> Self {
         let directory = std::env::temp_dir().join(format!("{}-{name}", database.name()));
         std::fs::create_dir(&directory).expect("a directory");
         let to = Arc::new(database.options());
@@ -73,7 +73,11 @@ impl Proxy {
         let serving = tokio::spawn(async move {
             while let Ok((near, _)) = door.accept().await {
                 if began.elapsed() > without_primary {
-                    tokio::spawn(lead(near, to.clone()));
+                    let to = to.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(makes_wait).await;
+                        lead(near, to).await;
+                    });
                 }
             }
         });
@@ -117,13 +121,28 @@ async fn a_proxy_without_a_primary_is_waited_for_as_long_as_for_any_connection()
     };
     let [patience, hasty] = [Duration::from_secs(5), Duration::from_millis(300)];
 
-    let hands_over = Proxy::start(&database, "hands-over", Duration::from_secs(1));
+    let hands_over = Proxy::start(&database, "hands-over", Duration::from_secs(1), Duration::ZERO);
     let (answer, took) = ask(&hands_over, patience).await;
     assert_eq!(answer.expect("the next primary answers"), 1);
     assert!(took < Duration::from_secs(2), "{took:?}");
 
-    let has_none = Proxy::start(&database, "has-none", Duration::from_secs(3600));
+    let has_none = Proxy::start(&database, "has-none", Duration::from_secs(3600), Duration::ZERO);
     let (answer, took) = ask(&has_none, hasty).await;
     answer.expect_err("there is no primary");
     assert!(took < 2 * hasty, "{took:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_longer_to_make_than_anybody_waits_is_made_all_the_same() {
+    let database = Database::new().await;
+    let is_slow = Proxy::start(&database, "slow", Duration::ZERO, Duration::from_millis(900));
+    let pool = Pool::new(
+        database.options().socket(&is_slow.directory),
+        2,
+        Duration::from_millis(300),
+        Arc::default(),
+    );
+    let asked = async || sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(&pool).await.ok();
+    assert_eq!(asked().await, None, "nobody waits that long");
+    assert_eq!(within(Duration::from_secs(5), "the next ones have it", asked).await, 1);
 }
