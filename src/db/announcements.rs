@@ -84,7 +84,8 @@ pub(super) async fn look(
                    SELECT news FROM announcements
                    WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot)
                      AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
-                   LIMIT $2
+                   -- Along the index, however few rows Postgres believes there are.
+                   ORDER BY xid LIMIT $2
                ) AS "news!",
                set_config('synchronous_commit', 'off', true) AS commit,
                CASE WHEN $4::text IS NOT NULL THEN pg_notify($3, $4)::text END AS echo,
