@@ -17,6 +17,13 @@ PLAIN = """CREATE TABLE IF NOT EXISTS plain_users (org_id uuid, user_id uuid, id
  CREATE INDEX IF NOT EXISTS plain_by_creation ON plain_users (org_id, created_at, user_id)"""
 INSERT = """INSERT INTO plain_users VALUES ('6f1c2a9e-0000-4000-8000-000000000001', gen_random_uuid(), gen_random_uuid(),
  NULL, NULL, NULL, now(), now());"""
+# As the service does: the user, and the event that tells of it.
+WITH_EVENT = """WITH made AS (INSERT INTO plain_users VALUES ('6f1c2a9e-0000-4000-8000-000000000001', gen_random_uuid(),
+ gen_random_uuid(), NULL, NULL, NULL, now(), now()) RETURNING org_id, user_id)
+ INSERT INTO plain_events (org_id, id, stream, type, body, subject, created_at, next_attempt_at)
+ SELECT org_id, gen_random_uuid(), 'users', 'user.created', '{"type":"user.created","data":{"user_id":"' || user_id || '"}}',
+        user_id::text, now(), now() FROM made;"""
+PLAIN_EVENTS = "CREATE TABLE IF NOT EXISTS plain_events (LIKE events INCLUDING DEFAULTS INCLUDING INDEXES)"
 
 
 def org_id(lab):
@@ -30,7 +37,8 @@ def bare(lab):
 def create_user(lab, connections=64):
     clients = 1 if connections == 1 else 32
     return {
-        "pgbench one-row INSERT": lambda: lab.pgbench(INSERT, clients, PLAIN),
+        "pgbench INSERT without its event": lambda: lab.pgbench(INSERT, clients, PLAIN),
+        "pgbench INSERT with its event": lambda: lab.pgbench(WITH_EVENT, clients, f"{PLAIN}; {PLAIN_EVENTS}"),
         "POST /v1/users": lambda: lab.wrk(f"{lab.public}/v1/users", "create_user.lua", connections=connections,
                                           headers=(org_id(lab), "Content-Type: application/json")),
     }
@@ -268,11 +276,10 @@ def publish_event(lab, connections=64):
     assert connection.getresponse().status == 200
     body = json.dumps({"org": lab.org["org_id"], "stream": "orders", "type": "order.paid", "subject": "4711",
                        "data": {"order_id": "4711", "amount": 12.5}})
-    plain = """CREATE TABLE IF NOT EXISTS plain_events (LIKE events INCLUDING DEFAULTS INCLUDING INDEXES)"""
     insert = """INSERT INTO plain_events (org_id, id, stream, type, body, subject, created_at, next_attempt_at)
         VALUES ('6f1c2a9e-0000-4000-8000-000000000001', gen_random_uuid(), 'orders', 'order.paid',
                 '{"type":"order.paid","data":{"order_id":"4711","amount":12.5}}', '4711', now(), now());"""
-    return {"pgbench one-row INSERT": lambda: lab.pgbench(insert, 32, plain),
+    return {"pgbench one-row INSERT": lambda: lab.pgbench(insert, 32, PLAIN_EVENTS),
             "POST /internal/events": lambda: lab.wrk(f"{lab.internal}/internal/events", "post.lua", body,
                                                      connections=connections, headers=headers)}
 
