@@ -11,8 +11,8 @@ use sqlx::PgExecutor;
 
 use super::Db;
 
-/// The channel that wakes the listeners of all replicas, by [`LOOK`]. A replica of the release before says there what
-/// has changed, and one that reads `LOOK` empties its memory.
+/// The channel that wakes the listeners of all replicas, by one word. A replica of the release before says there what
+/// has changed, and one that reads that word empties its memory.
 pub const CHANGES: &str = "partner_api_changes";
 /// Says that there is something to read.
 pub(super) const LOOK: &str = "look";
