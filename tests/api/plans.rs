@@ -28,8 +28,7 @@ const LARGE: [&str; 15] = [
 /// Statements that read all of a table on purpose, by what is in their text and nowhere else.
 const READS_ALL: &[(&str, &str)] = &[
     ("NOT starts_with(encode(sealed", "a command that seals everything anew"),
-    ("AND k.pepper < $1", "a command that lists keys under an old pepper"),
-    ("FROM tenant_keys WHERE pepper < $1", "a command that counts them"),
+    ("FROM tenant_keys WHERE pepper < $1", "a command counts the keys under an old pepper"),
     ("DELETE FROM tenant_key_sources", "an index would be written with every count of a request"),
     (
         "FROM event_queues WHERE held_until > $1 AND holder",
