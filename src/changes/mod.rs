@@ -101,7 +101,7 @@ impl<C: Changeable, R: Rule<C>> Change<C, R> {
     pub async fn execute(self, db: &Db) -> Result<C::Done, ApiError> {
         let mut connection = db.pool.acquire().await?;
         if let Some(done) = db.pool.observing(self.attempt(&mut connection)).await? {
-            db.wake_listeners();
+            db.wake_listeners().await;
             return Ok(done);
         }
         drop(connection);

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(300);
 /// Between two looks at least, however many changes there are.
-const LOOK_PAUSE: Duration = Duration::from_millis(20);
+const LOOK_PAUSE: Duration = Duration::from_millis(5);
 /// With no answer for this long the listening connection is presumed dead and made anew.
 const SILENCE_LIMIT: Duration = Duration::from_secs(3);
 const RECONNECT_DELAY: Duration = Duration::from_millis(250);
@@ -97,6 +97,7 @@ impl ChangeFeed {
             let Err(error) = self.listen(caches).await;
             tracing::warn!(%error, "lost the connection that hears changes; caches are emptied");
             // What was announced meanwhile is lost.
+            self.db.looks.end(None);
             self.lose(caches);
             tokio::time::sleep(RECONNECT_DELAY).await;
         }
@@ -108,13 +109,15 @@ impl ChangeFeed {
         let mut seen = Seen::from(first);
         // Whatever was being read until now may be older than what this look will never tell.
         self.lose(caches);
+        self.db.looks.end(Some(self.db.looks.begin()));
+        let mut looked = tokio::time::Instant::now();
         let mut ticks = tokio::time::interval(LOOK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let reason = tokio::select! {
                 () = std::future::ready(()), if seen.is_behind => Reason::Woken,
                 _ = ticks.tick() => Reason::Tick,
-                () = self.db.announced.notified() => Reason::OwnChange,
+                () = self.db.looks.wanted() => Reason::OwnChange,
                 heard = ear.try_recv() => {
                     let heard = heard?.ok_or(sqlx::Error::WorkerCrashed)?;
                     seen.is_behind |= self.heard(&heard, seen.backend, caches);
@@ -125,9 +128,10 @@ impl ChangeFeed {
                 }
             };
             if reason != Reason::Tick {
-                // Those that come meanwhile are seen by the same look.
-                tokio::time::sleep(LOOK_PAUSE).await;
+                // A change alone is seen at once; those of a crowd by the same look.
+                tokio::time::sleep_until(looked + LOOK_PAUSE).await;
             }
+            looked = tokio::time::Instant::now();
             seen = self.follow(&mut ear, seen, reason, caches).await?;
         }
     }
@@ -140,6 +144,7 @@ impl ChangeFeed {
         reason: Reason,
         caches: &impl Invalidate,
     ) -> Result<Seen, sqlx::Error> {
+        let number = self.db.looks.begin();
         let look = in_time(self.look(ear, Some(&seen.snapshot), reason)).await?;
         if look.news.len() >= announcements::MANY || look.now - seen.at > LONGEST_PAUSE {
             self.lose(caches);
@@ -148,6 +153,7 @@ impl ChangeFeed {
                 self.forget(news, caches);
             }
         }
+        self.db.looks.end(Some(number));
         let mut seen = Seen::from(look);
         while let Some(heard) = ear.next_buffered() {
             seen.is_behind |= self.heard(&heard, seen.backend, caches);

@@ -7,6 +7,7 @@ pub mod batch;
 pub mod cache;
 pub mod change_feed;
 pub mod connect;
+mod looks;
 pub mod news;
 pub mod notices;
 pub mod pool;
@@ -22,8 +23,8 @@ use std::time::Duration;
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tokio::sync::Notify;
 
+use self::looks::Looks;
 pub use self::pool::{Pool, PoolUsage, is_over_share};
 use self::session::Purpose;
 use self::suspects::{DatabaseFailure, SuspectConnections};
@@ -55,8 +56,8 @@ pub struct Db {
     /// Past any pooler: LISTEN and migrations need a session of their own.
     direct: PgConnectOptions,
     suspects: Arc<SuspectConnections>,
-    /// This process has committed something that replicas are to hear of.
-    announced: Arc<Notify>,
+    /// At what replicas are to forget.
+    looks: Arc<Looks>,
 }
 
 /// The state of the database at the moment.
@@ -81,7 +82,7 @@ impl Db {
             lookups: lookups.with_limit(LOOKUP_TIMEOUT),
             direct,
             suspects,
-            announced: Arc::default(),
+            looks: Arc::default(),
         }
     }
 
@@ -148,10 +149,10 @@ impl Db {
         self.suspects.suspect_all();
     }
 
-    /// Has every replica look at once at what this process has announced and committed; without that they look with
-    /// their next tick.
-    pub fn wake_listeners(&self) {
-        self.announced.notify_one();
+    /// Has every replica look at once at what this process has announced and committed, and waits until this one has;
+    /// without that they look with their next tick.
+    pub async fn wake_listeners(&self) {
+        self.looks.want().await;
     }
 
     /// Closes every connection.
@@ -186,7 +187,7 @@ impl Db {
         match task.await {
             Ok(Ok((outcome, announced))) => {
                 if announced {
-                    self.wake_listeners();
+                    self.wake_listeners().await;
                 }
                 outcome
             }

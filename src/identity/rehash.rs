@@ -102,6 +102,6 @@ async fn write(db: &Db, moves: &[((OrgId, KeyId), Move)]) -> Result<(), sqlx::Er
     )
     .execute(&db.pool)
     .await?;
-    db.wake_listeners();
+    db.wake_listeners().await;
     Ok(())
 }
