@@ -1,7 +1,5 @@
 """The connection that hears of revocations, cut and frozen in the running program."""
 
-import http.client
-import json
 import os
 import signal
 import time
@@ -19,19 +17,10 @@ def listeners(postgres):
     return [int(row[0]) for row in rows]
 
 
-def verify(service, key):
-    connection = http.client.HTTPConnection("127.0.0.1", service.internal, timeout=5)
-    try:
-        connection.request("GET", "/internal/auth/verify", headers={"taih-tenant-key": key})
-        return connection.getresponse().status
-    finally:
-        connection.close()
-
-
 def remembered_key(service, org):
     """A key that the service has in memory, and its id."""
     made = service.call("POST", KEYS, {"name": "short-lived"}, key=org["tenant_api_key"], expect=201)
-    until("the key is good", 5, lambda: verify(service, made["secret"]) == 200)
+    until("the key is good", 5, lambda: service.verdict(made["secret"]) == 200)
     return made
 
 
@@ -41,7 +30,7 @@ def refused_in_time(service, org, made):
     revoked = time.monotonic()
     while True:
         asked = time.monotonic()
-        status = verify(service, made["secret"])
+        status = service.verdict(made["secret"])
         if status == 401:
             return max(0.0, asked - revoked)
         assert status == 200, status
@@ -68,11 +57,11 @@ def frozen(service, postgres, rounds):
         try:
             good.append(refused_in_time(service, org, made))
             # Memory is out of use; what is asked of the database is answered.
-            assert verify(service, org["tenant_api_key"]) == 200
+            assert service.verdict(org["tenant_api_key"]) == 200
             again.append(until("it listens on another connection", 8, lambda: set(listeners(postgres)) - {pid}))
         finally:
             os.kill(pid, signal.SIGCONT)
         time.sleep(1)
-        assert verify(service, made["secret"]) == 401
+        assert service.verdict(made["secret"]) == 401
     print(f"         {rounds} times frozen: revoked keys were good for {max(good):.3f} s at most; "
           f"listening again after {max(again):.1f} s at most")

@@ -86,6 +86,15 @@ class Service:
             return None
         return json.loads(text) if whole else json.loads(text).get("data")
 
+    def verdict(self, key):
+        """Status of the gateway's question about a key."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.internal, timeout=5)
+        try:
+            connection.request("GET", "/internal/auth/verify", headers={"taih-tenant-key": key})
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
     def command(self, *arguments, stdin=None, environment=None, expect=0, errors=False):
         """Standard output of one of the binary's commands; with `errors` what it says on standard error."""
         done = subprocess.run([self.binary, *arguments], env={**self.environment, **(environment or {})},

@@ -1,8 +1,6 @@
 """Replaces one process after the other, the release before by this one and back, while partners work."""
 
-import http.client
 import itertools
-import json
 import os
 import sys
 import time
@@ -95,11 +93,11 @@ class Scene:
         key = self.load.writing["tenant_api_key"]
         made = member.call("POST", KEYS, {"name": "short-lived"}, key=key, expect=201)
         for each in self.fleet.members:
-            until("the key is good", 5, lambda: verify(each, made["secret"]) == 200)
+            until("the key is good", 5, lambda: each.verdict(made["secret"]) == 200)
         member.call("DELETE", f"{KEYS}/{made['id']}", key=key, expect=204)
         ended = time.monotonic()
         for each in self.fleet.members:
-            while verify(each, made["secret"]) != 401:
+            while each.verdict(made["secret"]) != 401:
                 assert time.monotonic() - ended < WITHIN + SLACK, f"the key is good {time.monotonic() - ended:.2f} s later"
 
     def rotate_at(self, member):
@@ -108,7 +106,7 @@ class Scene:
         rotated = member.call("POST", "/v1/auth/tenant-key/rotate", {"grace_period_seconds": 3600}, key=made["secret"])
         for each in self.fleet.members:
             for secret in (made["secret"], rotated["new_tenant_api_key"]):
-                until("the key is good", WITHIN + SLACK, lambda: verify(each, secret) == 200)
+                until("the key is good", WITHIN + SLACK, lambda: each.verdict(secret) == 200)
         # An org has ten keys at most.
         for key_id in (made["id"], rotated["key_id"]):
             member.call("DELETE", f"{KEYS}/{key_id}", key=self.load.writing["tenant_api_key"], expect=204)
@@ -121,15 +119,6 @@ class Scene:
         arrived = self.receiver.wait_for(made, 60)
         assert arrived >= made, f"{arrived} of {made} events arrived"
         print(f"         {told}; {arrived} events arrived, {len(self.receiver.again())} of them more than once")
-
-
-def verify(service, key):
-    connection = http.client.HTTPConnection("127.0.0.1", service.internal, timeout=5)
-    try:
-        connection.request("GET", "/internal/auth/verify", headers={"taih-tenant-key": key})
-        return connection.getresponse().status
-    finally:
-        connection.close()
 
 
 def walk(arguments, directory, tally, children):
