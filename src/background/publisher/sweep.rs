@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::Publisher;
+use super::{LOOK_INTERVAL, Publisher};
 use crate::outbox::QueueId;
 use crate::outbox::reading::{self, Passed};
 
@@ -18,6 +18,8 @@ const SHORT: Duration = Duration::from_millis(5);
 const SHARE_OF_SHORT: u32 = 5;
 /// Between two sweeps of what is being read.
 const PAUSE: Duration = Duration::from_millis(20);
+/// However long the one before took: whoever was passed by waits for the next.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A queue is being read for so long after its last event: transactions that overlap end within that, nearly all. The
 /// others are found by the sweep of all that was ever read, once a second.
 const AFTERWARDS: Duration = Duration::from_millis(500);
@@ -64,9 +66,20 @@ impl Sweeps {
     pub async fn swept(&mut self) -> Swept {
         let swept = super::pending_or(&mut self.running).await;
         self.running = None;
-        let share = if swept.took < SHORT { SHARE_OF_SHORT } else { SHARE };
-        self.after = Instant::now() + PAUSE.max(swept.took * share);
+        self.after = Instant::now() + swept.pause();
         swept
+    }
+}
+
+impl Swept {
+    /// The time until the next one.
+    fn pause(&self) -> Duration {
+        if self.passed.is_err() {
+            // It waited for a database that was away, and looked at nothing.
+            return LOOK_INTERVAL;
+        }
+        let share = if self.took < SHORT { SHARE_OF_SHORT } else { SHARE };
+        (self.took * share).clamp(PAUSE, LONGEST_PAUSE)
     }
 }
 
@@ -122,5 +135,26 @@ impl Publisher {
             memory.cursor = seq - 1;
             self.wanted.insert(queue);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pause_after(passed: Result<Vec<Passed>, sqlx::Error>, took_ms: u64) -> u128 {
+        Swept { passed, took: Duration::from_millis(took_ms) }.pause().as_millis()
+    }
+
+    #[test]
+    fn the_longer_a_sweep_took_the_later_comes_the_next_but_within_five_seconds() {
+        assert_eq!(pause_after(Ok(Vec::new()), 1), 20);
+        assert_eq!(pause_after(Ok(Vec::new()), 40), 800);
+        assert_eq!(pause_after(Ok(Vec::new()), 3_000), 5_000);
+    }
+
+    #[test]
+    fn a_sweep_that_waited_for_a_database_that_is_away_does_not_put_off_the_next() {
+        assert_eq!(pause_after(Err(sqlx::Error::PoolTimedOut), 10_000), 1_000);
     }
 }
