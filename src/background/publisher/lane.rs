@@ -260,8 +260,11 @@ impl Lane {
         if let Some(seq) = self.rewound {
             self.cursor = self.cursor.min(seq - 1);
         }
-        self.taken += (taken.events.len() + taken.skipped.len()) as u64;
-        self.active_at = Instant::now();
+        let count = taken.events.len() + taken.skipped.len();
+        if count > 0 {
+            self.taken += count as u64;
+            self.active_at = Instant::now();
+        }
         taken
     }
 
