@@ -53,7 +53,7 @@ class Etcd(Server):
         super().__init__(directory)
         client, peer = free_ports(2)
         self.address = f"{address}:{client}"
-        self.launch(["etcd", "--name", "one", "--data-dir", os.path.join(directory, "data"), "--log-outputs", "stderr",
+        self.launch(["etcd", "--name", "one", "--data-dir", os.path.join(directory, "data"), "--log-outputs", "stderr", "--enable-v2",
                      "--listen-client-urls", f"http://{self.address}", "--advertise-client-urls", f"http://{self.address}",
                      "--listen-peer-urls", f"http://127.0.0.1:{peer}", "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}",
                      "--initial-cluster", f"one=http://127.0.0.1:{peer}"])
