@@ -20,9 +20,9 @@ def fill(lab, orgs, users, keys, events, queues):
             FROM generate_series({first}, {last}) AS i JOIN filled ON n = i % {orgs},
                  LATERAL (SELECT now() - interval '1 year' + i * interval '1 second' AS at) AS made""")
     # As the service made the first one, for other orgs and under other digests.
-    first_key = f"SELECT k.* FROM tenant_keys k WHERE k.org_id = '{lab.org['org_id']}' LIMIT 1"
-    sql(f"""INSERT INTO tenant_keys SELECT r.* FROM ({first_key}) AS k, generate_series(0, {keys - 1}) AS i
-        JOIN filled ON n = i % {orgs}, LATERAL jsonb_populate_record(k, jsonb_build_object('org_id', org_id,
+    first_key = f"SELECT k AS made FROM tenant_keys k WHERE k.org_id = '{lab.org['org_id']}' LIMIT 1"
+    sql(f"""INSERT INTO tenant_keys SELECT r.* FROM ({first_key}) AS first, generate_series(0, {keys - 1}) AS i
+        JOIN filled ON n = i % {orgs}, LATERAL jsonb_populate_record(first.made, jsonb_build_object('org_id', filled.org_id,
             'id', gen_random_uuid(), 'digest', sha256(i::text::bytea))) AS r""")
     for first in range(0, events, STEP):
         last = min(first + STEP, events) - 1
