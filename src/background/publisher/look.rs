@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -41,6 +42,8 @@ pub struct Found {
     /// Of those that were to be renewed.
     pub kept: Option<HashSet<QueueId>>,
     pub held: Option<Vec<HeldQueue>>,
+    /// The time that looking for them took.
+    pub searched_for: Duration,
     /// In the order of the questions.
     pub answers: Vec<Answer>,
     /// Of the orgs concerned, alive now.
@@ -64,7 +67,9 @@ impl Look {
             found.kept = Some(holds::renew(db, holder, queues, now).await?.into_iter().collect());
         }
         if let Some(search) = &self.search {
+            let began = Instant::now();
             found.held = Some(holds::hold(db, holder, now, search).await?);
+            found.searched_for = began.elapsed();
         }
         if self.questions.is_empty() {
             return Ok(());

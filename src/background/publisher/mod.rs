@@ -119,6 +119,8 @@ struct Publisher {
     sweeps: Sweeps,
     /// No look before that: the database could not be asked.
     look_after: Instant,
+    /// No search of all before that.
+    search_after: Instant,
     deliveries: JoinSet<Sent>,
     running: HashMap<task::Id, Running>,
     closings: FuturesUnordered<BoxFuture<'static, Closed>>,
@@ -159,6 +161,7 @@ impl Publisher {
             look: None,
             sweeps: Sweeps::new(now),
             look_after: now,
+            search_after: now,
             deliveries: JoinSet::new(),
             running: HashMap::new(),
             closings: FuturesUnordered::new(),

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
@@ -27,6 +28,11 @@ const HOLD: usize = 128;
 const DEEP: u64 = 256;
 /// Queues that one look reads.
 const READ: usize = 256;
+/// A search of all is at least so many times its own length after the one before: among thousands of queues that idle
+/// between events that nobody fetches, one takes a fifth of a second.
+const SEARCH_SHARE: u32 = 50;
+/// However long it took: so long may wait what nobody here was told of.
+const LONGEST_SEARCH_PAUSE: Duration = Duration::from_secs(10);
 
 impl Publisher {
     /// Returns `true` if a look has something to do.
@@ -122,6 +128,9 @@ impl Publisher {
             self.renewed(look.now, asked, kept);
         }
         if let (Some(search), Some(held)) = (&look.search, found.held.take()) {
+            if search.others_after.is_some() {
+                self.search_after = Instant::now() + pause_after_search(found.searched_for);
+            }
             self.held(look.now, search, held);
         }
         match ended {
@@ -243,5 +252,20 @@ impl Publisher {
             lane.settle(id, 0);
             lane.rewind(seq);
         }
+    }
+}
+
+fn pause_after_search(took: Duration) -> Duration {
+    (took * SEARCH_SHARE).min(LONGEST_SEARCH_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_that_costs_much_comes_seldom_but_within_ten_seconds() {
+        let paused = |took| pause_after_search(Duration::from_millis(took)).as_millis();
+        assert_eq!((paused(2), paused(100), paused(700)), (100, 5_000, 10_000));
     }
 }

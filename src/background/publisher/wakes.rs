@@ -11,7 +11,7 @@ impl Publisher {
     /// Once a second: other replicas' events are told to nobody here.
     pub(super) fn tick(&mut self) {
         self.app.outbox.note_changes();
-        self.needs.search = true;
+        self.needs.search |= self.search_after <= Instant::now();
         let now = self.app.clock.now();
         let all: Vec<_> = self.lanes.keys().cloned().collect();
         for queue in all {
