@@ -15,9 +15,9 @@ CONNECTIONS = 64
 
 
 class Lab:
-    def __init__(self, directory, options):
+    def __init__(self, directory, options, settings=""):
         self.directory, self.options = directory, options
-        self.postgres = Postgres(os.path.join(directory, "pg"))
+        self.postgres = Postgres(os.path.join(directory, "pg"), settings)
         self.bare_port = free_ports(1)[0]
         self.bare = None
 
@@ -99,8 +99,8 @@ class Lab:
 class Postgres:
     """A cluster on a socket, made by the user `postgres` when this runs as root."""
 
-    def __init__(self, directory):
-        self.directory = directory
+    def __init__(self, directory, settings=""):
+        self.directory, self.settings = directory, settings
         self.user = "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
         self.url = f"postgres://{self.user}@localhost/postgres?host={directory}"
         self.conninfo = f"host={directory} user={self.user} dbname=postgres"
@@ -120,7 +120,7 @@ class Postgres:
         data = os.path.join(self.directory, "data")
         self.run(self.program("initdb"), "-D", data, "-A", "trust", "-U", self.user, "--no-sync", "-E", "UTF8", "--locale=C")
         self.run(self.program("pg_ctl"), "-D", data, "-w", "-l", os.path.join(self.directory, "log"), "start", "-o",
-                 f"-k {self.directory} -c listen_addresses= -c max_connections=200 -c shared_preload_libraries= -c max_wal_size=4GB")
+                 f"-k {self.directory} -c listen_addresses= -c max_connections=200 -c shared_preload_libraries= -c max_wal_size=4GB {self.settings}")
 
     def stop(self):
         self.run(self.program("pg_ctl"), "-D", os.path.join(self.directory, "data"), "-m", "immediate", "stop")
