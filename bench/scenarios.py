@@ -23,6 +23,21 @@ WITH_EVENT = """WITH made AS (INSERT INTO plain_users VALUES ('6f1c2a9e-0000-400
  INSERT INTO plain_events (org_id, id, stream, type, body, subject, created_at, next_attempt_at)
  SELECT org_id, gen_random_uuid(), 'users', 'user.created', '{"type":"user.created","data":{"user_id":"' || user_id || '"}}',
         user_id::text, now(), now() FROM made;"""
+# What a rotation leaves in the service's own tables: org, both keys, audit row, event, and what replicas are to forget.
+ROTATION = """\\set n random(1, 10000)
+ WITH org AS (UPDATE orgs o SET revision = o.revision + 1, audit_mac = sha256(random()::text::bytea)
+   FROM rotating r WHERE r.n = :n AND o.id = r.org_id RETURNING o.id, o.revision),
+ next AS (SELECT id AS org_id, revision, gen_random_uuid() AS key_id, now() AS at FROM org),
+ old AS (UPDATE tenant_keys k SET rotated_at = next.at, rotated_to = next.key_id, version = k.version + 1,
+     expires_at = next.at + interval '1 day', expiry_set_at = next.at
+   FROM next WHERE k.org_id = next.org_id AND k.rotated_at IS NULL AND k.revoked_at IS NULL RETURNING k.org_id, k.id, k.digest),
+ added AS (INSERT INTO tenant_keys (org_id, id, name, prefix, digest, created_at)
+   SELECT next.org_id, key_id, 'next', 'tk_test_bench', sha256(key_id::text::bytea), at FROM next JOIN old USING (org_id)),
+ logged AS (INSERT INTO audit_log (org_id, seq, mac, at, actor, action, subject)
+   SELECT next.org_id, revision, sha256(key_id::text::bytea), at, 'gateway', 'tenant_key.rotated', key_id::text FROM next JOIN old USING (org_id)),
+ told AS (INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+   SELECT next.org_id, gen_random_uuid(), 'credentials', 'tenant_key.rotated', repeat('x', 300), at, at FROM next JOIN old USING (org_id))
+ INSERT INTO announcements (news) SELECT format('key %s %s %s', id, encode(digest, 'hex'), org_id) FROM old ON CONFLICT DO NOTHING;"""
 PLAIN_EVENTS = "CREATE TABLE IF NOT EXISTS plain_events (LIKE events INCLUDING DEFAULTS INCLUDING INDEXES)"
 
 
@@ -109,16 +124,31 @@ def rotate(lab):
     statement = """\\set n random(1, 100000)
         WITH old AS (UPDATE plain_keys SET successor = 1, expires_at = now() WHERE id = :n RETURNING id)
         INSERT INTO plain_keys SELECT nextval('plain_next'), NULL, NULL, sha256(gen_random_uuid()::text::bytea) FROM old;"""
-    return {"pgbench one-statement rotation": lambda: lab.pgbench(statement),
+    return {"pgbench, two rows of plain tables": lambda: lab.pgbench(statement),
+            "pgbench, all that a rotation writes": lambda: lab.pgbench(ROTATION, setup=rotating(lab, 10_000)),
             "POST tenant-key/rotate": lambda: rotation_of_orgs(lab, 10_000)}
 
 
-def rotation_of_orgs(lab, count):
+def rotating(lab, count):
+    """Makes orgs with a key each for ROTATION; gives how it finds them."""
+    prefix = orgs_with_a_key(lab, count)
+    return (f"DROP TABLE IF EXISTS rotating; CREATE TABLE rotating AS SELECT row_number() OVER () AS n, id AS org_id FROM orgs"
+            f" WHERE key LIKE '{prefix}-%'; ALTER TABLE rotating ADD PRIMARY KEY (n); ANALYZE")
+
+
+def orgs_with_a_key(lab, count):
+    """Gives what the orgs' names begin with."""
     prefix = "r" + uuid.uuid4().hex[:8]
     lab.postgres.sql(f"INSERT INTO orgs (id, key, name, created_at) SELECT gen_random_uuid(), '{prefix}-' || i, 'Bench', now()"
                      f" FROM generate_series(1, {count}) i")
     orgs = lab.postgres.sql(f"SELECT id FROM orgs WHERE key LIKE '{prefix}-%'").split()
     many(lab, [("POST", "/v1/admin/org/tenant-keys", {"OrgId": org}, {"name": "first"}, 201) for org in orgs])
+    return prefix
+
+
+def rotation_of_orgs(lab, count):
+    prefix = orgs_with_a_key(lab, count)
+    orgs = lab.postgres.sql(f"SELECT id FROM orgs WHERE key LIKE '{prefix}-%'").split()
     path = os.path.join(lab.directory, "orgs.txt")
     with open(path, "w") as file:
         file.write("\n".join(orgs))
