@@ -64,7 +64,7 @@ class Lab:
             command += ["-s", os.path.join(os.path.dirname(__file__), script)]
         out = subprocess.run([*command, url, "--", *arguments], capture_output=True, text=True, check=True).stdout
         rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1])
-        p50, p99 = (re.search(rf"{p}%\s+(\S+)", out)[1] for p in (50, 99))
+        p50, p99 = (re.search(rf"^\s+{p}%\s+(\S+)", out, re.MULTILINE)[1] for p in (50, 99))
         other = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
         return rate, f"p50 {p50} p99 {p99}" + (f" ({other[1]} not 2xx)" if other else "")
 

@@ -124,31 +124,26 @@ def rotate(lab):
     statement = """\\set n random(1, 100000)
         WITH old AS (UPDATE plain_keys SET successor = 1, expires_at = now() WHERE id = :n RETURNING id)
         INSERT INTO plain_keys SELECT nextval('plain_next'), NULL, NULL, sha256(gen_random_uuid()::text::bytea) FROM old;"""
+    prefix, _ = orgs_with_a_key(lab, 10_000)
+    lab.postgres.sql("DROP TABLE IF EXISTS rotating; CREATE TABLE rotating AS SELECT row_number() OVER () AS n, id AS org_id FROM orgs"
+                     f" WHERE key LIKE '{prefix}-%'; ALTER TABLE rotating ADD PRIMARY KEY (n); ANALYZE")
     return {"pgbench, two rows of plain tables": lambda: lab.pgbench(statement),
-            "pgbench, all that a rotation writes": lambda: lab.pgbench(ROTATION, setup=rotating(lab, 10_000)),
+            "pgbench, all that a rotation writes": lambda: lab.pgbench(ROTATION),
             "POST tenant-key/rotate": lambda: rotation_of_orgs(lab, 10_000)}
 
 
-def rotating(lab, count):
-    """Makes orgs with a key each for ROTATION; gives how it finds them."""
-    prefix = orgs_with_a_key(lab, count)
-    return (f"DROP TABLE IF EXISTS rotating; CREATE TABLE rotating AS SELECT row_number() OVER () AS n, id AS org_id FROM orgs"
-            f" WHERE key LIKE '{prefix}-%'; ALTER TABLE rotating ADD PRIMARY KEY (n); ANALYZE")
-
-
 def orgs_with_a_key(lab, count):
-    """Gives what the orgs' names begin with."""
+    """Gives what the orgs' names begin with, and their ids."""
     prefix = "r" + uuid.uuid4().hex[:8]
     lab.postgres.sql(f"INSERT INTO orgs (id, key, name, created_at) SELECT gen_random_uuid(), '{prefix}-' || i, 'Bench', now()"
                      f" FROM generate_series(1, {count}) i")
     orgs = lab.postgres.sql(f"SELECT id FROM orgs WHERE key LIKE '{prefix}-%'").split()
     many(lab, [("POST", "/v1/admin/org/tenant-keys", {"OrgId": org}, {"name": "first"}, 201) for org in orgs])
-    return prefix
+    return prefix, orgs
 
 
 def rotation_of_orgs(lab, count):
-    prefix = orgs_with_a_key(lab, count)
-    orgs = lab.postgres.sql(f"SELECT id FROM orgs WHERE key LIKE '{prefix}-%'").split()
+    _, orgs = orgs_with_a_key(lab, count)
     path = os.path.join(lab.directory, "orgs.txt")
     with open(path, "w") as file:
         file.write("\n".join(orgs))
