@@ -1,6 +1,8 @@
 //! Holding queues. Whoever holds a queue is the one publisher that delivers its events: a lease of 20 s on
 //! its row (contract 6), renewed while there is work, given back when there is none.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
@@ -39,6 +41,13 @@ pub struct Search {
     pub limit: i64,
 }
 
+impl Search {
+    /// Those that it names.
+    pub fn named(&self) -> impl Iterator<Item = &QueueId> {
+        self.known.iter().map(|(queue, _)| queue)
+    }
+}
+
 /// Holds queues that nobody holds, that do not stand still and have something due.
 ///
 /// Of a known queue, fresh events are looked for from where they were read last: before that lie the dead entries of all
@@ -51,7 +60,7 @@ pub async fn hold(
     now: DateTime<Utc>,
     search: &Search,
 ) -> Result<Vec<HeldQueue>, sqlx::Error> {
-    let (orgs, streams) = columns(search.known.iter().map(|(queue, _)| queue));
+    let (orgs, streams) = columns(search.named());
     let begin = search.others_after.as_ref();
     sqlx::query_as!(
         HeldQueue,
@@ -171,6 +180,26 @@ pub async fn hold(
     )
     .fetch_all(db)
     .await
+}
+
+/// Which of these are there, and deliver: whoever fetches is not delivered to.
+pub async fn registered<'q>(
+    db: impl PgExecutor<'_>,
+    queues: impl Iterator<Item = &'q QueueId>,
+) -> Result<HashSet<QueueId>, sqlx::Error> {
+    let (orgs, streams) = columns(queues);
+    let rows = sqlx::query!(
+        r#"
+        SELECT q.org_id AS "org_id: OrgId", q.stream FROM event_queues q
+        JOIN unnest($1::uuid[], $2::text[]) AS asked (org_id, stream) USING (org_id, stream)
+        WHERE q.type <> 'poll'
+        "#,
+        &orgs,
+        &streams,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| QueueId { org_id: row.org_id, stream: row.stream.into() }).collect())
 }
 
 /// Keeps queues for another lease; gives those that are still the holder's.

@@ -42,6 +42,8 @@ pub struct Found {
     /// Of those that were to be renewed.
     pub kept: Option<HashSet<QueueId>>,
     pub held: Option<Vec<HeldQueue>>,
+    /// Of those that were named: there are no such queues.
+    pub absent: Vec<QueueId>,
     /// The time that looking for them took.
     pub searched_for: Duration,
     /// In the order of the questions.
@@ -68,8 +70,14 @@ impl Look {
         }
         if let Some(search) = &self.search {
             let began = Instant::now();
-            found.held = Some(holds::hold(db, holder, now, search).await?);
+            let held = holds::hold(db, holder, now, search).await?;
             found.searched_for = began.elapsed();
+            if search.others_after.is_none() && held.len() < search.known.len() {
+                let registered = holds::registered(db, search.named()).await?;
+                let is_absent = |queue: &&QueueId| !registered.contains(*queue);
+                found.absent = search.named().filter(is_absent).cloned().collect();
+            }
+            found.held = Some(held);
         }
         if self.questions.is_empty() {
             return Ok(());

@@ -6,6 +6,7 @@
 //! (`Publisher`) owns the lanes; requests to targets, looks at the database and the notes of what
 //! became of attempts run beside it and report back.
 
+mod absent;
 mod address;
 mod delivery;
 mod lane;
@@ -30,6 +31,7 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use self::absent::Absent;
 use self::delivery::{Parcel, Sent};
 use self::lane::{Lane, Memory, Ticket};
 use self::look::Looked;
@@ -105,6 +107,7 @@ struct Publisher {
     hungry: VecDeque<QueueId>,
     /// Queues that are not held, and may have something.
     wanted: HashSet<QueueId>,
+    absent: Absent,
     /// Lanes to be given back.
     leaving: Vec<QueueId>,
     needs: Needs,
@@ -153,6 +156,7 @@ impl Publisher {
             remembered: HashMap::new(),
             hungry: VecDeque::new(),
             wanted: HashSet::new(),
+            absent: Absent::default(),
             leaving: Vec::new(),
             needs: Needs::default(),
             alarms: BTreeMap::new(),

@@ -133,6 +133,7 @@ impl Publisher {
             }
             self.held(look.now, search, held);
         }
+        self.absent.note(std::mem::take(&mut found.absent));
         match ended {
             Ok(()) => self.answered(look, found),
             Err(error) => {
@@ -170,6 +171,7 @@ impl Publisher {
             let queue = QueueId { org_id: held.org_id, stream: held.stream.as_str().into() };
             let memory = self.remembered.get(&queue).cloned().unwrap_or_default();
             self.wanted.remove(&queue);
+            self.absent.appeared(&queue);
             if search.others_after.is_some() {
                 self.turn = queue.clone();
             }

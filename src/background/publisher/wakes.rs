@@ -35,6 +35,7 @@ impl Publisher {
                     lane.has_more = true;
                     self.enqueue(queue);
                 }
+                None if self.absent.puts_off(&queue) => {}
                 None => drop(self.wanted.insert(queue)),
             }
         }
@@ -42,6 +43,7 @@ impl Publisher {
 
     /// Does what changes of queues left to do.
     pub(super) async fn attend(&mut self) {
+        self.wanted.extend(self.absent.take_told());
         let attended = async {
             let woken = retries::wake(&self.app).await?;
             if woken.is_behind {
