@@ -29,7 +29,7 @@ class Lab:
         os.makedirs(home)
         self.service = Service(os.path.abspath(self.options.binary), home, {
             "DATABASE_URL": self.postgres.url, "MASTER_KEYS": "base64:YmVuY2htYXJrIG1hc3RlciBrZXksIDMyIGJ5dGVzISE=",
-            "ALLOW_PRIVATE_TARGETS": "true", **json.loads(os.environ.get("BENCH_ENV", "{}"))})
+            "ALLOW_PRIVATE_TARGETS": "true", "LOG_FORMAT": "json", **json.loads(os.environ.get("BENCH_ENV", "{}"))})
         self.service.wait_until_ready()
         self.org = self.service.create_org("bench-" + uuid.uuid4().hex[:8])
         return self
