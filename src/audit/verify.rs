@@ -104,12 +104,12 @@ impl ChainProblem {
 pub async fn next_org(db: &Pool, previous: Option<OrgId>) -> Result<Option<VerifiedSubject>, sqlx::Error> {
     let row = sqlx::query!(
         r#"
-        SELECT next.id AS "id!: OrgId", o.key AS "key?"
         -- A step at a time along both indexes.
-        FROM (SELECT least(
+        WITH next AS MATERIALIZED (SELECT least(
             (SELECT id FROM orgs WHERE id > $1 ORDER BY id LIMIT 1),
-            (SELECT org_id FROM audit_log WHERE org_id > $1 ORDER BY org_id LIMIT 1)) AS id) AS next
-        LEFT JOIN orgs o ON o.id = next.id
+            (SELECT org_id FROM audit_log WHERE org_id > $1 ORDER BY org_id LIMIT 1)) AS id)
+        SELECT next.id AS "id!: OrgId", o.key AS "key?"
+        FROM next LEFT JOIN orgs o ON o.id = next.id
         WHERE next.id IS NOT NULL
         "#,
         // No id of ours is nil.

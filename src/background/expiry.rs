@@ -118,20 +118,24 @@ macro_rules! ending {
 macro_rules! announced {
     ($drafts:expr, $now:expr, $update:tt, $is_due:tt) => {
         sqlx::query!(
-            "WITH draft AS (
-                SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::text[])
+            // The instant of each step is computed once: what depends on a time zone is in no condition of a row's.
+            "WITH draft AS MATERIALIZED (
+                SELECT d.*, $7::timestamptz + make_interval(days => d.step) AS until
+                FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::text[])
                      AS d (org_id, subject, step, event_id, type, head)
             ),
             moved AS ("
                 + $update
                 + ", version = t.version + 1 FROM draft
-                WHERE t.org_id = draft.org_id AND t.expires_at <= $7::timestamptz + make_interval(days => draft.step) AND "
+                WHERE t.org_id = draft.org_id AND t.expires_at <= draft.until AND "
                 + $is_due
                 + " RETURNING draft.*, t.version
+            ),
+            told AS (
+                INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+                SELECT org_id, event_id, $8, type, head || version || $9, $10, $10 FROM moved
             )
-            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
-            SELECT org_id, event_id, $8, type, head || version || $9, $10, $10 FROM moved
-            RETURNING org_id, type AS kind",
+            SELECT org_id AS \"org_id!\", type AS \"kind!\" FROM moved",
             &$drafts.org_ids,
             &$drafts.subjects,
             &$drafts.steps,

@@ -112,8 +112,8 @@ impl Changeable for Alert {
             columns = r#"q.failures AS "failures?", q.failing_since, tried.last_error AS "last_error?""#,
             from = "LEFT JOIN event_queues q ON q.org_id = o.id AND q.stream = given.stream AND q.paused_at IS NULL
                 LEFT JOIN LATERAL (
-                    SELECT e.last_error FROM events e
-                    WHERE e.org_id = o.id AND e.stream = given.stream AND e.state = 'pending' AND e.attempts > 0
+                    SELECT e.last_error FROM events e, given g
+                    WHERE e.org_id = g.org_id AND e.stream = g.stream AND e.state = 'pending' AND e.attempts > 0
                     ORDER BY e.next_attempt_at DESC, e.seq DESC LIMIT 1
                 ) AS tried ON true",
             { "stream": "text" = self.stream.as_str() }

@@ -5,13 +5,16 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::FutureExt as _;
 
 use super::reports;
 use super::rounds::{tell, ticks};
 use crate::console;
 use crate::db::Db;
+use crate::db::distribution::{ORGS, org_by_org};
 use crate::idempotency::{KEPT_FOR, store as idempotency};
 use crate::identity::{nonces, usage};
+use crate::ids::OrgId;
 use crate::queue_health;
 use crate::routes::claims;
 use crate::routes::portal_sessions;
@@ -48,23 +51,21 @@ pub async fn step(app: &App) -> Result<u64, sqlx::Error> {
     forget_portal_sessions(app).await?;
     forget_console_sessions(app).await?;
     reports::clear(app).await?;
-    while delete_closed(&app.db, now - app.config.event_retention).await? == BATCH as u64 {}
+    delete_closed(&app.db, now - app.config.event_retention).await?;
     let mut lost = 0;
-    loop {
-        let deleted = delete_waiting(&app.db, now - app.config.event_wait, now).await?;
+    let note = |deleted| {
         lost += deleted;
         app.metrics.events.lost(deleted);
-        if deleted < BATCH as u64 {
-            return Ok(lost);
-        }
-    }
+    };
+    delete_waiting(&app.db, now - app.config.event_wait, now, note).await?;
+    Ok(lost)
 }
 
 /// Forgets replies to requests that may be sent again (contract 7), and their secrets sooner.
 async fn forget_replies(app: &App) -> Result<(), sqlx::Error> {
     let now = app.clock.now();
-    while idempotency::wipe_secrets(&app.db, now, BATCH).await? == BATCH as u64 {}
-    while idempotency::delete_old(&app.db, now - KEPT_FOR, BATCH).await? == BATCH as u64 {}
+    idempotency::wipe_secrets(&app.db, now, BATCH).await?;
+    idempotency::delete_old(&app.db, now - KEPT_FOR, BATCH).await?;
     Ok(())
 }
 
@@ -97,8 +98,7 @@ async fn forget_claims(app: &App) -> Result<(), sqlx::Error> {
 /// Forgets attempts that are no longer shown (contract 14).
 async fn forget_attempts(app: &App) -> Result<(), sqlx::Error> {
     let before = app.clock.now() - queue_health::KEPT;
-    while queue_health::store::forget_old(&app.db, before, BATCH).await? == BATCH as u64 {}
-    Ok(())
+    queue_health::store::forget_old(&app.db, before, BATCH).await
 }
 
 /// Forgets sessions of the portal that were over a while ago (contract 17).
@@ -115,46 +115,112 @@ async fn forget_console_sessions(app: &App) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-async fn delete_closed(db: &Db, before: DateTime<Utc>) -> Result<u64, sqlx::Error> {
-    // What was closed before is older still, which is what the index knows.
-    let deleted = sqlx::query!(
-        "DELETE FROM events WHERE ctid = ANY (ARRAY(
-             SELECT ctid FROM events WHERE created_at < $1 AND closed_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
-        before,
-        BATCH,
-    )
-    .execute(&db.pool)
-    .await?;
-    Ok(deleted.rows_affected())
+/// The statement of [`delete_closed`]; `of_one` is what it says of one org.
+macro_rules! delete_closed {
+    (of_one = $scope:tt, $($value:expr),+) => {
+        sqlx::query!(
+            // What was closed before is older still, which is what the index knows.
+            "DELETE FROM events WHERE ctid = ANY (ARRAY(
+                 SELECT ctid FROM events WHERE created_at < $1 AND closed_at < $1" + $scope + "
+                 LIMIT $2 FOR UPDATE SKIP LOCKED))" + $scope,
+            $($value),+
+        )
+    };
 }
 
-async fn delete_waiting(db: &Db, before: DateTime<Utc>, now: DateTime<Utc>) -> Result<u64, sqlx::Error> {
-    let lost = sqlx::query_scalar!(
-        r#"
-        WITH gone AS (
-            DELETE FROM events WHERE ctid = ANY (ARRAY(
-                SELECT e.ctid FROM events e WHERE e.created_at < $1 AND e.state = 'pending'
-                    -- Not what may be on its way: of a queue that is held, or fetched lately. A lease that
-                    -- ended long ago is a dead publisher's.
-                    AND (e.lease IS NULL OR e.next_attempt_at < $1)
-                    AND NOT EXISTS (SELECT FROM event_queues q
-                                    WHERE q.org_id = e.org_id AND q.stream = e.stream AND q.held_until > $3)
-                LIMIT $2 FOR UPDATE OF e SKIP LOCKED))
-            RETURNING org_id, stream
-        ),
-        counted AS (SELECT org_id, stream, count(*) AS lost FROM gone GROUP BY org_id, stream),
-        noted AS (
-            INSERT INTO event_losses AS l (org_id, stream, lost)
-            SELECT org_id, stream, lost FROM counted ORDER BY org_id, stream
-            ON CONFLICT ON CONSTRAINT event_losses_pkey DO UPDATE SET lost = l.lost + excluded.lost
+async fn delete_closed(db: &Db, before: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    if !db.is_distributed().await? {
+        while delete_closed!(of_one = "", before, BATCH).execute(&db.pool).await?.rows_affected()
+            == BATCH as u64
+        {}
+        return Ok(());
+    }
+    let orgs = || {
+        let found = sqlx::query_scalar!(
+            r#"SELECT DISTINCT org_id AS "org_id: OrgId" FROM events WHERE created_at < $1 AND closed_at < $1 LIMIT $2"#,
+            before,
+            ORGS,
+        );
+        found.fetch_all(&db.pool).boxed()
+    };
+    let delete = |org_id: OrgId| {
+        async move {
+            let deleted = delete_closed!(of_one = " AND org_id = $3", before, BATCH, org_id.0);
+            Ok::<_, sqlx::Error>(deleted.execute(&db.pool).await?.rows_affected())
+        }
+        .boxed()
+    };
+    org_by_org(BATCH, orgs, delete, drop).await
+}
+
+/// The statement of [`delete_waiting`]; `events` and `of_one` are what it says of one org.
+macro_rules! delete_waiting {
+    (events = $events:tt, of_one = $scope:tt, $($value:expr),+) => {
+        sqlx::query_scalar!(
+            r#"
+            WITH gone AS (
+                DELETE FROM events WHERE ctid = ANY (ARRAY(
+                    SELECT e.ctid FROM events e WHERE e.created_at < $1 AND e.state = 'pending'"# + $events + r#"
+                        -- Not what may be on its way: of a queue that is held, or fetched lately. A lease that
+                        -- ended long ago is a dead publisher's.
+                        AND (e.lease IS NULL OR e.next_attempt_at < $1)
+                        AND NOT EXISTS (SELECT FROM event_queues q
+                                        WHERE q.org_id = e.org_id AND q.stream = e.stream AND q.held_until > $3)
+                    LIMIT $2 FOR UPDATE OF e SKIP LOCKED))"# + $scope + r#"
+                RETURNING org_id, stream
+            ),
+            counted AS (SELECT org_id, stream, count(*) AS lost FROM gone GROUP BY org_id, stream),
+            noted AS (
+                INSERT INTO event_losses AS l (org_id, stream, lost)
+                SELECT org_id, stream, lost FROM counted ORDER BY org_id, stream
+                ON CONFLICT ON CONSTRAINT event_losses_pkey DO UPDATE SET lost = l.lost + excluded.lost
+            )
+            SELECT coalesce(sum(lost), 0)::bigint AS "lost!" FROM counted
+            "#,
+            $($value),+
         )
-        SELECT coalesce(sum(lost), 0)::bigint AS "lost!" FROM counted
-        "#,
-        before,
-        BATCH,
-        now,
-    )
-    .fetch_one(&db.pool)
-    .await?;
-    Ok(u64::try_from(lost).unwrap_or_default())
+    };
+}
+
+/// Deletes what waited in vain, and tells `note` how many each statement deleted.
+async fn delete_waiting(
+    db: &Db,
+    before: DateTime<Utc>,
+    now: DateTime<Utc>,
+    mut note: impl FnMut(u64) + Send,
+) -> Result<(), sqlx::Error> {
+    if !db.is_distributed().await? {
+        loop {
+            let lost =
+                delete_waiting!(events = "", of_one = "", before, BATCH, now).fetch_one(&db.pool).await?;
+            note(lost.unsigned_abs());
+            if lost < BATCH {
+                return Ok(());
+            }
+        }
+    }
+    let orgs = || {
+        let found = sqlx::query_scalar!(
+            r#"SELECT DISTINCT org_id AS "org_id: OrgId" FROM events WHERE created_at < $1 AND state = 'pending' LIMIT $2"#,
+            before,
+            ORGS,
+        );
+        found.fetch_all(&db.pool).boxed()
+    };
+    let delete = |org_id: OrgId| {
+        async move {
+            let (scope, pool) = (org_id.0, &db.pool);
+            let lost = delete_waiting!(
+                events = " AND e.org_id = $4",
+                of_one = " AND org_id = $4",
+                before,
+                BATCH,
+                now,
+                scope
+            );
+            Ok::<_, sqlx::Error>(lost.fetch_one(pool).await?.unsigned_abs())
+        }
+        .boxed()
+    };
+    org_by_org(BATCH, orgs, delete, note).await
 }

@@ -128,9 +128,14 @@ pub async fn with_schema<T>(
     outcome
 }
 
-/// The `migrate` command, which needs no master key: it seals nothing.
+/// Opens the database for a command that needs no master key, because it seals and opens nothing.
+pub async fn without_keys(config: &Config) -> Result<OpenedDatabase, CliError> {
+    OpenedDatabase::open(config, Master::find(config)?, true).await
+}
+
+/// The `migrate` command.
 pub async fn migrate(config: &Config, output: Output) -> Result<(), CliError> {
-    let opened = OpenedDatabase::open(config, Master::find(config)?, true).await?;
+    let opened = without_keys(config).await?;
     let outcome = async {
         opened.db.migrate().await?;
         Ok::<_, CliError>(opened.db.pending_migrations().await?)

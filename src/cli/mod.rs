@@ -5,6 +5,7 @@ mod audit;
 mod cluster;
 mod database;
 mod demo;
+mod distribute;
 mod doctor;
 mod event;
 mod healthcheck;
@@ -50,6 +51,9 @@ enum Command {
     Serve,
     /// Bring the database's schema up to date
     Migrate,
+    /// Spread the tables over the nodes of a Citus cluster, each org on one worker, and say where each is; without the
+    /// extension it changes nothing. Stop the service first
+    Distribute,
     /// Manage orgs, the tenants
     #[command(subcommand)]
     Org(org::OrgCommand),
@@ -172,6 +176,7 @@ fn dispatch(command: Command, output: Output) -> Result<ExitCode, CliError> {
         match command {
             Command::Serve => serve::run(config).await,
             Command::Migrate => database::migrate(&config, output).await,
+            Command::Distribute => distribute::run(&config, output).await,
             Command::Org(command) => org::run(&config, command, output).await,
             Command::Key(command) => key::run(&config, command, output).await,
             Command::Keys(command) => keys::run(&config, command, output).await,

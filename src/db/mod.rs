@@ -7,6 +7,7 @@ pub mod batch;
 pub mod cache;
 pub mod change_feed;
 pub mod connect;
+pub mod distribution;
 mod looks;
 pub mod news;
 pub mod notices;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::sync::OnceCell;
 
 use self::looks::Looks;
 pub use self::pool::{Pool, PoolUsage, is_over_share};
@@ -58,6 +60,8 @@ pub struct Db {
     suspects: Arc<SuspectConnections>,
     /// At what replicas are to forget.
     looks: Arc<Looks>,
+    /// Whether tables are distributed, once that is known.
+    distributed: Arc<OnceCell<bool>>,
 }
 
 /// The state of the database at the moment.
@@ -83,6 +87,7 @@ impl Db {
             direct,
             suspects,
             looks: Arc::default(),
+            distributed: Arc::default(),
         }
     }
 

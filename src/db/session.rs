@@ -59,7 +59,7 @@ const PLANNED_ONCE: &[(&str, &str)] =
     &[("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")];
 
 /// The settings that the SQL itself relies on.
-const RELIED_ON: [(&str, &str); 10] = [
+const RELIED_ON: [(&str, &str); 11] = [
     ("default_transaction_isolation", "read committed"),
     ("lock_timeout", "0"),
     ("idle_session_timeout", "0"),
@@ -70,6 +70,9 @@ const RELIED_ON: [(&str, &str); 10] = [
     ("exit_on_error", "off"),
     ("IntervalStyle", "postgres"),
     ("client_min_messages", "warning"),
+    // Of a distributed database: rows there refer to those of tables that every node has, and a transaction that
+    // writes both may not do it on several connections to a node.
+    ("citus.multi_shard_modify_mode", "sequential"),
 ];
 
 /// Prepares a connection; tells whether its server is a standby, which takes no writes.
@@ -97,6 +100,9 @@ pub async fn set_up(connection: &mut PgConnection, purpose: Purpose) -> Result<b
                  pg_catalog.quote_ident(nullif(pg_catalog.current_schema()::text, 'pg_catalog')),
                  'public')
              FROM pg_catalog.pg_settings WHERE name = 'search_path' AND source <> 'client'
+             UNION ALL
+             -- Last of what is said of it: which worker a statement is for, its parameters tell.
+             SELECT 'plan_cache_mode', 'force_custom_plan' FROM pg_catalog.pg_extension WHERE extname = 'citus'
              UNION ALL
              SELECT name, 'off' FROM pg_catalog.pg_settings
              WHERE name = 'default_transaction_read_only' AND source IN ('database', 'user', 'database user')

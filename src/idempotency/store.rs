@@ -1,10 +1,13 @@
 //! The SQL of kept replies.
 
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 use sqlx::PgExecutor;
 
 use super::Claim;
 use crate::db::Db;
+use crate::db::distribution::{ORGS, org_by_org};
+use crate::ids::OrgId;
 
 /// A kept reply.
 pub struct KeptReply {
@@ -75,29 +78,79 @@ pub async fn insert(db: impl PgExecutor<'_>, claim: &Claim, kept: &KeptReply) ->
     Ok(())
 }
 
-/// Deletes some of what was made before `since`; gives how many.
-pub async fn delete_old(db: &Db, since: DateTime<Utc>, limit: i64) -> Result<u64, sqlx::Error> {
-    let deleted = sqlx::query!(
-        "DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
-             SELECT ctid FROM idempotency_keys WHERE created_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
-        since,
-        limit,
-    )
-    .execute(&db.pool)
-    .await?;
-    Ok(deleted.rows_affected())
+/// The statement of [`delete_old`]; `of_one` is what it says of one org.
+macro_rules! delete_old {
+    (of_one = $scope:tt, $($value:expr),+) => {
+        sqlx::query!(
+            "DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
+                 SELECT ctid FROM idempotency_keys WHERE created_at <= $1" + $scope + "
+                 LIMIT $2 FOR UPDATE SKIP LOCKED))" + $scope,
+            $($value),+
+        )
+    };
 }
 
-/// Wipes some of the secrets that may not be shown any more; gives how many.
-pub async fn wipe_secrets(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<u64, sqlx::Error> {
-    let wiped = sqlx::query!(
-        "UPDATE idempotency_keys SET sealed = NULL WHERE ctid = ANY (ARRAY(
-             SELECT ctid FROM idempotency_keys WHERE sealed IS NOT NULL AND readable_until <= $1
-             LIMIT $2 FOR UPDATE SKIP LOCKED))",
-        now,
-        limit,
-    )
-    .execute(&db.pool)
-    .await?;
-    Ok(wiped.rows_affected())
+/// Deletes what was made before `since`, in slices.
+pub async fn delete_old(db: &Db, since: DateTime<Utc>, limit: i64) -> Result<(), sqlx::Error> {
+    let whole = limit.unsigned_abs();
+    if !db.is_distributed().await? {
+        while delete_old!(of_one = "", since, limit).execute(&db.pool).await?.rows_affected() == whole {}
+        return Ok(());
+    }
+    let orgs = || {
+        let found = sqlx::query_scalar!(
+            r#"SELECT DISTINCT org_id AS "org_id: OrgId" FROM idempotency_keys WHERE created_at <= $1 LIMIT $2"#,
+            since,
+            ORGS,
+        );
+        found.fetch_all(&db.pool).boxed()
+    };
+    let delete = |org_id: OrgId| {
+        async move {
+            let deleted = delete_old!(of_one = " AND org_id = $3", since, limit, org_id.0);
+            Ok::<_, sqlx::Error>(deleted.execute(&db.pool).await?.rows_affected())
+        }
+        .boxed()
+    };
+    org_by_org(limit, orgs, delete, drop).await
+}
+
+/// The statement of [`wipe_secrets`]; `of_one` is what it says of one org.
+macro_rules! wipe_secrets {
+    (of_one = $scope:tt, $($value:expr),+) => {
+        sqlx::query!(
+            "UPDATE idempotency_keys SET sealed = NULL WHERE ctid = ANY (ARRAY(
+                 SELECT ctid FROM idempotency_keys WHERE sealed IS NOT NULL AND readable_until <= $1" + $scope + "
+                 LIMIT $2 FOR UPDATE SKIP LOCKED))" + $scope,
+            $($value),+
+        )
+    };
+}
+
+/// Wipes the secrets that may not be shown any more, in slices.
+pub async fn wipe_secrets(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<(), sqlx::Error> {
+    let whole = limit.unsigned_abs();
+    if !db.is_distributed().await? {
+        while wipe_secrets!(of_one = "", now, limit).execute(&db.pool).await?.rows_affected() == whole {}
+        return Ok(());
+    }
+    let orgs = || {
+        let found = sqlx::query_scalar!(
+            r#"
+            SELECT DISTINCT org_id AS "org_id: OrgId" FROM idempotency_keys
+            WHERE sealed IS NOT NULL AND readable_until <= $1 LIMIT $2
+            "#,
+            now,
+            ORGS,
+        );
+        found.fetch_all(&db.pool).boxed()
+    };
+    let wipe = |org_id: OrgId| {
+        async move {
+            let wiped = wipe_secrets!(of_one = " AND org_id = $3", now, limit, org_id.0);
+            Ok::<_, sqlx::Error>(wiped.execute(&db.pool).await?.rows_affected())
+        }
+        .boxed()
+    };
+    org_by_org(limit, orgs, wipe, drop).await
 }

@@ -1,8 +1,10 @@
 //! Noting what became of attempts: one write an event, when its attempt is over.
 
+use std::collections::{BTreeMap, HashSet};
+
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
-use sqlx::PgExecutor;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::QueueId;
@@ -117,12 +119,13 @@ impl AttemptOutcome {
     }
 }
 
-/// Closes a slice of attempts, each only if its event is as it was read and nobody else holds its queue:
-/// a late owner changes nothing. Answers for each whether it did.
-pub async fn close(db: impl PgExecutor<'_>, closings: &[Closing]) -> Result<Vec<bool>, sqlx::Error> {
-    let record = |closing: &Closing| closing.delivery.as_ref().map(|it| serde_json::json!([it]));
-    let closed = sqlx::query_scalar!(
-        r#"
+/// The statement of [`close`]. `events` and `queues` are what it says of the org besides, of each table.
+macro_rules! close {
+    ($closings:expr, events = $events:tt, queues = $queues:tt) => {{
+        let closings = $closings;
+        let record = |closing: &Closing| closing.delivery.as_ref().map(|it| serde_json::json!([it]));
+        sqlx::query_scalar!(
+            r#"
         UPDATE events e
         SET state = c.state, attempts = e.attempts + c.counts, deferrals = e.deferrals + c.is_deferred::integer,
             last_error = c.error, lease = NULL, next_attempt_at = coalesce(c.next, c.at),
@@ -137,45 +140,67 @@ pub async fn close(db: impl PgExecutor<'_>, closings: &[Closing]) -> Result<Vec<
         CROSS JOIN LATERAL (SELECT closing.*, CASE WHEN closing.delivery IS NULL THEN 0 ELSE 1 END AS counts) AS c
         -- By the primary key and no other index. With `e.state = 'pending'`, old statistics make the
         -- planner walk all of an org's waiting events for each row (measured: a fifth of the throughput).
-        WHERE e.org_id = c.org_id AND e.id = c.id AND e.seq IS NOT DISTINCT FROM c.seq
+        WHERE e.org_id = c.org_id AND e.id = c.id"# + $events + r#" AND e.seq IS NOT DISTINCT FROM c.seq
             AND e.attempts IS NOT DISTINCT FROM c.attempts AND e.state IS NOT DISTINCT FROM 'pending'
             AND NOT EXISTS (SELECT FROM event_queues q
-                            WHERE q.org_id = c.org_id AND q.stream = c.stream AND q.holder <> c.holder)
+                            WHERE q.org_id = c.org_id AND q.stream = c.stream AND q.holder <> c.holder"# + $queues + r#")
         RETURNING e.id
         "#,
-        &closings.iter().map(|c| c.queue.org_id.0).collect::<Vec<_>>(),
-        &closings.iter().map(|c| c.queue.stream.to_string()).collect::<Vec<_>>(),
-        &closings.iter().map(|c| c.holder).collect::<Vec<_>>(),
-        &closings.iter().map(|c| c.id).collect::<Vec<_>>(),
-        &closings.iter().map(|c| c.seq).collect::<Vec<_>>(),
-        &closings.iter().map(|c| c.attempts).collect::<Vec<_>>(),
-        &closings.iter().map(|c| c.outcome.state().to_owned()).collect::<Vec<_>>(),
-        &closings.iter().map(|c| matches!(c.outcome, AttemptOutcome::Deferred { .. })).collect::<Vec<_>>(),
-        &closings.iter().map(|c| c.outcome.error()).collect::<Vec<_>>() as &[Option<&str>],
-        &closings.iter().map(|c| c.outcome.next_attempt_at()).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
-        &closings.iter().map(|c| c.began_at).collect::<Vec<_>>(),
-        &closings.iter().map(|c| c.at).collect::<Vec<_>>(),
-        &closings.iter().map(record).collect::<Vec<_>>() as &[Option<serde_json::Value>],
-        SHOWN,
-    )
-    .fetch_all(db)
-    .await?;
-    let closed: std::collections::HashSet<_> = closed.into_iter().collect();
+            &closings.iter().map(|c| c.queue.org_id.0).collect::<Vec<_>>(),
+            &closings.iter().map(|c| c.queue.stream.to_string()).collect::<Vec<_>>(),
+            &closings.iter().map(|c| c.holder).collect::<Vec<_>>(),
+            &closings.iter().map(|c| c.id).collect::<Vec<_>>(),
+            &closings.iter().map(|c| c.seq).collect::<Vec<_>>(),
+            &closings.iter().map(|c| c.attempts).collect::<Vec<_>>(),
+            &closings.iter().map(|c| c.outcome.state().to_owned()).collect::<Vec<_>>(),
+            &closings.iter().map(|c| matches!(c.outcome, AttemptOutcome::Deferred { .. })).collect::<Vec<_>>(),
+            &closings.iter().map(|c| c.outcome.error()).collect::<Vec<_>>() as &[Option<&str>],
+            &closings.iter().map(|c| c.outcome.next_attempt_at()).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
+            &closings.iter().map(|c| c.began_at).collect::<Vec<_>>(),
+            &closings.iter().map(|c| c.at).collect::<Vec<_>>(),
+            &closings.iter().map(|c| record(c)).collect::<Vec<_>>() as &[Option<serde_json::Value>],
+            SHOWN,
+        )
+    }};
+}
+
+/// Closes a slice of attempts, each only if its event is as it was read and nobody else holds its queue: a late owner
+/// changes nothing. Answers for each whether it did. Of distributed tables by one statement for each org, which goes to
+/// its worker whole.
+pub async fn close(
+    db: &mut PgConnection,
+    is_distributed: bool,
+    closings: &[Closing],
+) -> Result<Vec<bool>, sqlx::Error> {
+    let mut closed = HashSet::new();
+    if is_distributed {
+        for closings in by_org(closings) {
+            let of_one = close!(
+                &closings,
+                events = " AND e.org_id = ($1::uuid[])[1]",
+                queues = " AND q.org_id = ($1::uuid[])[1]"
+            );
+            closed.extend(of_one.fetch_all(&mut *db).await?);
+        }
+    } else {
+        closed.extend(close!(closings, events = "", queues = "").fetch_all(db).await?);
+    }
     Ok(closings.iter().map(|closing| closed.contains(&closing.id)).collect())
 }
 
-/// Counts failures in a row of the queues concerned, where one success starts the count anew, and
-/// lets those stand still that are dead or asked for time.
-pub async fn note_health(db: impl PgExecutor<'_>, closings: &[Closing]) -> Result<(), sqlx::Error> {
-    let concerned: Vec<_> = closings
-        .iter()
-        .filter(|closing| {
-            closing.health != Health::Unknown && (closing.was_failing || closing.health != Health::Healthy)
-        })
-        .collect();
-    let Some(now) = concerned.iter().map(|closing| closing.at).max() else { return Ok(()) };
-    sqlx::query!(
-        r#"
+fn by_org<'c>(closings: impl IntoIterator<Item = &'c Closing>) -> Vec<Vec<&'c Closing>> {
+    let mut orgs = BTreeMap::<Uuid, Vec<&Closing>>::new();
+    for closing in closings {
+        orgs.entry(closing.queue.org_id.0).or_default().push(closing);
+    }
+    orgs.into_values().collect()
+}
+
+/// The statement of [`note_health`]. `locked` and `changed` are what it says of the org besides.
+macro_rules! note_health {
+    ($concerned:expr, $now:expr, locked = $locked:tt, changed = $changed:tt) => {
+        sqlx::query!(
+            r#"
         WITH seen AS (
             SELECT org_id, stream, bool_or(well) AS well, count(*) FILTER (WHERE unwell) AS failed, max(busy_until) AS busy_until
             FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::boolean[], $5::timestamptz[])
@@ -185,7 +210,7 @@ pub async fn note_health(db: impl PgExecutor<'_>, closings: &[Closing]) -> Resul
         locked AS (
             SELECT q.org_id, q.stream, q.failures AS before, seen.busy_until,
                    CASE WHEN seen.well THEN 0 ELSE (q.failures + seen.failed)::integer END AS failures
-            FROM event_queues q JOIN seen USING (org_id, stream)
+            FROM event_queues q JOIN seen USING (org_id, stream)"# + $locked + r#"
             ORDER BY q.org_id, q.stream FOR UPDATE OF q
         )
         UPDATE event_queues q
@@ -194,17 +219,44 @@ pub async fn note_health(db: impl PgExecutor<'_>, closings: &[Closing]) -> Resul
                                 WHEN locked.busy_until IS NOT NULL THEN greatest(q.paused_until, locked.busy_until)
                                 -- The end of a dead queue's wait; a receiver's own wish stands.
                                 WHEN locked.before < $6 THEN q.paused_until END
-        FROM locked WHERE q.org_id = locked.org_id AND q.stream = locked.stream
+        FROM locked WHERE q.org_id = locked.org_id AND q.stream = locked.stream"# + $changed + r#"
         "#,
-        &concerned.iter().map(|c| c.queue.org_id.0).collect::<Vec<_>>(),
-        &concerned.iter().map(|c| c.queue.stream.to_string()).collect::<Vec<_>>(),
-        &concerned.iter().map(|c| c.health == Health::Healthy).collect::<Vec<_>>(),
-        &concerned.iter().map(|c| c.health == Health::Failing).collect::<Vec<_>>(),
-        &concerned.iter().map(|c| c.health.paused_until()).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
-        DEAD_AFTER,
-        now + PROBE_INTERVAL,
-    )
-    .execute(db)
-    .await?;
+            &$concerned.iter().map(|c| c.queue.org_id.0).collect::<Vec<_>>(),
+            &$concerned.iter().map(|c| c.queue.stream.to_string()).collect::<Vec<_>>(),
+            &$concerned.iter().map(|c| c.health == Health::Healthy).collect::<Vec<_>>(),
+            &$concerned.iter().map(|c| c.health == Health::Failing).collect::<Vec<_>>(),
+            &$concerned.iter().map(|c| c.health.paused_until()).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
+            DEAD_AFTER,
+            $now + PROBE_INTERVAL,
+        )
+    };
+}
+
+/// Counts failures in a row of the queues concerned, where one success starts the count anew, and lets those stand still
+/// that are dead or asked for time.
+pub async fn note_health(
+    db: &mut PgConnection,
+    is_distributed: bool,
+    closings: &[Closing],
+) -> Result<(), sqlx::Error> {
+    let concerned: Vec<_> = closings
+        .iter()
+        .filter(|closing| {
+            closing.health != Health::Unknown && (closing.was_failing || closing.health != Health::Healthy)
+        })
+        .collect();
+    let Some(now) = concerned.iter().map(|closing| closing.at).max() else { return Ok(()) };
+    if !is_distributed {
+        return note_health!(concerned, now, locked = "", changed = "").execute(db).await.map(drop);
+    }
+    for concerned in by_org(concerned) {
+        let of_one = note_health!(
+            concerned,
+            now,
+            locked = " WHERE q.org_id = ($1::uuid[])[1]",
+            changed = " AND q.org_id = ($1::uuid[])[1]"
+        );
+        of_one.execute(&mut *db).await?;
+    }
     Ok(())
 }

@@ -7,7 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::{QueueId, columns};
+use super::{QueueId, columns, one_by_one};
+use crate::db::Db;
 use crate::ids::OrgId;
 
 /// The time for which a hold lasts without being renewed.
@@ -55,11 +56,14 @@ impl Search {
 /// that waits, from there to the next queue: what it costs is the fewer of the two, so thousands of idle queues cost
 /// nothing. Leaps stay in the gaps between queues that are known or held, so they never walk over dead entries of those.
 pub async fn hold(
-    db: impl PgExecutor<'_>,
+    db: &Db,
     holder: Uuid,
     now: DateTime<Utc>,
     search: &Search,
 ) -> Result<Vec<HeldQueue>, sqlx::Error> {
+    if db.is_distributed().await? {
+        return one_by_one::hold(db, holder, now, search).await;
+    }
     let (orgs, streams) = columns(search.named());
     let begin = search.others_after.as_ref();
     sqlx::query_as!(
@@ -178,7 +182,7 @@ pub async fn hold(
         holder,
         now + LEASE,
     )
-    .fetch_all(db)
+    .fetch_all(&db.pool)
     .await
 }
 
@@ -204,11 +208,14 @@ pub async fn registered<'q>(
 
 /// Keeps queues for another lease; gives those that are still the holder's.
 pub async fn renew(
-    db: impl PgExecutor<'_>,
+    db: &Db,
     holder: Uuid,
     queues: &[QueueId],
     now: DateTime<Utc>,
 ) -> Result<Vec<QueueId>, sqlx::Error> {
+    if db.is_distributed().await? {
+        return one_by_one::renew(db, holder, queues, now + LEASE).await;
+    }
     let (orgs, streams) = columns(queues);
     let renewed = sqlx::query!(
         r#"
@@ -225,13 +232,16 @@ pub async fn renew(
         &streams,
         now + LEASE,
     )
-    .fetch_all(db)
+    .fetch_all(&db.pool)
     .await?;
     Ok(renewed.into_iter().map(|row| QueueId { org_id: row.org_id, stream: row.stream.into() }).collect())
 }
 
 /// Gives queues back: whoever comes may hold them.
-pub async fn release(db: impl PgExecutor<'_>, holder: Uuid, queues: &[QueueId]) -> Result<(), sqlx::Error> {
+pub async fn release(db: &Db, holder: Uuid, queues: &[QueueId]) -> Result<(), sqlx::Error> {
+    if db.is_distributed().await? {
+        return one_by_one::release(db, holder, queues).await;
+    }
     let (orgs, streams) = columns(queues);
     sqlx::query!(
         "WITH held AS (
@@ -245,7 +255,7 @@ pub async fn release(db: impl PgExecutor<'_>, holder: Uuid, queues: &[QueueId]) 
         &orgs,
         &streams,
     )
-    .execute(db)
+    .execute(&db.pool)
     .await?;
     Ok(())
 }

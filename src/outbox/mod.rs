@@ -4,6 +4,7 @@
 mod closer;
 pub(crate) mod closing;
 pub(crate) mod holds;
+mod one_by_one;
 pub(crate) mod reading;
 
 use std::collections::HashSet;
@@ -25,6 +26,8 @@ use crate::metrics::BatchMetrics;
 /// Deliveries that run at the same time.
 pub(crate) const MAX_IN_FLIGHT: usize = 512;
 const CLOSE_BATCH: usize = 256;
+/// Statements that run side by side where a distributed database needs one for each queue.
+const AT_ONCE: usize = 4;
 
 /// Names a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,10 +1,11 @@
 //! Reading what a held queue has due. Nothing is written: the queue is ours, and so are its events.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgExecutor;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use uuid::Uuid;
 
-use super::{QueueId, columns};
+use super::{AT_ONCE, QueueId, columns};
+use crate::db::Db;
 use crate::ids::OrgId;
 
 /// An event to deliver.
@@ -54,20 +55,35 @@ pub struct Answer {
 /// Subjects that may wait for their retry while others of an ordered queue go on.
 pub const MAX_BLOCKED: i64 = 1_000;
 
-/// Reads what queues have due, all in one statement.
-pub async fn read(
-    db: impl PgExecutor<'_>,
-    holder: Uuid,
-    now: DateTime<Utc>,
-    questions: &[Question],
-) -> Result<Vec<Answer>, sqlx::Error> {
-    let (orgs, streams) = columns(questions.iter().map(|question| &question.queue));
-    let busy = questions.iter().enumerate().flat_map(|(n, question)| {
-        question.busy.iter().flatten().map(move |subject| (n as i64 + 1, subject.clone()))
-    });
-    let (busy_of, busy): (Vec<_>, Vec<_>) = busy.unzip();
-    let rows = sqlx::query!(
-        r#"
+/// What [`read`] gets: a question's queue, and an event of it if there is one.
+struct DueRow {
+    n: i64,
+    put_at: Option<DateTime<Utc>>,
+    is_fresh: Option<bool>,
+    id: Option<Uuid>,
+    seq: Option<i64>,
+    kind: Option<String>,
+    body: Option<String>,
+    traceparent: Option<String>,
+    attempts: Option<i32>,
+    deferrals: Option<i32>,
+    first_attempt_at: Option<DateTime<Utc>>,
+    is_replayed: Option<bool>,
+    subject: Option<String>,
+}
+
+/// The statement of [`read`]. `events` and `queues` are what it says of the org besides, of each table.
+macro_rules! due {
+    ($holder:expr, $now:expr, $questions:expr, events = $event:tt, queues = $queue:tt) => {{
+        let questions: &[Question] = $questions;
+        let (orgs, streams) = columns(questions.iter().map(|question| &question.queue));
+        let busy = questions.iter().enumerate().flat_map(|(n, question)| {
+            question.busy.iter().flatten().map(move |subject| (n as i64 + 1, subject.clone()))
+        });
+        let (busy_of, busy): (Vec<_>, Vec<_>) = busy.unzip();
+        sqlx::query_as!(
+            DueRow,
+            r#"
         WITH question AS MATERIALIZED (
             SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::boolean[], $11::boolean[])
                 WITH ORDINALITY AS q (org_id, stream, after, room, is_ordered, with_subject, n)
@@ -84,7 +100,7 @@ pub async fn read(
                                                     THEN substring(e.body FROM '"data":\{"[a-z_]+":"([^"]*)"') END) AS of_it
                 ) AS subject
                 WHERE e.org_id = question.org_id AND e.stream = question.stream AND e.state = 'pending' AND e.attempts > 0
-                    AND subject.of_it IS NOT NULL
+                    AND subject.of_it IS NOT NULL"# + $event + r#"
                 LIMIT $8::bigint + 1
             ) AS waiting
             WHERE question.is_ordered
@@ -95,7 +111,7 @@ pub async fn read(
         FROM question
         LEFT JOIN LATERAL (
             SELECT q.updated_at FROM event_queues q
-            WHERE q.org_id = question.org_id AND q.stream = question.stream AND q.holder = $9 AND q.paused_at IS NULL LIMIT 1
+            WHERE q.org_id = question.org_id AND q.stream = question.stream AND q.holder = $9 AND q.paused_at IS NULL"# + $queue + r#" LIMIT 1
         ) AS queue ON true
         LEFT JOIN LATERAL (
             (SELECT false AS is_fresh, e.id, e.seq, e.type, e.body, e.traceparent, e.attempts, e.deferrals, e.first_attempt_at, e.is_replayed,
@@ -104,7 +120,7 @@ pub async fn read(
                                                  THEN substring(e.body FROM '"data":\{"[a-z_]+":"([^"]*)"') END) END AS subject
              FROM events e
              WHERE e.org_id = question.org_id AND e.stream = question.stream AND e.state = 'pending' AND e.attempts > 0
-                 AND e.next_attempt_at <= $10
+                 AND e.next_attempt_at <= $10"# + $event + r#"
              ORDER BY e.next_attempt_at, e.seq LIMIT question.room)
             UNION ALL
             (SELECT true, e.id, e.seq, e.type, e.body, e.traceparent, e.attempts, e.deferrals, e.first_attempt_at, e.is_replayed,
@@ -116,7 +132,7 @@ pub async fn read(
                                               THEN substring(e.body FROM '"data":\{"[a-z_]+":"([^"]*)"') END) END AS of_it
              ) AS subject
              WHERE e.org_id = question.org_id AND e.stream = question.stream AND e.state = 'pending' AND e.attempts = 0
-                 AND e.seq > question.after
+                 AND e.seq > question.after"# + $event + r#"
                  -- A hand-out of a queue that was fetched from until lately, or a version before's claim.
                  AND (e.lease IS NULL OR e.next_attempt_at <= $10)
                  AND (NOT question.is_ordered OR subject.of_it IS NULL
@@ -126,20 +142,55 @@ pub async fn read(
         ) AS due ON queue.updated_at IS NOT NULL
         ORDER BY question.n, due.is_fresh, CASE WHEN due.is_fresh THEN due.seq END
         "#,
-        &orgs,
-        &streams,
-        &questions.iter().map(|question| question.after).collect::<Vec<_>>(),
-        &questions.iter().map(|question| question.room).collect::<Vec<_>>(),
-        &questions.iter().map(|question| question.busy.is_some()).collect::<Vec<_>>(),
-        &busy_of,
-        &busy,
-        MAX_BLOCKED,
+            &orgs,
+            &streams,
+            &questions.iter().map(|question| question.after).collect::<Vec<_>>(),
+            &questions.iter().map(|question| question.room).collect::<Vec<_>>(),
+            &questions.iter().map(|question| question.busy.is_some()).collect::<Vec<_>>(),
+            &busy_of,
+            &busy,
+            MAX_BLOCKED,
+            $holder,
+            $now,
+            &questions.iter().map(|question| question.with_subject).collect::<Vec<_>>(),
+        )
+    }};
+}
+
+/// Reads what queues have due, all in one statement; of distributed tables by one for each queue, which goes to its
+/// org's worker whole.
+pub async fn read(
+    db: &Db,
+    holder: Uuid,
+    now: DateTime<Utc>,
+    questions: &[Question],
+) -> Result<Vec<Answer>, sqlx::Error> {
+    if !db.is_distributed().await? {
+        let rows = due!(holder, now, questions, events = "", queues = "").fetch_all(&db.pool).await?;
+        return Ok(answered(questions, rows));
+    }
+    let asked: Vec<_> = questions.chunks(1).map(|question| read_one(db, holder, now, question)).collect();
+    Ok(stream::iter(asked).buffered(AT_ONCE).try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
+}
+
+async fn read_one(
+    db: &Db,
+    holder: Uuid,
+    now: DateTime<Utc>,
+    question: &[Question],
+) -> Result<Vec<Answer>, sqlx::Error> {
+    let rows = due!(
         holder,
         now,
-        &questions.iter().map(|question| question.with_subject).collect::<Vec<_>>(),
-    )
-    .fetch_all(db)
-    .await?;
+        question,
+        events = " AND e.org_id = ($1::uuid[])[1]",
+        queues = " AND q.org_id = ($1::uuid[])[1]"
+    );
+    Ok(answered(question, rows.fetch_all(&db.pool).await?))
+}
+
+/// Puts rows to the questions that they answer.
+fn answered(questions: &[Question], rows: Vec<DueRow>) -> Vec<Answer> {
     let empty = |question: &Question| Answer {
         queue: question.queue.clone(),
         put_at: None,
@@ -167,7 +218,7 @@ pub async fn read(
         };
         if row.is_fresh == Some(true) { answer.fresh.push(event) } else { answer.retried.push(event) }
     }
-    Ok(answers)
+    answers
 }
 
 /// A fresh event that lies before the place that its queue was read up to.
@@ -178,35 +229,59 @@ pub struct Passed {
     pub seq: i64,
 }
 
+#[derive(Clone)]
+struct PassedRow {
+    org_id: OrgId,
+    stream: String,
+    id: Uuid,
+    seq: i64,
+}
+
+/// The statement of [`passed`]. `events` is what it says of the org besides.
+macro_rules! passed {
+    ($queues:expr, events = $event:tt) => {{
+        let queues: &[(QueueId, (i64, i64))] = $queues;
+        let (orgs, streams) = columns(queues.iter().map(|(queue, _)| queue));
+        let (ends, limits): (Vec<_>, Vec<_>) = queues.iter().map(|(_, question)| *question).unzip();
+        sqlx::query_as!(
+            PassedRow,
+            r#"
+            SELECT q.org_id AS "org_id!: OrgId", q.stream AS "stream!", fresh.id AS "id!", fresh.seq AS "seq!"
+            FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[]) AS q (org_id, stream, up_to, room)
+            CROSS JOIN LATERAL (
+                SELECT e.id, e.seq FROM events e
+                WHERE e.org_id = q.org_id AND e.stream = q.stream AND e.state = 'pending' AND e.attempts = 0
+                    AND e.seq <= q.up_to"#
+                + $event
+                + r#"
+                ORDER BY e.seq LIMIT q.room
+            ) AS fresh
+            "#,
+            &orgs,
+            &streams,
+            &ends,
+            &limits,
+        )
+    }};
+}
+
 /// The first fresh events of queues, of each up to a place and at most so many: those that are on their way, and any
 /// whose transaction ended late. Reads over the dead entries of what was delivered, so it is asked seldom.
-pub async fn passed(
-    db: impl PgExecutor<'_>,
-    queues: &[(QueueId, (i64, i64))],
-) -> Result<Vec<Passed>, sqlx::Error> {
-    let (orgs, streams) = columns(queues.iter().map(|(queue, _)| queue));
-    let (ends, limits): (Vec<_>, Vec<_>) = queues.iter().map(|(_, question)| *question).unzip();
-    let rows = sqlx::query!(
-        r#"
-        SELECT q.org_id AS "org_id!: OrgId", q.stream AS "stream!", fresh.id AS "id!", fresh.seq AS "seq!"
-        FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[]) AS q (org_id, stream, up_to, room)
-        CROSS JOIN LATERAL (
-            SELECT e.id, e.seq FROM events e
-            WHERE e.org_id = q.org_id AND e.stream = q.stream AND e.state = 'pending' AND e.attempts = 0 AND e.seq <= q.up_to
-            ORDER BY e.seq LIMIT q.room
-        ) AS fresh
-        "#,
-        &orgs,
-        &streams,
-        &ends,
-        &limits,
-    )
-    .fetch_all(db)
-    .await?;
+pub async fn passed(db: &Db, queues: &[(QueueId, (i64, i64))]) -> Result<Vec<Passed>, sqlx::Error> {
+    let rows = if db.is_distributed().await? {
+        let asked: Vec<_> = queues.chunks(1).map(|queue| passed_by(db, queue)).collect();
+        stream::iter(asked).buffered(AT_ONCE).try_collect::<Vec<_>>().await?.concat()
+    } else {
+        passed!(queues, events = "").fetch_all(&db.pool).await?
+    };
     let passed = rows.into_iter().map(|row| Passed {
         queue: QueueId { org_id: row.org_id, stream: row.stream.into() },
         id: row.id,
         seq: row.seq,
     });
     Ok(passed.collect())
+}
+
+async fn passed_by(db: &Db, queue: &[(QueueId, (i64, i64))]) -> Result<Vec<PassedRow>, sqlx::Error> {
+    passed!(queue, events = " AND e.org_id = ($1::uuid[])[1]").fetch_all(&db.pool).await
 }

@@ -1,9 +1,11 @@
 //! The SQL of counted attempts: rows are added to, so that replicas add up.
 
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 
 use super::Minute;
 use crate::db::Db;
+use crate::db::distribution::{ORGS, org_by_org};
 use crate::ids::OrgId;
 
 /// Adds the counts of these minutes, in the order of their keys, to what the database has. Those of orgs that are gone
@@ -36,18 +38,42 @@ pub async fn add(db: &Db, minutes: &[(OrgId, Minute)]) -> Result<(), sqlx::Error
     Ok(())
 }
 
-/// Forgets up to `limit` minutes from before an instant; gives how many.
+/// The statement of [`forget_old`]; `of_one` is what it says of one org.
+macro_rules! forget_old {
+    (of_one = $scope:tt, $($value:expr),+) => {
+        sqlx::query!(
+            "DELETE FROM queue_minutes WHERE ctid = ANY (ARRAY(
+                 SELECT ctid FROM queue_minutes WHERE minute < $1" + $scope + "
+                 LIMIT $2 FOR UPDATE SKIP LOCKED))" + $scope,
+            $($value),+
+        )
+    };
+}
+
+/// Forgets the minutes from before an instant, in slices.
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn forget_old(db: &Db, before: DateTime<Utc>, limit: i64) -> Result<u64, sqlx::Error> {
-    let forgotten = sqlx::query!(
-        "DELETE FROM queue_minutes WHERE ctid = ANY (ARRAY(
-             SELECT ctid FROM queue_minutes WHERE minute < $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
-        before,
-        limit,
-    )
-    .execute(&db.pool)
-    .await?;
-    Ok(forgotten.rows_affected())
+pub async fn forget_old(db: &Db, before: DateTime<Utc>, limit: i64) -> Result<(), sqlx::Error> {
+    let whole = limit.unsigned_abs();
+    if !db.is_distributed().await? {
+        while forget_old!(of_one = "", before, limit).execute(&db.pool).await?.rows_affected() == whole {}
+        return Ok(());
+    }
+    let orgs = || {
+        let found = sqlx::query_scalar!(
+            r#"SELECT DISTINCT org_id AS "org_id: OrgId" FROM queue_minutes WHERE minute < $1 LIMIT $2"#,
+            before,
+            ORGS,
+        );
+        found.fetch_all(&db.pool).boxed()
+    };
+    let forget = |org_id: OrgId| {
+        async move {
+            let forgotten = forget_old!(of_one = " AND org_id = $3", before, limit, org_id.0);
+            Ok::<_, sqlx::Error>(forgotten.execute(&db.pool).await?.rows_affected())
+        }
+        .boxed()
+    };
+    org_by_org(limit, orgs, forget, drop).await
 }

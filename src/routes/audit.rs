@@ -150,7 +150,7 @@ async fn list(
                l.client_address AS "client_address?", l.mac AS "mac?: RowMac"
         FROM orgs o
         LEFT JOIN LATERAL (
-            SELECT * FROM audit_log WHERE org_id = o.id AND seq > $2 ORDER BY seq LIMIT $3 OFFSET $4
+            SELECT * FROM audit_log WHERE org_id = $1 AND seq > $2 ORDER BY seq LIMIT $3 OFFSET $4
         ) AS l ON true
         WHERE o.id = $1
         ORDER BY l.seq

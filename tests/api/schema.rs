@@ -1,5 +1,6 @@
 //! The catalogue of the migrated database, held to the rules of the house (architecture 3).
 
+use partner_api::db::distribution::{Placement, TABLES};
 use sqlx::PgConnection;
 use sqlx::Row as _;
 
@@ -68,6 +69,40 @@ async fn every_tenants_table_ends_with_its_org_or_has_a_reason_not_to() {
     )
     .await;
     assert_eq!(without, excused(OUTLIVES_ITS_ORG));
+}
+
+/// What a migration adds must be placed on a distributed database as well (`partner-api distribute`).
+#[tokio::test]
+async fn every_table_has_its_place_on_a_distributed_database() {
+    let database = Database::new().await;
+    let tables = rows(
+        &mut database.connect().await,
+        "SELECT c.relname::text FROM pg_class AS c
+         WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace ORDER BY 1",
+    )
+    .await;
+    let mut placed: Vec<_> = TABLES.iter().map(|table| table.name).collect();
+    placed.sort_unstable();
+    assert_eq!(tables, placed);
+    assert!(TABLES.iter().all(|table| !table.why.is_empty()));
+}
+
+#[tokio::test]
+async fn what_is_distributed_by_org_is_unique_within_its_org() {
+    let database = Database::new().await;
+    let across = rows(
+        &mut database.connect().await,
+        "SELECT i.indrelid::regclass || ': ' || i.indexrelid::regclass FROM pg_index AS i
+         JOIN pg_attribute AS org ON org.attrelid = i.indrelid AND org.attname = 'org_id'
+         WHERE i.indisunique AND NOT org.attnum = ANY (i.indkey::int2[]) AND i.indrelid::regclass::text <> 'orgs'",
+    )
+    .await;
+    let is_by_org = |index: &&String| {
+        let table = index.split(':').next().unwrap_or_default();
+        TABLES.iter().any(|it| it.name == table && it.placement == Placement::ByOrg)
+    };
+    assert_eq!(across.iter().find(is_by_org), None);
+    assert!(!across.is_empty(), "digests are unique over all orgs");
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ impl Look {
     }
 
     async fn ask(&self, app: &App, found: &mut Found) -> Result<(), sqlx::Error> {
-        let (db, now, holder) = (&app.db.pool, self.now, self.holder);
+        let (db, now, holder) = (&app.db, self.now, self.holder);
         if !self.release.is_empty() {
             found.released = Some(holds::release(db, holder, &self.release).await?);
         }
@@ -73,7 +73,7 @@ impl Look {
             let held = holds::hold(db, holder, now, search).await?;
             found.searched_for = began.elapsed();
             if search.others_after.is_none() && held.len() < search.known.len() {
-                let registered = holds::registered(db, search.named()).await?;
+                let registered = holds::registered(&db.pool, search.named()).await?;
                 let is_absent = |queue: &&QueueId| !registered.contains(*queue);
                 found.absent = search.named().filter(is_absent).cloned().collect();
             }
@@ -87,7 +87,7 @@ impl Look {
         let orgs: HashSet<_> = answers.iter().filter(has_some).map(|answer| answer.queue.org_id).collect();
         if !orgs.is_empty() {
             let orgs: Vec<_> = orgs.into_iter().collect();
-            found.secrets = Arc::new(secrets_of(db, &app.keyring.master, &orgs, now).await?);
+            found.secrets = Arc::new(secrets_of(&db.pool, &app.keyring.master, &orgs, now).await?);
         }
         found.answers = answers;
         Ok(())

@@ -302,7 +302,7 @@ impl Publisher {
     /// Gives all queues back: what was on its way is due for others at once.
     async fn hand_back(mut self) {
         let held: Vec<_> = self.lanes.drain().map(|(queue, _)| queue).chain(self.leaving).collect();
-        if let Err(error) = holds::release(&self.app.db.pool, self.holder, &held).await {
+        if let Err(error) = holds::release(&self.app.db, self.holder, &held).await {
             tracing::warn!(%error, "queues could not be given back; their holds end by themselves");
         }
     }

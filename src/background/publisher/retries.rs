@@ -2,6 +2,9 @@
 //! because a queue may have very many that wait, and by a mark in the database, so that no crash
 //! forgets the rest.
 
+use chrono::{DateTime, Utc};
+
+use crate::db::Db;
 use crate::ids::OrgId;
 use crate::outbox::QueueId;
 use crate::state::App;
@@ -20,15 +23,14 @@ pub struct Woken {
     pub is_behind: bool,
 }
 
-/// Makes a slice of each marked queue's waiting events due now, and clears the mark with the last.
-///
-/// # Errors
-/// When the database cannot be asked.
-pub async fn wake(app: &App) -> Result<Woken, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"
+/// The statement of [`wake`]. `queue`, `events` and `cleared` are what it says of one queue besides, of each table.
+macro_rules! wake {
+    (queue = $queue:tt, events = $events:tt, cleared = $cleared:tt, $($value:expr),+) => {
+        sqlx::query_as!(
+            WokenQueue,
+            r#"
         WITH queue AS (
-            SELECT org_id, stream FROM event_queues WHERE is_woken
+            SELECT org_id, stream FROM event_queues WHERE is_woken"# + $queue + r#"
             ORDER BY org_id, stream LIMIT $2 FOR UPDATE SKIP LOCKED
         ),
         waiting AS (
@@ -36,7 +38,7 @@ pub async fn wake(app: &App) -> Result<Woken, sqlx::Error> {
             CROSS JOIN LATERAL (
                 SELECT id FROM events e
                 WHERE e.org_id = queue.org_id AND e.stream = queue.stream
-                    AND e.state = 'pending' AND e.attempts > 0 AND e.next_attempt_at > $1 AND e.lease IS NULL
+                    AND e.state = 'pending' AND e.attempts > 0 AND e.next_attempt_at > $1 AND e.lease IS NULL"# + $events + r#"
                 ORDER BY e.next_attempt_at, e.seq
                 LIMIT $3
                 FOR UPDATE SKIP LOCKED
@@ -44,7 +46,7 @@ pub async fn wake(app: &App) -> Result<Woken, sqlx::Error> {
         ),
         woken AS (
             UPDATE events e SET next_attempt_at = $1
-            FROM waiting WHERE e.org_id = waiting.org_id AND e.id = waiting.id
+            FROM waiting WHERE e.org_id = waiting.org_id AND e.id = waiting.id"# + $events + r#"
         ),
         counted AS (
             SELECT queue.org_id, queue.stream, count(waiting.id) AS events
@@ -52,17 +54,56 @@ pub async fn wake(app: &App) -> Result<Woken, sqlx::Error> {
         ),
         cleared AS (
             UPDATE event_queues q SET is_woken = false
-            FROM counted c WHERE q.org_id = c.org_id AND q.stream = c.stream AND c.events < $3
+            FROM counted c WHERE q.org_id = c.org_id AND q.stream = c.stream AND c.events < $3"# + $cleared + r#"
         )
         SELECT org_id AS "org_id: OrgId", stream, events AS "events!" FROM counted
         "#,
-        app.clock.now(),
-        QUEUES,
-        SLICE,
-    )
-    .fetch_all(&app.db.pool)
-    .await?;
+            $($value),+
+        )
+    };
+}
+
+struct WokenQueue {
+    org_id: OrgId,
+    stream: String,
+    events: i64,
+}
+
+/// Makes a slice of each marked queue's waiting events due now, and clears the mark with the last.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn wake(app: &App) -> Result<Woken, sqlx::Error> {
+    let now = app.clock.now();
+    let rows = if app.db.is_distributed().await? {
+        wake_one_by_one(&app.db, now).await?
+    } else {
+        wake!(queue = "", events = "", cleared = "", now, QUEUES, SLICE).fetch_all(&app.db.pool).await?
+    };
     let is_behind = rows.len() as i64 == QUEUES || rows.iter().any(|row| row.events == SLICE);
     let queues = rows.into_iter().map(|row| QueueId { org_id: row.org_id, stream: row.stream.into() });
     Ok(Woken { queues: queues.collect(), is_behind })
+}
+
+/// In a distributed database: rows can be locked by statements for one org alone, which go to its worker whole.
+async fn wake_one_by_one(db: &Db, now: DateTime<Utc>) -> Result<Vec<WokenQueue>, sqlx::Error> {
+    let marked = sqlx::query!(
+        "SELECT org_id, stream FROM event_queues WHERE is_woken ORDER BY org_id, stream LIMIT $1",
+        QUEUES
+    );
+    let mut woken = Vec::new();
+    for queue in marked.fetch_all(&db.pool).await? {
+        let of_one = wake!(
+            queue = " AND org_id = $4 AND stream = $5",
+            events = " AND e.org_id = $4",
+            cleared = " AND q.org_id = $4",
+            now,
+            QUEUES,
+            SLICE,
+            queue.org_id,
+            queue.stream
+        );
+        woken.extend(of_one.fetch_all(&db.pool).await?);
+    }
+    Ok(woken)
 }

@@ -105,7 +105,7 @@ impl Publisher {
         let app = self.app.clone();
         self.sweeps.running = Some(Box::pin(async move {
             let began = Clock::now();
-            let passed = reading::passed(&app.db.pool, &questions).await;
+            let passed = reading::passed(&app.db, &questions).await;
             Swept { passed, took: began.elapsed() }
         }));
     }

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
+use crate::db::distribution::violated;
 use crate::events::Draft;
 use crate::ids::OrgId;
 
@@ -64,7 +65,7 @@ pub async fn claim(
 }
 
 fn is_one_too_many(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.constraint()) == Some("reports_one_running")
+    violated(error) == Some("reports_one_running")
 }
 
 /// Holds the claim for another lease; `false` if it is no longer ours.
@@ -115,9 +116,12 @@ pub async fn write_chunk(
         "WITH held AS (
              UPDATE reports SET due_at = $4, row_count = $5, byte_count = $6
              WHERE org_id = $1 AND id = $2 AND lease = $3 RETURNING org_id, id, attempt
+         ),
+         kept AS (
+             INSERT INTO report_chunks (org_id, report_id, attempt, position, bytes)
+             SELECT org_id, id, attempt, $7, $8 FROM held
          )
-         INSERT INTO report_chunks (org_id, report_id, attempt, position, bytes)
-         SELECT org_id, id, attempt, $7, $8 FROM held",
+         SELECT FROM held",
         claimed.org_id.0,
         claimed.id,
         claimed.lease,
@@ -127,7 +131,7 @@ pub async fn write_chunk(
         position,
         bytes,
     );
-    Ok(written.execute(db).await?.rows_affected() == 1)
+    Ok(written.fetch_optional(db).await?.is_some())
 }
 
 /// Deletes some of what earlier attempts wrote; gives how many chunks.
@@ -169,9 +173,12 @@ pub async fn finish(
              SET state = 'ready', lease = NULL, total = $4, row_count = $4, byte_count = $5, sha256 = $6, ready_at = $7,
                  expires_at = $8, version = version + 1
              WHERE org_id = $1 AND id = $2 AND lease = $3 RETURNING org_id, version
+         ),
+         told AS (
+             INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+             SELECT org_id, $9, $10, $11, $12 || version || $13, $14, $14 FROM closed
          )
-         INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
-         SELECT org_id, $9, $10, $11, $12 || version || $13, $14, $14 FROM closed",
+         SELECT FROM closed",
         claimed.org_id.0,
         claimed.id,
         claimed.lease,
@@ -187,7 +194,7 @@ pub async fn finish(
         Draft::TAIL,
         event.at,
     );
-    Ok(closed.execute(db).await?.rows_affected() == 1)
+    Ok(closed.fetch_optional(db).await?.is_some())
 }
 
 /// Closes a report that cannot be made, and writes its event; `false` if the claim is no longer ours.
@@ -201,9 +208,12 @@ pub async fn fail(
         "WITH closed AS (
              UPDATE reports SET state = 'failed', lease = NULL, reason = $4, version = version + 1
              WHERE org_id = $1 AND id = $2 AND lease = $3 RETURNING org_id, version
+         ),
+         told AS (
+             INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+             SELECT org_id, $5, $6, $7, $8 || version || $9, $10, $10 FROM closed
          )
-         INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
-         SELECT org_id, $5, $6, $7, $8 || version || $9, $10, $10 FROM closed",
+         SELECT FROM closed",
         claimed.org_id.0,
         claimed.id,
         claimed.lease,
@@ -215,7 +225,7 @@ pub async fn fail(
         Draft::TAIL,
         event.at,
     );
-    Ok(closed.execute(db).await?.rows_affected() == 1)
+    Ok(closed.fetch_optional(db).await?.is_some())
 }
 
 /// Gives the claim up: the report is due at `due`, for whoever comes. `has_failed` says whether that counts as one of

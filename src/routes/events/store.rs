@@ -190,7 +190,7 @@ pub async fn replay(
                 -- Of a queue that is held, what is due may be on its way, and is sent anyhow.
                 AND NOT (state = 'pending' AND next_attempt_at <= $3
                          AND EXISTS (SELECT FROM event_queues q
-                                     WHERE q.org_id = e.org_id AND q.stream = e.stream AND q.held_until > $3))
+                                     WHERE q.org_id = $1 AND q.stream = e.stream AND q.held_until > $3))
             ORDER BY id FOR UPDATE OF e
         ),
         -- In their order, behind all that waits.

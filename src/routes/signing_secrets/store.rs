@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::rules::{OrgSecrets, PendingSecret, SigningSecret, SigningSecretPlan};
 use crate::changes::{Changeable, Mandate, change, snapshot};
+use crate::db::distribution::violated;
 use crate::error::{ApiError, Code};
 use crate::ids::OrgId;
 use crate::routes::public_keys::recipient::Recipient;
@@ -184,5 +185,5 @@ async fn is_known(
 }
 
 fn violates(error: &sqlx::Error, constraint: &str) -> bool {
-    error.as_database_error().and_then(|error| error.constraint()) == Some(constraint)
+    violated(error) == Some(constraint)
 }

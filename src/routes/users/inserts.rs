@@ -9,6 +9,7 @@ use super::store::{self, InsertOutcome, NewUser};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::batch::{Batcher, KeptConnection, Slice};
+use crate::db::distribution::violated;
 use crate::error::is_transient;
 use crate::metrics::BatchMetrics;
 
@@ -103,6 +104,5 @@ async fn one_by_one(
 
 /// Returns `true` if an insert failed because the org was deleted meanwhile.
 pub fn is_missing_org(error: &sqlx::Error) -> bool {
-    let constraint = error.as_database_error().and_then(|error| error.constraint());
-    matches!(constraint, Some("users_org_id_fkey" | "events_org_id_fkey"))
+    matches!(violated(error), Some("users_org_id_fkey" | "events_org_id_fkey"))
 }

@@ -30,7 +30,13 @@ impl Slice for Lookups {
     type Worker = KeptConnection;
 
     async fn run(&self, kept: &mut KeptConnection, keys: &[UserKey]) -> Result<Vec<Self::Out>, sqlx::Error> {
-        let found = store::find_users(kept.get(&self.0.pool).await?, keys).await;
+        let is_distributed = self.0.is_distributed().await?;
+        let db = kept.get(&self.0.pool).await?;
+        let found = if is_distributed {
+            store::find_users_by_org(db, keys).await
+        } else {
+            store::find_users(db, keys).await
+        };
         kept.used(&self.0.pool, found)
     }
 }

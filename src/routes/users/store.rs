@@ -1,7 +1,7 @@
 //! The SQL of users.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::input::UpdateUser;
@@ -148,30 +148,57 @@ pub async fn count_users(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<i64, 
         .await
 }
 
+/// The statement of [`find_users`]; `of_one` is what it says of one org.
+macro_rules! find_users {
+    ($keys:expr, of_one = $scope:tt) => {
+        sqlx::query!(
+            r#"
+            SELECT wanted.position AS "position!", u.user_id, u.first_name, u.last_name, u.email, u.created_at, u.updated_at
+            FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[])
+                 WITH ORDINALITY AS wanted (org_id, user_id, created_at, position)
+            JOIN users u ON u.org_id = wanted.org_id AND u.user_id = wanted.user_id
+                AND (wanted.created_at IS NULL OR u.created_at = wanted.created_at)"# + $scope,
+            &$keys.iter().map(|key| key.org_id.0).collect::<Vec<_>>(),
+            &$keys.iter().map(|key| key.user_id).collect::<Vec<_>>(),
+            &$keys.iter().map(|key| key.created_at).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
+        )
+    };
+}
+
+/// Puts rows where their keys are.
+macro_rules! place {
+    ($rows:expr, $found:expr) => {
+        for row in $rows {
+            let slot = usize::try_from(row.position - 1).ok().and_then(|slot| $found.get_mut(slot));
+            let (created_at, updated_at) = (row.created_at, row.updated_at);
+            let profile = Profile { first_name: row.first_name, last_name: row.last_name, email: row.email };
+            if let Some(slot) = slot {
+                *slot = Some(User { user_id: row.user_id, profile, created_at, updated_at });
+            }
+        }
+    };
+}
+
 /// Users by their keys, in the order asked.
 pub async fn find_users(db: impl PgExecutor<'_>, keys: &[UserKey]) -> Result<Vec<Option<User>>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"
-        SELECT wanted.position AS "position!", u.user_id, u.first_name, u.last_name, u.email, u.created_at, u.updated_at
-        FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[])
-             WITH ORDINALITY AS wanted (org_id, user_id, created_at, position)
-        JOIN users u ON u.org_id = wanted.org_id AND u.user_id = wanted.user_id
-            AND (wanted.created_at IS NULL OR u.created_at = wanted.created_at)
-        "#,
-        &keys.iter().map(|key| key.org_id.0).collect::<Vec<_>>(),
-        &keys.iter().map(|key| key.user_id).collect::<Vec<_>>(),
-        &keys.iter().map(|key| key.created_at).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
-    )
-    .fetch_all(db)
-    .await?;
+    let rows = find_users!(keys, of_one = "").fetch_all(db).await?;
     let mut found: Vec<_> = keys.iter().map(|_| None).collect();
-    for row in rows {
-        let slot = usize::try_from(row.position - 1).ok().and_then(|slot| found.get_mut(slot));
-        let (created_at, updated_at) = (row.created_at, row.updated_at);
-        let profile = Profile { first_name: row.first_name, last_name: row.last_name, email: row.email };
-        if let Some(slot) = slot {
-            *slot = Some(User { user_id: row.user_id, profile, created_at, updated_at });
-        }
+    place!(rows, found);
+    Ok(found)
+}
+
+/// [`find_users`] of a distributed database: runs of one org's keys are each a statement for its worker.
+pub async fn find_users_by_org(
+    db: &mut PgConnection,
+    keys: &[UserKey],
+) -> Result<Vec<Option<User>>, sqlx::Error> {
+    let mut found = Vec::with_capacity(keys.len());
+    for keys in keys.chunk_by(|one, next| one.org_id == next.org_id) {
+        let rows =
+            find_users!(keys, of_one = " WHERE u.org_id = ($1::uuid[])[1]").fetch_all(&mut *db).await?;
+        let mut of_one: Vec<_> = keys.iter().map(|_| None).collect();
+        place!(rows, of_one);
+        found.append(&mut of_one);
     }
     Ok(found)
 }
@@ -243,9 +270,12 @@ pub async fn delete_user(
         "WITH gone AS (
              DELETE FROM users WHERE org_id = $1 AND user_id = $2 AND ($9::timestamptz IS NULL OR created_at = $9)
              RETURNING version
+         ),
+         told AS (
+             INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at, traceparent)
+             SELECT $1, $3, $4, $5, $6 || (version + 1) || $7, $8, $8, $10 FROM gone
          )
-         INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at, traceparent)
-         SELECT $1, $3, $4, $5, $6 || (version + 1) || $7, $8, $8, $10 FROM gone",
+         SELECT FROM gone",
         org_id.0,
         user_id,
         event.id,
@@ -257,7 +287,7 @@ pub async fn delete_user(
         created_at,
         event.traceparent,
     )
-    .execute(db)
+    .fetch_optional(db)
     .await?;
-    Ok(deleted.rows_affected() == 1)
+    Ok(deleted.is_some())
 }

@@ -55,6 +55,15 @@ async fn a_database_that_cannot_hold_all_text_is_refused_before_it_is_migrated()
     }
 }
 
+#[tokio::test]
+async fn tables_of_plain_postgres_stay_where_they_are_and_it_is_said_why() {
+    let database = Database::empty().await;
+    let program = Program::on(&database);
+    let message = program.run(&["distribute"]).refused();
+    assert!(message.starts_with("the database has no extension citus: "), "{message}");
+    assert_eq!(program.run(&["org", "list"]).succeeded(), "", "it is as good as before");
+}
+
 /// Settings that turn conflicts into failures, waits into errors and one table into another.
 const DBA: &[(&str, &str)] = &[
     ("default_transaction_isolation", "serializable"),

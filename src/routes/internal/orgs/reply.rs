@@ -58,13 +58,13 @@ impl Listed for PlatformOrg {
 
 /// A page of all orgs, or of those that a search finds.
 pub async fn page_of(app: &App, page: Page, search: Option<&str>) -> Result<List<PlatformOrg>, ApiError> {
-    let (rows, total) = store::list(&app.db.pool, (None, search), page, app.clock.now()).await?;
+    let (rows, total) = store::list(&app.db, (None, search), page, app.clock.now()).await?;
     Ok(page.of(completed(app, rows).await?, total))
 }
 
 /// One org.
 pub async fn one(app: &App, org_id: OrgId) -> Result<Data<PlatformOrg>, ApiError> {
-    let (rows, _) = store::list(&app.db.pool, (Some(org_id), None), Page::at(0, 1), app.clock.now()).await?;
+    let (rows, _) = store::list(&app.db, (Some(org_id), None), Page::at(0, 1), app.clock.now()).await?;
     let data = completed(app, rows).await?.pop().ok_or(Code::NotFound)?;
     Ok(Data { data })
 }

@@ -4,6 +4,7 @@
 //! the queue becomes has all of them, and the time for them, before it.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
@@ -49,6 +50,8 @@ pub async fn hand_out(
     token: AckToken,
     now: DateTime<Utc>,
 ) -> Result<HandOut, sqlx::Error> {
+    let attempt =
+        json!({"attempt": 0, "at": shown(now), "duration_ms": 0, "status": null, "error": UNACKNOWLEDGED});
     let rows = sqlx::query!(
         r#"
         WITH queue AS MATERIALIZED (
@@ -91,10 +94,9 @@ pub async fn hand_out(
             UPDATE events e
             SET attempts = e.attempts + 1, deferrals = e.deferrals + 1, lease = $7, next_attempt_at = $8,
                 deliveries = CASE WHEN e.deliveries IS NULL THEN '[]'
-                                  WHEN jsonb_array_length(e.deliveries) < $12 THEN e.deliveries
+                                  WHEN jsonb_array_length(e.deliveries) < $11 THEN e.deliveries
                                   ELSE e.deliveries - 0 END
-                    || jsonb_build_object('attempt', e.attempts + 1, 'at', $10::text, 'duration_ms', 0, 'status', NULL,
-                                          'error', $11::text)
+                    || jsonb_set($10::jsonb, '{attempt}', (e.attempts + 1)::text::jsonb)
             FROM chosen WHERE e.org_id = $1 AND e.id = chosen.id
             RETURNING e.id, e.seq, e.type, e.body, e.subject
         ),
@@ -119,8 +121,7 @@ pub async fn hand_out(
         token.lease,
         token.ends_at,
         LOOKED_THROUGH,
-        shown(now),
-        UNACKNOWLEDGED,
+        attempt,
         SHOWN,
     )
     .fetch_all(db)
@@ -200,9 +201,9 @@ pub async fn acknowledge(
             UPDATE events e
             SET state = 'delivered', closed_at = $3, lease = NULL, last_error = NULL,
                 deliveries = CASE WHEN e.deliveries -> -1 ->> 'error' = $7
-                                  THEN jsonb_set(e.deliveries, '{-1}', e.deliveries -> -1 || jsonb_build_object(
-                                      'error', NULL, 'duration_ms',
-                                      greatest(0, extract(epoch FROM $3 - (e.next_attempt_at - make_interval(secs => $8))) * 1000)::bigint))
+                                  THEN jsonb_set(e.deliveries, '{-1}', jsonb_set(
+                                      jsonb_set(e.deliveries -> -1, '{error}', 'null'), '{duration_ms}',
+                                      greatest(0, extract(epoch FROM $8::timestamptz - e.next_attempt_at) * 1000)::bigint::text::jsonb))
                                   ELSE e.deliveries END
             FROM chosen WHERE e.org_id = $1 AND e.id = chosen.id
             RETURNING e.id
@@ -216,7 +217,7 @@ pub async fn acknowledge(
         token.map(|token| token.ends_at),
         ids,
         UNACKNOWLEDGED,
-        HELD_FOR.as_seconds_f64(),
+        now + HELD_FOR,
     )
     .fetch_one(db)
     .await?;

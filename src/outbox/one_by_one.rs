@@ -1,0 +1,142 @@
+//! What publishers ask of a distributed database, where rows can be locked by statements for one org alone, which go to
+//! that org's worker: queues are found on all workers at once, and then held, kept and given back one by one.
+
+use chrono::{DateTime, Utc};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use uuid::Uuid;
+
+use super::holds::{HeldQueue, LEASE, Search};
+use super::{AT_ONCE, QueueId, columns};
+use crate::db::Db;
+use crate::ids::OrgId;
+
+/// A queue that has something due.
+struct Found {
+    org_id: OrgId,
+    stream: String,
+}
+
+/// [`holds::hold`](super::holds::hold). Each worker asks for each of its queues that nobody holds whether it has an event;
+/// how far a queue was read is not used.
+pub(super) async fn hold(
+    db: &Db,
+    holder: Uuid,
+    now: DateTime<Utc>,
+    search: &Search,
+) -> Result<Vec<HeldQueue>, sqlx::Error> {
+    let mut held = Vec::new();
+    for queue in find(db, now, search).await? {
+        held.extend(take(db, &queue, holder, now).await?);
+        if held.len() as i64 == search.limit {
+            break;
+        }
+    }
+    Ok(held)
+}
+
+/// Queues that nobody holds, that do not stand still and have something due, from where the search begins, round about.
+async fn find(db: &Db, now: DateTime<Utc>, search: &Search) -> Result<Vec<Found>, sqlx::Error> {
+    let (orgs, streams) = columns(search.known.iter().map(|(queue, _)| queue));
+    let begin = search.others_after.as_ref();
+    sqlx::query_as!(
+        Found,
+        r#"
+        SELECT q.org_id AS "org_id!: OrgId", q.stream AS "stream!"
+        FROM (
+            SELECT q.org_id, q.stream FROM event_queues q
+            WHERE q.type <> 'poll' AND q.paused_at IS NULL AND (q.paused_until IS NULL OR q.paused_until <= $1)
+                AND (q.held_until IS NULL OR q.held_until <= $1) AND ($2 OR q.org_id = ANY ($3::uuid[]))
+                AND EXISTS (SELECT FROM events e WHERE e.org_id = q.org_id AND e.stream = q.stream
+                            AND e.state = 'pending' AND e.attempts = 0)
+            UNION
+            SELECT q.org_id, q.stream FROM event_queues q
+            WHERE q.type <> 'poll' AND q.paused_at IS NULL AND (q.paused_until IS NULL OR q.paused_until <= $1)
+                AND (q.held_until IS NULL OR q.held_until <= $1) AND ($2 OR q.org_id = ANY ($3::uuid[]))
+                AND EXISTS (SELECT FROM events e WHERE e.org_id = q.org_id AND e.stream = q.stream
+                            AND e.state = 'pending' AND e.attempts > 0 AND e.next_attempt_at <= $1)
+        ) AS q
+        WHERE $2 OR (q.org_id, q.stream) IN (SELECT * FROM unnest($3::uuid[], $4::text[]))
+        ORDER BY (q.org_id, q.stream) < ($5::uuid, $6::text), q.org_id, q.stream LIMIT $7
+        "#,
+        now,
+        begin.is_some(),
+        &orgs,
+        &streams,
+        begin.map(|queue| queue.org_id.0),
+        begin.map(|queue| &*queue.stream),
+        search.limit,
+    )
+    .fetch_all(&db.pool)
+    .await
+}
+
+/// Holds a queue, unless somebody else was faster.
+async fn take(
+    db: &Db,
+    queue: &Found,
+    holder: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Option<HeldQueue>, sqlx::Error> {
+    sqlx::query_as!(
+        HeldQueue,
+        r#"
+        UPDATE event_queues q SET holder = $3, held_until = $5
+        WHERE q.org_id = $1 AND q.stream = $2 AND q.type <> 'poll' AND q.paused_at IS NULL
+            AND (q.paused_until IS NULL OR q.paused_until <= $4) AND (q.held_until IS NULL OR q.held_until <= $4)
+        RETURNING q.org_id AS "org_id: OrgId", q.stream, q.type AS queue_type, q.settings, q.sealed, q.failures,
+                  q.updated_at AS put_at, q.event_types, q.ordering, q.format, q.encrypt_to
+        "#,
+        queue.org_id.0,
+        queue.stream,
+        holder,
+        now,
+        now + LEASE,
+    )
+    .fetch_optional(&db.pool)
+    .await
+}
+
+/// [`holds::renew`](super::holds::renew).
+pub(super) async fn renew(
+    db: &Db,
+    holder: Uuid,
+    queues: &[QueueId],
+    until: DateTime<Utc>,
+) -> Result<Vec<QueueId>, sqlx::Error> {
+    let renewed: Vec<_> = queues.iter().map(|queue| renew_one(db, holder, queue, until)).collect();
+    let renewed: Vec<_> = stream::iter(renewed).buffered(AT_ONCE).try_collect().await?;
+    Ok(renewed.into_iter().flatten().collect())
+}
+
+async fn renew_one(
+    db: &Db,
+    holder: Uuid,
+    queue: &QueueId,
+    until: DateTime<Utc>,
+) -> Result<Option<QueueId>, sqlx::Error> {
+    let renewed = sqlx::query!(
+        "UPDATE event_queues SET held_until = $4 WHERE org_id = $1 AND stream = $2 AND holder = $3",
+        queue.org_id.0,
+        &*queue.stream,
+        holder,
+        until,
+    );
+    let is_ours = renewed.execute(&db.pool).await?.rows_affected() == 1;
+    Ok(is_ours.then(|| queue.clone()))
+}
+
+/// [`holds::release`](super::holds::release).
+pub(super) async fn release(db: &Db, holder: Uuid, queues: &[QueueId]) -> Result<(), sqlx::Error> {
+    let released: Vec<_> = queues.iter().map(|queue| release_one(db, holder, queue)).collect();
+    stream::iter(released).buffered(AT_ONCE).try_collect::<Vec<()>>().await.map(drop)
+}
+
+async fn release_one(db: &Db, holder: Uuid, queue: &QueueId) -> Result<(), sqlx::Error> {
+    let released = sqlx::query!(
+        "UPDATE event_queues SET holder = NULL, held_until = NULL WHERE org_id = $1 AND stream = $2 AND holder = $3",
+        queue.org_id.0,
+        &*queue.stream,
+        holder,
+    );
+    released.execute(&db.pool).await.map(drop)
+}
