@@ -8,6 +8,7 @@ pub mod exposition;
 pub mod frozen;
 #[path = "../../../src/events/targets/kafka/test_broker.rs"]
 pub mod kafka;
+pub mod nodes;
 pub mod process;
 pub mod raw;
 pub mod replica;

@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_types, reason = "makes databases; nothing here is served")]
 
 use std::env;
+use std::iter;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -20,13 +21,15 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::runtime::{Builder, Runtime};
 
 use super::database::MASTER_KEYS;
+use super::nodes;
 use super::run::{PREFIX, Run};
 use super::within;
 
 pub struct Server {
     runtime: Runtime,
-    /// To make and drop databases with.
-    admin: PgPool,
+    /// To make and drop databases with: those of this server, and where tables are distributed those of each worker,
+    /// which has a database of the same name.
+    nodes: Vec<PgPool>,
     /// Connects to the server; a database's name is added to it.
     url: String,
     run: &'static str,
@@ -55,7 +58,11 @@ impl Server {
         let name = format!("{}{}", self.run, self.made.fetch_add(1, Ordering::Relaxed));
         let template = if has_schema { self.template() } else { "template1".to_owned() };
         let statement = format!("CREATE DATABASE {name} TEMPLATE {template}");
-        self.run(execute(self.admin.clone(), statement)).await;
+        // Without the schema nothing is distributed yet.
+        let nodes = if has_schema { &self.nodes[..] } else { &self.nodes[..1] };
+        for node in nodes {
+            self.run(execute(node.clone(), statement.clone())).await;
+        }
         name
     }
 
@@ -65,20 +72,20 @@ impl Server {
         let statement = format!(
             "CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
         );
-        self.run(execute(self.admin.clone(), statement)).await;
+        self.run(execute(self.nodes[0].clone(), statement)).await;
         name
     }
 
     /// Drops a database soon, whoever is still connected.
     pub fn drop_soon(&'static self, name: &str) {
-        let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-        self.runtime.spawn(execute(self.admin.clone(), statement));
+        for node in &self.nodes {
+            self.runtime.spawn(drop_database(node.clone(), name.to_owned()));
+        }
     }
 
     /// The URL of one of the server's databases.
     pub fn url(&self, database: &str) -> String {
-        let separator = if self.url.contains('?') { '&' } else { '?' };
-        format!("{}{separator}dbname={database}", self.url)
+        at(&self.url, database)
     }
 
     fn template(&self) -> String {
@@ -92,23 +99,34 @@ impl Server {
             Some(url) => (url, None),
             None => runtime.block_on(start_cluster()),
         };
-        let admin = runtime.block_on(async { connect(&url, run) });
-        let server = Self { runtime, admin, url, run, made: AtomicU32::new(0), _cluster: cluster };
+        let urls = iter::once(url.clone()).chain(nodes::workers());
+        let nodes = runtime.block_on(async { urls.map(|url| connect(&url, run)).collect() });
+        let server = Self { runtime, nodes, url, run, made: AtomicU32::new(0), _cluster: cluster };
         server.runtime.block_on(server.prepare()).expect("the server can be prepared for the tests");
         server
     }
 
     /// Drops what dead runs left, and makes the template.
     async fn prepare(&self) -> Result<(), sqlx::Error> {
-        for stale in stale_databases(&self.admin).await? {
-            execute(self.admin.clone(), format!("DROP DATABASE IF EXISTS {stale} WITH (FORCE)")).await?;
+        let template = self.template();
+        for node in &self.nodes {
+            for stale in stale_databases(node).await? {
+                drop_database(node.clone(), stale).await?;
+            }
+            execute(node.clone(), format!("CREATE DATABASE {template}")).await?;
         }
-        execute(self.admin.clone(), format!("CREATE DATABASE {}", self.template())).await?;
-        let db = Db::new(options(&self.url(&self.template())), None, 1);
+        let db = Db::new(options(&self.url(&template)), None, 1);
         db.migrate().await?;
         let master = MasterKeys::parse(MASTER_KEYS).expect("a master key");
         Keyring::open(&db.pool, master).await.expect("the service's keys are made");
+        if self.nodes.len() > 1 {
+            nodes::join(&self.url, &template).await?;
+            db.distribute().await.expect("the template is distributed");
+        }
         db.close().await;
+        if self.nodes.len() > 1 {
+            nodes::leave_alone(&self.nodes, &template).await?;
+        }
         Ok(())
     }
 }
@@ -136,6 +154,10 @@ async fn execute(admin: PgPool, statement: String) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&admin).await.map(drop)
 }
 
+async fn drop_database(node: PgPool, name: String) -> Result<(), sqlx::Error> {
+    execute(node, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
+}
+
 /// Databases of runs that have no connection any more.
 async fn stale_databases(admin: &PgPool) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar(
@@ -149,14 +171,19 @@ async fn stale_databases(admin: &PgPool) -> Result<Vec<String>, sqlx::Error> {
     .await
 }
 
-/// Drops what a dead run has on a server of somebody else's: also what its last statements, which
-/// nobody waits for any more, are still making.
+/// Drops what a dead run has on servers of somebody else's: also what its last statements, which nobody waits for any
+/// more, are still making.
 pub async fn drop_databases_of(run: &str) {
-    let Some(url) = foreign() else { return };
-    let admin = connect(&url, "partner_api_reaper");
+    for url in foreign().into_iter().chain(nodes::workers()) {
+        drop_databases_at(&url, run).await;
+    }
+}
+
+async fn drop_databases_at(url: &str, run: &str) {
+    let admin = connect(url, "partner_api_reaper");
     let dropped = async || {
         for database in databases_of(&admin, run).await.expect("the server answers") {
-            execute(admin.clone(), format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)")).await.ok()?;
+            drop_database(admin.clone(), database).await.ok()?;
         }
         let question = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = $1)";
         let is_gone: bool = sqlx::query_scalar(question).bind(run).fetch_one(&admin).await.ok()?;
@@ -164,6 +191,12 @@ pub async fn drop_databases_of(run: &str) {
         (is_gone && left.is_empty()).then_some(())
     };
     within(Duration::from_secs(60), "the databases are dropped", dropped).await;
+}
+
+/// The URL of a database of this server's.
+pub fn at(server: &str, database: &str) -> String {
+    let separator = if server.contains('?') { '&' } else { '?' };
+    format!("{server}{separator}dbname={database}")
 }
 
 async fn databases_of(admin: &PgPool, run: &str) -> Result<Vec<String>, sqlx::Error> {

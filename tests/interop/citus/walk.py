@@ -1,0 +1,131 @@
+"""The service on tables that are distributed over a coordinator and two workers: see `run`."""
+
+import json
+import os
+import re
+import subprocess
+import time
+import uuid
+
+import nodes
+from part import run_part
+from service import Service
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
+MASTER_KEYS = "base64:dGVzdCBtYXN0ZXIga2V5LCAzMiBieXRlcyBsb25nISE="
+
+
+def variables(cluster, database):
+    return {**os.environ, "DATABASE_URL": cluster.coordinator.url(database), "MASTER_KEYS": MASTER_KEYS}
+
+
+def command(binary, directory, environment, *arguments, expect=0):
+    done = subprocess.run([binary, *arguments], env=environment, cwd=directory, capture_output=True, timeout=120)
+    assert done.returncode == expect, f"{arguments}: exit {done.returncode}: {done.stderr.decode()[-600:]}"
+    return done.stdout.decode() if expect == 0 else done.stderr.decode()
+
+
+def placed(cluster, database):
+    """How many tables the extension keeps in which way."""
+    kinds = "SELECT CASE WHEN partmethod = 'h' THEN 'distributed' WHEN repmodel = 't' THEN 'reference' ELSE 'local' END"
+    rows = cluster.coordinator.sql(f"{kinds}, count(*) FROM pg_dist_partition GROUP BY 1", database)
+    return {kind: int(count) for kind, count in rows}
+
+
+def refuses_plain_postgres(binary, directory, cluster):
+    cluster.create_database("plain")
+    said = command(binary, directory, variables(cluster, "plain"), "distribute", expect=1)
+    assert "no extension citus" in said, said
+    assert cluster.coordinator.sql("SELECT count(*) FROM orgs", "plain") == [["0"]], "it is migrated, and usable"
+
+
+def refuses_half_a_cluster(binary, directory, cluster):
+    cluster.create_database("half")
+    for node in cluster.nodes[1:] + cluster.nodes[:1]:
+        node.sql("CREATE EXTENSION citus", "half")
+    said = command(binary, directory, variables(cluster, "half"), "distribute", expect=1)
+    assert "not one of its cluster's nodes" in said, said
+    cluster.coordinator.sql(f"SELECT citus_set_coordinator_host('127.0.0.1', {cluster.coordinator.port})", "half")
+    said = command(binary, directory, variables(cluster, "half"), "distribute", expect=1)
+    assert "has no worker" in said, said
+
+
+def twice_changes_nothing(binary, directory, cluster):
+    cluster.create_database("fresh")
+    command(binary, directory, variables(cluster, "fresh"), "migrate")
+    cluster.join("fresh")
+    first = command(binary, directory, variables(cluster, "fresh"), "distribute")
+    counted = placed(cluster, "fresh")
+    second = command(binary, directory, variables(cluster, "fresh"), "distribute")
+    assert " now " in first and " now " not in second, second
+    assert placed(cluster, "fresh") == counted and counted["distributed"] >= 8, counted
+    print(f"         {counted}")
+
+
+def takes_what_is_there(binary, directory, cluster):
+    """A database in use, stopped, distributed and started again."""
+    cluster.create_database("filled")
+    environment = {"DATABASE_URL": cluster.coordinator.url("filled"), "MASTER_KEYS": MASTER_KEYS}
+    place = os.path.join(directory, "filled")
+    service = Service(binary, place, environment)
+    service.wait_until_ready()
+    key = service.create_org("before")["tenant_api_key"]
+    users = [str(uuid.uuid4()) for _ in range(50)]
+    for user_id in users:
+        service.call("POST", "/v1/users", {"user_id": user_id}, key=key, expect=201)
+    assert service.stop() == 0
+    cluster.join("filled")
+    command(binary, directory, variables(cluster, "filled"), "distribute")
+    service.start()
+    try:
+        service.wait_until_ready()
+        for user_id in users:
+            service.call("GET", f"/v1/users/{user_id}", key=key)
+        service.call("POST", "/v1/users", {"user_id": users[0]}, key=key, expect=409)
+        rotated = service.call("POST", "/v1/auth/tenant-key/rotate", {}, key=key)
+        service.call("GET", f"/v1/users/{users[0]}", key=rotated["new_tenant_api_key"])
+        left = cluster.coordinator.sql("SELECT pg_relation_size('users') + pg_relation_size('audit_log')", "filled")
+        assert left == [["0"]], "what was moved is still on the coordinator"
+        workers = sum(int(node.sql("SELECT count(*) FROM users", "filled")[0][0]) > 0 for node in cluster.nodes[1:])
+        assert workers, "no worker answers"
+        assert json.loads(service.command("audit", "verify", "--json"))["broken"] == []
+    finally:
+        service.stop()
+
+
+def api_tests(cluster, chosen):
+    """`tests/api`; those that are known not to pass are left out, and counted."""
+    left_out = []
+    if os.path.exists(os.path.join(HERE, "not_yet.txt")):
+        with open(os.path.join(HERE, "not_yet.txt")) as file:
+            left_out = [line.split()[0] for line in file if line.strip() and not line.startswith("#")]
+    workers = ",".join(node.url() for node in cluster.nodes[1:])
+    arguments = ["cargo", "test", "--quiet", "--test", "api", "--", *chosen]
+    for name in left_out:
+        arguments += ["--skip", name]
+    began = time.monotonic()
+    done = subprocess.run(arguments, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          env={**os.environ, "DATABASE_URL": cluster.coordinator.url(), "TEST_DISTRIBUTED": workers})
+    summary = re.search(r"test result: (\w+)\. (\d+) passed; (\d+) failed", done.stdout)
+    assert summary, done.stdout[-2000:]
+    failed = re.findall(r"^    ([a-z_:0-9]+)$", done.stdout, re.MULTILINE)
+    all_of_them = int(summary[2]) + int(summary[3]) + len(left_out)
+    print(f"         {summary[2]} of {all_of_them} pass, {len(left_out)} left out; {time.monotonic() - began:.0f} s")
+    assert done.returncode == 0, f"{summary[3]} failed: {' '.join(sorted(set(failed)))}"
+
+
+def walk(arguments, directory, tally, children):
+    if why := nodes.missing():
+        tally.skip("citus", "all", why)
+        return
+    cluster = nodes.Cluster(os.path.join(directory, "nodes"), children)
+    if arguments.only in (None, "walk"):
+        for part in (refuses_plain_postgres, refuses_half_a_cluster, twice_changes_nothing, takes_what_is_there):
+            tally.run("walk", part.__name__.replace("_", " "), part, arguments.bin, directory, cluster)
+    if arguments.only == "api":
+        chosen = [arguments.filter] if arguments.filter else []
+        tally.run("api", "the tests of the API", api_tests, cluster, chosen)
+
+
+run_part(walk, options=("--only", "--filter"))
