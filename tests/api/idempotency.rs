@@ -198,9 +198,14 @@ async fn while_another_request_has_the_key_the_answer_is_a_conflict() {
     acme.post(USERS, body.clone()).await.expect(201);
     // As if the first request were still running: nothing of it is there yet, but its lock.
     let mut first = app.database.connect().await;
-    let lock = "BEGIN; SELECT pg_advisory_xact_lock(('x' || left(encode(scope, 'hex'), 16))::bit(64)::bigint)
-                FROM idempotency_keys";
-    first.execute(lock).await.unwrap();
+    let lock: i64 = sqlx::query_scalar(
+        "SELECT ('x' || left(encode(scope, 'hex'), 16))::bit(64)::bigint FROM idempotency_keys",
+    )
+    .fetch_one(&mut first)
+    .await
+    .unwrap();
+    let take = sqlx::AssertSqlSafe(format!("BEGIN; SELECT pg_advisory_xact_lock({lock})"));
+    sqlx::raw_sql(take).execute(&mut first).await.unwrap();
     app.database.connect().await.execute("DELETE FROM users; DELETE FROM idempotency_keys").await.unwrap();
     let in_progress = envelope(
         "idempotency_in_progress",

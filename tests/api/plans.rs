@@ -52,7 +52,7 @@ const READS_ALL: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn no_statement_reads_a_large_table_from_end_to_end() {
-    let database = Database::new().await;
+    let database = Database::of_one_node().await;
     let mut connection = database.connect().await;
     session::set_up(&mut connection, Purpose::Requests).await.expect("it is set up as the service's own");
     let mut reads = Vec::new();

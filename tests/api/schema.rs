@@ -25,7 +25,7 @@ const OUTLIVES_ITS_ORG: &[(&str, &str)] = &[("audit_log", "who deleted the org, 
 
 #[tokio::test]
 async fn every_table_is_a_tenants_or_has_a_reason_not_to_be() {
-    let database = Database::new().await;
+    let database = Database::of_one_node().await;
     let without = rows(
         &mut database.connect().await,
         "SELECT table_name::text FROM information_schema.tables AS t
@@ -40,7 +40,7 @@ async fn every_table_is_a_tenants_or_has_a_reason_not_to_be() {
 
 #[tokio::test]
 async fn every_tenants_table_leads_its_primary_key_with_the_org() {
-    let database = Database::new().await;
+    let database = Database::of_one_node().await;
     let wrong = rows(
         &mut database.connect().await,
         "SELECT c.relname || ': ' || coalesce(pg_get_constraintdef(k.oid), 'no primary key')
@@ -56,7 +56,7 @@ async fn every_tenants_table_leads_its_primary_key_with_the_org() {
 
 #[tokio::test]
 async fn every_tenants_table_ends_with_its_org_or_has_a_reason_not_to() {
-    let database = Database::new().await;
+    let database = Database::of_one_node().await;
     let without = rows(
         &mut database.connect().await,
         "SELECT c.relname::text FROM pg_class AS c
@@ -74,7 +74,7 @@ async fn every_tenants_table_ends_with_its_org_or_has_a_reason_not_to() {
 /// What a migration adds must be placed on a distributed database as well (`partner-api distribute`).
 #[tokio::test]
 async fn every_table_has_its_place_on_a_distributed_database() {
-    let database = Database::new().await;
+    let database = Database::of_one_node().await;
     let tables = rows(
         &mut database.connect().await,
         "SELECT c.relname::text FROM pg_class AS c
@@ -89,7 +89,7 @@ async fn every_table_has_its_place_on_a_distributed_database() {
 
 #[tokio::test]
 async fn what_is_distributed_by_org_is_unique_within_its_org() {
-    let database = Database::new().await;
+    let database = Database::of_one_node().await;
     let across = rows(
         &mut database.connect().await,
         "SELECT i.indrelid::regclass || ': ' || i.indexrelid::regclass FROM pg_index AS i
@@ -107,7 +107,7 @@ async fn what_is_distributed_by_org_is_unique_within_its_org() {
 
 #[tokio::test]
 async fn every_constraint_is_named_by_its_kind() {
-    let database = Database::new().await;
+    let database = Database::of_one_node().await;
     let wrong = rows(
         &mut database.connect().await,
         "SELECT conname || ' on ' || conrelid::regclass FROM pg_constraint
@@ -126,7 +126,7 @@ async fn every_constraint_is_named_by_its_kind() {
 
 #[tokio::test]
 async fn every_index_is_named_after_its_table_and_not_by_postgres() {
-    let database = Database::new().await;
+    let database = Database::of_one_node().await;
     let wrong = rows(
         &mut database.connect().await,
         "SELECT indexname::text FROM pg_indexes
@@ -139,7 +139,7 @@ async fn every_index_is_named_after_its_table_and_not_by_postgres() {
 
 #[tokio::test]
 async fn every_foreign_key_has_an_index_to_find_its_rows_by() {
-    let database = Database::new().await;
+    let database = Database::of_one_node().await;
     let wrong = rows(
         &mut database.connect().await,
         "SELECT conname || ' on ' || conrelid::regclass FROM pg_constraint AS k
@@ -158,7 +158,7 @@ async fn every_foreign_key_has_an_index_to_find_its_rows_by() {
 
 #[tokio::test]
 async fn every_list_has_an_index_in_its_order() {
-    let database = Database::new().await;
+    let database = Database::of_one_node().await;
     let indexes = rows(
         &mut database.connect().await,
         "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND indexname LIKE '%\\_by\\_creation'",
@@ -170,7 +170,7 @@ async fn every_list_has_an_index_in_its_order() {
 
 #[tokio::test]
 async fn instants_are_kept_with_their_zone() {
-    let database = Database::new().await;
+    let database = Database::of_one_node().await;
     let wrong = rows(
         &mut database.connect().await,
         "SELECT table_name || '.' || column_name FROM information_schema.columns
@@ -192,7 +192,7 @@ async fn migrating_twice_changes_nothing() {
 
 #[tokio::test]
 async fn the_release_before_starts_on_the_schema_of_the_one_after() {
-    let database = Database::new().await;
+    let database = Database::of_one_node().await;
     sqlx::query(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
          VALUES (29991231000001, 'of a later release', true, '\\x00', 1)",

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::Row as _;
 
 use super::{EVENTS, service};
-use crate::support::{Org, TestApp};
+use crate::support::{Org, TestApp, nodes};
 
 /// Fills an org's outbox: `waiting` events of users, then a few of each other kind.
 async fn filled(app: &TestApp, waiting: i32) -> Org {
@@ -86,6 +86,9 @@ async fn pages_of_every_filter_are_the_list_in_order() {
 /// The statement is taken from the data that its macro left, and explained with every filter.
 #[tokio::test]
 async fn no_filter_reads_more_than_it_shows_skips_and_counts() {
+    if nodes::is_skipped("it counts the pages that one node reads, which a plan over several does not tell") {
+        return;
+    }
     let app = service().await;
     let acme = filled(&app, 30_000).await;
     let mut database = app.database.connect().await;

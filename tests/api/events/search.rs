@@ -72,7 +72,7 @@ async fn queues_that_others_hold_or_that_stand_still_are_left_and_those_beside_t
     let _acme = partner(&app, "acme").await;
     let all: Vec<_> = (1..=60).map(|n| format!("({n}, {})", n % 2)).collect();
     crowd(&app, &all.join(", ")).await;
-    let taken = "UPDATE event_queues q SET holder = gen_random_uuid(), held_until = '2026-11-21 08:00:10+00'
+    let taken = "UPDATE event_queues q SET holder = '0192f0c1-2345-7abc-8def-0123456789ab', held_until = '2026-11-21 08:00:10+00'
                  FROM orgs o WHERE o.id = q.org_id AND o.key ~ '[1234]$';
                  UPDATE event_queues q SET paused_at = '2026-11-21', pause_reason = 'requested' FROM orgs o WHERE o.id = q.org_id AND o.key ~ '[56]$'";
     run(&app, taken).await;

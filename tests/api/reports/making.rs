@@ -108,10 +108,11 @@ async fn progress_grows_chunk_by_chunk() {
             "CREATE TABLE public.seen (row_count bigint, byte_count bigint, total bigint);
              CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$
              BEGIN
-                 INSERT INTO public.seen SELECT row_count, byte_count, total FROM reports WHERE id = NEW.report_id;
+                 INSERT INTO public.seen VALUES (NEW.row_count, NEW.byte_count, NEW.total);
                  RETURN NEW;
              END $$;
-             CREATE TRIGGER see AFTER INSERT ON report_chunks FOR EACH ROW EXECUTE FUNCTION see()",
+             CREATE TRIGGER see AFTER UPDATE ON reports FOR EACH ROW
+                 WHEN (NEW.byte_count > OLD.byte_count) EXECUTE FUNCTION see()",
         )
         .await;
     assert_eq!(make(&app).await, 1);

@@ -4,6 +4,7 @@ use partner_api::db::Db;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
+use super::nodes;
 use super::server::{Server, options};
 
 /// What the service's own keys are sealed under in every database made from the template.
@@ -19,6 +20,18 @@ impl Database {
     /// One with the schema in it.
     pub async fn new() -> Self {
         Self::make(true).await
+    }
+
+    /// One with the schema as the migrations make it, never distributed: that adds to the catalogue, and to plans.
+    pub async fn of_one_node() -> Self {
+        if nodes::workers().is_empty() {
+            return Self::new().await;
+        }
+        let database = Self::empty().await;
+        let db = database.db();
+        db.migrate().await.expect("an empty database takes the schema");
+        db.close().await;
+        database
     }
 
     /// One with nothing in it.
@@ -78,7 +91,7 @@ impl Database {
 
     /// A connection of the test's own.
     pub async fn connect(&self) -> PgConnection {
-        PgConnection::connect_with(&self.options()).await.expect("the database answers")
+        PgConnection::connect_with(&nodes::as_owner(self.options())).await.expect("the database answers")
     }
 }
 

@@ -6,6 +6,7 @@
 use std::env;
 use std::time::Duration;
 
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 
 use super::server::{at, options};
@@ -18,6 +19,24 @@ const WORKERS: &str = "TEST_DISTRIBUTED";
 pub fn workers() -> Vec<String> {
     let named = env::var(WORKERS).unwrap_or_default();
     named.split(',').map(str::trim).filter(|url| !url.is_empty()).map(str::to_owned).collect()
+}
+
+/// Whether tables are distributed, where a test would say nothing for this reason; then says so.
+pub fn is_skipped(why: &str) -> bool {
+    let is_skipped = !workers().is_empty();
+    if is_skipped {
+        println!("SKIPPED: {why}");
+    }
+    is_skipped
+}
+
+/// As whoever owns the tables connects: distributed ones have his triggers too, and he may write to many shards of one
+/// and then to a table that is on every node.
+pub fn as_owner(options: PgConnectOptions) -> PgConnectOptions {
+    if workers().is_empty() {
+        return options;
+    }
+    options.options([("citus.enable_unsafe_triggers", "on"), ("citus.multi_shard_modify_mode", "sequential")])
 }
 
 /// Makes databases of this name, which every node has, one cluster.
