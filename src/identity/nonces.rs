@@ -51,23 +51,46 @@ impl Slice for Nonces {
     type Worker = KeptConnection;
 
     async fn run(&self, kept: &mut KeptConnection, nonces: &[Nonce]) -> Result<Vec<bool>, sqlx::Error> {
-        let taken = take(kept.get(&self.db.pool).await?, nonces, self.clock.now()).await;
+        let is_distributed = self.db.is_distributed().await?;
+        let taken = take(kept.get(&self.db.pool).await?, is_distributed, nonces, self.clock.now()).await;
         kept.used(&self.db.pool, taken)
     }
 }
 
 /// Of equal ones in a slice the first may be fresh.
-async fn take(db: &mut PgConnection, nonces: &[Nonce], now: DateTime<Utc>) -> Result<Vec<bool>, sqlx::Error> {
+async fn take(
+    db: &mut PgConnection,
+    is_distributed: bool,
+    nonces: &[Nonce],
+    now: DateTime<Utc>,
+) -> Result<Vec<bool>, sqlx::Error> {
     // In one order, so that two slices cannot deadlock.
     let mut distinct = BTreeMap::new();
     for nonce in nonces {
         let end = distinct.entry(key(nonce)).or_insert(nonce.expires_at);
         *end = nonce.expires_at.max(*end);
     }
+    let mut fresh = if is_distributed {
+        take_one_by_one(db, &distinct, now).await?
+    } else {
+        take_all(db, &distinct, now).await?
+    };
+    Ok(nonces.iter().map(|nonce| fresh.remove(&key(nonce))).collect())
+}
+
+/// The row of a nonce.
+type Key = (Uuid, Uuid, Vec<u8>);
+
+/// Takes those that are fresh, in one statement.
+async fn take_all(
+    db: &mut PgConnection,
+    distinct: &BTreeMap<Key, DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<BTreeSet<Key>, sqlx::Error> {
     let org_ids: Vec<_> = distinct.keys().map(|key| key.0).collect();
     let unique_ids: Vec<_> = distinct.keys().map(|key| key.1).collect();
     let digests: Vec<_> = distinct.keys().map(|key| key.2.clone()).collect();
-    let ends: Vec<_> = distinct.into_values().collect();
+    let ends: Vec<_> = distinct.values().copied().collect();
     let rows = sqlx::query!(
         "INSERT INTO signature_nonces AS n (org_id, unique_id, nonce, expires_at)
          SELECT sent.org_id, sent.unique_id, sent.nonce, sent.expires_at
@@ -84,12 +107,35 @@ async fn take(db: &mut PgConnection, nonces: &[Nonce], now: DateTime<Utc>) -> Re
     )
     .fetch_all(db)
     .await?;
-    let mut fresh: BTreeSet<_> = rows.into_iter().map(|row| (row.org_id, row.unique_id, row.nonce)).collect();
-    Ok(nonces.iter().map(|nonce| fresh.remove(&key(nonce))).collect())
+    Ok(rows.into_iter().map(|row| (row.org_id, row.unique_id, row.nonce)).collect())
 }
 
-/// The row of a nonce.
-fn key(nonce: &Nonce) -> (Uuid, Uuid, Vec<u8>) {
+/// [`take_all`] of a distributed database: of many rows from a SELECT, Citus forgets the parameter of their conflict.
+async fn take_one_by_one(
+    db: &mut PgConnection,
+    distinct: &BTreeMap<Key, DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<BTreeSet<Key>, sqlx::Error> {
+    let mut fresh = BTreeSet::new();
+    for (key, end) in distinct {
+        let taken = sqlx::query!(
+            "INSERT INTO signature_nonces AS n (org_id, unique_id, nonce, expires_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT ON CONSTRAINT signature_nonces_pkey
+                 DO UPDATE SET expires_at = excluded.expires_at WHERE n.expires_at <= $5",
+            key.0,
+            key.1,
+            &key.2[..],
+            *end,
+            now,
+        );
+        if taken.execute(&mut *db).await?.rows_affected() == 1 {
+            fresh.insert(key.clone());
+        }
+    }
+    Ok(fresh)
+}
+
+fn key(nonce: &Nonce) -> Key {
     (nonce.org_id.0, nonce.unique_id, nonce.digest.to_vec())
 }
 

@@ -80,10 +80,13 @@ async fn write(db: &Db, moves: &[((OrgId, KeyId), Move)]) -> Result<(), sqlx::Er
             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[], $5::smallint[])
                 AS w (org_id, id, old, new, pepper)
         ),
+        -- What locks is a sub-select: Citus takes the columns that locking adds for columns of the CTE.
         locked AS (
-            SELECT k.org_id, k.id, wanted.old, wanted.new, wanted.pepper
-            FROM tenant_keys k JOIN wanted USING (org_id, id)
-            WHERE k.digest = wanted.old ORDER BY k.org_id, k.id FOR UPDATE OF k
+            SELECT * FROM (
+                SELECT k.org_id, k.id, wanted.old, wanted.new, wanted.pepper
+                FROM tenant_keys k JOIN wanted USING (org_id, id)
+                WHERE k.digest = wanted.old ORDER BY k.org_id, k.id FOR UPDATE OF k
+            ) AS of_keys
         ),
         moved AS (
             UPDATE tenant_keys k SET digest = locked.new, pepper = locked.pepper

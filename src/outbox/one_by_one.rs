@@ -24,14 +24,10 @@ pub(super) async fn hold(
     now: DateTime<Utc>,
     search: &Search,
 ) -> Result<Vec<HeldQueue>, sqlx::Error> {
-    let mut held = Vec::new();
-    for queue in find(db, now, search).await? {
-        held.extend(take(db, &queue, holder, now).await?);
-        if held.len() as i64 == search.limit {
-            break;
-        }
-    }
-    Ok(held)
+    let found = find(db, now, search).await?;
+    let taken: Vec<_> = found.iter().map(|queue| take(db, queue, holder, now)).collect();
+    let taken: Vec<_> = stream::iter(taken).buffered(AT_ONCE).try_collect().await?;
+    Ok(taken.into_iter().flatten().collect())
 }
 
 /// Queues that nobody holds, that do not stand still and have something due, from where the search begins, round about.
@@ -70,7 +66,7 @@ async fn find(db: &Db, now: DateTime<Utc>, search: &Search) -> Result<Vec<Found>
     .await
 }
 
-/// Holds a queue, unless somebody else was faster.
+/// Holds a queue, unless somebody else was faster or is about to.
 async fn take(
     db: &Db,
     queue: &Found,
@@ -81,8 +77,11 @@ async fn take(
         HeldQueue,
         r#"
         UPDATE event_queues q SET holder = $3, held_until = $5
-        WHERE q.org_id = $1 AND q.stream = $2 AND q.type <> 'poll' AND q.paused_at IS NULL
-            AND (q.paused_until IS NULL OR q.paused_until <= $4) AND (q.held_until IS NULL OR q.held_until <= $4)
+        WHERE q.org_id = $1 AND q.ctid = ANY (ARRAY(
+            SELECT f.ctid FROM event_queues f
+            WHERE f.org_id = $1 AND f.stream = $2 AND f.type <> 'poll' AND f.paused_at IS NULL
+                AND (f.paused_until IS NULL OR f.paused_until <= $4) AND (f.held_until IS NULL OR f.held_until <= $4)
+            FOR UPDATE SKIP LOCKED))
         RETURNING q.org_id AS "org_id: OrgId", q.stream, q.type AS queue_type, q.settings, q.sealed, q.failures,
                   q.updated_at AS put_at, q.event_types, q.ordering, q.format, q.encrypt_to
         "#,

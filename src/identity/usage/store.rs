@@ -55,10 +55,14 @@ pub(super) async fn write(db: &Db, batch: &[Due]) -> Result<(), sqlx::Error> {
                                   $7::timestamptz[])
                  AS u (org_id, id, at, tokens, dead, dead_at, dropped_at)
          ),
+         -- What locks is a sub-select: Citus takes the columns that locking adds for columns of the CTE.
          locked AS (
-             SELECT k.org_id, k.id, used.at, used.tokens, used.dead, used.dead_at, used.dropped_at
-             FROM used JOIN orgs o ON o.id = used.org_id JOIN tenant_keys k ON k.org_id = used.org_id AND k.id = used.id
-             ORDER BY k.org_id, k.id FOR KEY SHARE OF o FOR NO KEY UPDATE OF k
+             SELECT * FROM (
+                 SELECT k.org_id, k.id, used.at, used.tokens, used.dead, used.dead_at, used.dropped_at
+                 FROM used JOIN orgs o ON o.id = used.org_id
+                     JOIN tenant_keys k ON k.org_id = used.org_id AND k.id = used.id
+                 ORDER BY k.org_id, k.id FOR KEY SHARE OF o FOR NO KEY UPDATE OF k
+             ) AS of_keys
          ),
          hours AS (
              INSERT INTO tenant_key_hours AS h (org_id, key_id, hour, requests)
