@@ -22,6 +22,7 @@ pub fn workers() -> Vec<String> {
 }
 
 /// Whether tables are distributed, where a test would say nothing for this reason; then says so.
+#[expect(clippy::print_stdout, reason = "said by a test, as the others that are skipped do")]
 pub fn is_skipped(why: &str) -> bool {
     let is_skipped = !workers().is_empty();
     if is_skipped {
