@@ -1,16 +1,16 @@
 //! Distribution over the nodes of a Citus cluster (`partner-api distribute`, docs/scaling.md): which table goes where,
 //! and the statements that place it there.
 
+mod errors;
 mod slices;
 mod tables;
-mod violations;
 
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _};
 
+pub use self::errors::{is_worker_away, violated};
 pub use self::slices::{ORGS, org_by_org};
 pub use self::tables::{Placement, TABLES, TablePlace};
-pub use self::violations::violated;
 use super::Db;
 use super::session::{self, Purpose};
 

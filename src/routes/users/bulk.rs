@@ -196,6 +196,6 @@ fn status(outcome: Option<InsertOutcome>) -> BulkStatus {
     match outcome {
         Some(InsertOutcome::Created) => BulkStatus::Created,
         Some(InsertOutcome::Exists) => BulkStatus::Exists,
-        Some(InsertOutcome::NoOrg) | None => BulkStatus::Failed,
+        Some(InsertOutcome::NoOrg | InsertOutcome::Unavailable) | None => BulkStatus::Failed,
     }
 }

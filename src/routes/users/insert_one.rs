@@ -2,6 +2,7 @@
 
 use sqlx::PgConnection;
 
+use super::by_worker;
 use super::inserts::is_missing_org;
 use super::store::{self, InsertOutcome, NewUser};
 use crate::clock::Clock;
@@ -12,6 +13,8 @@ use crate::idempotency::Work;
 pub struct InsertOne {
     /// The user.
     pub user: NewUser,
+    /// Of the tables.
+    pub is_distributed: bool,
     /// The time.
     pub clock: Clock,
 }
@@ -20,7 +23,12 @@ impl Work for InsertOne {
     type Done = InsertOutcome;
 
     async fn execute_in(&self, tx: &mut PgConnection) -> Result<InsertOutcome, ApiError> {
-        let inserted = store::insert_users(tx, self.clock.now(), std::slice::from_ref(&self.user)).await;
+        let (now, user) = (self.clock.now(), std::slice::from_ref(&self.user));
+        let inserted = if self.is_distributed {
+            by_worker::insert_in(tx, now, user).await
+        } else {
+            store::insert_users(tx, now, user).await
+        };
         match inserted {
             Ok(outcomes) => {
                 outcomes.first().copied().ok_or_else(|| ApiError::internal("an insert without an outcome"))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
+use super::by_worker;
 use super::store::{self, InsertOutcome, NewUser};
 use crate::clock::Clock;
 use crate::db::Db;
@@ -42,6 +43,9 @@ impl Slice for Inserts {
         kept: &mut KeptConnection,
         users: &[NewUser],
     ) -> Result<Vec<InsertOutcome>, sqlx::Error> {
+        if self.db.is_distributed().await? {
+            return by_worker::insert_users(&self.db, self.clock.now(), users).await;
+        }
         let db = kept.get(&self.db.pool).await?;
         let outcomes = match store::insert_users(&mut *db, self.clock.now(), users).await {
             Err(error) if is_missing_org(&error) => one_by_one(db, &self.clock, users).await,
@@ -64,9 +68,13 @@ pub async fn insert_each(
         return Vec::new();
     }
     let insert = async |users| {
-        let inserted =
-            tokio::time::timeout(patience, store::insert_users(&db.pool, clock.now(), users)).await;
-        inserted.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        let inserted = async {
+            if db.is_distributed().await? {
+                return by_worker::insert_users(db, clock.now(), users).await;
+            }
+            store::insert_users(&db.pool, clock.now(), users).await
+        };
+        tokio::time::timeout(patience, inserted).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     };
     let error = match insert(users).await {
         Ok(outcomes) => return outcomes.into_iter().map(Some).collect(),

@@ -2,6 +2,7 @@
 //! `user_id` in two orgs is two users.
 
 pub mod bulk;
+mod by_worker;
 mod input;
 mod insert_one;
 pub mod inserts;
@@ -80,12 +81,14 @@ async fn create_user(
         InsertOutcome::Created => Reply::new(StatusCode::CREATED, &Data { data: CreatedUser { user_id } }),
         InsertOutcome::Exists => Err(Code::UserAlreadyExists.into()),
         InsertOutcome::NoOrg => Err(Code::Forbidden.into()),
+        InsertOutcome::Unavailable => Err(Code::ServiceUnavailable.into()),
     };
     let response = match claim {
         // Together with the other users of this moment.
         None => reply(app.new_users.ask(user).await?)?.into_response(),
         claim => {
-            let insert = InsertOne { user, clock: app.clock.clone() };
+            let is_distributed = app.db.is_distributed().await?;
+            let insert = InsertOne { user, is_distributed, clock: app.clock.clone() };
             idempotency::execute(&app, claim, insert, reply).await?
         }
     };

@@ -25,7 +25,8 @@ pub struct NewUser {
 }
 
 impl NewUser {
-    fn event(&self, now: DateTime<Utc>) -> Draft {
+    /// Its event.
+    pub fn event(&self, now: DateTime<Utc>) -> Draft {
         Draft::new(self.org_id, EventType::UserCreated, &Subject::User { user_id: self.user_id }, now)
             .traced(self.trace)
     }
@@ -50,6 +51,8 @@ pub enum InsertOutcome {
     Exists,
     /// The org was deleted meanwhile.
     NoOrg,
+    /// The worker that has the org's rows is away.
+    Unavailable,
 }
 
 /// Inserts a slice in one statement. Of two equal users in it the first is created. Rows go in

@@ -23,10 +23,8 @@ async fn five_rows(app: &TestApp, key: &str) -> Org {
 
 /// A connection of somebody who owns the database, and is not held back by triggers.
 async fn owner(app: &TestApp) -> PgConnection {
-    let mut database = app.database.connect().await;
-    let unlock = "ALTER TABLE audit_log DISABLE TRIGGER audit_log_append_only";
-    sqlx::query(unlock).execute(&mut database).await.expect("the owner may");
-    database
+    app.database.unlock_audit_log().await;
+    app.database.connect().await
 }
 
 /// Runs a statement; `$org` in it is the org's id.

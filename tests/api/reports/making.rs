@@ -103,18 +103,19 @@ async fn progress_grows_chunk_by_chunk() {
     let app = TestApp::new().await;
     let (acme, path) = with_report(&app, "acme").await;
     // What is told after each chunk.
-    app.database
-        .execute(
-            "CREATE TABLE public.seen (row_count bigint, byte_count bigint, total bigint);
-             CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$
-             BEGIN
-                 INSERT INTO public.seen VALUES (NEW.row_count, NEW.byte_count, NEW.total);
-                 RETURN NEW;
-             END $$;
-             CREATE TRIGGER see AFTER UPDATE ON reports FOR EACH ROW
-                 WHEN (NEW.byte_count > OLD.byte_count) EXECUTE FUNCTION see()",
-        )
-        .await;
+    let statements = [
+        "CREATE TABLE public.seen (row_count bigint, byte_count bigint, total bigint)",
+        "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+             INSERT INTO public.seen VALUES (NEW.row_count, NEW.byte_count, NEW.total);
+             RETURN NEW;
+         END $$",
+        "CREATE TRIGGER see AFTER UPDATE ON reports FOR EACH ROW
+             WHEN (NEW.byte_count > OLD.byte_count) EXECUTE FUNCTION see()",
+    ];
+    for statement in statements {
+        app.database.execute(statement).await;
+    }
     assert_eq!(make(&app).await, 1);
     let seen: Vec<(i64, i64, i64)> = sqlx::query_as("SELECT * FROM public.seen ORDER BY byte_count")
         .fetch_all(&mut app.database.connect().await)
@@ -151,7 +152,7 @@ async fn a_report_whose_maker_was_killed_is_begun_again_when_its_lease_ends() {
     app.database
         .execute(
             "DELETE FROM report_chunks WHERE position > 0;
-             UPDATE reports SET state = 'running', lease = gen_random_uuid(), due_at = due_at + interval '20 seconds',
+             UPDATE reports SET state = 'running', lease = '0192f0c1-2345-7abc-8def-0123456789ab', due_at = due_at + interval '20 seconds',
                  sha256 = NULL, ready_at = NULL, expires_at = NULL, row_count = 100, byte_count = 524288",
         )
         .await;
@@ -212,12 +213,13 @@ async fn a_service_makes_what_it_is_asked_for_and_stops_in_time() {
 async fn what_fails_is_tried_three_times_and_then_it_has_failed() {
     let app = TestApp::new().await;
     let (acme, path) = with_report(&app, "acme").await;
-    app.database
-        .execute(
-            "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no room'; END $$;
-             CREATE TRIGGER fail BEFORE INSERT ON report_chunks FOR EACH ROW EXECUTE FUNCTION fail()",
-        )
-        .await;
+    let statements = [
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no room'; END $$",
+        "CREATE TRIGGER fail BEFORE INSERT ON report_chunks FOR EACH ROW EXECUTE FUNCTION fail()",
+    ];
+    for statement in statements {
+        app.database.execute(statement).await;
+    }
     for wait in [0, 10, 60] {
         app.clock.advance(TimeDelta::seconds(wait) - TimeDelta::milliseconds(1));
         if wait > 0 {

@@ -1,6 +1,15 @@
-//! Names of constraints. A part of a distributed table has constraints of its own, whose names end with its number.
+//! What errors of a distributed database say.
 
-/// The constraint that a statement violated, as the migrations name it.
+/// Whether the database answered that it has no connection to one of its workers: what needs only others works.
+#[must_use]
+pub fn is_worker_away(error: &sqlx::Error) -> bool {
+    let state = error.as_database_error().and_then(|error| error.code());
+    // The class of connection exceptions. Of the service's own connection no server says anything.
+    state.is_some_and(|state| state.starts_with("08"))
+}
+
+/// The constraint that a statement violated, as the migrations name it: a part of a distributed table has constraints of
+/// its own, whose names end with its number.
 #[must_use]
 pub fn violated(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error()?.constraint().map(as_migrated)
