@@ -1,6 +1,6 @@
 //! Noting what became of attempts: one write an event, when its attempt is over.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::QueueId;
+use crate::db::distribution::by_shard;
 
 /// Failures in a row from which on a queue is probed with one event at a time (contract 6).
 pub const DEAD_AFTER: i32 = 20;
@@ -119,7 +120,7 @@ impl AttemptOutcome {
     }
 }
 
-/// The statement of [`close`]. `events` and `queues` are what it says of the org besides, of each table.
+/// The statement of [`close`]. `events` and `queues` are what it says of the orgs besides, of each table.
 macro_rules! close {
     ($closings:expr, events = $events:tt, queues = $queues:tt) => {{
         let closings = $closings;
@@ -165,8 +166,8 @@ macro_rules! close {
 }
 
 /// Closes a slice of attempts, each only if its event is as it was read and nobody else holds its queue: a late owner
-/// changes nothing. Answers for each whether it did. Of distributed tables by one statement for each org, which goes to
-/// its worker whole.
+/// changes nothing. Answers for each whether it did. Of distributed tables by one statement for each shard, which goes
+/// to its worker whole.
 pub async fn close(
     db: &mut PgConnection,
     is_distributed: bool,
@@ -174,13 +175,13 @@ pub async fn close(
 ) -> Result<Vec<bool>, sqlx::Error> {
     let mut closed = HashSet::new();
     if is_distributed {
-        for closings in by_org(closings) {
-            let of_one = close!(
+        for closings in by_shard(&mut *db, closings, |closing| closing.queue.org_id).await? {
+            let of_shard = close!(
                 &closings,
-                events = " AND e.org_id = ($1::uuid[])[1]",
-                queues = " AND q.org_id = ($1::uuid[])[1]"
+                events = " AND e.org_id = ANY ($1::uuid[])",
+                queues = " AND q.org_id = ANY ($1::uuid[])"
             );
-            closed.extend(of_one.fetch_all(&mut *db).await?);
+            closed.extend(of_shard.fetch_all(&mut *db).await?);
         }
     } else {
         closed.extend(close!(closings, events = "", queues = "").fetch_all(db).await?);
@@ -188,15 +189,7 @@ pub async fn close(
     Ok(closings.iter().map(|closing| closed.contains(&closing.id)).collect())
 }
 
-fn by_org<'c>(closings: impl IntoIterator<Item = &'c Closing>) -> Vec<Vec<&'c Closing>> {
-    let mut orgs = BTreeMap::<Uuid, Vec<&Closing>>::new();
-    for closing in closings {
-        orgs.entry(closing.queue.org_id.0).or_default().push(closing);
-    }
-    orgs.into_values().collect()
-}
-
-/// The statement of [`note_health`]. `locked` and `changed` are what it says of the org besides.
+/// The statement of [`note_health`]. `locked` and `changed` are what it says of the orgs besides.
 macro_rules! note_health {
     ($concerned:expr, $now:expr, locked = $locked:tt, changed = $changed:tt) => {
         sqlx::query!(
@@ -249,14 +242,14 @@ pub async fn note_health(
     if !is_distributed {
         return note_health!(concerned, now, locked = "", changed = "").execute(db).await.map(drop);
     }
-    for concerned in by_org(concerned) {
-        let of_one = note_health!(
+    for concerned in by_shard(&mut *db, concerned, |closing| closing.queue.org_id).await? {
+        let of_shard = note_health!(
             concerned,
             now,
-            locked = " WHERE q.org_id = ($1::uuid[])[1]",
-            changed = " AND q.org_id = ($1::uuid[])[1]"
+            locked = " WHERE q.org_id = ANY ($1::uuid[])",
+            changed = " AND q.org_id = ANY ($1::uuid[])"
         );
-        of_one.execute(&mut *db).await?;
+        of_shard.execute(&mut *db).await?;
     }
     Ok(())
 }

@@ -7,8 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::{QueueId, columns, one_by_one};
+use super::{QueueId, columns, shard_by_shard};
 use crate::db::Db;
+use crate::db::distribution::by_shard;
 use crate::ids::OrgId;
 
 /// The time for which a hold lasts without being renewed.
@@ -62,7 +63,7 @@ pub async fn hold(
     search: &Search,
 ) -> Result<Vec<HeldQueue>, sqlx::Error> {
     if db.is_distributed().await? {
-        return one_by_one::hold(db, holder, now, search).await;
+        return shard_by_shard::hold(db, holder, now, search).await;
     }
     let (orgs, streams) = columns(search.named());
     let begin = search.others_after.as_ref();
@@ -206,6 +207,30 @@ pub async fn registered<'q>(
     Ok(rows.into_iter().map(|row| QueueId { org_id: row.org_id, stream: row.stream.into() }).collect())
 }
 
+/// The statement of [`renew`]; `of_shard` is what it says of the orgs besides.
+macro_rules! renew {
+    (of_shard = $scope:tt, $holder:expr, $queues:expr, $until:expr) => {{
+        let (orgs, streams) = columns($queues);
+        let renewed = sqlx::query!(
+            r#"
+            WITH held AS (
+                SELECT q.org_id, q.stream FROM event_queues q
+                JOIN unnest($2::uuid[], $3::text[]) AS h (org_id, stream) USING (org_id, stream)
+                WHERE q.holder = $1"# + $scope + r#" ORDER BY q.org_id, q.stream FOR UPDATE OF q
+            )
+            UPDATE event_queues q SET held_until = $4
+            FROM held WHERE q.org_id = held.org_id AND q.stream = held.stream"# + $scope + r#"
+            RETURNING q.org_id AS "org_id: OrgId", q.stream
+            "#,
+            $holder,
+            &orgs,
+            &streams,
+            $until,
+        );
+        renewed.map(|row| QueueId { org_id: row.org_id, stream: row.stream.into() })
+    }};
+}
+
 /// Keeps queues for another lease; gives those that are still the holder's.
 pub async fn renew(
     db: &Db,
@@ -213,49 +238,45 @@ pub async fn renew(
     queues: &[QueueId],
     now: DateTime<Utc>,
 ) -> Result<Vec<QueueId>, sqlx::Error> {
-    if db.is_distributed().await? {
-        return one_by_one::renew(db, holder, queues, now + LEASE).await;
+    let until = now + LEASE;
+    if !db.is_distributed().await? {
+        return renew!(of_shard = "", holder, queues, until).fetch_all(&db.pool).await;
     }
-    let (orgs, streams) = columns(queues);
-    let renewed = sqlx::query!(
-        r#"
-        WITH held AS (
-            SELECT q.org_id, q.stream FROM event_queues q
-            JOIN unnest($2::uuid[], $3::text[]) AS h (org_id, stream) USING (org_id, stream)
-            WHERE q.holder = $1 ORDER BY q.org_id, q.stream FOR UPDATE OF q
+    let mut renewed = Vec::with_capacity(queues.len());
+    for queues in by_shard(&db.pool, queues, |queue| queue.org_id).await? {
+        let of_shard = renew!(of_shard = " AND q.org_id = ANY ($2::uuid[])", holder, queues, until);
+        renewed.extend(of_shard.fetch_all(&db.pool).await?);
+    }
+    Ok(renewed)
+}
+
+/// The statement of [`release`]; `of_shard` is what it says of the orgs besides.
+macro_rules! release {
+    (of_shard = $scope:tt, $holder:expr, $queues:expr) => {{
+        let (orgs, streams) = columns($queues);
+        sqlx::query!(
+            "WITH held AS (
+                 SELECT q.org_id, q.stream FROM event_queues q
+                 JOIN unnest($2::uuid[], $3::text[]) AS h (org_id, stream) USING (org_id, stream)
+                 WHERE q.holder = $1" + $scope + " ORDER BY q.org_id, q.stream FOR UPDATE OF q
+             )
+             UPDATE event_queues q SET holder = NULL, held_until = NULL
+             FROM held WHERE q.org_id = held.org_id AND q.stream = held.stream" + $scope,
+            $holder,
+            &orgs,
+            &streams,
         )
-        UPDATE event_queues q SET held_until = $4 FROM held WHERE q.org_id = held.org_id AND q.stream = held.stream
-        RETURNING q.org_id AS "org_id: OrgId", q.stream
-        "#,
-        holder,
-        &orgs,
-        &streams,
-        now + LEASE,
-    )
-    .fetch_all(&db.pool)
-    .await?;
-    Ok(renewed.into_iter().map(|row| QueueId { org_id: row.org_id, stream: row.stream.into() }).collect())
+    }};
 }
 
 /// Gives queues back: whoever comes may hold them.
 pub async fn release(db: &Db, holder: Uuid, queues: &[QueueId]) -> Result<(), sqlx::Error> {
-    if db.is_distributed().await? {
-        return one_by_one::release(db, holder, queues).await;
+    if !db.is_distributed().await? {
+        return release!(of_shard = "", holder, queues).execute(&db.pool).await.map(drop);
     }
-    let (orgs, streams) = columns(queues);
-    sqlx::query!(
-        "WITH held AS (
-             SELECT q.org_id, q.stream FROM event_queues q
-             JOIN unnest($2::uuid[], $3::text[]) AS h (org_id, stream) USING (org_id, stream)
-             WHERE q.holder = $1 ORDER BY q.org_id, q.stream FOR UPDATE OF q
-         )
-         UPDATE event_queues q SET holder = NULL, held_until = NULL
-         FROM held WHERE q.org_id = held.org_id AND q.stream = held.stream",
-        holder,
-        &orgs,
-        &streams,
-    )
-    .execute(&db.pool)
-    .await?;
+    for queues in by_shard(&db.pool, queues, |queue| queue.org_id).await? {
+        let of_shard = release!(of_shard = " AND q.org_id = ANY ($2::uuid[])", holder, queues);
+        of_shard.execute(&db.pool).await?;
+    }
     Ok(())
 }

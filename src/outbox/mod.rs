@@ -4,8 +4,8 @@
 mod closer;
 pub(crate) mod closing;
 pub(crate) mod holds;
-mod one_by_one;
 pub(crate) mod reading;
+mod shard_by_shard;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +26,7 @@ use crate::metrics::BatchMetrics;
 /// Deliveries that run at the same time.
 pub(crate) const MAX_IN_FLIGHT: usize = 512;
 const CLOSE_BATCH: usize = 256;
-/// Statements that run side by side where a distributed database needs one for each queue.
+/// Statements that run side by side where a distributed database needs one for each shard.
 const AT_ONCE: usize = 4;
 
 /// Names a queue.

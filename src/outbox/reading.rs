@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{AT_ONCE, QueueId, columns};
 use crate::db::Db;
+use crate::db::distribution::by_shard;
 use crate::ids::OrgId;
 
 /// An event to deliver.
@@ -72,10 +73,10 @@ struct DueRow {
     subject: Option<String>,
 }
 
-/// The statement of [`read`]. `events` and `queues` are what it says of the org besides, of each table.
+/// The statement of [`read`]. `events` and `queues` are what it says of the orgs besides, of each table.
 macro_rules! due {
     ($holder:expr, $now:expr, $questions:expr, events = $event:tt, queues = $queue:tt) => {{
-        let questions: &[Question] = $questions;
+        let questions = $questions;
         let (orgs, streams) = columns(questions.iter().map(|question| &question.queue));
         let busy = questions.iter().enumerate().flat_map(|(n, question)| {
             question.busy.iter().flatten().map(move |subject| (n as i64 + 1, subject.clone()))
@@ -157,8 +158,8 @@ macro_rules! due {
     }};
 }
 
-/// Reads what queues have due, all in one statement; of distributed tables by one for each queue, which goes to its
-/// org's worker whole.
+/// Reads what queues have due, all in one statement; of distributed tables by one for each shard, which goes to its
+/// worker whole.
 pub async fn read(
     db: &Db,
     holder: Uuid,
@@ -169,35 +170,42 @@ pub async fn read(
         let rows = due!(holder, now, questions, events = "", queues = "").fetch_all(&db.pool).await?;
         return Ok(answered(questions, rows));
     }
-    let asked: Vec<_> = questions.chunks(1).map(|question| read_one(db, holder, now, question)).collect();
-    Ok(stream::iter(asked).buffered(AT_ONCE).try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
+    let shards = by_shard(&db.pool, questions.iter().enumerate(), |(_, question)| question.queue.org_id).await?;
+    let asked: Vec<_> = shards.into_iter().map(|questions| read_shard(db, holder, now, questions)).collect();
+    let answers = stream::iter(asked).buffered(AT_ONCE).try_collect::<Vec<_>>().await?;
+    let mut answers: Vec<_> = answers.into_iter().flatten().collect();
+    answers.sort_unstable_by_key(|(place, _)| *place);
+    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
 }
 
-async fn read_one(
+/// Answers questions of one shard, each with its place among all.
+async fn read_shard(
     db: &Db,
     holder: Uuid,
     now: DateTime<Utc>,
-    question: &[Question],
-) -> Result<Vec<Answer>, sqlx::Error> {
+    questions: Vec<(usize, &Question)>,
+) -> Result<Vec<(usize, Answer)>, sqlx::Error> {
+    let (places, questions): (Vec<_>, Vec<_>) = questions.into_iter().unzip();
     let rows = due!(
         holder,
         now,
-        question,
-        events = " AND e.org_id = ($1::uuid[])[1]",
-        queues = " AND q.org_id = ($1::uuid[])[1]"
+        &questions,
+        events = " AND e.org_id = ANY ($1::uuid[])",
+        queues = " AND q.org_id = ANY ($1::uuid[])"
     );
-    Ok(answered(question, rows.fetch_all(&db.pool).await?))
+    let answers = answered(questions, rows.fetch_all(&db.pool).await?);
+    Ok(places.into_iter().zip(answers).collect())
 }
 
 /// Puts rows to the questions that they answer.
-fn answered(questions: &[Question], rows: Vec<DueRow>) -> Vec<Answer> {
+fn answered<'q>(questions: impl IntoIterator<Item = &'q Question>, rows: Vec<DueRow>) -> Vec<Answer> {
     let empty = |question: &Question| Answer {
         queue: question.queue.clone(),
         put_at: None,
         retried: Vec::new(),
         fresh: Vec::new(),
     };
-    let mut answers: Vec<_> = questions.iter().map(empty).collect();
+    let mut answers: Vec<_> = questions.into_iter().map(empty).collect();
     for row in rows {
         let Some(answer) = answers.get_mut(row.n as usize - 1) else { continue };
         answer.put_at = row.put_at;
@@ -237,12 +245,12 @@ struct PassedRow {
     seq: i64,
 }
 
-/// The statement of [`passed`]. `events` is what it says of the org besides.
+/// The statement of [`passed`]. `events` is what it says of the orgs besides.
 macro_rules! passed {
     ($queues:expr, events = $event:tt) => {{
-        let queues: &[(QueueId, (i64, i64))] = $queues;
+        let queues = $queues;
         let (orgs, streams) = columns(queues.iter().map(|(queue, _)| queue));
-        let (ends, limits): (Vec<_>, Vec<_>) = queues.iter().map(|(_, question)| *question).unzip();
+        let (ends, limits): (Vec<i64>, Vec<i64>) = queues.iter().map(|(_, question)| *question).unzip();
         sqlx::query_as!(
             PassedRow,
             r#"
@@ -269,7 +277,8 @@ macro_rules! passed {
 /// whose transaction ended late. Reads over the dead entries of what was delivered, so it is asked seldom.
 pub async fn passed(db: &Db, queues: &[(QueueId, (i64, i64))]) -> Result<Vec<Passed>, sqlx::Error> {
     let rows = if db.is_distributed().await? {
-        let asked: Vec<_> = queues.chunks(1).map(|queue| passed_by(db, queue)).collect();
+        let shards = by_shard(&db.pool, queues, |(queue, _)| queue.org_id).await?;
+        let asked: Vec<_> = shards.iter().map(|queues| passed_of_shard(db, queues)).collect();
         stream::iter(asked).buffered(AT_ONCE).try_collect::<Vec<_>>().await?.concat()
     } else {
         passed!(queues, events = "").fetch_all(&db.pool).await?
@@ -282,6 +291,6 @@ pub async fn passed(db: &Db, queues: &[(QueueId, (i64, i64))]) -> Result<Vec<Pas
     Ok(passed.collect())
 }
 
-async fn passed_by(db: &Db, queue: &[(QueueId, (i64, i64))]) -> Result<Vec<PassedRow>, sqlx::Error> {
-    passed!(queue, events = " AND e.org_id = ($1::uuid[])[1]").fetch_all(&db.pool).await
+async fn passed_of_shard(db: &Db, queues: &[&(QueueId, (i64, i64))]) -> Result<Vec<PassedRow>, sqlx::Error> {
+    passed!(queues, events = " AND e.org_id = ANY ($1::uuid[])").fetch_all(&db.pool).await
 }

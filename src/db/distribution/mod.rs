@@ -2,6 +2,7 @@
 //! and the statements that place it there.
 
 mod errors;
+mod shards;
 mod slices;
 mod tables;
 
@@ -9,6 +10,7 @@ use serde::Serialize;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _};
 
 pub use self::errors::{is_worker_away, violated};
+pub use self::shards::by_shard;
 pub use self::slices::{ORGS, org_by_org};
 pub use self::tables::{Placement, TABLES, TablePlace};
 use super::Db;

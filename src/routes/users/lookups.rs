@@ -33,7 +33,7 @@ impl Slice for Lookups {
         let is_distributed = self.0.is_distributed().await?;
         let db = kept.get(&self.0.pool).await?;
         let found = if is_distributed {
-            store::find_users_by_org(db, keys).await
+            store::find_users_by_shard(db, keys).await
         } else {
             store::find_users(db, keys).await
         };

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::input::UpdateUser;
 use super::user::{Profile, User, UserEntry};
+use crate::db::distribution::by_shard;
 use crate::events::{Draft, EventType, Stream, Subject};
 use crate::http::paging::Page;
 use crate::http::totals::EXACT_UP_TO;
@@ -151,9 +152,9 @@ pub async fn count_users(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<i64, 
         .await
 }
 
-/// The statement of [`find_users`]; `of_one` is what it says of one org.
+/// The statement of [`find_users`]; `of_shard` is what it says of the orgs besides.
 macro_rules! find_users {
-    ($keys:expr, of_one = $scope:tt) => {
+    ($keys:expr, of_shard = $scope:tt) => {
         sqlx::query!(
             r#"
             SELECT wanted.position AS "position!", u.user_id, u.first_name, u.last_name, u.email, u.created_at, u.updated_at
@@ -184,24 +185,26 @@ macro_rules! place {
 
 /// Users by their keys, in the order asked.
 pub async fn find_users(db: impl PgExecutor<'_>, keys: &[UserKey]) -> Result<Vec<Option<User>>, sqlx::Error> {
-    let rows = find_users!(keys, of_one = "").fetch_all(db).await?;
+    let rows = find_users!(keys, of_shard = "").fetch_all(db).await?;
     let mut found: Vec<_> = keys.iter().map(|_| None).collect();
     place!(rows, found);
     Ok(found)
 }
 
-/// [`find_users`] of a distributed database: runs of one org's keys are each a statement for its worker.
-pub async fn find_users_by_org(
+/// [`find_users`] of a distributed database: by a statement for each shard, which goes to its worker whole.
+pub async fn find_users_by_shard(
     db: &mut PgConnection,
     keys: &[UserKey],
 ) -> Result<Vec<Option<User>>, sqlx::Error> {
-    let mut found = Vec::with_capacity(keys.len());
-    for keys in keys.chunk_by(|one, next| one.org_id == next.org_id) {
-        let rows =
-            find_users!(keys, of_one = " WHERE u.org_id = ($1::uuid[])[1]").fetch_all(&mut *db).await?;
-        let mut of_one: Vec<_> = keys.iter().map(|_| None).collect();
-        place!(rows, of_one);
-        found.append(&mut of_one);
+    let mut found: Vec<_> = keys.iter().map(|_| None).collect();
+    for asked in by_shard(&mut *db, keys.iter().enumerate(), |(_, key)| key.org_id).await? {
+        let (places, keys): (Vec<usize>, Vec<&UserKey>) = asked.into_iter().unzip();
+        let rows = find_users!(keys, of_shard = " WHERE u.org_id = ANY ($1::uuid[])");
+        let mut of_shard: Vec<_> = keys.iter().map(|_| None).collect();
+        place!(rows.fetch_all(&mut *db).await?, of_shard);
+        for (place, user) in places.into_iter().zip(of_shard) {
+            found[place] = user;
+        }
     }
     Ok(found)
 }

@@ -184,6 +184,7 @@ const UNCHECKED: &[(&str, &str)] = &[
         "src/db/distribution/mod.rs",
         "asks an extension, which the database that statements are checked by lacks",
     ),
+    ("src/db/distribution/shards.rs", "the same"),
     ("src/db/connect.rs", "asks for the server's encoding, before the service trusts it"),
     ("src/db/session.rs", "sets and reads the session's settings; no table"),
 ];

@@ -1,13 +1,14 @@
-//! What publishers ask of a distributed database, where rows can be locked by statements for one org alone, which go to
-//! that org's worker: queues are found on all workers at once, and then held, kept and given back one by one.
+//! Holding queues of a distributed database, where rows can be locked by statements for the orgs of one shard alone,
+//! which go to its worker whole: queues are found on all workers at once, and then held shard by shard.
 
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use uuid::Uuid;
 
 use super::holds::{HeldQueue, LEASE, Search};
-use super::{AT_ONCE, QueueId, columns};
+use super::{AT_ONCE, columns};
 use crate::db::Db;
+use crate::db::distribution::by_shard;
 use crate::ids::OrgId;
 
 /// A queue that has something due.
@@ -25,7 +26,8 @@ pub(super) async fn hold(
     search: &Search,
 ) -> Result<Vec<HeldQueue>, sqlx::Error> {
     let found = find(db, now, search).await?;
-    let taken: Vec<_> = found.iter().map(|queue| take(db, queue, holder, now)).collect();
+    let shards = by_shard(&db.pool, found, |queue| queue.org_id).await?;
+    let taken: Vec<_> = shards.iter().map(|queues| take(db, queues, holder, now)).collect();
     let taken: Vec<_> = stream::iter(taken).buffered(AT_ONCE).try_collect().await?;
     Ok(taken.into_iter().flatten().collect())
 }
@@ -66,76 +68,31 @@ async fn find(db: &Db, now: DateTime<Utc>, search: &Search) -> Result<Vec<Found>
     .await
 }
 
-/// Holds a queue, unless somebody else was faster or is about to.
+/// Holds queues of one shard, but those that somebody else was faster with or is about to be.
 async fn take(
     db: &Db,
-    queue: &Found,
+    queues: &[Found],
     holder: Uuid,
     now: DateTime<Utc>,
-) -> Result<Option<HeldQueue>, sqlx::Error> {
+) -> Result<Vec<HeldQueue>, sqlx::Error> {
     sqlx::query_as!(
         HeldQueue,
         r#"
         UPDATE event_queues q SET holder = $3, held_until = $5
-        WHERE q.org_id = $1 AND q.ctid = ANY (ARRAY(
-            SELECT f.ctid FROM event_queues f
-            WHERE f.org_id = $1 AND f.stream = $2 AND f.type <> 'poll' AND f.paused_at IS NULL
+        WHERE q.org_id = ANY ($1::uuid[]) AND q.ctid = ANY (ARRAY(
+            SELECT f.ctid FROM event_queues f JOIN unnest($1::uuid[], $2::text[]) AS w (org_id, stream) USING (org_id, stream)
+            WHERE f.org_id = ANY ($1::uuid[]) AND f.type <> 'poll' AND f.paused_at IS NULL
                 AND (f.paused_until IS NULL OR f.paused_until <= $4) AND (f.held_until IS NULL OR f.held_until <= $4)
-            FOR UPDATE SKIP LOCKED))
+            FOR UPDATE OF f SKIP LOCKED))
         RETURNING q.org_id AS "org_id: OrgId", q.stream, q.type AS queue_type, q.settings, q.sealed, q.failures,
                   q.updated_at AS put_at, q.event_types, q.ordering, q.format, q.encrypt_to
         "#,
-        queue.org_id.0,
-        queue.stream,
+        &queues.iter().map(|queue| queue.org_id.0).collect::<Vec<_>>(),
+        &queues.iter().map(|queue| queue.stream.clone()).collect::<Vec<_>>(),
         holder,
         now,
         now + LEASE,
     )
-    .fetch_optional(&db.pool)
+    .fetch_all(&db.pool)
     .await
-}
-
-/// [`holds::renew`](super::holds::renew).
-pub(super) async fn renew(
-    db: &Db,
-    holder: Uuid,
-    queues: &[QueueId],
-    until: DateTime<Utc>,
-) -> Result<Vec<QueueId>, sqlx::Error> {
-    let renewed: Vec<_> = queues.iter().map(|queue| renew_one(db, holder, queue, until)).collect();
-    let renewed: Vec<_> = stream::iter(renewed).buffered(AT_ONCE).try_collect().await?;
-    Ok(renewed.into_iter().flatten().collect())
-}
-
-async fn renew_one(
-    db: &Db,
-    holder: Uuid,
-    queue: &QueueId,
-    until: DateTime<Utc>,
-) -> Result<Option<QueueId>, sqlx::Error> {
-    let renewed = sqlx::query!(
-        "UPDATE event_queues SET held_until = $4 WHERE org_id = $1 AND stream = $2 AND holder = $3",
-        queue.org_id.0,
-        &*queue.stream,
-        holder,
-        until,
-    );
-    let is_ours = renewed.execute(&db.pool).await?.rows_affected() == 1;
-    Ok(is_ours.then(|| queue.clone()))
-}
-
-/// [`holds::release`](super::holds::release).
-pub(super) async fn release(db: &Db, holder: Uuid, queues: &[QueueId]) -> Result<(), sqlx::Error> {
-    let released: Vec<_> = queues.iter().map(|queue| release_one(db, holder, queue)).collect();
-    stream::iter(released).buffered(AT_ONCE).try_collect::<Vec<()>>().await.map(drop)
-}
-
-async fn release_one(db: &Db, holder: Uuid, queue: &QueueId) -> Result<(), sqlx::Error> {
-    let released = sqlx::query!(
-        "UPDATE event_queues SET holder = NULL, held_until = NULL WHERE org_id = $1 AND stream = $2 AND holder = $3",
-        queue.org_id.0,
-        &*queue.stream,
-        holder,
-    );
-    released.execute(&db.pool).await.map(drop)
 }
