@@ -216,10 +216,14 @@ macro_rules! renew {
             WITH held AS (
                 SELECT q.org_id, q.stream FROM event_queues q
                 JOIN unnest($2::uuid[], $3::text[]) AS h (org_id, stream) USING (org_id, stream)
-                WHERE q.holder = $1"# + $scope + r#" ORDER BY q.org_id, q.stream FOR UPDATE OF q
+                WHERE q.holder = $1"#
+                + $scope
+                + r#" ORDER BY q.org_id, q.stream FOR UPDATE OF q
             )
             UPDATE event_queues q SET held_until = $4
-            FROM held WHERE q.org_id = held.org_id AND q.stream = held.stream"# + $scope + r#"
+            FROM held WHERE q.org_id = held.org_id AND q.stream = held.stream"#
+                + $scope
+                + r#"
             RETURNING q.org_id AS "org_id: OrgId", q.stream
             "#,
             $holder,
@@ -258,10 +262,13 @@ macro_rules! release {
             "WITH held AS (
                  SELECT q.org_id, q.stream FROM event_queues q
                  JOIN unnest($2::uuid[], $3::text[]) AS h (org_id, stream) USING (org_id, stream)
-                 WHERE q.holder = $1" + $scope + " ORDER BY q.org_id, q.stream FOR UPDATE OF q
+                 WHERE q.holder = $1"
+                + $scope
+                + " ORDER BY q.org_id, q.stream FOR UPDATE OF q
              )
              UPDATE event_queues q SET holder = NULL, held_until = NULL
-             FROM held WHERE q.org_id = held.org_id AND q.stream = held.stream" + $scope,
+             FROM held WHERE q.org_id = held.org_id AND q.stream = held.stream"
+                + $scope,
             $holder,
             &orgs,
             &streams,

@@ -170,7 +170,8 @@ pub async fn read(
         let rows = due!(holder, now, questions, events = "", queues = "").fetch_all(&db.pool).await?;
         return Ok(answered(questions, rows));
     }
-    let shards = by_shard(&db.pool, questions.iter().enumerate(), |(_, question)| question.queue.org_id).await?;
+    let shards =
+        by_shard(&db.pool, questions.iter().enumerate(), |(_, question)| question.queue.org_id).await?;
     let asked: Vec<_> = shards.into_iter().map(|questions| read_shard(db, holder, now, questions)).collect();
     let answers = stream::iter(asked).buffered(AT_ONCE).try_collect::<Vec<_>>().await?;
     let mut answers: Vec<_> = answers.into_iter().flatten().collect();

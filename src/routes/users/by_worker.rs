@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{Connection as _, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::inserts::is_missing_org;
@@ -45,8 +45,7 @@ impl Columns {
         if !created.is_empty() {
             self.insert_events(tx, &created).await?;
         }
-        let outcome =
-            |id| if created.contains(id) { InsertOutcome::Created } else { InsertOutcome::Exists };
+        let outcome = |id| if created.contains(id) { InsertOutcome::Created } else { InsertOutcome::Exists };
         Ok(self.ids.iter().map(outcome).collect())
     }
 
@@ -108,20 +107,55 @@ pub async fn insert_in(
     Columns::of(now, users).insert(tx).await
 }
 
+/// Where a transaction is made.
+pub enum Via<'c> {
+    /// On the connection of a worker, whose task outlives the clients.
+    Connection(&'c mut PgConnection),
+    /// In a task of its own.
+    Task(&'c Db),
+}
+
+impl Via<'_> {
+    async fn insert(
+        &mut self,
+        now: DateTime<Utc>,
+        users: &[NewUser],
+    ) -> Result<Vec<InsertOutcome>, sqlx::Error> {
+        let columns = Columns::of(now, users);
+        match self {
+            // Not in a handler: nobody drops it half-way and uses the connection again.
+            Self::Connection(connection) => {
+                let mut tx = connection.begin().await?;
+                let outcomes = columns.insert(&mut tx).await?;
+                tx.commit().await?;
+                Ok(outcomes)
+            }
+            Self::Task(db) => {
+                db.transaction(async move |mut tx| {
+                    let outcomes = columns.insert(&mut tx).await?;
+                    tx.commit().await?;
+                    Ok(outcomes)
+                })
+                .await
+            }
+        }
+    }
+}
+
 /// Inserts a slice in one transaction. Where that fails because an org was deleted, or because a worker is away, users
 /// are inserted one by one: the others are stored all the same.
 pub async fn insert_users(
-    db: &Db,
+    mut via: Via<'_>,
     now: DateTime<Utc>,
     users: &[NewUser],
 ) -> Result<Vec<InsertOutcome>, sqlx::Error> {
-    match whole(db, now, users).await {
+    match via.insert(now, users).await {
         Err(error) if is_missing_org(&error) || is_worker_away(&error) => {}
         outcomes => return outcomes,
     }
     let mut outcomes = Vec::with_capacity(users.len());
     for user in users {
-        match whole(db, now, std::slice::from_ref(user)).await {
+        match via.insert(now, std::slice::from_ref(user)).await {
             Ok(outcome) => outcomes.extend(outcome),
             Err(error) if is_missing_org(&error) => outcomes.push(InsertOutcome::NoOrg),
             Err(error) if is_worker_away(&error) => {
@@ -132,14 +166,4 @@ pub async fn insert_users(
         }
     }
     Ok(outcomes)
-}
-
-async fn whole(db: &Db, now: DateTime<Utc>, users: &[NewUser]) -> Result<Vec<InsertOutcome>, sqlx::Error> {
-    let columns = Columns::of(now, users);
-    db.transaction(async move |mut tx| {
-        let outcomes = columns.insert(&mut tx).await?;
-        tx.commit().await?;
-        Ok(outcomes)
-    })
-    .await
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
-use super::by_worker;
+use super::by_worker::{self, Via};
 use super::store::{self, InsertOutcome, NewUser};
 use crate::clock::Clock;
 use crate::db::Db;
@@ -43,13 +43,15 @@ impl Slice for Inserts {
         kept: &mut KeptConnection,
         users: &[NewUser],
     ) -> Result<Vec<InsertOutcome>, sqlx::Error> {
-        if self.db.is_distributed().await? {
-            return by_worker::insert_users(&self.db, self.clock.now(), users).await;
-        }
+        let is_distributed = self.db.is_distributed().await?;
         let db = kept.get(&self.db.pool).await?;
-        let outcomes = match store::insert_users(&mut *db, self.clock.now(), users).await {
-            Err(error) if is_missing_org(&error) => one_by_one(db, &self.clock, users).await,
-            outcomes => outcomes,
+        let outcomes = if is_distributed {
+            by_worker::insert_users(Via::Connection(db), self.clock.now(), users).await
+        } else {
+            match store::insert_users(&mut *db, self.clock.now(), users).await {
+                Err(error) if is_missing_org(&error) => one_by_one(db, &self.clock, users).await,
+                outcomes => outcomes,
+            }
         };
         kept.used(&self.db.pool, outcomes)
     }
@@ -70,7 +72,7 @@ pub async fn insert_each(
     let insert = async |users| {
         let inserted = async {
             if db.is_distributed().await? {
-                return by_worker::insert_users(db, clock.now(), users).await;
+                return by_worker::insert_users(Via::Task(db), clock.now(), users).await;
             }
             store::insert_users(&db.pool, clock.now(), users).await
         };

@@ -80,7 +80,7 @@ async fn what_is_said_of_a_key_is_shown_to_its_owner_without_the_key() {
     assert_eq!(told[0]["note"], Value::Null);
     let mut database = app.database.connect().await;
     for table in ["tenant_keys", "events", "audit_log", "idempotency_keys"] {
-        let sql = format!("SELECT EXISTS (SELECT FROM {table} t WHERE t::text LIKE '%' || $1 || '%')");
+        let sql = format!("SELECT count(*) > 0 FROM {table} t WHERE t::text LIKE '%' || $1 || '%'");
         let found: bool = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
             .bind(&key.key)
             .fetch_one(&mut database)
