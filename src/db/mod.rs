@@ -17,14 +17,13 @@ pub mod snapshot;
 pub mod suspects;
 pub mod trust;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 #[expect(clippy::disallowed_types, reason = "for `Db::direct` alone, which says why")]
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tokio::sync::OnceCell;
 
 use self::looks::Looks;
 pub use self::pool::{Pool, PoolUsage, is_over_share};
@@ -61,7 +60,7 @@ pub struct Db {
     /// At what replicas are to forget.
     looks: Arc<Looks>,
     /// Whether tables are distributed, once that is known.
-    distributed: Arc<OnceCell<bool>>,
+    distributed: Arc<OnceLock<bool>>,
 }
 
 /// The state of the database at the moment.

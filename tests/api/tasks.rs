@@ -33,7 +33,7 @@ async fn ends_are_announced() {
     acme.mint_with(json!({"name": "short", "expires_at": "2026-12-01T08:00:00Z"})).await;
     app.clock.advance(TimeDelta::days(11));
     let serving = app.serve().await;
-    let told = "SELECT EXISTS (SELECT FROM events WHERE type = 'tenant_key.expired')";
+    let told = "SELECT EXISTS (SELECT 1 FROM events WHERE type = 'tenant_key.expired')";
     comes_true(&app, "the end is announced", told).await;
     serving.stop().await;
 }
@@ -45,7 +45,8 @@ async fn what_is_old_is_deleted() {
     acme.post("/v1/users", json!({"user_id": uuid::Uuid::new_v4()})).await.expect(201);
     app.clock.advance(TimeDelta::days(15));
     let serving = app.serve().await;
-    let lost = "SELECT NOT EXISTS (SELECT FROM events) AND EXISTS (SELECT FROM event_losses WHERE lost = 1)";
+    let lost =
+        "SELECT NOT EXISTS (SELECT 1 FROM events) AND EXISTS (SELECT 1 FROM event_losses WHERE lost = 1)";
     comes_true(&app, "the event is deleted", lost).await;
     serving.stop().await;
 }

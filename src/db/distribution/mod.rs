@@ -121,19 +121,19 @@ impl Db {
         Ok(done)
     }
 
-    /// Returns `true` if the tables are distributed; asked once.
+    /// Returns `true` if the tables are distributed; asked until it is known.
     ///
     /// # Errors
     /// When the database cannot be asked.
     pub async fn is_distributed(&self) -> Result<bool, sqlx::Error> {
-        let asked = self.distributed.get_or_try_init(|| async {
-            let mut connection = self.lookups.acquire().await?;
-            Ok::<_, sqlx::Error>(
-                has_extension(&mut connection).await?
-                    && found(&mut connection, FIRST).await? == Some(Placement::ByOrg),
-            )
-        });
-        asked.await.copied()
+        if let Some(is_distributed) = self.distributed.get() {
+            return Ok(*is_distributed);
+        }
+        // Nobody waits for another's question, which may be one of his own that he does not drive any more.
+        let mut connection = self.lookups.acquire().await?;
+        let is_distributed = has_extension(&mut connection).await?
+            && found(&mut connection, FIRST).await? == Some(Placement::ByOrg);
+        Ok(*self.distributed.get_or_init(|| is_distributed))
     }
 }
 

@@ -70,10 +70,10 @@ pub async fn insert(
     )
 }
 
-/// Returns `true` if there was no org ever: the audit log outlives them.
+/// Returns `true` if there was no org ever: the audit log outlives them. (Citus finds no rows without a column.)
 pub async fn was_never_any(db: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"SELECT NOT EXISTS (SELECT FROM orgs) AND NOT EXISTS (SELECT FROM audit_log) AS "never!""#
+        r#"SELECT NOT EXISTS (SELECT 1 FROM orgs) AND NOT EXISTS (SELECT 1 FROM audit_log) AS "never!""#
     )
     .fetch_one(db)
     .await

@@ -170,8 +170,8 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
     ("tenant_keys", "WHERE k.pepper < $1", "`keys renew` lists what is left"),
     ("orgs", "WHERE k.pepper < $1", "`keys renew` lists what is left"),
     ("orgs", "FROM orgs WHERE audit_key < $1", "`keys renew` goes from org to org"),
-    ("orgs", "SELECT NOT EXISTS (SELECT FROM orgs)", "whether there was ever an org"),
-    ("audit_log", "NOT EXISTS (SELECT FROM audit_log)", "whether there was ever an org"),
+    ("orgs", "SELECT NOT EXISTS (SELECT 1 FROM orgs)", "whether there was ever an org"),
+    ("audit_log", "NOT EXISTS (SELECT 1 FROM audit_log)", "whether there was ever an org"),
 ];
 
 /// Where SQL is sent that no compiler has seen, and why. This list may only shrink.
