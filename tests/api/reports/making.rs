@@ -149,12 +149,13 @@ async fn a_report_whose_maker_was_killed_is_begun_again_when_its_lease_ends() {
     let (acme, path) = with_report(&app, "acme").await;
     assert_eq!(make(&app).await, 1);
     // As `kill -9` between two chunks leaves it.
+    let ends = app.clock.now() + TimeDelta::seconds(40);
     app.database
-        .execute(
+        .execute(&format!(
             "DELETE FROM report_chunks WHERE position > 0;
-             UPDATE reports SET state = 'running', lease = '0192f0c1-2345-7abc-8def-0123456789ab', due_at = due_at + interval '20 seconds',
-                 sha256 = NULL, ready_at = NULL, expires_at = NULL, row_count = 100, byte_count = 524288",
-        )
+             UPDATE reports SET state = 'running', lease = '0192f0c1-2345-7abc-8def-0123456789ab', due_at = '{ends}',
+                 sha256 = NULL, ready_at = NULL, expires_at = NULL, row_count = 100, byte_count = 524288"
+        ))
         .await;
     app.clock.advance(TimeDelta::seconds(19));
     let other = replica(&app);
