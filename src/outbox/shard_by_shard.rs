@@ -34,7 +34,7 @@ pub(super) async fn hold(
 
 /// Queues that nobody holds, that do not stand still and have something due, from where the search begins, round about.
 async fn find(db: &Db, now: DateTime<Utc>, search: &Search) -> Result<Vec<Found>, sqlx::Error> {
-    let (orgs, streams) = columns(search.known.iter().map(|(queue, _)| queue));
+    let (orgs, streams) = columns(search.named());
     let begin = search.others_after.as_ref();
     sqlx::query_as!(
         Found,

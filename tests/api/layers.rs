@@ -40,6 +40,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "routes::tenant_keys::phases",
             "routes::tenant_keys::rights",
             "routes::tenant_keys::stored",
+            "routes::users::by_worker",
             "routes::users::inserts",
             "routes::users::lookups",
             "routes::users::user",
