@@ -11,7 +11,7 @@ use super::reports;
 use super::rounds::{tell, ticks};
 use crate::console;
 use crate::db::Db;
-use crate::db::distribution::{ORGS, org_by_org};
+use crate::db::distribution::{ORGS, slice_by_slice};
 use crate::idempotency::{KEPT_FOR, store as idempotency};
 use crate::identity::{nonces, usage};
 use crate::ids::OrgId;
@@ -129,12 +129,6 @@ macro_rules! delete_closed {
 }
 
 async fn delete_closed(db: &Db, before: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    if !db.is_distributed().await? {
-        while delete_closed!(of_one = "", before, BATCH).execute(&db.pool).await?.rows_affected()
-            == BATCH as u64
-        {}
-        return Ok(());
-    }
     let orgs = || {
         let found = sqlx::query_scalar!(
             r#"SELECT DISTINCT org_id AS "org_id: OrgId" FROM events WHERE created_at < $1 AND closed_at < $1 LIMIT $2"#,
@@ -143,14 +137,17 @@ async fn delete_closed(db: &Db, before: DateTime<Utc>) -> Result<(), sqlx::Error
         );
         found.fetch_all(&db.pool).boxed()
     };
-    let delete = |org_id: OrgId| {
+    let delete = |org_id: Option<OrgId>| {
         async move {
-            let deleted = delete_closed!(of_one = " AND org_id = $3", before, BATCH, org_id.0);
-            Ok::<_, sqlx::Error>(deleted.execute(&db.pool).await?.rows_affected())
+            let deleted = match org_id {
+                None => delete_closed!(of_one = "", before, BATCH),
+                Some(org_id) => delete_closed!(of_one = " AND org_id = $3", before, BATCH, org_id.0),
+            };
+            Ok(deleted.execute(&db.pool).await?.rows_affected())
         }
         .boxed()
     };
-    org_by_org(BATCH, orgs, delete, drop).await
+    slice_by_slice(db, BATCH, orgs, delete, drop).await
 }
 
 /// The statement of [`delete_waiting`]; `events` and `of_one` are what it says of one org.
@@ -187,18 +184,8 @@ async fn delete_waiting(
     db: &Db,
     before: DateTime<Utc>,
     now: DateTime<Utc>,
-    mut note: impl FnMut(u64) + Send,
+    note: impl FnMut(u64) + Send,
 ) -> Result<(), sqlx::Error> {
-    if !db.is_distributed().await? {
-        loop {
-            let lost =
-                delete_waiting!(events = "", of_one = "", before, BATCH, now).fetch_one(&db.pool).await?;
-            note(lost.unsigned_abs());
-            if lost < BATCH {
-                return Ok(());
-            }
-        }
-    }
     let orgs = || {
         let found = sqlx::query_scalar!(
             r#"SELECT DISTINCT org_id AS "org_id: OrgId" FROM events WHERE created_at < $1 AND state = 'pending' LIMIT $2"#,
@@ -207,20 +194,27 @@ async fn delete_waiting(
         );
         found.fetch_all(&db.pool).boxed()
     };
-    let delete = |org_id: OrgId| {
+    let delete = |org_id: Option<OrgId>| {
         async move {
-            let (scope, pool) = (org_id.0, &db.pool);
-            let lost = delete_waiting!(
-                events = " AND e.org_id = $4",
-                of_one = " AND org_id = $4",
-                before,
-                BATCH,
-                now,
-                scope
-            );
-            Ok::<_, sqlx::Error>(lost.fetch_one(pool).await?.unsigned_abs())
+            let lost = match org_id {
+                None => {
+                    delete_waiting!(events = "", of_one = "", before, BATCH, now).fetch_one(&db.pool).await?
+                }
+                Some(org_id) => {
+                    let lost = delete_waiting!(
+                        events = " AND e.org_id = $4",
+                        of_one = " AND org_id = $4",
+                        before,
+                        BATCH,
+                        now,
+                        org_id.0
+                    );
+                    lost.fetch_one(&db.pool).await?
+                }
+            };
+            Ok(lost.unsigned_abs())
         }
         .boxed()
     };
-    org_by_org(BATCH, orgs, delete, note).await
+    slice_by_slice(db, BATCH, orgs, delete, note).await
 }

@@ -6,7 +6,7 @@ use sqlx::PgExecutor;
 
 use super::Claim;
 use crate::db::Db;
-use crate::db::distribution::{ORGS, org_by_org};
+use crate::db::distribution::{ORGS, slice_by_slice};
 use crate::ids::OrgId;
 
 /// A kept reply.
@@ -92,11 +92,6 @@ macro_rules! delete_old {
 
 /// Deletes what was made before `since`, in slices.
 pub async fn delete_old(db: &Db, since: DateTime<Utc>, limit: i64) -> Result<(), sqlx::Error> {
-    let whole = limit.unsigned_abs();
-    if !db.is_distributed().await? {
-        while delete_old!(of_one = "", since, limit).execute(&db.pool).await?.rows_affected() == whole {}
-        return Ok(());
-    }
     let orgs = || {
         let found = sqlx::query_scalar!(
             r#"SELECT DISTINCT org_id AS "org_id: OrgId" FROM idempotency_keys WHERE created_at <= $1 LIMIT $2"#,
@@ -105,14 +100,17 @@ pub async fn delete_old(db: &Db, since: DateTime<Utc>, limit: i64) -> Result<(),
         );
         found.fetch_all(&db.pool).boxed()
     };
-    let delete = |org_id: OrgId| {
+    let delete = |org_id: Option<OrgId>| {
         async move {
-            let deleted = delete_old!(of_one = " AND org_id = $3", since, limit, org_id.0);
-            Ok::<_, sqlx::Error>(deleted.execute(&db.pool).await?.rows_affected())
+            let deleted = match org_id {
+                None => delete_old!(of_one = "", since, limit),
+                Some(org_id) => delete_old!(of_one = " AND org_id = $3", since, limit, org_id.0),
+            };
+            Ok(deleted.execute(&db.pool).await?.rows_affected())
         }
         .boxed()
     };
-    org_by_org(limit, orgs, delete, drop).await
+    slice_by_slice(db, limit, orgs, delete, drop).await
 }
 
 /// The statement of [`wipe_secrets`]; `of_one` is what it says of one org.
@@ -129,11 +127,6 @@ macro_rules! wipe_secrets {
 
 /// Wipes the secrets that may not be shown any more, in slices.
 pub async fn wipe_secrets(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<(), sqlx::Error> {
-    let whole = limit.unsigned_abs();
-    if !db.is_distributed().await? {
-        while wipe_secrets!(of_one = "", now, limit).execute(&db.pool).await?.rows_affected() == whole {}
-        return Ok(());
-    }
     let orgs = || {
         let found = sqlx::query_scalar!(
             r#"
@@ -145,12 +138,15 @@ pub async fn wipe_secrets(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<(),
         );
         found.fetch_all(&db.pool).boxed()
     };
-    let wipe = |org_id: OrgId| {
+    let wipe = |org_id: Option<OrgId>| {
         async move {
-            let wiped = wipe_secrets!(of_one = " AND org_id = $3", now, limit, org_id.0);
-            Ok::<_, sqlx::Error>(wiped.execute(&db.pool).await?.rows_affected())
+            let wiped = match org_id {
+                None => wipe_secrets!(of_one = "", now, limit),
+                Some(org_id) => wipe_secrets!(of_one = " AND org_id = $3", now, limit, org_id.0),
+            };
+            Ok(wiped.execute(&db.pool).await?.rows_affected())
         }
         .boxed()
     };
-    org_by_org(limit, orgs, wipe, drop).await
+    slice_by_slice(db, limit, orgs, wipe, drop).await
 }

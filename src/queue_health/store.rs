@@ -5,7 +5,7 @@ use futures_util::FutureExt as _;
 
 use super::Minute;
 use crate::db::Db;
-use crate::db::distribution::{ORGS, org_by_org};
+use crate::db::distribution::{ORGS, slice_by_slice};
 use crate::ids::OrgId;
 
 /// Adds the counts of these minutes, in the order of their keys, to what the database has. Those of orgs that are gone
@@ -55,11 +55,6 @@ macro_rules! forget_old {
 /// # Errors
 /// When the database cannot be asked.
 pub async fn forget_old(db: &Db, before: DateTime<Utc>, limit: i64) -> Result<(), sqlx::Error> {
-    let whole = limit.unsigned_abs();
-    if !db.is_distributed().await? {
-        while forget_old!(of_one = "", before, limit).execute(&db.pool).await?.rows_affected() == whole {}
-        return Ok(());
-    }
     let orgs = || {
         let found = sqlx::query_scalar!(
             r#"SELECT DISTINCT org_id AS "org_id: OrgId" FROM queue_minutes WHERE minute < $1 LIMIT $2"#,
@@ -68,12 +63,15 @@ pub async fn forget_old(db: &Db, before: DateTime<Utc>, limit: i64) -> Result<()
         );
         found.fetch_all(&db.pool).boxed()
     };
-    let forget = |org_id: OrgId| {
+    let forget = |org_id: Option<OrgId>| {
         async move {
-            let forgotten = forget_old!(of_one = " AND org_id = $3", before, limit, org_id.0);
-            Ok::<_, sqlx::Error>(forgotten.execute(&db.pool).await?.rows_affected())
+            let forgotten = match org_id {
+                None => forget_old!(of_one = "", before, limit),
+                Some(org_id) => forget_old!(of_one = " AND org_id = $3", before, limit, org_id.0),
+            };
+            Ok(forgotten.execute(&db.pool).await?.rows_affected())
         }
         .boxed()
     };
-    org_by_org(limit, orgs, forget, drop).await
+    slice_by_slice(db, limit, orgs, forget, drop).await
 }

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Ro
 
 pub use self::errors::{is_worker_away, violated};
 pub use self::shards::by_shard;
-pub use self::slices::{ORGS, org_by_org};
+pub use self::slices::{ORGS, slice_by_slice};
 pub use self::tables::{Placement, TABLES, TablePlace};
 use super::Db;
 use super::session::{self, Purpose};
