@@ -177,7 +177,7 @@ impl ChangeFeed {
     }
 
     async fn connect(&self) -> Result<PgListener, sqlx::Error> {
-        let mut ear = PgListener::connect_with(&self.db.direct()).await?;
+        let mut ear = PgListener::connect_with(&self.db.listening()).await?;
         ear.eager_reconnect(false);
         ear.listen_all([CHANGES, &self.own_channel]).await?;
         Ok(ear)

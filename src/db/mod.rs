@@ -97,13 +97,24 @@ impl Db {
     }
 
     /// sqlx's own pool of one, past any pooler: the way out for what needs a session of its own, and no
-    /// limit on a statement. That is LISTEN, migrations, and looking at a database before it is one of ours.
+    /// limit on a statement. That is migrations, and looking at a database before it is one of ours.
     #[must_use]
-    #[expect(clippy::disallowed_types, reason = "LISTEN and the migrator take no other")]
+    #[expect(clippy::disallowed_types, reason = "the migrator takes no other")]
     pub fn direct(&self) -> PgPool {
+        self.session(Purpose::Session)
+    }
+
+    /// The same for LISTEN.
+    #[expect(clippy::disallowed_types, reason = "LISTEN takes no other")]
+    fn listening(&self) -> PgPool {
+        self.session(Purpose::Listening)
+    }
+
+    #[expect(clippy::disallowed_types, reason = "for the two above")]
+    fn session(&self, purpose: Purpose) -> PgPool {
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).after_connect(
-            |connection, _| {
-                Box::pin(async move { session::set_up(connection, Purpose::Session).await.map(drop) })
+            move |connection, _| {
+                Box::pin(async move { session::set_up(connection, purpose).await.map(drop) })
             },
         );
         pool.connect_lazy_with(self.direct.clone())

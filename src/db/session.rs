@@ -25,7 +25,9 @@ const SNAPSHOT_STATEMENT_TIMEOUT: Duration = Duration::from_secs(300);
 pub enum Purpose {
     /// Short statements.
     Requests,
-    /// Migrations and LISTEN, which take and wait as long as they do.
+    /// LISTEN, and one statement again and again beside it.
+    Listening,
+    /// Migrations, and looking at a database before it is one of ours: these take and wait as long as they do.
     Session,
     /// Reading all that an org has, at one moment.
     Snapshot,
@@ -36,10 +38,13 @@ impl Purpose {
     fn settings(self) -> Vec<(&'static str, String)> {
         let [statement, idle] = match self {
             Self::Requests => [STATEMENT_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT],
-            Self::Session => [Duration::ZERO; 2],
+            Self::Listening | Self::Session => [Duration::ZERO; 2],
             Self::Snapshot => [SNAPSHOT_STATEMENT_TIMEOUT, IDLE_IN_TRANSACTION_TIMEOUT],
         };
-        let planned = if self == Self::Requests { PLANNED_ONCE } else { &[] };
+        let planned = match self {
+            Self::Requests | Self::Listening => PLANNED_ONCE,
+            Self::Session | Self::Snapshot => &[],
+        };
         let fixed = RELIED_ON.iter().chain(planned).map(|(name, value)| (*name, (*value).to_owned()));
         fixed
             .chain([

@@ -115,7 +115,8 @@ pub async fn find(db: impl PgExecutor<'_>, org_id: OrgId) -> Result<Option<(Org,
         SELECT key, name, created_at, suspended_at, signature_policy, sign_responses, frozen_at, freeze_reason,
                allowed_networks, network_policy, rate_limit, rate_burst,
                leak_policy, leak_grace_seconds,
-               (SELECT count(*) FROM (SELECT FROM users WHERE org_id = $1 LIMIT $2) AS first) AS "users!"
+               (SELECT count(*)
+                FROM (SELECT FROM users WHERE org_id = $1 ORDER BY created_at, user_id LIMIT $2) AS first) AS "users!"
         FROM orgs WHERE id = $1
         "#,
         org_id.0,

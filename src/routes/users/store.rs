@@ -122,7 +122,10 @@ pub async fn list_users(
     let rows = sqlx::query!(
         r#"
         SELECT counted.total AS "total!", entry.user_id AS "user_id?", entry.created_at AS "created_at?"
-        FROM (SELECT count(*) AS total FROM (SELECT FROM users WHERE org_id = $1 LIMIT $4) AS first) AS counted
+        -- Whoever counts users takes them as they were created, which is how the heap has them: in the order of their ids
+        -- each one's visibility is on another page of the map than the last one's.
+        FROM (SELECT count(*) AS total
+              FROM (SELECT FROM users WHERE org_id = $1 ORDER BY created_at, user_id LIMIT $4) AS first) AS counted
         LEFT JOIN (
             SELECT user_id, created_at FROM users WHERE org_id = $1 AND (created_at, user_id) > ($5, $6)
             ORDER BY created_at, user_id LIMIT $2 OFFSET $3

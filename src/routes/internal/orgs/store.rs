@@ -169,7 +169,8 @@ pub async fn list(
         rows
     } else {
         let listed = list!(
-            users = "(SELECT count(*) FROM (SELECT FROM users u WHERE u.org_id = o.id LIMIT $7) AS first)",
+            users = "(SELECT count(*) FROM (SELECT FROM users u WHERE u.org_id = o.id
+                      ORDER BY u.created_at, u.user_id LIMIT $7) AS first)",
             queues = "(SELECT count(*) FROM event_queues q WHERE q.org_id = o.id)",
             only,
             search,
@@ -200,7 +201,8 @@ pub async fn list(
 async fn count_at_its_worker(db: &Db, org_id: OrgId) -> Result<(i64, i64), sqlx::Error> {
     let counted = sqlx::query!(
         r#"
-        SELECT (SELECT count(*) FROM (SELECT FROM users u WHERE u.org_id = $1 LIMIT $2) AS first) AS "users!",
+        SELECT (SELECT count(*)
+                FROM (SELECT FROM users u WHERE u.org_id = $1 ORDER BY u.created_at, u.user_id LIMIT $2) AS first) AS "users!",
                (SELECT count(*) FROM event_queues q WHERE q.org_id = $1) AS "queues!"
         "#,
         org_id.0,
