@@ -33,6 +33,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -166,10 +167,11 @@ async fn unrouted(State(app): State<App>, request: Request, code: Code) -> ApiEr
 }
 
 fn edged(app: &App, listener: Listener, router: Router<App>) -> Router {
-    router
-        .layer(CatchPanicLayer::custom(panicked))
+    // Both as one: axum boxes what a layer wraps, and copies the boxes for every request.
+    let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(Edge { app: app.clone(), listener }, edge::wrap))
-        .with_state(app.clone())
+        .layer(CatchPanicLayer::custom(panicked));
+    router.layer(layers).with_state(app.clone())
 }
 
 /// A panic is one request's 500. Its message goes to the log only.

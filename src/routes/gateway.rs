@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, HeaderValue};
-use axum::http::{HeaderMap, Response};
+use axum::http::Response;
 use axum::routing::any;
 use chrono::{DateTime, Utc};
 
@@ -29,8 +29,8 @@ pub fn routes() -> Router<App> {
 
 /// Everything but the key is the client's, and ignored. So is the client's address: a gateway remembers the answer by
 /// the key, and would refuse all who have it from everywhere. Networks are judged where the request arrives.
-async fn verify(State(app): State<App>, headers: HeaderMap) -> Result<Response<Body>, ApiError> {
-    let key = app.identity.sent_key(&headers).await?;
+async fn verify(State(app): State<App>, request: Request) -> Result<Response<Body>, ApiError> {
+    let key = app.identity.sent_key(&request.into_parts().0.headers).await?;
     match app.identity.verify(&key).await.map_err(ApiError::unavailable)? {
         Verdict::Live(record, org) => {
             let mut response = allow(&record, app.clock.now(), app.config.gateway_cache_seconds);
