@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, HeaderValue};
 use axum::http::Response;
+use axum::http::header::{CACHE_CONTROL, HeaderValue};
 use axum::routing::any;
 use chrono::{DateTime, Utc};
 

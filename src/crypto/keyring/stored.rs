@@ -37,8 +37,7 @@ pub(super) async fn generations(
     let mut found: HashMap<String, Vec<Generation>> = HashMap::new();
     for row in rows {
         let secret = master.open(&associated_data::service_key(&row.name), &row.sealed)?;
-        let generation = Generation { number: row.number, since: row.created_at, secret };
-        found.entry(row.family).or_default().push(generation);
+        found.entry(row.family).or_default().push(Generation::new(row.number, row.created_at, secret));
     }
     let all = FAMILIES.map(|family| found.remove(family).unwrap_or_default());
     Ok(if all.iter().any(Vec::is_empty) { None } else { Some(all) })
