@@ -3,6 +3,9 @@
 //! and not on the one that takes over. Nobody may be told that it is done, so a statement with that warning has failed,
 //! like one whose connection broke: what became of it is not known (docs/reliability.md).
 //!
+//! The coordinator of a distributed database does likewise where a worker fails in the commit itself, and passes a
+//! worker's own warning on as a message for whoever debugs, which is why the service's sessions there ask for those.
+//!
 //! sqlx gives a warning to nobody but the log, in the thread that reads it from the connection. So this listens there.
 
 use std::cell::Cell;
@@ -17,8 +20,13 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// The target of sqlx's lines about such messages.
 const TARGET: &str = "sqlx::postgres::notice";
-/// Part of the warning, in English: it has no SQLSTATE of its own (docs/operations.md says `lc_messages`).
-const UNCONFIRMED: &str = "synchronous replication";
+/// How warnings of that kind begin, in English: they have no SQLSTATE of their own (docs/operations.md says
+/// `lc_messages`). The last is Citus's.
+const UNCONFIRMED: [&str; 3] = [
+    "canceling wait for synchronous replication",
+    "canceling the wait for synchronous replication",
+    "failed to commit transaction on ",
+];
 
 thread_local! {
     /// Whether the statement that is polled in this thread was told so.
@@ -27,7 +35,7 @@ thread_local! {
 
 /// A commit that no standby confirmed.
 #[derive(Debug, thiserror::Error)]
-#[error("the commit was not confirmed by a synchronous standby: it may be lost if that takes over")]
+#[error("the commit was not confirmed by a synchronous standby, or by a worker: it may be lost")]
 pub struct Unconfirmed;
 
 /// Returns `true` if nobody knows whether what was committed stays.
@@ -57,7 +65,7 @@ pub fn listening<S>() -> impl Layer<S>
 where
     S: tracing::Subscriber + for<'span> LookupSpan<'span>,
 {
-    Listening.with_filter(Targets::new().with_target(TARGET, LevelFilter::WARN))
+    Listening.with_filter(Targets::new().with_target(TARGET, LevelFilter::DEBUG))
 }
 
 struct Listening;
@@ -77,8 +85,13 @@ struct Line {
 }
 
 impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.is_unconfirmed |=
+            field.name() == "message" && UNCONFIRMED.iter().any(|begin| value.starts_with(begin));
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.is_unconfirmed |= field.name() == "message" && format!("{value:?}").contains(UNCONFIRMED);
+        self.record_str(field, &format!("{value:?}"));
     }
 }
 
@@ -89,6 +102,8 @@ mod tests {
     use super::*;
 
     const CANCELLED: &str = "canceling wait for synchronous replication due to user request";
+
+    const WORKER_FAILED: &str = "failed to commit transaction on 10.0.0.2:5432";
 
     async fn told(message: &str) -> Result<u32, Error> {
         let said = tracing_subscriber::registry().with(listening());
@@ -105,6 +120,8 @@ mod tests {
     #[tokio::test]
     async fn a_commit_that_no_standby_confirmed_has_failed() {
         assert!(is_unconfirmed(&told(CANCELLED).await.unwrap_err()));
+        assert!(is_unconfirmed(&told(WORKER_FAILED).await.unwrap_err()));
+        assert_eq!(told("Plan 7 query: SELECT 'failed to commit transaction on '").await.unwrap(), 1);
         assert_eq!(told("database \"x\" must be vacuumed within 39985967 transactions").await.unwrap(), 1);
     }
 

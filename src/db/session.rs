@@ -109,6 +109,9 @@ pub async fn set_up(connection: &mut PgConnection, purpose: Purpose) -> Result<b
              -- Last of what is said of it: which worker a statement is for, its parameters tell.
              SELECT 'plan_cache_mode', 'force_custom_plan' FROM pg_catalog.pg_extension WHERE extname = 'citus'
              UNION ALL
+             -- As such it passes a worker's warning on that no standby confirmed a commit (`super::notices`).
+             SELECT 'client_min_messages', 'debug1' FROM pg_catalog.pg_extension WHERE extname = 'citus'
+             UNION ALL
              SELECT name, 'off' FROM pg_catalog.pg_settings
              WHERE name = 'default_transaction_read_only' AND source IN ('database', 'user', 'database user')
          ) AS wanted (name, value)

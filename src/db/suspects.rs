@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use sqlx::Error;
 
+use super::distribution::is_worker_away;
+
 /// The time after a suspicion in which new connections are suspect too: they may have reached the
 /// same server. It also bounds how often a server that stays that way is connected to anew.
 const LASTING: Duration = Duration::from_millis(250);
@@ -35,9 +37,10 @@ impl SuspectConnections {
         }
     }
 
-    /// Suspects the connections so far if that is what an error is about.
+    /// Suspects the connections so far if that is what an error is about. A worker that is away says nothing of the
+    /// coordinator.
     pub fn observe(&self, error: &Error) {
-        if is_about_the_connection(error) {
+        if is_about_the_connection(error) && !is_worker_away(error) {
             self.suspect_all();
         }
     }

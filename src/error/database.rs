@@ -2,6 +2,7 @@
 
 use super::{ApiError, Code};
 use crate::db::batch::BatchError;
+use crate::db::distribution::is_worker_away;
 use crate::db::is_over_share;
 use crate::db::notices::is_unconfirmed;
 use crate::db::suspects::{DatabaseFailure, is_about_the_connection};
@@ -42,6 +43,7 @@ impl DatabaseFailure for ApiError {
 fn is_away(error: &sqlx::Error) -> bool {
     is_about_the_connection(error)
         || is_unconfirmed(error)
+        || is_worker_away(error)
         || matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
 }
 
@@ -56,7 +58,7 @@ pub fn is_transient(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed
         // A connection that breaks in mid-message is reported as a protocol error.
         | sqlx::Error::Protocol(_) => true,
-        error if is_over_share(error) || is_unconfirmed(error) => true,
+        error if is_over_share(error) || is_unconfirmed(error) || is_worker_away(error) => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|state| is_transient_state(&state)),
         _ => false,
     }

@@ -20,16 +20,33 @@ const KEY: &str = "order-7-0123456789abcdef";
 const USERS: &str = "/v1/users";
 const ROTATE: &str = "/v1/auth/tenant-key/rotate";
 /// What the server says where its wait for a synchronous standby was cancelled, here at the end of each transaction.
-const NOBODY_CONFIRMS: &str = "
-    CREATE FUNCTION unconfirmed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        RAISE WARNING 'canceling wait for synchronous replication due to user request';
-        RETURN NULL;
-    END $$;
-    CREATE CONSTRAINT TRIGGER unconfirmed AFTER INSERT ON users DEFERRABLE INITIALLY DEFERRED
-        FOR EACH ROW EXECUTE FUNCTION unconfirmed();
-    CREATE CONSTRAINT TRIGGER unconfirmed AFTER INSERT ON tenant_keys DEFERRABLE INITIALLY DEFERRED
-        FOR EACH ROW EXECUTE FUNCTION unconfirmed();";
-const STANDBY_IS_BACK: &str = "DROP TRIGGER unconfirmed ON users; DROP TRIGGER unconfirmed ON tenant_keys;";
+/// One by one: a distributed database hands each on to its workers.
+const NOBODY_CONFIRMS: [&str; 3] = [
+    "CREATE FUNCTION unconfirmed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+         RAISE WARNING 'canceling wait for synchronous replication due to user request';
+         RETURN NULL;
+     END $$",
+    "CREATE CONSTRAINT TRIGGER unconfirmed AFTER INSERT ON users DEFERRABLE INITIALLY DEFERRED
+         FOR EACH ROW EXECUTE FUNCTION unconfirmed()",
+    "CREATE CONSTRAINT TRIGGER unconfirmed AFTER INSERT ON tenant_keys DEFERRABLE INITIALLY DEFERRED
+         FOR EACH ROW EXECUTE FUNCTION unconfirmed()",
+];
+const STANDBY_IS_BACK: [&str; 2] =
+    ["DROP TRIGGER unconfirmed ON users", "DROP TRIGGER unconfirmed ON tenant_keys"];
+/// Whatever writes an event of a user fails as its transaction ends.
+const NO_COMMIT: [&str; 2] = [
+    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+         RAISE EXCEPTION 'not now' USING ERRCODE = 'serialization_failure';
+     END $$",
+    "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED
+         FOR EACH ROW EXECUTE FUNCTION refuse()",
+];
+
+async fn run(app: &TestApp, statements: &[&str]) {
+    for statement in statements {
+        app.database.execute(statement).await;
+    }
+}
 
 #[tokio::test]
 async fn what_no_standby_confirmed_is_not_acknowledged() {
@@ -39,7 +56,7 @@ async fn what_no_standby_confirmed_is_not_acknowledged() {
     acme.mint().await;
     let again = acme.with("idempotency-key", KEY);
     let [alone, kept, line] = [1, 2, 3].map(|n| json!({"user_id": Uuid::from_u128(n)}));
-    app.database.execute(NOBODY_CONFIRMS).await;
+    run(&app, &NOBODY_CONFIRMS).await;
 
     assert_eq!(acme.post(USERS, alone.clone()).await.expect(503).header("retry-after"), Some("5"));
     again.post(USERS, kept.clone()).await.expect(503);
@@ -49,11 +66,34 @@ async fn what_no_standby_confirmed_is_not_acknowledged() {
         crate::support::request("POST", "/v1/users/bulk").header("content-type", "application/x-ndjson");
     assert!(acme.send(bulk, line.to_string()).await.expect(200).text().contains("\"failed\""));
 
-    app.database.execute(STANDBY_IS_BACK).await;
+    run(&app, &STANDBY_IS_BACK).await;
     acme.post(USERS, alone).await.expect(409);
     assert_eq!(again.post(USERS, kept).await.expect(201).header("idempotent-replayed"), Some("true"));
     let rotated = again.post(ROTATE, json!({"grace_period_seconds": 0})).await.expect(200);
     assert_eq!(rotated.header("idempotent-replayed"), Some("true"));
+}
+
+#[tokio::test]
+async fn what_fails_as_it_is_committed_is_not_acknowledged() {
+    // Of a distributed database's worker, the coordinator tells by a warning alone.
+    let _ = tracing_subscriber::registry().with(notices::listening()).try_init();
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let again = acme.with("idempotency-key", KEY);
+    let [ada, alone, kept] = [1, 2, 3].map(|n| json!({"user_id": Uuid::from_u128(n), "first_name": "Ada"}));
+    let hers = format!("{USERS}/{}", Uuid::from_u128(1));
+    acme.post(USERS, ada.clone()).await.expect(201);
+    run(&app, &NO_COMMIT).await;
+
+    acme.post(USERS, alone.clone()).await.expect(503);
+    again.post(USERS, kept.clone()).await.expect(503);
+    acme.patch(&hers, json!({"first_name": "Eve"})).await.expect(503);
+    acme.delete(&hers).await.expect(503);
+
+    run(&app, &["DROP TRIGGER refuse ON events"]).await;
+    assert_eq!(acme.get(&hers).await.expect(200).json()["data"]["profile"]["first_name"], "Ada");
+    acme.post(USERS, alone).await.expect(201);
+    again.post(USERS, kept).await.expect(201);
 }
 
 /// A proxy before the database that accepts, and hangs up for as long as it has no primary to lead to.

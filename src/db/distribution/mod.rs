@@ -9,8 +9,8 @@ mod tables;
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _};
 
-pub use self::errors::{is_worker_away, violated};
-pub use self::shards::by_shard;
+pub use self::errors::{is_worker_away, or_nothing, violated};
+pub use self::shards::{ask_each_part, by_shard};
 pub use self::slices::{ORGS, slice_by_slice};
 pub use self::tables::{Placement, TABLES, TablePlace};
 use super::Db;
@@ -131,10 +131,14 @@ impl Db {
         }
         // Nobody waits for another's question, which may be one of his own that he does not drive any more.
         let mut connection = self.lookups.acquire().await?;
-        let is_distributed = has_extension(&mut connection).await?
-            && found(&mut connection, FIRST).await? == Some(Placement::ByOrg);
+        let is_distributed = is_distributed(&mut connection).await?;
         Ok(*self.distributed.get_or_init(|| is_distributed))
     }
+}
+
+/// Returns `true` if the tables are distributed now.
+pub(super) async fn is_distributed(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    Ok(has_extension(connection).await? && found(connection, FIRST).await? == Some(Placement::ByOrg))
 }
 
 async fn has_extension(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {

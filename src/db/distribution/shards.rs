@@ -38,3 +38,20 @@ async fn shards_of(db: impl PgExecutor<'_>, orgs: Vec<Uuid>) -> Result<HashMap<U
     let shards = sqlx::query_scalar(shards).bind(&orgs).fetch_all(db).await?;
     Ok(orgs.into_iter().zip(shards).collect())
 }
+
+/// Asks the workers that can be reached one thing of each of their parts of two tables, which `command` calls `%1$s` and
+/// `%2$s`: each answers with one text. It connects anew for each part, so it is for when a worker is away, since a
+/// statement about all of a table then has no answer at all.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn ask_each_part(
+    db: impl PgExecutor<'_>,
+    [first, second]: [&str; 2],
+    command: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    let asked =
+        "SELECT result FROM run_command_on_colocated_placements($1::text::regclass, $2::text::regclass, $3)
+                 WHERE success";
+    sqlx::query_scalar(asked).bind(first).bind(second).bind(command).fetch_all(db).await
+}
