@@ -1,4 +1,4 @@
-//! Creating users in a distributed database, in two statements of one transaction. Citus hands what one part of a
+//! Changes of users in a distributed database, in two statements of one transaction. Citus hands what one part of a
 //! statement returns to every worker, and so all of them would take part; two statements are their orgs' workers' alone.
 
 use std::collections::HashSet;
@@ -7,11 +7,13 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection, PgExecutor};
 use uuid::Uuid;
 
+use super::input::UpdateUser;
 use super::inserts::is_missing_org;
-use super::store::{InsertOutcome, NewUser};
+use super::store::{self, InsertOutcome, NewUser, UserKey};
 use crate::db::Db;
 use crate::db::distribution::is_worker_away;
-use crate::events::{Draft, EventType, Stream};
+use crate::events::{Draft, EventType};
+use crate::request_id::TraceContext;
 
 /// Users as columns, each with its event.
 struct Columns {
@@ -42,9 +44,11 @@ impl Columns {
     /// Inserts them; gives the outcome of each.
     async fn insert(self, tx: &mut PgConnection) -> Result<Vec<InsertOutcome>, sqlx::Error> {
         let created = self.insert_users(&mut *tx).await?;
-        if !created.is_empty() {
-            self.insert_events(tx, &created).await?;
-        }
+        let users = self.ids.iter().zip(self.org_ids.iter().zip(&self.events));
+        let told = users.filter(|(id, _)| created.contains(id));
+        let told: Vec<_> =
+            told.map(|(_, (org_id, event))| Told { org_id: *org_id, event, version: 1 }).collect();
+        tell(tx, &told).await?;
         let outcome = |id| if created.contains(id) { InsertOutcome::Created } else { InsertOutcome::Exists };
         Ok(self.ids.iter().map(outcome).collect())
     }
@@ -72,30 +76,74 @@ impl Columns {
         );
         Ok(created.fetch_all(db).await?.into_iter().collect())
     }
+}
 
-    async fn insert_events(
-        &self,
-        db: impl PgExecutor<'_>,
-        created: &HashSet<Uuid>,
-    ) -> Result<(), sqlx::Error> {
-        let told = self.ids.iter().zip(self.org_ids.iter().zip(&self.events));
-        let told: Vec<_> = told.filter(|(id, _)| created.contains(id)).map(|(_, event)| event).collect();
-        sqlx::query!(
-            "INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at, traceparent)
-             SELECT n.org_id, n.id, $5::text, $6::text, n.body, $7::timestamptz, $7::timestamptz, n.traceparent
-             FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS n (org_id, id, body, traceparent)",
-            &told.iter().map(|(org_id, _)| **org_id).collect::<Vec<_>>(),
-            &told.iter().map(|(_, event)| event.id).collect::<Vec<_>>(),
-            &told.iter().map(|(_, event)| event.body(1)).collect::<Vec<_>>(),
-            &told.iter().map(|(_, event)| event.traceparent.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
-            Stream::Users.name(),
-            EventType::UserCreated.name(),
-            told.first().map_or(self.now, |(_, event)| event.at),
-        )
-        .execute(db)
-        .await?;
-        Ok(())
-    }
+/// An event of a user.
+struct Told<'e> {
+    org_id: Uuid,
+    event: &'e Draft,
+    /// The user's.
+    version: i64,
+}
+
+/// Writes events of one kind and moment.
+async fn tell(db: impl PgExecutor<'_>, told: &[Told<'_>]) -> Result<(), sqlx::Error> {
+    let Some(Told { event: Draft { kind, at, .. }, .. }) = told.first() else { return Ok(()) };
+    sqlx::query!(
+        "INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at, traceparent)
+         SELECT n.org_id, n.id, $5::text, $6::text, n.body, $7::timestamptz, $7::timestamptz, n.traceparent
+         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS n (org_id, id, body, traceparent)",
+        &told.iter().map(|it| it.org_id).collect::<Vec<_>>(),
+        &told.iter().map(|it| it.event.id).collect::<Vec<_>>(),
+        &told.iter().map(|it| it.event.body(it.version)).collect::<Vec<_>>(),
+        &told.iter().map(|it| it.event.traceparent.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
+        kind.stream().name(),
+        kind.name(),
+        at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// [`store::update_user`] in a transaction.
+pub async fn update_user(
+    db: &Db,
+    key: UserKey,
+    now: DateTime<Utc>,
+    trace: Option<TraceContext>,
+    changes: UpdateUser,
+) -> Result<bool, sqlx::Error> {
+    db.transaction(async move |mut tx| {
+        if changes.is_empty() {
+            let found = store::find_users_by_shard(&mut tx, &[key]).await?;
+            return Ok(found.iter().any(Option::is_some));
+        }
+        let changed = store::update_alone(&mut *tx, key, now, &changes).await?;
+        let Some(version) = changed else { return Ok(false) };
+        let event = key.event(EventType::UserUpdated, now, trace);
+        tell(&mut *tx, &[Told { org_id: key.org_id.0, event: &event, version }]).await?;
+        tx.commit().await?;
+        Ok(true)
+    })
+    .await
+}
+
+/// [`store::delete_user`] in a transaction.
+pub async fn delete_user(
+    db: &Db,
+    key: UserKey,
+    now: DateTime<Utc>,
+    trace: Option<TraceContext>,
+) -> Result<bool, sqlx::Error> {
+    db.transaction(async move |mut tx| {
+        let Some(version) = store::delete_alone(&mut *tx, key).await? else { return Ok(false) };
+        let event = key.event(EventType::UserDeleted, now, trace);
+        tell(&mut *tx, &[Told { org_id: key.org_id.0, event: &event, version: version + 1 }]).await?;
+        tx.commit().await?;
+        Ok(true)
+    })
+    .await
 }
 
 /// Inserts a slice in a transaction that does more.

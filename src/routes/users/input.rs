@@ -84,6 +84,14 @@ pub struct UpdateUser {
     pub email: Patch<String>,
 }
 
+impl UpdateUser {
+    /// Nothing is to be changed.
+    pub fn is_empty(&self) -> bool {
+        let Self { first_name, last_name, email } = self;
+        ![first_name, last_name, email].into_iter().any(Patch::is_change)
+    }
+}
+
 impl Input for UpdateUser {
     const BODY: Body = Body::Optional;
 

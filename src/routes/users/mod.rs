@@ -160,7 +160,12 @@ async fn update_user(
     Valid((UserPath { user_id }, changes)): Valid<(UserPath, UpdateUser)>,
 ) -> Result<StatusCode, ApiError> {
     let wanted = wanted(&app, caller, user_id).await?;
-    let found = store::update_user(&app.db.pool, wanted, app.clock.now(), trace, &changes).await?;
+    let (db, now) = (&app.db, app.clock.now());
+    let found = if db.is_distributed().await? {
+        by_worker::update_user(db, wanted, now, trace, changes).await?
+    } else {
+        store::update_user(&db.pool, wanted, now, trace, &changes).await?
+    };
     done(&app, caller, found)
 }
 
@@ -182,7 +187,12 @@ async fn delete_user(
     Valid(UserPath { user_id }): Valid<UserPath>,
 ) -> Result<StatusCode, ApiError> {
     let wanted = wanted(&app, caller, user_id).await?;
-    let found = store::delete_user(&app.db.pool, wanted, app.clock.now(), trace).await?;
+    let (db, now) = (&app.db, app.clock.now());
+    let found = if db.is_distributed().await? {
+        by_worker::delete_user(db, wanted, now, trace).await?
+    } else {
+        store::delete_user(&db.pool, wanted, now, trace).await?
+    };
     done(&app, caller, found)
 }
 

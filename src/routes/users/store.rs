@@ -45,6 +45,13 @@ pub struct UserKey {
     pub created_at: Option<DateTime<Utc>>,
 }
 
+impl UserKey {
+    /// What becomes of the row, as an event.
+    pub fn event(&self, kind: EventType, now: DateTime<Utc>, trace: Option<TraceContext>) -> Draft {
+        Draft::new(self.org_id, kind, &Subject::User { user_id: self.user_id }, now).traced(trace)
+    }
+}
+
 /// The outcome of one row of a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InsertOutcome {
@@ -212,6 +219,38 @@ pub async fn find_users_by_shard(
     Ok(found)
 }
 
+/// The change of [`update_user`], alone or as the first part of a statement, with the values of the rest.
+macro_rules! update_user {
+    (before = $before:tt, after = $after:tt, $key:expr, $now:expr, $changes:expr $(, $value:expr)*) => {{
+        let UpdateUser { first_name, last_name, email } = $changes;
+        sqlx::query!(
+            $before
+                + r#"
+            UPDATE users
+            SET first_name = CASE WHEN $3 THEN $4 ELSE first_name END,
+                last_name = CASE WHEN $5 THEN $6 ELSE last_name END,
+                email = CASE WHEN $7 THEN $8 ELSE email END,
+                updated_at = $9,
+                version = version + 1
+            WHERE org_id = $1 AND user_id = $2 AND ($10::timestamptz IS NULL OR created_at = $10)
+                AND ($3 OR $5 OR $7)
+            RETURNING version"#
+                + $after,
+            $key.org_id.0,
+            $key.user_id,
+            first_name.is_change(),
+            first_name.value(),
+            last_name.is_change(),
+            last_name.value(),
+            email.is_change(),
+            email.value(),
+            $now,
+            $key.created_at,
+            $($value),*
+        )
+    }};
+}
+
 /// Changes a profile; `false` if there is no such user. An empty set of changes leaves
 /// `updated_at` alone.
 pub async fn update_user(
@@ -221,49 +260,57 @@ pub async fn update_user(
     trace: Option<TraceContext>,
     changes: &UpdateUser,
 ) -> Result<bool, sqlx::Error> {
-    let UserKey { org_id, user_id, created_at } = key;
-    let UpdateUser { first_name, last_name, email } = changes;
-    let event = Draft::new(org_id, EventType::UserUpdated, &Subject::User { user_id }, now).traced(trace);
-    let found = sqlx::query!(
-        r#"
-        WITH changed AS (
-            UPDATE users
-            SET first_name = CASE WHEN $3 THEN $4 ELSE first_name END,
-                last_name = CASE WHEN $5 THEN $6 ELSE last_name END,
-                email = CASE WHEN $7 THEN $8 ELSE email END,
-                updated_at = $9,
-                version = version + 1
-            WHERE org_id = $1 AND user_id = $2 AND ($16::timestamptz IS NULL OR created_at = $16)
-                AND ($3 OR $5 OR $7)
-            RETURNING version
+    let event = key.event(EventType::UserUpdated, now, trace);
+    let found = update_user!(
+        before = "WITH changed AS (",
+        after = r#"
         ),
         told AS (
             INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at, traceparent)
-            SELECT $1, $10, $11, $12, $13 || version || $14, $15, $15, $17 FROM changed
+            SELECT $1, $11, $12, $13, $14 || version || $15, $16, $16, $17 FROM changed
         )
-        SELECT FROM users WHERE org_id = $1 AND user_id = $2 AND ($16::timestamptz IS NULL OR created_at = $16)
+        SELECT FROM users WHERE org_id = $1 AND user_id = $2 AND ($10::timestamptz IS NULL OR created_at = $10)
         "#,
-        org_id.0,
-        user_id,
-        first_name.is_change(),
-        first_name.value(),
-        last_name.is_change(),
-        last_name.value(),
-        email.is_change(),
-        email.value(),
+        key,
         now,
+        changes,
         event.id,
         event.kind.stream().name(),
         event.kind.name(),
         event.head,
         Draft::TAIL,
         event.at,
-        created_at,
-        event.traceparent,
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(found.is_some())
+        event.traceparent
+    );
+    Ok(found.fetch_optional(db).await?.is_some())
+}
+
+/// [`update_user`] without its event; gives the user's new version, if it was changed.
+pub async fn update_alone(
+    db: impl PgExecutor<'_>,
+    key: UserKey,
+    now: DateTime<Utc>,
+    changes: &UpdateUser,
+) -> Result<Option<i64>, sqlx::Error> {
+    let changed = update_user!(before = "", after = "", key, now, changes).fetch_optional(db).await?;
+    Ok(changed.map(|user| user.version))
+}
+
+/// The deletion of [`delete_user`], alone or as the first part of a statement, with the values of the rest.
+macro_rules! delete_user {
+    (before = $before:tt, after = $after:tt, $key:expr $(, $value:expr)*) => {
+        sqlx::query!(
+            $before
+                + r#"
+            DELETE FROM users WHERE org_id = $1 AND user_id = $2 AND ($3::timestamptz IS NULL OR created_at = $3)
+            RETURNING version"#
+                + $after,
+            $key.org_id.0,
+            $key.user_id,
+            $key.created_at,
+            $($value),*
+        )
+    };
 }
 
 /// Purges a user; `false` if there is none.
@@ -273,30 +320,31 @@ pub async fn delete_user(
     now: DateTime<Utc>,
     trace: Option<TraceContext>,
 ) -> Result<bool, sqlx::Error> {
-    let UserKey { org_id, user_id, created_at } = key;
-    let event = Draft::new(org_id, EventType::UserDeleted, &Subject::User { user_id }, now).traced(trace);
-    let deleted = sqlx::query!(
-        "WITH gone AS (
-             DELETE FROM users WHERE org_id = $1 AND user_id = $2 AND ($9::timestamptz IS NULL OR created_at = $9)
-             RETURNING version
-         ),
-         told AS (
-             INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at, traceparent)
-             SELECT $1, $3, $4, $5, $6 || (version + 1) || $7, $8, $8, $10 FROM gone
-         )
-         SELECT FROM gone",
-        org_id.0,
-        user_id,
+    let event = key.event(EventType::UserDeleted, now, trace);
+    let deleted = delete_user!(
+        before = "WITH gone AS (",
+        after = r#"
+        ),
+        told AS (
+            INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at, traceparent)
+            SELECT $1, $4, $5, $6, $7 || (version + 1) || $8, $9, $9, $10 FROM gone
+        )
+        SELECT FROM gone
+        "#,
+        key,
         event.id,
         event.kind.stream().name(),
         event.kind.name(),
         event.head,
         Draft::TAIL,
         event.at,
-        created_at,
-        event.traceparent,
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(deleted.is_some())
+        event.traceparent
+    );
+    Ok(deleted.fetch_optional(db).await?.is_some())
+}
+
+/// [`delete_user`] without its event; gives the version that the user had, if there was one.
+pub async fn delete_alone(db: impl PgExecutor<'_>, key: UserKey) -> Result<Option<i64>, sqlx::Error> {
+    let deleted = delete_user!(before = "", after = "", key).fetch_optional(db).await?;
+    Ok(deleted.map(|user| user.version))
 }
