@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::QueueId;
-use crate::db::distribution::by_shard;
+use crate::db::distribution::{by_shard, or_nothing};
 
 /// Failures in a row from which on a queue is probed with one event at a time (contract 6).
 pub const DEAD_AFTER: i32 = 20;
@@ -181,7 +181,7 @@ pub async fn close(
                 events = " AND e.org_id = ANY ($1::uuid[])",
                 queues = " AND q.org_id = ANY ($1::uuid[])"
             );
-            closed.extend(of_shard.fetch_all(&mut *db).await?);
+            closed.extend(or_nothing(of_shard.fetch_all(&mut *db).await)?);
         }
     } else {
         closed.extend(close!(closings, events = "", queues = "").fetch_all(db).await?);
@@ -249,7 +249,7 @@ pub async fn note_health(
             locked = " WHERE q.org_id = ANY ($1::uuid[])",
             changed = " AND q.org_id = ANY ($1::uuid[])"
         );
-        of_shard.execute(&mut *db).await?;
+        or_nothing(of_shard.execute(&mut *db).await.map(drop))?;
     }
     Ok(())
 }

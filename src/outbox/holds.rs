@@ -4,12 +4,11 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::{QueueId, columns, shard_by_shard};
 use crate::db::Db;
-use crate::db::distribution::by_shard;
+use crate::db::distribution::{by_shard, or_nothing};
 use crate::ids::OrgId;
 
 /// The time for which a hold lasts without being renewed.
@@ -187,24 +186,38 @@ pub async fn hold(
     .await
 }
 
+/// The statement of [`registered`]; `of_shard` is what it says of the orgs besides.
+macro_rules! registered {
+    (of_shard = $scope:tt, $queues:expr) => {{
+        let (orgs, streams) = columns($queues);
+        let found = sqlx::query!(
+            r#"
+            SELECT q.org_id AS "org_id: OrgId", q.stream FROM event_queues q
+            JOIN unnest($1::uuid[], $2::text[]) AS asked (org_id, stream) USING (org_id, stream)
+            WHERE q.type <> 'poll'"#
+                + $scope,
+            &orgs,
+            &streams,
+        );
+        found.map(|row| QueueId { org_id: row.org_id, stream: row.stream.into() })
+    }};
+}
+
 /// Which of these are there, and deliver: whoever fetches is not delivered to.
 pub async fn registered<'q>(
-    db: impl PgExecutor<'_>,
+    db: &Db,
     queues: impl Iterator<Item = &'q QueueId>,
 ) -> Result<HashSet<QueueId>, sqlx::Error> {
-    let (orgs, streams) = columns(queues);
-    let rows = sqlx::query!(
-        r#"
-        SELECT q.org_id AS "org_id: OrgId", q.stream FROM event_queues q
-        JOIN unnest($1::uuid[], $2::text[]) AS asked (org_id, stream) USING (org_id, stream)
-        WHERE q.type <> 'poll'
-        "#,
-        &orgs,
-        &streams,
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(rows.into_iter().map(|row| QueueId { org_id: row.org_id, stream: row.stream.into() }).collect())
+    if !db.is_distributed().await? {
+        let rows = registered!(of_shard = "", queues).fetch_all(&db.pool).await?;
+        return Ok(rows.into_iter().collect());
+    }
+    let mut there = HashSet::new();
+    for queues in by_shard(&db.pool, queues, |queue| queue.org_id).await? {
+        let of_shard = registered!(of_shard = " AND q.org_id = ANY ($1::uuid[])", queues);
+        there.extend(or_nothing(of_shard.fetch_all(&db.pool).await)?);
+    }
+    Ok(there)
 }
 
 /// The statement of [`renew`]; `of_shard` is what it says of the orgs besides.
@@ -249,7 +262,7 @@ pub async fn renew(
     let mut renewed = Vec::with_capacity(queues.len());
     for queues in by_shard(&db.pool, queues, |queue| queue.org_id).await? {
         let of_shard = renew!(of_shard = " AND q.org_id = ANY ($2::uuid[])", holder, queues, until);
-        renewed.extend(of_shard.fetch_all(&db.pool).await?);
+        renewed.extend(or_nothing(of_shard.fetch_all(&db.pool).await)?);
     }
     Ok(renewed)
 }
@@ -276,14 +289,14 @@ macro_rules! release {
     }};
 }
 
-/// Gives queues back: whoever comes may hold them.
+/// Gives queues back: whoever comes may hold them. Those of a worker that is away are free when their lease ends.
 pub async fn release(db: &Db, holder: Uuid, queues: &[QueueId]) -> Result<(), sqlx::Error> {
     if !db.is_distributed().await? {
         return release!(of_shard = "", holder, queues).execute(&db.pool).await.map(drop);
     }
     for queues in by_shard(&db.pool, queues, |queue| queue.org_id).await? {
         let of_shard = release!(of_shard = " AND q.org_id = ANY ($2::uuid[])", holder, queues);
-        of_shard.execute(&db.pool).await?;
+        or_nothing(of_shard.execute(&db.pool).await.map(drop))?;
     }
     Ok(())
 }

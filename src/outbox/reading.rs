@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{AT_ONCE, QueueId, columns};
 use crate::db::Db;
-use crate::db::distribution::by_shard;
+use crate::db::distribution::{by_shard, or_nothing};
 use crate::ids::OrgId;
 
 /// An event to deliver.
@@ -194,7 +194,8 @@ async fn read_shard(
         events = " AND e.org_id = ANY ($1::uuid[])",
         queues = " AND q.org_id = ANY ($1::uuid[])"
     );
-    let answers = answered(questions, rows.fetch_all(&db.pool).await?);
+    // Of a worker that is away: as if they were not ours, until it is back.
+    let answers = answered(questions, or_nothing(rows.fetch_all(&db.pool).await)?);
     Ok(places.into_iter().zip(answers).collect())
 }
 
@@ -293,5 +294,5 @@ pub async fn passed(db: &Db, queues: &[(QueueId, (i64, i64))]) -> Result<Vec<Pas
 }
 
 async fn passed_of_shard(db: &Db, queues: &[&(QueueId, (i64, i64))]) -> Result<Vec<PassedRow>, sqlx::Error> {
-    passed!(queues, events = " AND e.org_id = ANY ($1::uuid[])").fetch_all(&db.pool).await
+    or_nothing(passed!(queues, events = " AND e.org_id = ANY ($1::uuid[])").fetch_all(&db.pool).await)
 }

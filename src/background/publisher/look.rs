@@ -73,7 +73,7 @@ impl Look {
             let held = holds::hold(db, holder, now, search).await?;
             found.searched_for = began.elapsed();
             if search.others_after.is_none() && held.len() < search.known.len() {
-                let registered = holds::registered(&db.pool, search.named()).await?;
+                let registered = holds::registered(db, search.named()).await?;
                 let is_absent = |queue: &&QueueId| !registered.contains(*queue);
                 found.absent = search.named().filter(is_absent).cloned().collect();
             }

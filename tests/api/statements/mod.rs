@@ -80,7 +80,7 @@ const ACROSS_ORGS: &[(&str, &str, &str)] = &[
     ("event_queues", "FROM event_queues WHERE expires_at <= $1", "announces ends of all orgs"),
     ("event_queues", "gap AS MATERIALIZED (", "the publisher serves all orgs"),
     ("events", "gap AS MATERIALIZED (", "it learns which orgs have events that wait; it takes none"),
-    ("event_queues", "AND ($2 OR q.org_id = ANY ($3::uuid[]))", "the same, of a distributed database"),
+    ("event_queues", "WHERE $2 OR (q.org_id, q.stream) IN", "the same, of a distributed database"),
     (
         "event_queues",
         "FROM event_queues WHERE is_woken",
