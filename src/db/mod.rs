@@ -9,6 +9,7 @@ pub mod change_feed;
 pub mod connect;
 pub mod distribution;
 mod looks;
+pub mod migrating;
 pub mod news;
 pub mod notices;
 pub mod pool;
@@ -126,7 +127,15 @@ impl Db {
     /// When the database cannot be reached, or a migration fails or was edited after it ran.
     pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
         let direct = self.direct();
-        let outcome = MIGRATIONS.run(&direct).await;
+        let outcome = async {
+            #[expect(clippy::disallowed_methods, reason = "a pool of one, for nobody else")]
+            let mut connection = direct.acquire().await?;
+            if distribution::is_distributed(&mut connection).await? {
+                return migrating::one_by_one(&MIGRATIONS).run(&mut *connection).await;
+            }
+            MIGRATIONS.run(&mut *connection).await
+        };
+        let outcome = outcome.await;
         direct.close().await;
         outcome
     }

@@ -1,10 +1,13 @@
 //! The catalogue of the migrated database, held to the rules of the house (architecture 3).
 
-use partner_api::db::distribution::{Placement, TABLES};
-use sqlx::PgConnection;
-use sqlx::Row as _;
+use partner_api::db::distribution::{Placement, TABLES, violated};
+use partner_api::db::migrating;
+use serde_json::json;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{PgConnection, Row as _, SqlSafeStr as _};
+use uuid::Uuid;
 
-use crate::support::Database;
+use crate::support::{Database, TestApp};
 
 /// Tables that hold no tenant's rows, and why.
 const NOT_OF_A_TENANT: &[(&str, &str)] = &[
@@ -188,6 +191,46 @@ async fn migrating_twice_changes_nothing() {
     assert_eq!(db.pending_migrations().await.unwrap(), 0);
     db.migrate().await.expect("a second time there is nothing to do");
     db.close().await;
+}
+
+/// What a migration to come may hold.
+const TO_COME: &str = "-- Why; as ever.
+    ALTER TABLE users ADD COLUMN weight integer NOT NULL DEFAULT 7;
+    ALTER TABLE users ADD CONSTRAINT users_weight_positive CHECK (weight > 0);
+    CREATE INDEX users_by_weight ON users (org_id, weight);
+    ALTER TABLE tenant_keys ADD COLUMN weight integer NOT NULL DEFAULT 7;
+    CREATE TABLE parcels (
+        org_id uuid NOT NULL CONSTRAINT parcels_org_id_fkey REFERENCES orgs (id) ON DELETE CASCADE,
+        id uuid NOT NULL,
+        CONSTRAINT parcels_pkey PRIMARY KEY (org_id, id)
+    );
+    UPDATE users SET weight = 8;";
+
+#[tokio::test]
+async fn a_migration_to_come_is_applied_statement_by_statement_where_tables_are_distributed() {
+    let app = TestApp::new().await;
+    let acme = app.org("acme").await;
+    let user = json!({"user_id": Uuid::from_u128(1)});
+    acme.post("/v1/users", user).await.expect(201);
+    let to_come = Migration::new(
+        30_000_101_000_000,
+        "to come".into(),
+        MigrationType::Simple,
+        TO_COME.into_sql_str(),
+        false,
+    );
+    let to_come = Migrator { migrations: vec![to_come].into(), ignore_missing: true, ..Migrator::DEFAULT };
+    let mut database = app.database.connect().await;
+    migrating::one_by_one(&to_come).run(&mut database).await.expect("it is applied");
+    to_come.run(&mut database).await.expect("it is the same one, and there already");
+    let weights: Vec<i32> =
+        sqlx::query_scalar("SELECT weight FROM users").fetch_all(&mut database).await.expect("a column");
+    assert_eq!(weights, [8]);
+    let too_light = sqlx::query("UPDATE users SET weight = 0").execute(&mut database).await;
+    assert_eq!(violated(&too_light.expect_err("it is checked")), Some("users_weight_positive"));
+    sqlx::query("INSERT INTO parcels SELECT id, id FROM orgs").execute(&mut database).await.expect("a table");
+    // The version before goes on.
+    acme.post("/v1/users", json!({"user_id": Uuid::from_u128(2)})).await.expect(201);
 }
 
 #[tokio::test]
