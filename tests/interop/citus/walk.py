@@ -1,5 +1,6 @@
 """The service on tables that are distributed over a coordinator and two workers: see `run`."""
 
+import http.client
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import uuid
 import nodes
 from part import run_part
 from postgres import until
+from receivers import HttpServer
 from service import Service
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -101,45 +103,103 @@ def a_dead_worker_takes_its_own_orgs_alone(binary, directory, cluster):
     command(binary, directory, variables(cluster, "worn"), "migrate")
     cluster.join("worn")
     command(binary, directory, variables(cluster, "worn"), "distribute")
-    environment = {"DATABASE_URL": cluster.coordinator.url("worn"), "MASTER_KEYS": MASTER_KEYS}
+    environment = {"DATABASE_URL": cluster.coordinator.url("worn"), "MASTER_KEYS": MASTER_KEYS,
+                   "ALLOW_PRIVATE_TARGETS": "true"}
     service = Service(binary, os.path.join(directory, "worn"), environment)
     try:
         service.wait_until_ready()
-        keys, users = orgs_of_both(service, cluster), {}
-        for port, key in keys.items():
-            users[port] = str(uuid.uuid4())
-            service.call("POST", "/v1/users", {"user_id": users[port]}, key=key, expect=201)
-        dead, alive = cluster.nodes[1], cluster.nodes[2].port
-        dead.stop("immediate")
-        service.call("GET", f"/v1/users/{users[dead.port]}", key=keys[dead.port], expect=503)
-        service.call("POST", "/v1/users", {"user_id": str(uuid.uuid4())}, key=keys[dead.port], expect=503)
-        for _ in range(20):
-            service.call("GET", f"/v1/users/{users[alive]}", key=keys[alive])
-            service.call("POST", "/v1/users", {"user_id": str(uuid.uuid4())}, key=keys[alive], expect=201)
-        service.call("POST", "/v1/auth/tenant-key/rotate", {}, key=keys[alive], expect=503)
-        dead.start()
+        partners = partners_on_both(service, cluster)
+        dead, alive = partners[cluster.nodes[1].port], partners[cluster.nodes[2].port]
+        cluster.nodes[1].stop("immediate")
+        dead.is_told_to_come_back()
+        for _ in range(10):
+            alive.lives_a_life()
+        alive.hears_of(written_elsewhere(cluster, alive.org_id), ["user.created"])
+        dead.is_told_to_come_back()
+        service.call("POST", "/v1/auth/tenant-key/rotate", {}, key=alive.key, expect=503)
+        cluster.nodes[1].start()
         until("it serves all orgs again", 20, lambda: all(
-            service.ask("GET", f"/v1/users/{users[port]}", {"taih-tenant-key": key})[0] == 200
-            for port, key in keys.items()))
-        for key in keys.values():
-            service.call("POST", "/v1/auth/tenant-key/rotate", {}, key=key)
+            partner.ask("GET", f"/v1/users/{partner.user_id}")[0] == 200 for partner in partners.values()))
+        for partner in partners.values():
+            partner.lives_a_life()
+            service.call("POST", "/v1/auth/tenant-key/rotate", {}, key=partner.key)
         assert json.loads(service.command("audit", "verify", "--json"))["broken"] == []
     finally:
         service.stop()
 
 
-def orgs_of_both(service, cluster):
-    """A key of an org on each worker, by the worker's port."""
-    keys = {}
+class Partner:
+    """An org with a user and a queue."""
+
+    def __init__(self, service, org):
+        self.service, self.key, self.org_id = service, org["tenant_api_key"], org["org_id"]
+        self.user_id, self.receiver = str(uuid.uuid4()), HttpServer(threads=True)
+        service.call("POST", "/v1/admin/org/queues/users", {"type": "webhook", "webhook": {"url": self.receiver.url}},
+                     key=self.key, expect=201)
+        service.call("POST", "/v1/users", {"user_id": self.user_id}, key=self.key, expect=201)
+        self.hears_of(self.user_id, ["user.created"])
+
+    def ask(self, method, path, body=None):
+        """Status and headers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.service.public, timeout=15)
+        try:
+            headers = {"taih-tenant-key": self.key, "content-type": "application/json"}
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            reply = connection.getresponse()
+            reply.read()
+            return reply.status, reply.headers
+        finally:
+            connection.close()
+
+    def lives_a_life(self):
+        """A user is created, read, changed and deleted, and the partner is told of it."""
+        user_id = str(uuid.uuid4())
+        path, call = f"/v1/users/{user_id}", self.service.call
+        call("POST", "/v1/users", {"user_id": user_id}, key=self.key, expect=201)
+        call("PATCH", path, {"first_name": "Ada"}, key=self.key, expect=204)
+        call("PATCH", path, {}, key=self.key, expect=204)
+        assert call("GET", path, key=self.key)["profile"]["first_name"] == "Ada"
+        call("DELETE", path, key=self.key, expect=204)
+        for method, body in (("GET", None), ("PATCH", {"first_name": "Eve"}), ("PATCH", {}), ("DELETE", None)):
+            call(method, path, body, key=self.key, expect=404)
+        self.hears_of(user_id, ["user.created", "user.deleted", "user.updated"])
+
+    def hears_of(self, user_id, kinds):
+        # A publisher that could not give a queue back leaves it to the end of its lease, 20 s.
+        until("events arrive", 40, lambda: sorted(
+            {each.kind for each in self.receiver.seen() if each.subject == user_id}) == kinds)
+
+    def is_told_to_come_back(self):
+        path = f"/v1/users/{self.user_id}"
+        for method, at, body in (("GET", path, None), ("POST", "/v1/users", {"user_id": str(uuid.uuid4())}),
+                                 ("PATCH", path, {"first_name": "Ada"}), ("DELETE", path, None)):
+            for _ in range(5):
+                status, headers = self.ask(method, at, body)
+                assert status == 503 and int(headers["retry-after"]) > 0, f"{method}: {status} {headers}"
+
+
+def partners_on_both(service, cluster):
+    """A partner on each worker, by the worker's port."""
+    orgs = {}
     for number in range(20):
         org = service.create_org(f"org-{number}")
         [[port]] = cluster.coordinator.sql(
             "SELECT nodeport FROM pg_dist_placement JOIN pg_dist_node USING (groupid) WHERE shardid = "
             f"get_shard_id_for_distribution_column('users', '{org['org_id']}'::uuid)", "worn")
-        keys.setdefault(int(port), org["tenant_api_key"])
-        if len(keys) == 2:
-            return keys
-    raise AssertionError(f"twenty orgs are all on {keys}")
+        orgs.setdefault(int(port), org)
+        if len(orgs) == 2:
+            return {port: Partner(service, org) for port, org in orgs.items()}
+    raise AssertionError(f"twenty orgs are all on {orgs}")
+
+
+def written_elsewhere(cluster, org_id):
+    """The user of an event that this process was told nothing of, as another replica writes it."""
+    user_id = str(uuid.uuid4())
+    body = {"type": "user.created", "data": {"user_id": user_id, "version": 1}}
+    cluster.coordinator.sql(
+        "INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at) VALUES "
+        f"('{org_id}', '{uuid.uuid4()}', 'users', 'user.created', '{json.dumps(body)}', now(), now())", "worn")
+    return user_id
 
 
 def api_tests(cluster, chosen):
