@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use serde::Serializer;
 
 /// UTC instants in whole microseconds, the precision Postgres keeps.
 ///
@@ -56,8 +57,35 @@ impl Clock {
     }
 }
 
+/// Has serde write an instant as it would by itself, by `serialize_with`: text by text and not letter by letter, which is
+/// a sixth of what a short reply costs.
+///
+/// # Errors
+/// The serializer's.
+pub fn in_rfc3339<S: Serializer>(instant: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&rfc3339(*instant))
+}
+
 /// An instant as replies write it.
 #[must_use]
 pub fn rfc3339(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_written_as_serde_writes_it_by_itself() {
+        for micros in
+            [0, 1, 999_999, 1_000, 1_795_248_000_000_000, 1_795_248_000_123_450, -1, 253_402_300_800_000_000]
+        {
+            let instant = DateTime::from_timestamp_micros(micros).expect("an instant");
+            let mut written = Vec::new();
+            in_rfc3339(&instant, &mut serde_json::Serializer::new(&mut written)).expect("JSON");
+            assert_eq!(written, serde_json::to_vec(&instant).expect("JSON"));
+        }
+        assert_eq!(rfc3339(DateTime::UNIX_EPOCH), "1970-01-01T00:00:00Z");
+    }
 }

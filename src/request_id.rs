@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// The header's name, in and out.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The header of W3C Trace Context.
-pub const TRACEPARENT: &str = "traceparent";
+pub static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const SAMPLED: u8 = 1;
 
 /// One request's id: the caller's if it is well-formed, else a new UUID.
@@ -68,7 +68,7 @@ impl TraceContext {
     /// Reads the header; one that breaks the format is as good as none.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Option<Self> {
-        Self::parse(headers.get(TRACEPARENT)?.to_str().ok()?)
+        Self::parse(headers.get(&TRACEPARENT)?.to_str().ok()?)
     }
 
     /// Reads it as [`Display`](fmt::Display) writes it, or as any caller may send it.
@@ -146,7 +146,7 @@ mod tests {
     fn a_trace_is_taken_only_from_a_well_formed_header() {
         let of = |text: &str| {
             let mut headers = HeaderMap::new();
-            headers.insert(TRACEPARENT, HeaderValue::from_str(text).unwrap());
+            headers.insert(&TRACEPARENT, HeaderValue::from_str(text).unwrap());
             TraceContext::of(&headers)
         };
         let good = of("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").unwrap();

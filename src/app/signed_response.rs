@@ -17,6 +17,7 @@ use crate::error::{ApiError, Code};
 use crate::features::{Feature, FeatureState};
 use crate::http::content_digest::ContentDigest;
 use crate::identity::message_keys::Pair;
+use crate::identity::signatures::ACCEPT_SIGNATURE;
 use crate::identity::{Access, Caller, Found};
 use crate::ids::OrgId;
 use crate::state::App;
@@ -45,7 +46,7 @@ pub async fn agree(
     request: &Parts,
     signed: Option<&Signed>,
 ) -> Result<(), ApiError> {
-    let is_asked_for = request.headers.contains_key("accept-signature") && accept::wants(&request.headers);
+    let is_asked_for = request.headers.contains_key(&ACCEPT_SIGNATURE) && accept::wants(&request.headers);
     if is_asked_for {
         app.require_live(Feature::ResponseSignatures)?;
     } else if !found.org.policy.signs_responses

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, HeaderName};
 use chrono::{DateTime, Utc};
 use message_signatures::{Base, Problem, RequestHead, Signed};
 use sha2::{Digest as _, Sha256};
@@ -18,6 +18,12 @@ use super::nonces::Nonce;
 use super::orgs::{OrgRecord, OrgStanding};
 use crate::error::{ApiError, Code};
 use crate::ids::{OrgId, parse_uuid};
+
+// Looked for in every request: given as text, each would be read as a name first.
+static SIGNATURE_INPUT: HeaderName = HeaderName::from_static("signature-input");
+static SIGNATURE: HeaderName = HeaderName::from_static("signature");
+/// Asks for a signed response (RFC 9421 5).
+pub static ACCEPT_SIGNATURE: HeaderName = HeaderName::from_static("accept-signature");
 
 /// Who signed a request.
 #[derive(Clone, Debug)]
@@ -197,7 +203,7 @@ impl Identity {
 /// Whether a request carries a signature, good or bad.
 #[must_use]
 pub fn is_signed(headers: &HeaderMap) -> bool {
-    headers.contains_key("signature-input") || headers.contains_key("signature")
+    headers.contains_key(&SIGNATURE_INPUT) || headers.contains_key(&SIGNATURE)
 }
 
 /// One body for every signature that is not good; the log of the request has the code, `signature/check` the reason.

@@ -26,6 +26,7 @@ use crate::http::paging::{Data, List, Page};
 use crate::idempotency::{self, Once, Reply};
 use crate::identity::Partner;
 use crate::identity::key_scopes::KeyScope;
+use crate::identity::signatures::ACCEPT_SIGNATURE;
 use crate::ids::new_row_id;
 use crate::routes::public_keys::delivery::{EncryptedTo, LiveKey, Which};
 use crate::routes::public_keys::usage::Usage;
@@ -175,7 +176,7 @@ async fn get_report_content(
     Valid(ReportPath { report_id }): Valid<ReportPath>,
 ) -> Result<Response, ApiError> {
     let org = app.identity.org(partner.org_id).await?.ok_or(Code::Forbidden)?;
-    let is_signed = headers.contains_key("accept-signature") || org.policy.signs_responses;
+    let is_signed = headers.contains_key(&ACCEPT_SIGNATURE) || org.policy.signs_responses;
     Content::find(&app, partner.org_id, report_id).await?.answer(&app, &method, &headers, is_signed).await
 }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::clock::in_rfc3339;
 use crate::http::paging::{CursorPosition, Listed};
 
 /// A user in a list.
@@ -15,6 +16,7 @@ pub struct UserEntry {
     pub user_id: Uuid,
     /// When it was created.
     #[schema(example = "2026-11-21T08:00:00.000000Z")]
+    #[serde(serialize_with = "in_rfc3339")]
     pub created_at: DateTime<Utc>,
 }
 
@@ -34,9 +36,11 @@ pub struct User {
     pub profile: Profile,
     /// When it was created.
     #[schema(example = "2026-11-21T08:00:00.000000Z")]
+    #[serde(serialize_with = "in_rfc3339")]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     #[schema(example = "2026-11-21T08:00:00.000000Z")]
+    #[serde(serialize_with = "in_rfc3339")]
     pub updated_at: DateTime<Utc>,
 }
 
