@@ -52,8 +52,8 @@ def bare(lab):
 def create_user(lab, connections=64):
     clients = 1 if connections == 1 else 32
     return {
-        "pgbench INSERT without its event": lambda: lab.pgbench(INSERT, clients, PLAIN),
         "pgbench INSERT with its event": lambda: lab.pgbench(WITH_EVENT, clients, f"{PLAIN}; {PLAIN_EVENTS}"),
+        "pgbench INSERT without its event": lambda: lab.pgbench(INSERT, clients, PLAIN),
         "POST /v1/users": lambda: lab.wrk(f"{lab.public}/v1/users", "create_user.lua", connections=connections,
                                           headers=(org_id(lab), "Content-Type: application/json")),
     }
@@ -127,8 +127,8 @@ def rotate(lab):
     prefix, _ = orgs_with_a_key(lab, 10_000)
     lab.postgres.sql("DROP TABLE IF EXISTS rotating; CREATE TABLE rotating AS SELECT row_number() OVER () AS n, id AS org_id FROM orgs"
                      f" WHERE key LIKE '{prefix}-%'; ALTER TABLE rotating ADD PRIMARY KEY (n); ANALYZE")
-    return {"pgbench, two rows of plain tables": lambda: lab.pgbench(statement),
-            "pgbench, all that a rotation writes": lambda: lab.pgbench(ROTATION),
+    return {"pgbench, all that a rotation writes": lambda: lab.pgbench(ROTATION),
+            "pgbench, two rows of plain tables": lambda: lab.pgbench(statement),
             "POST tenant-key/rotate": lambda: rotation_of_orgs(lab, 10_000)}
 
 
