@@ -57,8 +57,8 @@ impl Clock {
     }
 }
 
-/// Has serde write an instant as it would by itself, by `serialize_with`: text by text and not letter by letter, which is
-/// a sixth of what a short reply costs.
+/// Has serde write an instant as it would by itself, by `serialize_with`: as one text and not letter by letter, which is a
+/// tenth of what it takes to serve a user (docs/performance.md).
 ///
 /// # Errors
 /// The serializer's.
