@@ -134,8 +134,8 @@ impl Db {
                 return migrating::one_by_one(&MIGRATIONS).run(&mut *connection).await;
             }
             MIGRATIONS.run(&mut *connection).await
-        };
-        let outcome = outcome.await;
+        }
+        .await;
         direct.close().await;
         outcome
     }

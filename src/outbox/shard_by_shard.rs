@@ -2,12 +2,13 @@
 //! which go to its worker whole: queues are found on all workers at once, and then held shard by shard. Those of a worker
 //! that is away wait for it, and no others.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use uuid::Uuid;
 
 use super::holds::{HeldQueue, LEASE, Search};
 use super::{AT_ONCE, QueueId, columns};
+use crate::clock::rfc3339;
 use crate::db::Db;
 use crate::db::distribution::{ask_each_part, by_shard, is_worker_away, or_nothing};
 use crate::ids::OrgId;
@@ -124,7 +125,7 @@ async fn find_on_others(
     begin: &QueueId,
     limit: i64,
 ) -> Result<Vec<Found>, sqlx::Error> {
-    let (now, begin) = (now.to_rfc3339_opts(SecondsFormat::Micros, true), begin.org_id.0);
+    let (now, begin) = (rfc3339(now), begin.org_id.0);
     // No value here can hold a quote, or a percent sign.
     let command = format!(
         "SELECT coalesce(json_agg(json_build_array(org_id, stream)), '[]') FROM (

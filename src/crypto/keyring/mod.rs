@@ -71,7 +71,7 @@ pub struct Generation {
     keyed: KeyedHash,
 }
 
-/// HMAC-SHA-256 that has taken its key: half of what a digest of something as short as an API key costs.
+/// HMAC-SHA-256 that has taken its key, which is two of the five rounds that a digest of an API key takes.
 #[derive(Clone)]
 struct KeyedHash(Hmac<Sha256>);
 
