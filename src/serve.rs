@@ -1,5 +1,6 @@
 //! Runs the service: two listeners, the tasks beside them, and the way down (contract 11).
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -7,19 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::middleware::AddExtension;
-use axum::{Extension, Router};
+use axum::http::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
-use tower::Layer as _;
 
-use crate::app::{self, MAX_HEADER_BYTES};
+use crate::app::{self, Answer, Door, MAX_HEADER_BYTES};
 use crate::background::{
     expiry, key_patterns, leaks, outbox_depth, probe, publisher, queue_alerts, reports, retention, rotations,
     service_keys, streams,
@@ -150,7 +151,7 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
 /// Takes connections until told to close, then waits for those that are open.
 async fn accept(app: App, listener: Listener, socket: TcpListener, mut closed: watch::Receiver<bool>) {
     let (connections, reserve) = (permits(app.config.max_client_connections), permits(RESERVE));
-    let router = match listener {
+    let door = match listener {
         Listener::Public => app::public(&app),
         Listener::Internal => app::internal(&app),
     };
@@ -168,7 +169,7 @@ async fn accept(app: App, listener: Listener, socket: TcpListener, mut closed: w
         let Some((stream, peer)) = taken(accepted).await else { continue };
         let stream = TokioIo::new(Paced::new(stream));
         if let Ok(permit) = connections.clone().try_acquire_owned() {
-            let service = TowerToHyperService::new(Extension(peer).layer(router.clone()));
+            let service = Visitor { peer, door: door.clone() };
             let connection = converse(http.serve_connection(stream, service), closed.clone());
             let counted = (app.metrics.http.connected(listener), open.clone());
             let app = app.clone();
@@ -182,7 +183,7 @@ async fn accept(app: App, listener: Listener, socket: TcpListener, mut closed: w
         }
         app.metrics.http.connection_refused(listener);
         if let Ok(permit) = reserve.clone().try_acquire_owned() {
-            let service = TowerToHyperService::new(Extension(peer).layer(overloaded.clone()));
+            let service = Visitor { peer, door: overloaded.clone() };
             let connection = converse(brief.serve_connection(stream, service), closed.clone());
             let open = open.clone();
             tokio::spawn(async move {
@@ -232,8 +233,23 @@ enum Ended {
     GivenUp,
 }
 
-type Connection =
-    http1::Connection<TokioIo<Paced<TcpStream>>, TowerToHyperService<AddExtension<Router, Peer>>>;
+type Connection = http1::Connection<TokioIo<Paced<TcpStream>>, Visitor>;
+
+/// One who is connected.
+struct Visitor {
+    peer: Peer,
+    door: Door,
+}
+
+impl Service<Request<Incoming>> for Visitor {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn call(&self, request: Request<Incoming>) -> Answer {
+        self.door.answer(Some(self.peer), request)
+    }
+}
 
 /// hyper hangs up on a head that dribbles; contract 0, step 1, has an answer for it.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";

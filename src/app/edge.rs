@@ -8,29 +8,27 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_RANGE, LINK, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::access::AccessRecord;
 use super::slot::EdgeSlot;
 use crate::config::Config;
 use crate::error::shape::{self, Shape};
 use crate::error::{ApiError, Code, Failure, help};
 use crate::http::held::{self, Permits};
 use crate::http::{linger, ratelimit};
-use crate::idempotency::IDEMPOTENT_REPLAYED;
-use crate::identity::client::ClientAddress;
-use crate::identity::{Caller, host};
+use crate::identity::host;
 use crate::limits::shares::Share;
 use crate::limits::{Limit, Listener};
 use crate::page::{self, Place};
-use crate::request_id::{RequestId, TraceContext, X_REQUEST_ID};
+use crate::request_id::X_REQUEST_ID;
 use crate::routes::internal::events;
 use crate::routes::users::bulk;
 use crate::routes::{errors, health};
 use crate::state::App;
-use crate::telemetry::AccessLine;
 
 /// Headers in all, names and values (contract 0, step 1).
 pub const MAX_HEADER_BYTES: usize = 64 * 1024;
@@ -49,7 +47,9 @@ pub async fn wrap(State(edge): State<Edge>, mut request: Request, next: Next) ->
     if size(request.headers()) > MAX_HEADER_BYTES {
         return StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response();
     }
-    let record = AccessRecord::open(&edge.app, &request);
+    let (matched, peer) = (request.extensions().get(), request.extensions().get().copied());
+    let route = matched.map(|route: &MatchedPath| edge.app.metrics.http.known(route.as_str()));
+    let record = AccessRecord::open(&edge.app, Instant::now(), peer, route, &request);
     let (shape, is_api) = (shape_of(edge.listener, request.uri().path()), is_api(request.uri().path()));
     request.extensions_mut().insert(record.request_id.clone());
     record.trace.map(|trace| request.extensions_mut().insert(trace));
@@ -112,7 +112,7 @@ fn shape_of(listener: Listener, path: &str) -> Shape {
 
 /// The headers as they were sent. hyper stops reading at its limit, but what came with the last
 /// read before that may lie beyond; so the limit is drawn here, as bare as hyper does it.
-fn size(headers: &HeaderMap) -> usize {
+pub(super) fn size(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum()
 }
 
@@ -213,7 +213,7 @@ fn code(error: &ApiError) -> &'static str {
 /// One line for what is our fault, with its cause. A client's own mistake is in the access line.
 fn log_failure(error: &ApiError, status: StatusCode, record: &AccessRecord) {
     let ApiError::Failed(Failure { cause: Some(cause), .. }) = error else { return };
-    let (request_id, route) = (record.request_id.as_str(), record.route());
+    let (request_id, route) = (record.request_id.as_str(), record.route);
     if status == StatusCode::INTERNAL_SERVER_ERROR {
         tracing::error!(request_id, route, %cause, "request failed");
     } else if status.is_server_error() {
@@ -226,79 +226,5 @@ fn count_failure(app: &App, error: &ApiError) {
         && matches!(cause.downcast_ref(), Some(sqlx::Error::PoolTimedOut))
     {
         app.metrics.database.connection_timeouts.inc();
-    }
-}
-
-/// Writes the access line even if the client hangs up, which drops this with the request.
-struct AccessRecord {
-    app: App,
-    started: Instant,
-    method: Method,
-    route: Option<MatchedPath>,
-    request_id: RequestId,
-    client: Option<ClientAddress>,
-    trace: Option<TraceContext>,
-    is_closed: bool,
-}
-
-impl AccessRecord {
-    fn open(app: &App, request: &Request) -> Self {
-        Self {
-            app: app.clone(),
-            started: Instant::now(),
-            method: request.method().clone(),
-            route: request.extensions().get().cloned(),
-            request_id: RequestId::of(request.headers()),
-            client: ClientAddress::of(
-                request.extensions().get().copied(),
-                request.headers(),
-                &app.config.trusted_proxies,
-                &app.config.gateway_secrets,
-            ),
-            trace: TraceContext::of(request.headers()),
-            is_closed: false,
-        }
-    }
-
-    fn route(&self) -> Option<&str> {
-        self.route.as_ref().map(MatchedPath::as_str)
-    }
-
-    fn close(mut self, response: &Response, code: Option<&'static str>) {
-        self.is_closed = true;
-        let seconds = self.started.elapsed().as_secs_f64();
-        let (metrics, status) = (&self.app.metrics, response.status());
-        metrics.http.answered(&self.method, self.route(), status.as_u16(), seconds);
-        // A stored reply that is sent again changed nothing this time.
-        if !response.headers().contains_key(&IDEMPOTENT_REPLAYED) {
-            let told = response.extensions().get().copied();
-            metrics.events.answered(&self.method, self.route(), status, told);
-        }
-        self.write(Some(response.status()), response.extensions().get().copied(), code);
-    }
-
-    fn write(&self, status: Option<StatusCode>, caller: Option<Caller>, code: Option<&'static str>) {
-        let access = AccessLine {
-            method: &self.method,
-            route: self.route(),
-            status,
-            took: self.started.elapsed(),
-            request_id: &self.request_id,
-            client: self.client,
-            trace: self.trace,
-            caller,
-            code,
-        };
-        self.app.access_log.write(&self.app.clock, &access);
-    }
-}
-
-impl Drop for AccessRecord {
-    fn drop(&mut self) {
-        if !self.is_closed {
-            let seconds = self.started.elapsed().as_secs_f64();
-            self.app.metrics.http.answered(&self.method, self.route(), AccessLine::CLIENT_CLOSED, seconds);
-            self.write(None, None, None);
-        }
     }
 }

@@ -8,11 +8,15 @@
 //! 4. `gate`: identity, the feature table, what the key may do (`scopes`). On matched routes only.
 //! 5. the handler: media type, size, then all problems of path, query and body.
 //!
+//! Before all of it stands the `door`, which answers the gateway's question from memory where it can.
+//!
 //! Around the handler the gate opens and makes encrypted bodies (`encrypted`), and settles signatures of requests
 //! (`signed`); responses are signed at the edge (`signed_response`), where they are what will be sent.
 
+mod access;
 mod administration;
 mod body;
+mod door;
 mod edge;
 mod encrypted;
 mod features;
@@ -38,6 +42,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use self::door::{Answer, Door};
 use self::edge::Edge;
 pub use self::edge::MAX_HEADER_BYTES;
 use self::gate::Gate;
@@ -57,8 +62,8 @@ use crate::routes::{
 };
 use crate::state::App;
 
-/// The public listener's routes.
-pub fn public(app: &App) -> Router {
+/// What answers at the public listener.
+pub fn public(app: &App) -> Door {
     let (api, document) = api(Some(app));
     let operations = Operations::new(api.clone().with_state(app.clone()));
     let pages = index::routes().merge(errors::routes()).merge(docs::routes(openapi::to_json(&document)));
@@ -66,19 +71,19 @@ pub fn public(app: &App) -> Router {
     finish(app, Listener::Public, router)
 }
 
-/// The internal listener's routes.
-pub fn internal(app: &App) -> Router {
+/// What answers at the internal listener.
+pub fn internal(app: &App) -> Door {
     let (platform, document) = platform(Some(app));
     // What the console's pages ask: the platform's operations, and the API's for an org.
     let operations = Operations::new(platform.clone().merge(api(Some(app)).0).with_state(app.clone()));
     let router = health::probes().merge(health::metrics()).merge(gateway::routes()).merge(platform);
     let router = router.merge(docs::internal(openapi::to_json(&document)));
-    finish(app, Listener::Internal, router.merge(console::routes(app, &operations)))
+    finish(app, Listener::Internal, router.merge(console::routes(app, &operations))).asked(app)
 }
 
-/// The router of a listener that has all the connections it may have: it answers probes, and tells
+/// What answers at a listener that has all the connections it may have: it answers probes, and tells
 /// clients to come back.
-pub fn overloaded(app: &App, listener: Listener) -> Router {
+pub fn overloaded(app: &App, listener: Listener) -> Door {
     let router = health::probes().fallback(async || ApiError::new(Code::ServiceUnavailable));
     let router = if listener == Listener::Internal { router.merge(health::metrics()) } else { router };
     edged(app, listener, router)
@@ -151,7 +156,7 @@ fn prefix(app: Option<&App>) -> KeyPrefix {
 }
 
 /// The layers that are the same for all routes, around `router`.
-pub fn finish(app: &App, listener: Listener, router: Router<App>) -> Router {
+pub fn finish(app: &App, listener: Listener, router: Router<App>) -> Door {
     let router = router
         .fallback(async |state, request| unrouted(state, request, Code::NotFound).await)
         .method_not_allowed_fallback(async |state, request| {
@@ -166,12 +171,12 @@ async fn unrouted(State(app): State<App>, request: Request, code: Code) -> ApiEr
     code.into()
 }
 
-fn edged(app: &App, listener: Listener, router: Router<App>) -> Router {
+fn edged(app: &App, listener: Listener, router: Router<App>) -> Door {
     // Both as one: axum boxes what a layer wraps, and copies the boxes for every request.
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(Edge { app: app.clone(), listener }, edge::wrap))
         .layer(CatchPanicLayer::custom(panicked));
-    router.layer(layers).with_state(app.clone())
+    Door::routed(router.layer(layers).with_state(app.clone()))
 }
 
 /// A panic is one request's 500. Its message goes to the log only.

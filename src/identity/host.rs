@@ -40,6 +40,17 @@ impl<'h> Host<'h> {
         is_name.then(|| host.parse().map_or(Self::Name(host), Self::Address))
     }
 
+    /// Returns `true` for what [`Host::parse`] reads, without asking whether it is a name or an address: that is asked of
+    /// every request, and nearly all hosts are written without brackets.
+    fn is_one(sent: &'h [u8]) -> bool {
+        if sent.first() == Some(&b'[') {
+            return Self::parse(sent).is_some();
+        }
+        let (host, port) = sent.split_at(sent.iter().position(|b| *b == b':').unwrap_or(sent.len()));
+        let digits = port.get(1..).unwrap_or_default();
+        !host.is_empty() && host.iter().copied().all(is_of_name) && digits.iter().all(u8::is_ascii_digit)
+    }
+
     /// Returns `true` if it is this machine's, whoever asks (RFC 6761 6.3): no DNS can make such a
     /// name lead elsewhere, nor another one's page have it.
     #[must_use]
@@ -74,7 +85,25 @@ impl<'h> Host<'h> {
 
 /// `unreserved`, `pct-encoded` and `sub-delims` (RFC 3986).
 fn is_of_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'%'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+        )
 }
 
 /// `Host` as it was sent.
@@ -89,20 +118,25 @@ pub fn of(headers: &HeaderMap) -> Option<Host<'_>> {
     Host::parse(headers.get(HOST)?.as_bytes())
 }
 
+/// Returns `true` if `Host` was sent once and names a host, or not at all where it need not be.
+#[must_use]
+pub fn is_named(version: Version, headers: &HeaderMap) -> bool {
+    let mut sent = headers.get_all(HOST).iter();
+    match (sent.next(), sent.next()) {
+        (Some(host), None) => Host::is_one(host.as_bytes()),
+        (None, _) => version < Version::HTTP_11,
+        (Some(_), Some(_)) => false,
+    }
+}
+
 /// Makes sure that a request is for one host, and that `Host` names it: a request line with a whole
 /// URL in it decides over the header (RFC 9112 3.2.2). HTTP/1.0 may name none.
 ///
 /// # Errors
 /// 400 where there is none, more than one or a malformed one (RFC 9112 3.2).
 pub fn normalize(request: &mut Request) -> Result<(), ApiError> {
-    let mut sent = request.headers().get_all(HOST).iter();
-    let is_good = match (sent.next(), sent.next()) {
-        (Some(host), None) => Host::parse(host.as_bytes()).is_some(),
-        (None, _) => request.version() < Version::HTTP_11,
-        (Some(_), Some(_)) => false,
-    };
     let refused = || ApiError::with_message(Code::InvalidRequest, "Host must be sent once, and name a host.");
-    if !is_good {
+    if !is_named(request.version(), request.headers()) {
         return Err(refused());
     }
     let Some(authority) = request.uri().authority() else { return Ok(()) };
@@ -128,6 +162,7 @@ mod tests {
             ("[0:0:0:0:0:0:0:1]:443", address("::1")),
         ] {
             assert_eq!(Host::parse(sent.as_bytes()), host, "{sent}");
+            assert!(Host::is_one(sent.as_bytes()), "{sent}");
         }
         for bad in [
             "",
@@ -157,6 +192,7 @@ mod tests {
             "<a>",
         ] {
             assert_eq!(Host::parse(bad.as_bytes()), None, "{bad:?}");
+            assert!(!Host::is_one(bad.as_bytes()), "{bad:?}");
         }
     }
 

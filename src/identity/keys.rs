@@ -10,9 +10,11 @@ use super::first_uses::FirstUses;
 use super::key_lookups::{ByDigest, load_by_id};
 use super::key_scopes::KeyRights;
 use super::orgs::{OrgDirectory, OrgRecord, OrgStanding};
+use super::recognised::Recognised;
 use super::rehash::Rehashes;
 use super::stage::KeyStage;
 use super::usage::{Arrival, KeyUses, Uses};
+use crate::crypto::key_text::ApiKey as _;
 use crate::crypto::keyring::{Hashed, KeyDigest, Keyring};
 use crate::crypto::tenant_key::TenantKey;
 use crate::db::Db;
@@ -91,6 +93,7 @@ pub struct KeyDirectory {
     by_digest: LookupCache<KeyDigest, Arc<KeyRecord>>,
     /// By org as well: what somebody asks about another org's key is no answer to its owner.
     by_id: LookupCache<(OrgId, KeyId), Arc<KeyRecord>>,
+    recognised: Recognised,
     lookups: Batcher<ByDigest>,
     refusals: Refusals,
     /// The uses of keys.
@@ -111,6 +114,7 @@ impl KeyDirectory {
         Self {
             by_digest: LookupCache::new(KNOWN_KEYS, UNKNOWN_KEYS, trust.clone(), by_digest),
             by_id: LookupCache::new(KNOWN_KEYS, UNKNOWN_KEYS, trust, metrics.cache("keys_by_id")),
+            recognised: Recognised::new(KNOWN_KEYS),
             lookups: Batcher::spawn(BATCH_WORKERS, BATCH, ByDigest(db), metrics.batch("key_lookups")),
             refusals,
             usage: Arc::default(),
@@ -131,7 +135,9 @@ impl KeyDirectory {
         key: &TenantKey,
         now: DateTime<Utc>,
     ) -> Result<Verdict, LookupError> {
-        let newest = keyring.hash(key);
+        let tag = self.recognised.tag(key.text().as_bytes());
+        let seen = tag.as_ref().and_then(|tag| self.recognised.digest(tag, keyring.pepper_number()));
+        let newest = seen.unwrap_or_else(|| keyring.hash(key));
         let verdict = async {
             let record = match self.by_digest.peek(&newest.digest) {
                 Some(known) => known,
@@ -140,10 +146,31 @@ impl KeyDirectory {
             let Some(record) = self.judge(record, now) else { return Ok(Verdict::Dead) };
             if record.digest != newest.digest {
                 self.rehashes.note(&record, newest);
+            } else if let (Some(tag), None) = (tag, seen) {
+                self.recognised.note(tag, newest);
             }
             self.judge_org(orgs, db, record, now).await
         };
         tokio::time::timeout(PATIENCE, verdict).await.unwrap_or(Err(LookupError::TooSlow))
+    }
+
+    /// Returns what a text opens at `now` if memory alone can say, which counts as a use of the key; `None` for all
+    /// else, a key that is not alive among it.
+    pub(super) fn recall(
+        &self,
+        keyring: &Keyring,
+        orgs: &OrgDirectory,
+        text: &[u8],
+        now: DateTime<Utc>,
+    ) -> Option<(Arc<KeyRecord>, Arc<OrgRecord>)> {
+        let newest = self.recognised.digest(&self.recognised.tag(text)?, keyring.pepper_number())?;
+        let record = self.by_digest.peek(&newest.digest)??;
+        let org = orgs.recall(record.org_id)?;
+        if record.end(now).is_some() || org.standing != OrgStanding::Active {
+            return None;
+        }
+        self.opened(&record, now);
+        Some((record, org))
     }
 
     /// A key that memory does not know under its newest digest: it may know it under an older one, or

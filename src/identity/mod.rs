@@ -24,6 +24,7 @@ pub mod orgs;
 mod own_host;
 pub mod platform;
 pub mod portal;
+mod recognised;
 mod rehash;
 pub mod signatures;
 pub mod signers;
@@ -34,6 +35,7 @@ pub mod usage;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderName, header};
+use chrono::{DateTime, Utc};
 use message_signatures::Signed;
 use uuid::Uuid;
 
@@ -46,7 +48,7 @@ use self::keys::{KeyDirectory, KeyRecord, LookupError, Verdict};
 use self::message_keys::MessageKeyDirectory;
 use self::once_a_minute::OnceAMinute;
 use self::org_names::OrgNames;
-use self::orgs::{OrgDirectory, OrgStanding};
+use self::orgs::{OrgDirectory, OrgRecord, OrgStanding};
 use self::own_host::OwnHost;
 use self::platform::PlatformTokens;
 use self::signatures::SignedBase;
@@ -274,6 +276,17 @@ impl Identity {
     /// When memory does not know and the database cannot be asked in time.
     pub async fn verify(&self, key: &TenantKey) -> Result<Verdict, LookupError> {
         self.keys.verify(&self.keyring, &self.orgs, &self.db, key, self.clock.now()).await
+    }
+
+    /// Returns what the one key that was sent opens now, if memory alone can say: a live key of a served org, seen
+    /// before.
+    #[must_use]
+    pub fn recall(
+        &self,
+        headers: &HeaderMap,
+        now: DateTime<Utc>,
+    ) -> Option<(Arc<KeyRecord>, Arc<OrgRecord>)> {
+        self.keys.recall(&self.keyring, &self.orgs, only(headers, &TENANT_KEY)?.as_bytes(), now)
     }
 
     /// Tells operators of a key that did what its scopes do not allow, since it is only reported; once a minute.

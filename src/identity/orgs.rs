@@ -145,6 +145,11 @@ impl OrgDirectory {
         self.cache.get(org_id, |_| vec![org_id.0], load).await
     }
 
+    /// The org, if memory has it.
+    pub(super) fn recall(&self, org_id: OrgId) -> Option<Arc<OrgRecord>> {
+        self.cache.peek(&org_id)?
+    }
+
     /// How many answers memory holds.
     #[must_use]
     pub fn entries(&self) -> usize {

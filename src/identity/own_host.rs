@@ -33,9 +33,9 @@ impl OwnHost {
     /// # Errors
     /// 421.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        let own = self.0.as_ref().and_then(|own| Host::parse(own.as_bytes()));
+        let own = || self.0.as_ref().and_then(|own| Host::parse(own.as_bytes()));
         match host::of(headers) {
-            Some(host) if host.is_loopback() || own.is_some_and(|own| host.is(own)) => Ok(()),
+            Some(host) if host.is_loopback() || own().is_some_and(|own| host.is(own)) => Ok(()),
             _ => Err(Code::MisdirectedRequest.into()),
         }
     }

@@ -1,6 +1,6 @@
 //! Requests and connections.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{PoisonError, RwLock};
 
 use axum::http::Method;
@@ -20,6 +20,8 @@ pub struct HttpMetrics {
     durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
     /// Route templates seen so far.
     routes: RwLock<HashSet<&'static str>>,
+    /// What counts the answers seen so far: of both families at one look.
+    answers: RwLock<HashMap<RequestLabels, Answers>>,
     shed: Counters<1>,
     over_share: Counters<1>,
     /// Requests refused because their org had made as many as it may in this time.
@@ -43,6 +45,20 @@ struct RequestLabels {
 struct RouteLabels {
     method: &'static str,
     route: &'static str,
+}
+
+/// Counts answers of one kind.
+#[derive(Debug)]
+struct Answers {
+    requests: Counter,
+    durations: Histogram,
+}
+
+impl Answers {
+    fn count(&self, seconds: f64) {
+        self.requests.inc();
+        self.durations.observe(seconds);
+    }
 }
 
 /// Counts a connection as open for as long as it lives.
@@ -74,6 +90,7 @@ impl HttpMetrics {
             requests,
             durations,
             routes: RwLock::default(),
+            answers: RwLock::default(),
             shed: each(
                 registry,
                 "http_requests_shed",
@@ -121,10 +138,18 @@ impl HttpMetrics {
     }
 
     /// Counts an answered request.
-    pub fn answered(&self, method: &Method, route: Option<&str>, status: u16, seconds: f64) {
-        let (method, route) = (method_name(method), route.map_or("none", |route| self.known(route)));
-        self.requests.get_or_create(&RequestLabels { method, route, status }).inc();
-        self.durations.get_or_create(&RouteLabels { method, route }).observe(seconds);
+    pub fn answered(&self, method: &Method, route: Option<&'static str>, status: u16, seconds: f64) {
+        let (method, route) = (method_name(method), route.unwrap_or("none"));
+        let labels = RequestLabels { method, route, status };
+        if let Some(known) = self.answers.read().unwrap_or_else(PoisonError::into_inner).get(&labels) {
+            return known.count(seconds);
+        }
+        let answers = Answers {
+            requests: self.requests.get_or_create_owned(&labels),
+            durations: self.durations.get_or_create_owned(&RouteLabels { method, route }),
+        };
+        answers.count(seconds);
+        self.answers.write().unwrap_or_else(PoisonError::into_inner).insert(labels, answers);
     }
 
     /// Counts a request that was refused because its limit was full.
@@ -156,7 +181,7 @@ impl HttpMetrics {
 
     /// The template for as long as the process lives. There are only as many as routes, so
     /// leaking each once is bounded, and a label costs no allocation.
-    fn known(&self, route: &str) -> &'static str {
+    pub fn known(&self, route: &str) -> &'static str {
         if let Some(known) = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(route) {
             return known;
         }

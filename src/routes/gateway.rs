@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::Response;
-use axum::http::header::{CACHE_CONTROL, HeaderValue};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderValue};
+use axum::http::{HeaderMap, Response};
 use axum::routing::any;
 use chrono::{DateTime, Utc};
 
@@ -15,14 +15,21 @@ use crate::error::{ApiError, Code};
 use crate::http::ratelimit::{self, RATELIMIT_POLICY};
 use crate::identity::key_scopes::KeyScopes;
 use crate::identity::keys::{KeyRecord, Verdict};
+use crate::identity::orgs::OrgRecord;
 use crate::identity::{KEY_ID, KEY_SCOPES, ORG_ID};
 use crate::state::App;
+
+/// Of an answer, at most, the edge's among them.
+const HEADERS: usize = 7;
+
+/// The path of the question, as all gateways ask it but Envoy.
+pub const QUESTION: &str = "/internal/auth/verify";
 
 /// The question, and everything below it: Envoy appends the client's path, whatever its
 /// spelling. The wildcard alone would miss the trailing slash.
 pub fn routes() -> Router<App> {
     Router::new()
-        .route("/internal/auth/verify", any(verify))
+        .route(QUESTION, any(verify))
         .route("/internal/auth/verify/", any(verify))
         .route("/internal/auth/verify/{*path}", any(verify))
 }
@@ -32,25 +39,32 @@ pub fn routes() -> Router<App> {
 async fn verify(State(app): State<App>, request: Request) -> Result<Response<Body>, ApiError> {
     let key = app.identity.sent_key(&request.into_parts().0.headers).await?;
     match app.identity.verify(&key).await.map_err(ApiError::unavailable)? {
-        Verdict::Live(record, org) => {
-            let mut response = allow(&record, app.clock.now(), app.config.gateway_cache_seconds);
-            if let Some(limit) = org.rate.or(app.config.rate_limit) {
-                response.headers_mut().insert(RATELIMIT_POLICY, ratelimit::policy(limit));
-            }
-            Ok(response)
-        }
+        Verdict::Live(record, org) => Ok(allow(&app, &record, &org, app.clock.now())),
         Verdict::Suspended(_) => Err(Code::Forbidden.into()),
         Verdict::Dead => Err(Code::Unauthorized.into()),
     }
 }
 
-fn allow(record: &KeyRecord, now: DateTime<Utc>, cache_seconds: u32) -> Response<Body> {
+/// The answer where memory alone has it, which is about a live key and in time.
+#[must_use]
+pub fn from_memory(app: &App, headers: &HeaderMap) -> Option<Response<Body>> {
+    let now = app.clock.now();
+    let (record, org) = app.identity.recall(headers, now)?;
+    Some(allow(app, &record, &org, now))
+}
+
+fn allow(app: &App, record: &KeyRecord, org: &OrgRecord, now: DateTime<Utc>) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
+    headers.reserve(HEADERS);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     headers.insert(ORG_ID, uuid_header(record.org_id.0));
     headers.insert(KEY_ID, uuid_header(record.key_id.0));
     headers.insert(KEY_SCOPES, scopes_header(record.rights.granted()));
-    headers.insert(CACHE_CONTROL, cacheable(record.expires_at, now, cache_seconds));
+    headers.insert(CACHE_CONTROL, cacheable(record.expires_at, now, app.config.gateway_cache_seconds));
+    if let Some(limit) = org.rate.or(app.config.rate_limit) {
+        headers.insert(RATELIMIT_POLICY, ratelimit::policy(limit));
+    }
     response
 }
 
@@ -61,8 +75,8 @@ fn cacheable(expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>, at_most: u32
     if seconds <= 0 {
         return HeaderValue::from_static("no-store");
     }
-    HeaderValue::try_from(format!("private, max-age={seconds}"))
-        .unwrap_or(HeaderValue::from_static("no-store"))
+    let value = ["private, max-age=", itoa::Buffer::new().format(seconds)].concat();
+    HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("no-store"))
 }
 
 /// By spaces: gateways in front of other services hold the key to them.

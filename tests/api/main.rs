@@ -10,6 +10,7 @@ mod connection;
 mod console;
 mod conventions;
 mod docs_width;
+mod door;
 mod error_pages;
 mod events;
 mod failover;

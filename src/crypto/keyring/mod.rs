@@ -175,6 +175,12 @@ impl Keyring {
         (keys.pepper.newest().clone(), keys.pepper.older().count())
     }
 
+    /// The number of the pepper that hashes new keys.
+    #[must_use]
+    pub fn pepper_number(&self) -> i16 {
+        self.keys().pepper.newest().number
+    }
+
     /// The digests that a key is looked up by, newest first.
     #[must_use]
     pub fn digests(&self, key: &impl ApiKey) -> Vec<KeyDigest> {

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;
-use partner_api::app;
+use partner_api::app::{self, Door};
 use partner_api::crypto::keyring::Keyring;
 use partner_api::state::App;
 use partner_api::telemetry::AccessLog;
@@ -69,17 +69,17 @@ async fn many_replicas_that_start_at_once_share_one_key() {
 }
 
 /// Another process over the same database. It is built before any is asked: building takes longer than a look-up may.
-async fn replica(app: &TestApp) -> axum::Router {
+async fn replica(app: &TestApp) -> Door {
     let (config, clock, db) = (app.state.config.clone(), app.clock.clone(), app.database.db());
     let master = config.master.keys.clone().expect("it is configured");
     let keyring = Keyring::open(&db.pool, master).await.expect("it opens");
     app::public(&App::new(config, clock, db, keyring, AccessLog::off()))
 }
 
-async fn published_by(replica: axum::Router) -> String {
+async fn published_by(replica: Door) -> String {
     let request = crate::support::request("GET", "/.well-known/jwks.json").header("host", "localhost");
     let request = request.body(axum::body::Body::empty()).unwrap();
-    let reply = tower::ServiceExt::oneshot(replica, request).await.unwrap();
+    let reply = replica.answer(None, request).await.unwrap();
     crate::support::Reply::read(reply).await.expect(200).text()
 }
 

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, request};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use partner_api::app;
+use partner_api::app::{self, Door};
 use partner_api::audit::Author;
 use partner_api::background::key_patterns;
 use partner_api::clock::Clock;
@@ -29,7 +29,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
-use tower::ServiceExt;
 use uuid::Uuid;
 
 use super::database::MASTER_KEYS;
@@ -42,8 +41,8 @@ const START: &str = "2026-11-21T08:00:00Z";
 pub struct TestApp {
     pub state: App,
     pub clock: Clock,
-    public: Router,
-    internal: Router,
+    public: Door,
+    internal: Door,
     tasks: JoinSet<()>,
     // Last, so that it is dropped after all who use it.
     pub database: Database,
@@ -241,13 +240,13 @@ impl Org {
 /// Somebody who sends requests. All have the id `test`, so that whole bodies can be compared.
 #[derive(Clone)]
 pub struct Caller {
-    router: Router,
+    door: Door,
     headers: HeaderMap,
 }
 
 impl Caller {
-    pub(super) fn of(router: Router) -> Self {
-        Self { router, headers: HeaderMap::new() }.with("host", "localhost").with("x-request-id", "test")
+    pub(super) fn of(door: Door) -> Self {
+        Self { door, headers: HeaderMap::new() }.with("host", "localhost").with("x-request-id", "test")
     }
 
     /// The same caller, who sends one header more.
@@ -319,7 +318,7 @@ impl Caller {
         for (name, value) in &self.headers {
             request.headers_mut().append(name, value.clone());
         }
-        match self.router.clone().oneshot(request).await {
+        match self.door.answer(None, request).await {
             Ok(response) => response,
             Err(never) => match never {},
         }

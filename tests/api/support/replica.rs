@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use axum::Router;
-use partner_api::app;
+use partner_api::app::{self, Door};
 use partner_api::crypto::keyring::Keyring;
 use partner_api::db::change_feed::ChangeFeed;
 use partner_api::state::App;
@@ -15,7 +14,7 @@ use super::{Caller, TestApp, within};
 /// The service once more, which hears what changes.
 pub struct Replica {
     pub state: App,
-    public: Router,
+    public: Door,
     _tasks: JoinSet<()>,
 }
 
