@@ -2,6 +2,8 @@
 //! types are not in it: the document is the same wherever it is served and read by anybody, and what the platform tells
 //! its partners is theirs to know (`GET /v1/event-types`).
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 use utoipa::openapi::path::PathItem;
 use utoipa::openapi::{OpenApi, Paths};
@@ -9,17 +11,22 @@ use utoipa::openapi::{OpenApi, Paths};
 use crate::events::EventType;
 use crate::events::schemas::{body_schema, data_schema, describe};
 
-/// Adds one webhook a type.
-///
-/// # Panics
-/// When a webhook is no path item: a test makes the document.
-pub fn add(document: &mut OpenApi) {
+/// They are the same in every document, and each is made from all that a subject may be.
+static WEBHOOKS: LazyLock<Paths> = LazyLock::new(|| {
     let mut webhooks = Paths::new();
     for kind in EventType::ALL {
         let item: PathItem = serde_json::from_value(item(*kind)).expect("a path item");
         webhooks.paths.insert(kind.name().to_owned(), item);
     }
-    document.webhooks = Some(webhooks);
+    webhooks
+});
+
+/// Adds one webhook a type.
+///
+/// # Panics
+/// When a webhook is no path item: a test makes the document.
+pub fn add(document: &mut OpenApi) {
+    document.webhooks = Some(WEBHOOKS.clone());
 }
 
 fn item(kind: EventType) -> Value {

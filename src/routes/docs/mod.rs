@@ -6,7 +6,7 @@
 
 mod reference;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -38,8 +38,12 @@ pub fn routes<S: Clone + Send + Sync + 'static>(document: String) -> Router<S> {
     let asset =
         |content_type, body| get(move || async move { serve(content_type, Bytes::from_static(body)) });
     let look = Look::with(include_str!("assets/reference.css"));
-    let reference = Arc::new(Reference::of(&document));
     let document = Bytes::from(document);
+    // Made for the first reader: most processes never have one, and every one starts.
+    let reference = Arc::new(LazyLock::new({
+        let document = document.clone();
+        move || Reference::of(&document)
+    }));
     let index = {
         let (look, reference) = (look.clone(), reference.clone());
         get(move |RawQuery(query): RawQuery| async move {

@@ -26,6 +26,7 @@ use partner_api::state::App;
 use partner_api::telemetry::AccessLog;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
@@ -42,7 +43,8 @@ pub struct TestApp {
     pub state: App,
     pub clock: Clock,
     public: Door,
-    internal: Door,
+    /// Made for whoever calls it first: it takes as long as the public one, and most tests call only that.
+    internal: OnceLock<Door>,
     tasks: JoinSet<()>,
     // Last, so that it is dropped after all who use it.
     pub database: Database,
@@ -67,8 +69,8 @@ impl TestApp {
         let state = App::new(config, clock.clone(), db, keyring, AccessLog::off());
         // As before the listeners open.
         key_patterns::look(&state).await;
-        let (public, internal) = (app::public(&state), app::internal(&state));
-        Self { state, clock, public, internal, tasks: JoinSet::new(), database }
+        let public = app::public(&state);
+        Self { state, clock, public, internal: OnceLock::new(), tasks: JoinSet::new(), database }
     }
 
     /// Makes an org; whoever calls for it sends its `OrgId`.
@@ -114,7 +116,7 @@ impl TestApp {
 
     /// A caller of the internal listener.
     pub fn operations(&self) -> Caller {
-        Caller::of(self.internal.clone())
+        Caller::of(self.internal.get_or_init(|| app::internal(&self.state)).clone())
     }
 
     /// A service of the platform, whose token may do this; gives the token's id as well.

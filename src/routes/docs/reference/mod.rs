@@ -49,8 +49,8 @@ impl Reference {
     /// # Panics
     /// When it is not JSON.
     #[must_use]
-    pub fn of(document: &str) -> Self {
-        let document: Value = serde_json::from_str(document).expect("the document that was just printed");
+    pub fn of(document: &[u8]) -> Self {
+        let document: Value = serde_json::from_slice(document).expect("the document that was just printed");
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let mut groups: Vec<_> = list(&document["tags"])
             .map(|tag| Group {
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     fn reference() -> Reference {
-        Reference::of(&crate::openapi::to_json(&crate::app::document()))
+        Reference::of(crate::openapi::to_json(&crate::app::document()).as_bytes())
     }
 
     #[test]

@@ -265,7 +265,7 @@ mod tests {
     use super::*;
 
     fn sample(id: &str) -> [(&'static str, String); 3] {
-        let reference = Reference::of(&crate::openapi::to_json(&crate::app::document()));
+        let reference = Reference::of(crate::openapi::to_json(&crate::app::document()).as_bytes());
         samples(&reference, reference.find(id).expect("an operation"))
     }
 
