@@ -18,9 +18,13 @@ SLOW, HEADER_TIMEOUT, REQUEST_TIMEOUT = 100, 30, 10
 IDLE = 10_000
 
 
+def run_slow(tally, service):
+    org = service.create_org("slow")
+    tally.run("client", "slow heads, slow bodies and silence, while others work", slow, service, org)
+
+
 def run_all(tally, service, postgres, repeat):
     org = service.create_org("clients")
-    tally.run("client", "slow heads, slow bodies and silence, while others work", slow, service, org)
     tally.run("client", "floods of headers", header_floods, service)
     tally.run("client", "pipelining", pipelining, service)
     tally.run("client", "hang up in the middle of a write", hang_ups, service, postgres, org, 3 * repeat)

@@ -1,9 +1,12 @@
-"""The parts, one after the other."""
+"""The parts, one after the other; those that mostly wait beside them."""
 
 import argparse
 import os
+import re
 import resource
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 
@@ -143,6 +146,9 @@ class Walk:
             self.tally.run("listen", "cut", checks_listen.cut, service, postgres, 5 * self.repeat),
             self.tally.run("listen", "frozen", checks_listen.frozen, service, postgres, 2 * self.repeat)))
 
+    def slow(self):
+        self.with_postgres("slow", lambda service, _: checks_clients.run_slow(self.tally, service))
+
     def clients(self):
         # Half of a machine's memory is nobody's promise: MAX_CONNECTIONS is the default.
         self.with_postgres("clients", lambda service, postgres: checks_clients.run_all(self.tally, service, postgres, self.repeat))
@@ -185,7 +191,30 @@ class Walk:
             postgres.close()
 
 
-PARTS = ("crash", "database", "network", "failover", "dba", "tls", "listen", "clients", "unread", "shares", "pooler")
+# Half a minute each until the service has lost patience with a client, and nothing to do meanwhile.
+WAITING = ("slow", "unread")
+PARTS = ("crash", "database", "network", "failover", "dba", "tls", "listen", "clients", "shares", "pooler", *WAITING)
+
+
+class Beside:
+    """Some parts in a process of their own; what it says is shown when it is through."""
+
+    def __init__(self, binary, parts):
+        command = [sys.executable, os.path.abspath(__file__), binary, *parts]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def tell(self, tally):
+        *said, counts = self.process.communicate()[0].splitlines()
+        print(*said, sep="\n", flush=True)
+        counted = re.fullmatch("(\\d+) passed, (\\d+) failed, (\\d+) skipped", counts)
+        if not counted:
+            return tally.fail("beside", "the parts that wait", counts)
+        passed, failed, skipped = map(int, counted.groups())
+        tally.passed, tally.failed, tally.skipped = tally.passed + passed, tally.failed + failed, tally.skipped + skipped
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
 
 
 def main():
@@ -194,18 +223,24 @@ def main():
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []])
     parser.add_argument("--repeat", type=int, default=1)
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     directory = tempfile.mkdtemp(prefix="faults-")
     os.chmod(directory, 0o711)  # as root the clusters run as another user, who must get through
     walk = Walk(given.binary, directory, given.repeat)
+    beside = None if given.parts else Beside(given.binary, WAITING)
     try:
-        for part in given.parts or PARTS:
+        for part in given.parts or [part for part in PARTS if part not in WAITING]:
             if part != "crash" and not binaries():
                 walk.tally.skip(part, "all", "no Postgres on this machine")
             else:
                 walk.tally.run(part, "the whole part", getattr(walk, part))
+        if beside:
+            beside.tell(walk.tally)
     finally:
+        if beside:
+            beside.stop()
         if not os.environ.get("KEEP"):
             shutil.rmtree(directory, ignore_errors=True)
         else:
