@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,7 @@ def main():
     for name in ("bin", "chromium", "python", "screenshots"):
         parser.add_argument(f"--{name}")
     options, tally = parser.parse_args(), Tally()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     directory = tempfile.mkdtemp(prefix="docs-")
     os.chmod(directory, 0o711)  # as root the cluster runs as another user, who must get through
     service = Service(options.bin, directory)

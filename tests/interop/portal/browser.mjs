@@ -40,8 +40,9 @@ await check("a link leads in, from another site's page as well", async () => {
   await context.close();
 });
 
+// axe keeps a renderer busy: a page of each size at a time.
 for (const scheme of ["light", "dark"]) {
-  for (const [size, viewport] of Object.entries(SIZES)) {
+  await Promise.all(Object.entries(SIZES).map(async ([size, viewport]) => {
     await check(`axe finds nothing on any page, ${scheme}, ${size}`, async () => {
       const page = await enter("admin", { viewport, colorScheme: scheme });
       const nameOf = (path) => `${scheme}-${size}${path.replace(/[/?=]/g, "-").replace(/-[0-9a-f]{8}-.*|-evt_.*/, "-one")}`;
@@ -64,7 +65,7 @@ for (const scheme of ["light", "dark"]) {
       insist(page.seen.complaints.length === 0, page.seen.complaints);
       await page.context().close();
     });
-  }
+  }));
 }
 
 await check("a key is rotated and confirmed by keyboard alone", async () => {

@@ -27,8 +27,9 @@ await check("a platform token leads into the console, by a cookie that no script
   await page.context().close();
 });
 
+// As in the portal, a page of each size at a time.
 for (const scheme of ["light", "dark"]) {
-  for (const [size, viewport] of Object.entries(SIZES)) {
+  await Promise.all(Object.entries(SIZES).map(async ([size, viewport]) => {
     await check(`axe finds nothing on any page of the console, ${scheme}, ${size}`, async () => {
       const page = await fresh(facts.internal, { viewport, colorScheme: scheme, storageState: session });
       const nameOf = (path) => `console-${scheme}-${size}${path.replace(/[/?=]/g, "-").replace(/-[0-9a-f]{8}-.*/, "-one")}`;
@@ -56,7 +57,7 @@ for (const scheme of ["light", "dark"]) {
       insist(page.seen.complaints.length === 0, page.seen.complaints);
       await page.context().close();
     });
-  }
+  }));
 }
 
 await check("an organisation is found and frozen by keyboard alone", async () => {
