@@ -88,11 +88,18 @@ async fn bind(variable: &str, address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves until `stop` resolves, then finishes what runs.
 pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()>) {
+    // First of all: they are made of the documents, which takes a while, and look-ups that have begun have little time.
+    let entrances = [
+        Entrance::new(&app, Listener::Public, listeners.public),
+        Entrance::new(&app, Listener::Internal, listeners.internal),
+    ];
     let mut tasks = JoinSet::new();
     let (changes, clock_offset) = ChangeFeed::new(app.db.clone(), app.trust.clone(), app.clock.clone());
     tasks.spawn(changes.run(app.caches()));
     probe::probe(&app, 0).await;
     key_patterns::look(&app).await;
+    // Requests need not ask; where nobody answers yet, the first that does learns it.
+    let _ = app.db.is_distributed().await;
     tasks.spawn(probe::probe_forever(app.clone(), clock_offset));
     tasks.spawn(service_keys::follow(app.clone()));
     tasks.spawn(streams::follow(app.clone()));
@@ -114,8 +121,9 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
     let leaks = tokio::spawn(leaks::run(app.clone(), closed.clone()));
     let reports = tokio::spawn(reports::run(app.clone(), closed.clone()));
     let mut accepting = JoinSet::new();
-    accepting.spawn(accept(app.clone(), Listener::Public, listeners.public, closed.clone()));
-    accepting.spawn(accept(app.clone(), Listener::Internal, listeners.internal, closed));
+    for entrance in entrances {
+        accepting.spawn(accept(app.clone(), entrance, closed.clone()));
+    }
 
     tokio::select! {
         () = stop => {}
@@ -148,14 +156,28 @@ pub async fn serve(app: App, listeners: Listeners, stop: impl Future<Output = ()
     tracing::info!("stopped");
 }
 
+/// A listener, and what answers there.
+struct Entrance {
+    listener: Listener,
+    socket: TcpListener,
+    door: Door,
+    overloaded: Door,
+}
+
+impl Entrance {
+    fn new(app: &App, listener: Listener, socket: TcpListener) -> Self {
+        let door = match listener {
+            Listener::Public => app::public(app),
+            Listener::Internal => app::internal(app),
+        };
+        Self { listener, socket, door, overloaded: app::overloaded(app, listener) }
+    }
+}
+
 /// Takes connections until told to close, then waits for those that are open.
-async fn accept(app: App, listener: Listener, socket: TcpListener, mut closed: watch::Receiver<bool>) {
+async fn accept(app: App, entrance: Entrance, mut closed: watch::Receiver<bool>) {
+    let Entrance { listener, socket, door, overloaded } = entrance;
     let (connections, reserve) = (permits(app.config.max_client_connections), permits(RESERVE));
-    let door = match listener {
-        Listener::Public => app::public(&app),
-        Listener::Internal => app::internal(&app),
-    };
-    let overloaded = app::overloaded(&app, listener);
     // Closed once every connection has ended.
     let (open, mut all_ended) = mpsc::channel::<()>(1);
     let http = protocol(HEADER_TIMEOUT);

@@ -13,8 +13,8 @@ pub use self::errors::{is_worker_away, or_nothing, violated};
 pub use self::shards::{ask_each_part, by_shard};
 pub use self::slices::{ORGS, slice_by_slice};
 pub use self::tables::{Placement, TABLES, TablePlace};
-use super::Db;
 use super::session::{self, Purpose};
+use super::{Db, LOOKUP_TIMEOUT};
 
 /// The table that all others by org are kept together with.
 const FIRST: &str = "users";
@@ -130,8 +130,12 @@ impl Db {
             return Ok(*is_distributed);
         }
         // Nobody waits for another's question, which may be one of his own that he does not drive any more.
-        let mut connection = self.lookups.acquire().await?;
-        let is_distributed = is_distributed(&mut connection).await?;
+        let asked = async {
+            let mut connection = self.lookups.acquire().await?;
+            is_distributed(&mut connection).await
+        };
+        let answer = tokio::time::timeout(LOOKUP_TIMEOUT, asked).await;
+        let is_distributed = answer.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
         Ok(*self.distributed.get_or_init(|| is_distributed))
     }
 }
