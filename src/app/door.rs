@@ -24,7 +24,7 @@ use crate::identity::client::Peer;
 use crate::identity::host;
 use crate::limits::Limit;
 use crate::request_id::X_REQUEST_ID;
-use crate::routes::gateway;
+use crate::routes::gateway::{self, Recalled};
 use crate::state::App;
 
 /// A listener's answers.
@@ -72,6 +72,8 @@ fn from_memory<B: HttpBody>(app: &App, peer: Option<Peer>, request: &Request<B>)
         return None;
     }
     let started = Instant::now();
+    // First, so that a key which memory does not know goes on to the router at once.
+    let key = Recalled::of(app, request.headers())?;
     let is_ordinary = request.uri().authority().is_none()
         && request.body().is_end_stream()
         && edge::size(request.headers()) <= MAX_HEADER_BYTES
@@ -79,7 +81,7 @@ fn from_memory<B: HttpBody>(app: &App, peer: Option<Peer>, request: &Request<B>)
     if !is_ordinary || app.limits.permits(Limit::Internal).available_permits() == 0 {
         return None;
     }
-    let mut response = gateway::from_memory(app, request.headers())?;
+    let mut response = key.answer(app);
     let record = AccessRecord::open(app, started, peer, Some(gateway::QUESTION), request);
     response.headers_mut().insert(X_REQUEST_ID, record.request_id.header());
     record.close(&response, None);

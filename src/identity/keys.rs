@@ -154,8 +154,8 @@ impl KeyDirectory {
         tokio::time::timeout(PATIENCE, verdict).await.unwrap_or(Err(LookupError::TooSlow))
     }
 
-    /// Returns what a text opens at `now` if memory alone can say, which counts as a use of the key; `None` for all
-    /// else, a key that is not alive among it.
+    /// Returns what a text opens at `now` if memory alone can say; `None` for all else, a key that is not alive among it.
+    /// It is no use of the key: whoever lets it open something says so ([`KeyDirectory::opened`]).
     pub(super) fn recall(
         &self,
         keyring: &Keyring,
@@ -169,7 +169,6 @@ impl KeyDirectory {
         if record.end(now).is_some() || org.standing != OrgStanding::Active {
             return None;
         }
-        self.opened(&record, now);
         Some((record, org))
     }
 
@@ -253,7 +252,7 @@ impl KeyDirectory {
     }
 
     /// Counts a use; a first one may be waited for.
-    fn opened(&self, record: &KeyRecord, now: DateTime<Utc>) {
+    pub fn opened(&self, record: &KeyRecord, now: DateTime<Utc>) {
         self.uses(record).opened(now);
         if record.awaits_first_use {
             self.first_uses.note(record.org_id, record.key_id);

@@ -2,6 +2,7 @@
 //! `auth_request`, Caddy `forward_auth`, Traefik ForwardAuth and Envoy ext_authz.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -45,12 +46,28 @@ async fn verify(State(app): State<App>, request: Request) -> Result<Response<Bod
     }
 }
 
-/// The answer where memory alone has it, which is about a live key and in time.
-#[must_use]
-pub fn from_memory(app: &App, headers: &HeaderMap) -> Option<Response<Body>> {
-    let now = app.clock.now();
-    let (record, org) = app.identity.recall(headers, now)?;
-    Some(allow(app, &record, &org, now))
+/// A live key, as memory has it.
+pub struct Recalled {
+    key: Arc<KeyRecord>,
+    org: Arc<OrgRecord>,
+    now: DateTime<Utc>,
+}
+
+impl Recalled {
+    /// What memory alone knows of the key that was sent, if that is that it is alive.
+    #[must_use]
+    pub fn of(app: &App, headers: &HeaderMap) -> Option<Self> {
+        let now = app.clock.now();
+        let (key, org) = app.identity.recall(headers, now)?;
+        Some(Self { key, org, now })
+    }
+
+    /// The answer to the question, which is a use of the key.
+    #[must_use]
+    pub fn answer(&self, app: &App) -> Response<Body> {
+        app.identity.keys.opened(&self.key, self.now);
+        allow(app, &self.key, &self.org, self.now)
+    }
 }
 
 fn allow(app: &App, record: &KeyRecord, org: &OrgRecord, now: DateTime<Utc>) -> Response<Body> {
