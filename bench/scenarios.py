@@ -23,6 +23,13 @@ WITH_EVENT = """WITH made AS (INSERT INTO plain_users VALUES ('6f1c2a9e-0000-400
  INSERT INTO plain_events (org_id, id, stream, type, body, subject, created_at, next_attempt_at)
  SELECT org_id, gen_random_uuid(), 'users', 'user.created', '{"type":"user.created","data":{"user_id":"' || user_id || '"}}',
         user_id::text, now(), now() FROM made;"""
+# The same rows in the service's own tables, with their constraints and foreign keys.
+IN_OWN_TABLES = """WITH made AS (INSERT INTO users (org_id, user_id, id, created_at, updated_at)
+   VALUES ('%s', gen_random_uuid(), gen_random_uuid(), now(), now())
+   ON CONFLICT ON CONSTRAINT users_pkey DO NOTHING RETURNING org_id, user_id)
+ INSERT INTO events (org_id, id, stream, type, body, created_at, next_attempt_at)
+ SELECT org_id, gen_random_uuid(), 'users', 'user.created', '{"type":"user.created","data":{"user_id":"' || user_id || '"}}',
+        now(), now() FROM made;"""
 # What a rotation leaves in the service's own tables: org, both keys, audit row, event, and what replicas are to forget.
 ROTATION = """\\set n random(1, 10000)
  WITH org AS (UPDATE orgs o SET revision = o.revision + 1, audit_mac = sha256(random()::text::bytea)
@@ -53,6 +60,7 @@ def create_user(lab, connections=64):
     clients = 1 if connections == 1 else 32
     return {
         "pgbench INSERT with its event": lambda: lab.pgbench(WITH_EVENT, clients, f"{PLAIN}; {PLAIN_EVENTS}"),
+        "pgbench, the same in the service's tables": lambda: lab.pgbench(IN_OWN_TABLES % lab.org["org_id"], clients),
         "pgbench INSERT without its event": lambda: lab.pgbench(INSERT, clients, PLAIN),
         "POST /v1/users": lambda: lab.wrk(f"{lab.public}/v1/users", "create_user.lua", connections=connections,
                                           headers=(org_id(lab), "Content-Type: application/json")),
