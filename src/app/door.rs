@@ -1,8 +1,8 @@
 //! What a listener's connections talk to: the router, and before it what memory alone can answer.
 //!
 //! The gateway asks whose a key is for every request of every partner, and mostly it is one that was seen alive a moment
-//! ago. That is answered where the request is read, without a router, layers and boxed futures, whose cost is
-//! twice that of the answer (docs/performance.md). Whatever is out of the ordinary goes through the layers.
+//! ago. That is answered where the request is read, without router, layers and boxed futures, which cost more than the
+//! answer (docs/performance.md). Whatever is out of the ordinary goes through the layers.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
