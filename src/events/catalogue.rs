@@ -7,7 +7,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// A stream of ours; like each of the platform's ([`StreamName`]) it has a queue of its own.
+/// A stream of ours; like each of the platform's ([`StreamName`](super::StreamName)) it has a queue of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stream {
     /// Events about users.
