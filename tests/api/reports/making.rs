@@ -52,7 +52,7 @@ impl Barrier {
             .expect("a number");
             (waiting >= by).then_some(())
         };
-        within(Duration::from_secs(8), "a chunk is about to be written", waiting).await;
+        within(Duration::from_secs(30), "a chunk is about to be written", waiting).await;
     }
 
     async fn lower(self) {
