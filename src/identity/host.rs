@@ -21,34 +21,22 @@ impl<'h> Host<'h> {
     /// Reads `uri-host [":" port]` (RFC 3986 3.2.2); `None` for anything else, and for no host at all.
     #[must_use]
     pub fn parse(sent: &'h [u8]) -> Option<Self> {
-        let text = std::str::from_utf8(sent).ok()?;
         // An IPv6 address has colons of its own.
-        let (host, port) = match text.find(']') {
-            Some(end) => (&text[..=end], &text[end + 1..]),
-            None => text.split_at(text.find(':').unwrap_or(text.len())),
-        };
-        let digits = port.strip_prefix(':').unwrap_or(port);
-        if (digits.len() == port.len() && !port.is_empty()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return None;
-        }
-        if let Some(address) = host.strip_prefix('[') {
+        if let Some(bracketed) = sent.strip_prefix(b"[") {
+            let end = bracketed.iter().position(|b| *b == b']')?;
+            let (address, port) = (&bracketed[..end], &bracketed[end + 1..]);
             // A zone (RFC 6874) means nothing outside the machine that names it.
-            let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
-            return Some(Self::Address(address.into()));
+            let address: Ipv6Addr = std::str::from_utf8(address).ok()?.parse().ok()?;
+            return is_port(port).then_some(Self::Address(address.into()));
         }
-        let is_name = !host.is_empty() && host.bytes().all(is_of_name);
-        is_name.then(|| host.parse().map_or(Self::Name(host), Self::Address))
+        let name = name(sent)?;
+        Some(name.parse().map_or(Self::Name(name), Self::Address))
     }
 
     /// Returns `true` for what [`Host::parse`] reads, without asking whether it is a name or an address: that is asked of
     /// every request, and nearly all hosts are written without brackets.
     fn is_one(sent: &'h [u8]) -> bool {
-        if sent.first() == Some(&b'[') {
-            return Self::parse(sent).is_some();
-        }
-        let (host, port) = sent.split_at(sent.iter().position(|b| *b == b':').unwrap_or(sent.len()));
-        let digits = port.get(1..).unwrap_or_default();
-        !host.is_empty() && host.iter().copied().all(is_of_name) && digits.iter().all(u8::is_ascii_digit)
+        if sent.starts_with(b"[") { Self::parse(sent).is_some() } else { name(sent).is_some() }
     }
 
     /// Returns `true` if it is this machine's, whoever asks (RFC 6761 6.3): no DNS can make such a
@@ -81,6 +69,18 @@ impl<'h> Host<'h> {
             address => address,
         }
     }
+}
+
+/// The host of `reg-name [":" port]`, of which an IPv4 address is one as well.
+fn name(sent: &[u8]) -> Option<&str> {
+    let (host, port) = sent.split_at(sent.iter().position(|b| *b == b':').unwrap_or(sent.len()));
+    let is_name = !host.is_empty() && host.iter().copied().all(is_of_name);
+    (is_name && is_port(port)).then(|| std::str::from_utf8(host).ok())?
+}
+
+/// Returns `true` for `[":" *DIGIT]`.
+fn is_port(text: &[u8]) -> bool {
+    text.is_empty() || text.strip_prefix(b":").is_some_and(|digits| digits.iter().all(u8::is_ascii_digit))
 }
 
 /// `unreserved`, `pct-encoded` and `sub-delims` (RFC 3986).
