@@ -74,8 +74,11 @@ async fn memory_says_nothing_of_a_key_that_ended_and_of_an_org_that_is_not_serve
         assert!(!is_remembered(&app, secret));
         assert_eq!(key(secret).get(ROUTED).await.status, status);
     }
+    let (_, live) = acme.mint().await;
+    key(&live).get(VERIFY).await.expect(200);
+    assert!(is_remembered(&app, &live));
     app.state.trust.lose();
-    assert!(!is_remembered(&app, &revoked));
+    assert!(!is_remembered(&app, &live), "memory is not believed");
 }
 
 #[tokio::test]
