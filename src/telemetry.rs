@@ -5,7 +5,9 @@
 mod access_line;
 mod filter;
 
-use std::io::BufWriter;
+use std::io::{self, BufWriter, Write};
+use std::thread;
+use std::time::Duration;
 
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::Layer as _;
@@ -18,6 +20,10 @@ use crate::db::notices;
 
 /// Lines that may wait for the disk; beyond that they are dropped rather than slow a request down.
 const BUFFERED_LINES: usize = 16_384;
+
+/// The time that the thread which writes lines rests after each write. Lines of that time share the next one, and no
+/// request among them has to wake the thread, which is as dear as all that is in the line.
+const REST: Duration = Duration::from_millis(5);
 
 /// The format of logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +41,8 @@ pub fn init(format: Format, filter: &LogFilter) -> (AccessLog, WorkerGuard) {
     let (writer, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(BUFFERED_LINES)
         .thread_name("log")
-        .finish(BufWriter::with_capacity(64 * 1024, out));
-    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
+        .finish(Resting(BufWriter::with_capacity(64 * 1024, out)));
+    let is_terminal = io::IsTerminal::is_terminal(&io::stdout());
     let lines = tracing_subscriber::fmt::layer().with_writer(writer.clone()).with_ansi(is_terminal);
     let lines = match format {
         Format::Json => {
@@ -49,4 +55,19 @@ pub fn init(format: Format, filter: &LogFilter) -> (AccessLog, WorkerGuard) {
         .with(notices::listening())
         .init();
     (AccessLog { sink: Some((writer, format)) }, guard)
+}
+
+/// Rests each time that it was flushed.
+struct Resting<W>(W);
+
+impl<W: Write> Write for Resting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.0.flush();
+        thread::sleep(REST);
+        flushed
+    }
 }

@@ -131,11 +131,17 @@ impl<S: Slice> Batcher<S> {
 
 /// Waits for a question and takes all that are there. The lock is held meanwhile, so one idle
 /// worker waits, and the others for it.
-async fn gather<Q>(questions: &mut mpsc::Receiver<Q>, asked: &mut Vec<Q>, size: usize) -> usize {
+async fn gather<Q>(
+    questions: &mut mpsc::Receiver<Q>,
+    asked: &mut Vec<Q>,
+    size: usize,
+    were_several: bool,
+) -> usize {
     let first = questions.recv_many(asked, size).await;
-    if first > 0 && first < size {
+    if were_several && first > 0 && first < size {
         // Those who were answered together ask again together: let the tasks that can run do so
-        // first, or the quickest would have a statement for itself.
+        // first, or the quickest would have a statement for itself. Whoever asked alone last time
+        // is not kept waiting for others: to yield costs waking a thread, in vain.
         tokio::task::yield_now().await;
         while asked.len() < size
             && let Ok(question) = questions.try_recv()
@@ -154,10 +160,12 @@ async fn work<S: Slice>(
 ) {
     let mut worker = S::Worker::default();
     let mut asked = Vec::with_capacity(size);
+    let mut were_several = false;
     loop {
-        if gather(&mut *questions.lock().await, &mut asked, size).await == 0 {
-            return;
-        }
+        were_several = match gather(&mut *questions.lock().await, &mut asked, size, were_several).await {
+            0 => return,
+            gathered => gathered > 1,
+        };
         let (inputs, askers): (Vec<_>, Vec<_>) =
             asked.drain(..).filter(|(_, asker)| !asker.reply.is_closed()).unzip();
         if inputs.is_empty() {

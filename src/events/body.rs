@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::catalogue::{EventType, Stream};
 use super::event_id::{cut, id_at};
 use super::stream_name::StreamName;
+use crate::clock::in_rfc3339;
 use crate::ids::{KeyId, OrgId};
 use crate::request_id::TraceContext;
 
@@ -137,6 +138,7 @@ pub struct EventBody<'a> {
     #[schema(example = "tenant_key.rotated")]
     kind: &'a str,
     /// When.
+    #[serde(serialize_with = "in_rfc3339")]
     timestamp: DateTime<Utc>,
     /// To whom: the org.
     #[schema(value_type = Uuid)]
@@ -152,6 +154,7 @@ pub struct EventData<'a> {
     #[serde(flatten)]
     subject: &'a Subject,
     /// The same as `timestamp`.
+    #[serde(serialize_with = "in_rfc3339")]
     occurred_at: DateTime<Utc>,
     /// Counts the changes of this subject: of two events the higher version is the later one.
     version: i64,

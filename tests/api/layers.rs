@@ -43,6 +43,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "routes::users::by_worker",
             "routes::users::inserts",
             "routes::users::lookups",
+            "routes::users::new_user",
             "routes::users::user",
         ],
     ),

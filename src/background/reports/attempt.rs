@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::clearing::{CHUNKS, KEPT_FOR};
 use super::maker::{Failure, Maker};
@@ -70,8 +71,9 @@ async fn attempt(app: &App, claimed: &Claimed, stop: &mut watch::Receiver<bool>)
     let maker = Maker::new(app.clone(), claimed.clone(), halted);
     let mut work = spawn_blocking(move || maker.make(&key));
 
-    let mut renew = tokio::time::interval(RENEW_INTERVAL);
-    renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // It was claimed a moment ago.
+    let mut renew = interval_at(Instant::now() + RENEW_INTERVAL, RENEW_INTERVAL);
+    renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = tokio::time::sleep(LONGEST);
     tokio::pin!(end);
     let failure = loop {

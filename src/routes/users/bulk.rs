@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::input::CreateUser;
 use super::inserts::insert_each;
-use super::store::{InsertOutcome, NewUser};
+use super::new_user::{InsertOutcome, NewUser};
 use crate::error::{ApiError, Problem};
 use crate::events::Stream;
 use crate::http::chunks::Chunks;

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::input::UpdateUser;
 use super::inserts::is_missing_org;
-use super::store::{self, InsertOutcome, NewUser, UserKey};
+use super::new_user::{InsertOutcome, NewUser};
+use super::store::{self, UserKey};
 use crate::db::Db;
 use crate::db::distribution::is_worker_away;
 use crate::events::{Draft, EventType};

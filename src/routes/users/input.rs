@@ -3,7 +3,7 @@
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::store::NewUser;
+use super::new_user::NewUser;
 use super::user::Profile;
 use crate::http::input::{Body, Field, Input, Patch, Reader};
 use crate::ids::{OrgId, new_row_id};

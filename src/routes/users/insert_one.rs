@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::by_worker;
 use super::inserts::is_missing_org;
-use super::store::{self, InsertOutcome, NewUser};
+use super::new_user::{self, InsertOutcome, NewUser};
 use crate::clock::Clock;
 use crate::error::ApiError;
 use crate::idempotency::Work;
@@ -27,7 +27,7 @@ impl Work for InsertOne {
         let inserted = if self.is_distributed {
             by_worker::insert_in(tx, now, user).await
         } else {
-            store::insert_users(tx, now, user).await
+            new_user::insert_users(tx, now, user).await
         };
         match inserted {
             Ok(outcomes) => {

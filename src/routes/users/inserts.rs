@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 
 use super::by_worker::{self, Via};
-use super::store::{self, InsertOutcome, NewUser};
+use super::new_user::{self, InsertOutcome, NewUser};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::batch::{Batcher, KeptConnection, Slice};
@@ -48,7 +48,7 @@ impl Slice for Inserts {
         let outcomes = if is_distributed {
             by_worker::insert_users(Via::Connection(db), self.clock.now(), users).await
         } else {
-            match store::insert_users(&mut *db, self.clock.now(), users).await {
+            match new_user::insert_users(&mut *db, self.clock.now(), users).await {
                 Err(error) if is_missing_org(&error) => one_by_one(db, &self.clock, users).await,
                 outcomes => outcomes,
             }
@@ -74,7 +74,7 @@ pub async fn insert_each(
             if db.is_distributed().await? {
                 return by_worker::insert_users(Via::Task(db), clock.now(), users).await;
             }
-            store::insert_users(&db.pool, clock.now(), users).await
+            new_user::insert_users(&db.pool, clock.now(), users).await
         };
         tokio::time::timeout(patience, inserted).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     };
@@ -103,7 +103,7 @@ async fn one_by_one(
 ) -> Result<Vec<InsertOutcome>, sqlx::Error> {
     let mut outcomes = Vec::with_capacity(users.len());
     for user in users {
-        match store::insert_users(&mut *db, clock.now(), std::slice::from_ref(user)).await {
+        match new_user::insert_users(&mut *db, clock.now(), std::slice::from_ref(user)).await {
             Ok(outcome) => outcomes.extend(outcome),
             Err(error) if is_missing_org(&error) => outcomes.push(InsertOutcome::NoOrg),
             Err(error) => return Err(error),

@@ -7,6 +7,7 @@ mod input;
 mod insert_one;
 pub mod inserts;
 pub mod lookups;
+mod new_user;
 mod store;
 pub(crate) mod user;
 
@@ -23,7 +24,7 @@ use uuid::Uuid;
 use self::input::{CreateUser, UpdateUser, UserPath};
 use self::insert_one::InsertOne;
 
-use self::store::InsertOutcome;
+use self::new_user::InsertOutcome;
 pub use self::store::UserKey;
 use self::user::{User, UserEntry};
 use crate::error::{ApiError, Code};

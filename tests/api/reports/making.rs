@@ -41,11 +41,13 @@ impl Barrier {
         Self(connection)
     }
 
-    /// Waits until somebody stands before it.
+    /// Waits until somebody stands before it. Other databases of the server are copies, whose tables have the same
+    /// numbers.
     async fn reached(&mut self, by: i64) {
         let waiting = async || {
             let waiting: i64 = sqlx::query_scalar(
-                "SELECT count(*) FROM pg_locks WHERE relation = 'report_chunks'::regclass AND NOT granted",
+                "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
+                 WHERE d.datname = current_database() AND relation = 'report_chunks'::regclass AND NOT granted",
             )
             .fetch_one(&mut self.0)
             .await
