@@ -15,8 +15,9 @@ CONNECTIONS = 64
 
 
 class Lab:
-    def __init__(self, directory, options, settings=""):
-        self.directory, self.options = directory, options
+    def __init__(self, directory, options, settings="", statement=""):
+        """`statement` is what the bare server runs at `/statement`."""
+        self.directory, self.options, self.statement = directory, options, statement
         self.postgres = Postgres(os.path.join(directory, "pg"), settings)
         self.bare_port = free_ports(1)[0]
         self.bare = None
@@ -43,7 +44,8 @@ class Lab:
 
     def start_bare(self):
         with open(os.path.join(self.directory, "bare.log"), "wb") as log:
-            return subprocess.Popen([self.options.bare], stdout=log, stderr=log, env={"LISTEN_ADDR": f"127.0.0.1:{self.bare_port}"})
+            return subprocess.Popen([self.options.bare], stdout=log, stderr=log, env={
+                "LISTEN_ADDR": f"127.0.0.1:{self.bare_port}", "DATABASE_URL": self.postgres.url, "STATEMENT": self.statement})
 
     @property
     def public(self):

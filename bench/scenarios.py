@@ -62,6 +62,9 @@ def create_user(lab, connections=64):
         "pgbench INSERT with its event": lambda: lab.pgbench(WITH_EVENT, clients, f"{PLAIN}; {PLAIN_EVENTS}"),
         "pgbench, the same in the service's tables": lambda: lab.pgbench(IN_OWN_TABLES % lab.org["org_id"], clients),
         "pgbench INSERT without its event": lambda: lab.pgbench(INSERT, clients, PLAIN),
+        # What is left of pgbench's rate for whoever has HTTP in front, and nothing else.
+        "bare axum with sqlx, INSERT with its event": lambda: lab.wrk(
+            f"http://127.0.0.1:{lab.bare_port}/statement", "create_user.lua", connections=connections),
         "POST /v1/users": lambda: lab.wrk(f"{lab.public}/v1/users", "create_user.lua", connections=connections,
                                           headers=(org_id(lab), "Content-Type: application/json")),
     }
