@@ -27,6 +27,7 @@ use crate::background::{
 };
 use crate::config::Config;
 use crate::db::change_feed::ChangeFeed;
+use crate::http::at_once::at_once;
 use crate::http::paced::Paced;
 use crate::identity::client::Peer;
 use crate::limits::Listener;
@@ -196,7 +197,7 @@ async fn accept(app: App, entrance: Entrance, mut closed: watch::Receiver<bool>)
             let counted = (app.metrics.http.connected(listener), open.clone());
             let app = app.clone();
             tokio::spawn(async move {
-                if connection.await == Ended::GivenUp {
+                if at_once(connection).await == Ended::GivenUp {
                     app.metrics.http.gave_up(listener);
                 }
                 drop((permit, counted));

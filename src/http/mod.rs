@@ -1,5 +1,6 @@
 //! The layers that every request passes before it is a resource's business.
 
+pub mod at_once;
 pub mod chunks;
 pub mod content_digest;
 pub mod held;
