@@ -1,8 +1,8 @@
 //! A task that woke itself goes on in its place.
 //!
-//! hyper reads a request's body once its handler wants it, and says so to its own connection, which is being polled just
-//! then. tokio puts a task that was woken meanwhile behind all others and wakes another thread for it, which more often
-//! than not takes it away from the processor that has it in its caches (docs/performance.md).
+//! hyper reads a request's body once its handler wants it, and says so to its own connection, which is being polled
+//! just then. tokio puts a task that was woken meanwhile behind all others and wakes another thread for it, which often
+//! takes it away from the processor that has it in its caches (docs/performance.md).
 
 use std::future::poll_fn;
 use std::pin::pin;
