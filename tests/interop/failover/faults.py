@@ -70,5 +70,7 @@ def under_load(cluster, load, fault):
         print(f"         two standbys again {time.monotonic() - ended:.1f} s after that")
     finally:
         load.stop()
-    print(f"         {load.judge(began, ended)}")
-    print(f"         {load.settle(cluster.primary().sql)}")
+    try:
+        print(f"         {load.judge(began, ended)}")
+    finally:
+        print(f"         {load.settle(cluster.primary().sql)}")

@@ -16,6 +16,10 @@ PAUSE = 0.005
 VERIFY_WITHIN, REQUEST_WITHIN, WELL_WITHIN, SLACK = 1.0, 10.0, 5.0, 0.5
 
 
+class TooSlow(AssertionError):
+    """All that was promised was kept, but later than that: which a machine that is held up does as well."""
+
+
 class Load:
     """Runs from `start` to `stop`, on two orgs of its own. A kind of work is a method, and has so many clients."""
 
@@ -118,9 +122,11 @@ class Load:
         bad = [answer for answer in answers if answer.status not in GOOD]
         last_bad = max((answer.answered for answer in bad), default=ended)
         well_after = max(0.0, last_bad - ended)
-        assert well_after < WELL_WITHIN, f"not well {well_after:.1f} s after the end of the fault"
+        if well_after >= WELL_WITHIN:
+            raise TooSlow(f"not well {well_after:.1f} s after the end of the fault")
         kinds = {answer.kind for answer in answers if answer.asked > max(last_bad, ended) and answer.status in GOOD}
-        assert kinds == set(self.CLIENTS), f"only these work again: {kinds}"
+        if kinds != set(self.CLIENTS):
+            raise TooSlow(f"only these work again: {kinds}")
         slowest = lambda kinds: max((a.answered - a.asked for a in answers if a.kind in kinds), default=0)
         return (f"{len(answers)} requests, {len(bad)} refused ({dict(Counter(a.kind for a in bad))}); slowest verify "
                 f"{slowest(['verify']):.2f} s, slowest other {slowest(set(self.CLIENTS) - {'verify'}):.2f} s; "
