@@ -7,8 +7,13 @@ import uuid
 from load import Client
 from postgres import until
 
-WAITING = "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = 'partner'"
-PATIENCE = 5
+PATIENCE = 10
+
+
+def cancel(primary):
+    """Cancels whatever waits for a standby: what partners asked for, heartbeats, and what else the service writes by itself."""
+    primary.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = 'partner'")
+    return True
 
 
 def cancelled(cluster, replicas, org):
@@ -27,12 +32,7 @@ def cancelled(cluster, replicas, org):
     try:
         for thread in threads:
             thread.start()
-        until("both wait for a standby", PATIENCE,
-              lambda: int(primary.sql(f"SELECT count(*) {WAITING} AND query !~ 'pg_notify'")[0][0]) == len(threads))
-        # The heartbeats wait as well.
-        primary.sql(f"SELECT pg_cancel_backend(pid) {WAITING}")
-        for thread in threads:
-            thread.join(PATIENCE)
+        until("both are answered", PATIENCE, lambda: cancel(primary) and not any(thread.is_alive() for thread in threads))
     finally:
         for node in others:
             node.thaw()
