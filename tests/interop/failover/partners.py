@@ -83,10 +83,11 @@ class Partners(Load):
         time.sleep(0.02)
 
     def judge(self, began, ended, **allowed):
+        figures = super().judge(began, ended, **allowed)
         failed = [at for at in self.failed_lines if at >= began]
         if failed and failed[-1] - ended >= WELL_WITHIN:
             raise TooSlow(f"lines of a bulk body failed {failed[-1] - ended:.1f} s after the end")
-        return super().judge(began, ended, **allowed)
+        return figures
 
     def settle(self, sql):
         """Compares what was told with what there is now; gives a line of figures."""
