@@ -7,13 +7,10 @@ import uuid
 from load import Client
 from postgres import until
 
+# What partners asked for, heartbeats, and what else the service writes by itself.
+CANCEL = """SELECT pid, pg_cancel_backend(pid), query ~ 'pg_notify' FROM pg_stat_activity
+            WHERE wait_event = 'SyncRep' AND usename = 'partner'"""
 PATIENCE = 10
-
-
-def cancel(primary):
-    """Cancels whatever waits for a standby: what partners asked for, heartbeats, and what else the service writes by itself."""
-    primary.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = 'partner'")
-    return True
 
 
 def cancelled(cluster, replicas, org):
@@ -26,16 +23,22 @@ def cancelled(cluster, replicas, org):
         more = {"Idempotency-Key": user_ids[name]} if name == "once" else None
         client = Client(replicas[0], [])
         answers[name] = client.ask("create", "POST", "/v1/users", org, {"user_id": user_ids[name]}, more=more)
-    threads = [threading.Thread(target=create, args=(name,), daemon=True) for name in user_ids]
+
+    def all_answered():
+        waited.update(pid for pid, _, is_heartbeat in primary.sql(CANCEL) if is_heartbeat == "f")
+        return not any(thread.is_alive() for thread in threads)
+
+    threads, waited = [threading.Thread(target=create, args=(name,), daemon=True) for name in user_ids], set()
     for node in others:
         node.freeze()
     try:
         for thread in threads:
             thread.start()
-        until("both are answered", PATIENCE, lambda: cancel(primary) and not any(thread.is_alive() for thread in threads))
+        until("both are answered", PATIENCE, all_answered)
     finally:
         for node in others:
             node.thaw()
+    assert len(waited) >= len(threads), f"of {len(threads)} only {len(waited)} waited for a standby"
     assert {name: status for name, (status, _) in answers.items()} == {"once": 503, "alone": 503}, answers
     primary = cluster.wait_until_whole()
     there = {row[0] for row in primary.sql(f"SELECT user_id FROM users WHERE org_id = '{org['org_id']}'")}
